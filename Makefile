@@ -1,0 +1,59 @@
+# `make` alone lists the targets. Everything is installed into .venv, nothing outside it.
+#   make demo ARGS="--check --json"      what stands in ARGS goes to the command
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+# Recipes talk on stderr: with ARGS=--json, stdout is the command's one JSON object.
+.PHONY: help demo test lint bench docs clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed-demo ## Bring up a real OpenSearch and show a day of activity in it (ARGS="--check --json")
+	@$(BIN)/activity-center demo $(ARGS)
+
+test: $(VENV)/.installed-dev ## Run the tests against a real OpenSearch (ARGS="-m slow", ARGS="tests/docs -n 2")
+	@PYTHONPATH=tests/plugins $(BIN)/python -m pytest -p no_skips $(ARGS)
+
+lint: $(VENV)/.installed-dev ## Style, types, import directions, generated files, source mappings
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/activity-center generate --check
+	@$(BIN)/activity-center sources test
+
+bench: $(VENV)/.installed-dev ## Measure the collector against a raw _bulk and print one table
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: $(VENV)/.installed-docs ## Build the documentation into docs/_build/html, warnings are errors
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+clean: ## Remove what was built (.venv stays; the node: activity-center node wipe)
+	rm -rf build dist *.egg-info docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# The stamp is written last, so a venv that was interrupted half way is made again.
+# ensurepip is what Debian and Ubuntu keep in a package of its own.
+$(VENV)/.created:
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14; do \
+	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "Making $(VENV) with $$("$$python" --version)" >&2; \
+	    "$$python" -m venv $(VENV) >&2; touch $@; exit 0; \
+	  fi; \
+	done; \
+	echo "make: found no Python 3.11 or later with its venv module" >&2; \
+	echo "  hint: apt-get install python3-venv, or name one: make demo PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+$(VENV)/.installed-%: setup.cfg setup.py pyproject.toml $(VENV)/.created
+	@echo "Installing the Python packages of [$*] into $(VENV): once, a minute or two" >&2
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[$*]' >&2
+	@touch $@

@@ -1,0 +1,5 @@
+"""``python -m activity_center`` is ``activity-center``."""
+
+from activity_center.cli import main
+
+main()

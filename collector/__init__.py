@@ -1,0 +1,1 @@
+"""The collector: receive, decode, map, normalize, validate, spool, deliver."""

@@ -1,0 +1,114 @@
+"""Chosen fields become a keyed hash: searchable by who has the key, not readable.
+
+``hmac:<hex>`` of the value under HMAC-SHA-256 (RFC 2104). The key is a file of the
+collector's; an unkeyed hash of a guessable value would reveal it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from activity_center.config import Redaction
+from activity_center.errors import ConfigError
+from activity_center.vocabulary import fields
+
+KEY_BYTES: Final = 32
+_KINDS: Final = frozenset({"keyword", "wildcard"})
+
+
+class Pseudonyms:
+    """Replaces the values of chosen fields.
+
+    Args:
+        names: vocabulary fields.
+        key: the HMAC key.
+
+    Raises:
+        ConfigError: a field is unknown, holds no text, or carries the access wall.
+    """
+
+    def __init__(self, names: tuple[str, ...], key: bytes) -> None:
+        for name in names:
+            one = fields().get(name)
+            if one is None or one.type not in _KINDS or one.values is not None:
+                raise ConfigError(
+                    f"{name} is no text field of the vocabulary",
+                    where="collector.redaction.hash",
+                    hint="docs/reference/fields.md lists them",
+                )
+            if name in {"organization.id", "user.id", "event.action", "event.id"}:
+                raise ConfigError(
+                    f"{name} decides who may see an entry, or what it is, and cannot be hashed",
+                    where="collector.redaction.hash",
+                )
+        self._paths = [name.split(".") for name in names]
+
+        @lru_cache(maxsize=8192)
+        def pseudonym(value: str) -> str:
+            digest = hmac.new(key, value.encode("utf-8", "surrogatepass"), hashlib.sha256)
+            return f"hmac:{digest.hexdigest()}"
+
+        self.pseudonym = pseudonym
+
+    def __bool__(self) -> bool:
+        """Whether any field is chosen."""
+        return bool(self._paths)
+
+    def apply(self, activity: dict[str, Any]) -> None:
+        """Replace the values in place."""
+        for *parents, last in self._paths:
+            group: Any = activity
+            for parent in parents:
+                group = group.get(parent)
+                if type(group) is not dict:
+                    break
+            else:
+                value = group.get(last)
+                if type(value) is str:
+                    group[last] = self.pseudonym(value)
+                elif type(value) is list:
+                    group[last] = [self.pseudonym(v) if type(v) is str else v for v in value]
+
+
+def load(rules: Redaction, data_dir: Path) -> Pseudonyms:
+    """Return the pseudonyms of a configuration; the key file is made when it is missing.
+
+    Raises:
+        ConfigError: the key cannot be read or is too short.
+    """
+    if not rules.hash:
+        return Pseudonyms((), b"")
+    file = Path(rules.hash_key_file) if rules.hash_key_file else data_dir / "keys" / "redaction.key"
+    try:
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _create(file)
+        key = file.read_bytes()
+    except OSError as wrong:
+        raise ConfigError(f"cannot read or make the key: {wrong.strerror}", where=str(file)) from wrong
+    if len(key) < KEY_BYTES:
+        raise ConfigError(f"the key has fewer than {KEY_BYTES} bytes", where=str(file))
+    return Pseudonyms(rules.hash, key)
+
+
+def _create(file: Path) -> None:
+    """Write a new key so that it exists whole or not at all, also with several workers."""
+    temporary = file.with_name(f"{file.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, secrets.token_bytes(KEY_BYTES))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    try:
+        os.link(temporary, file)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()

@@ -1,0 +1,110 @@
+"""Time of an event: anything that producers send, to UTC with the offset kept.
+
+ISO 8601 / RFC 3339 strings, Unix time as number or digits (seconds, milli-, micro-
+or nanoseconds, told apart by magnitude), and Unix nanoseconds from the transport.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+PAST_LIMIT: Final = 10 * 365 * 86_400_000
+"""Oldest acceptable age, ms: ten years."""
+FUTURE_LIMIT: Final = 600_000
+"""Furthest acceptable future, ms: ten minutes (clocks differ)."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UTC_OFFSETS: Final = frozenset({timedelta(0), None})
+
+
+class Moment(NamedTuple):
+    """A point in time.
+
+    Attributes:
+        ms: Unix time in milliseconds.
+        text: ``YYYY-MM-DDTHH:MM:SS.ffffffZ``.
+        offset: the offset as claimed (``+02:00``), or ``""`` for UTC or unknown.
+    """
+
+    ms: int
+    text: str
+    offset: str
+
+
+def from_nanoseconds(unix: int) -> Moment:
+    """Convert Unix nanoseconds of the transport or of a receiver's clock.
+
+    Raises:
+        OverflowError: outside the years 1 to 9999.
+    """
+    seconds, rest = divmod(unix, 1_000_000_000)
+    moment = _EPOCH + timedelta(seconds=seconds, microseconds=rest // 1000)
+    return Moment(unix // 1_000_000, _text(moment), "")
+
+
+def parse(value: Any) -> Moment | None:
+    """Return the moment that a producer's value names, or ``None`` if it names none."""
+    if type(value) is str:
+        return _parse_text(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return _parse_number(value)
+
+
+@lru_cache(maxsize=4096)
+def _parse_text(value: str) -> Moment | None:
+    if len(value) > 64:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        if not value.isascii():
+            return None
+        try:
+            return _parse_number(float(value) if "." in value else int(value))
+        except ValueError:
+            return None
+    if moment.tzinfo is None:
+        # Without an offset UTC is the only reading that does not depend on the receiver.
+        # "20261125" is a date to fromisoformat, but nothing else; digits alone are Unix time.
+        if value.isdigit():
+            return _parse_number(int(value)) if len(value) >= 9 else None
+        moment = moment.replace(tzinfo=UTC)
+    offset = moment.utcoffset()
+    try:
+        utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    except OverflowError:
+        return None
+    claimed = "" if offset in _UTC_OFFSETS else _offset(offset)
+    return Moment((utc - _EPOCH) // timedelta(milliseconds=1), _text(utc), claimed)
+
+
+def _parse_number(value: float) -> Moment | None:
+    """Seconds up to 1e11 (year 5138), then milli-, micro-, nanoseconds."""
+    if value != value or value in (float("inf"), float("-inf")):
+        return None
+    size = abs(value)
+    if size >= 1e20:
+        return None
+    for limit, per_second in ((1e11, 1), (1e14, 10**3), (1e17, 10**6)):
+        if size < limit:
+            # Microseconds are the finest that a float of today's seconds can carry.
+            unix = round(value * (1_000_000 // per_second)) * 1000
+            break
+    else:
+        unix = int(value)
+    try:
+        return from_nanoseconds(unix)
+    except OverflowError:
+        return None
+
+
+def _offset(offset: timedelta | None) -> str:
+    minutes = (offset or timedelta(0)) // timedelta(minutes=1)
+    sign = "-" if minutes < 0 else "+"
+    return f"{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+
+
+def _text(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

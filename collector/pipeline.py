@@ -1,0 +1,322 @@
+"""All stages in order: map, normalize, redact, validate, hash, spool.
+
+``process`` is a function over values; only ``accept`` touches the world, through the
+spool. Stages and their cost stand in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections import Counter
+from typing import Any, Final, Protocol
+
+import orjson
+
+from collector.mapping import Router, Source
+from collector.normalize import Context, Normalizer, Refused
+from collector.normalize.identity import Ordinals, content_key, document_id
+from collector.normalize.inspection import inspect
+from collector.normalize.place import MAX_DEPTH, MAX_FLAT_DEPTH, Placer, depth_of
+from collector.normalize.pseudonyms import Pseudonyms
+from collector.records import Batch, Entry, Receipt, Reject, Sender
+from collector.redact import Redactor
+from collector.rejections import rejected_entry
+from collector.validate import Validator
+
+MAX_EVENT: Final = 1 << 20
+"""Largest document, bytes; larger events are refused (``too_large``)."""
+LOOK_CLOSELY: Final = 8_000
+"""Documents above this size, bytes, have every leaf measured."""
+MANY_BRACKETS: Final = 60
+"""Documents with more opening brackets have their depth measured."""
+_SORTED: Final = orjson.OPT_SORT_KEYS
+
+
+class Log(Protocol):
+    """What the pipeline needs of a spool (:class:`collector.spool.Spool`)."""
+
+    async def append(self, entries: list[Entry], rejects: list[Reject]) -> None:
+        """Return when all is durable; raise SpoolFull or SpoolFailed."""
+
+
+class Pipeline:
+    """Turns batches into entries and rejects, and makes them durable.
+
+    Attributes:
+        counts: (sender, source, outcome) -> number of records; outcome is ``accepted``,
+            ``ignored`` or a key of :data:`collector.records.REASONS`.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        normalizer: Normalizer,
+        redactor: Redactor,
+        pseudonyms: Pseudonyms,
+        spool: Log,
+    ) -> None:
+        self._router = router
+        self._normalizer = normalizer
+        self._redactor = redactor
+        self._pseudonyms = pseudonyms
+        self._spool = spool
+        self._validator = Validator()
+        self._placer = Placer()
+        # Where ``event`` goes in a document; unguessable, so that no value holds it.
+        self._place = secrets.token_hex(16).encode()
+        self._fragment = orjson.Fragment(b'"' + self._place + b'"')
+        self._split = b'"' + self._place + b'"'
+        self.counts: Counter[tuple[str, str, str]] = Counter()
+
+    async def accept(self, batch: Batch) -> Receipt:
+        """Process a batch and return when all of it is durable.
+
+        Raises:
+            SpoolFull: nothing was taken; the sender must wait.
+            SpoolFailed: the disk failed; nothing may be acknowledged.
+        """
+        receipt, entries, rejects = self.process(batch)
+        if entries or rejects:
+            await self._spool.append(entries, rejects)
+        self._count(batch, receipt)
+        return receipt
+
+    async def reject_bytes(self, sender: Sender, data: bytes, detail: str) -> None:
+        """Keep bytes that do not decode, in the rejected store.
+
+        Raises:
+            SpoolFull: the store has no room; the sender must wait.
+        """
+        now = time.time_ns()
+        reject = Reject("undecodable", detail, "", None, data, sender.name, "", "", now)
+        await self._spool.append([rejected_entry(reject)], [reject])
+        self.counts[(sender.name, "", "undecodable")] += 1
+
+    def process(self, batch: Batch) -> tuple[Receipt, list[Entry], list[Reject]]:
+        """Turn a batch into entries and rejects; touches nothing but its arguments."""
+        receipt = Receipt()
+        entries: list[Entry] = []
+        rejects: list[Reject] = []
+        received = batch.received or time.time_ns()
+        context = Context.of(batch.sender, received)
+        ordinals = Ordinals()
+        times = batch.times
+        for index, record in enumerate(batch.records):
+            transport = times[index] if times is not None else None
+            ids: list[str] = []
+            receipt.ids.append(ids)
+            source: Source | None = None
+            try:
+                source = self._source(batch, record)
+                made = self._record(source, record, batch, context, transport, ordinals)
+            except RecursionError:
+                refused = Refused("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+                made = None
+            except Refused as one:
+                refused, made = one, None
+            if made is None:
+                reject = self._reject(refused, record, batch, source, received)
+                receipt.rejected[index] = reject
+                rejects.append(reject)
+                entries.append(rejected_entry(reject))
+                continue
+            if isinstance(made, str):
+                receipt.ignored[index] = made
+                continue
+            for entry in made:
+                ids.append(entry.id)
+            entries += made
+            receipt.accepted += len(made)
+        return receipt, entries, rejects
+
+    def _source(self, batch: Batch, record: Any) -> Source:
+        if type(record) is not dict:
+            raise Refused("not_an_object", f"the record is {type(record).__name__}, not an object")
+        source = self._router.route(batch.source, batch.tag, record)
+        if source is None:
+            asked = f" named {batch.source!r}" if batch.source else f" for the tag {batch.tag!r}"
+            raise Refused("no_source", f"no source mapping{asked}")
+        allowed = batch.sender.sources
+        if allowed is not None and source.name not in allowed:
+            raise Refused(
+                "source_not_allowed", f"sender {batch.sender.name} may not send for {source.name}"
+            )
+        return source
+
+    def _record(
+        self,
+        source: Source,
+        record: dict[str, Any],
+        batch: Batch,
+        context: Context,
+        transport: int | None,
+        ordinals: Ordinals,
+    ) -> list[Entry] | str:
+        """One record to its entries, or the mapping's reason for ignoring it.
+
+        Raises:
+            Refused: the record goes to the rejected store.
+        """
+        mapped = source.map(record, batch.tag, transport)
+        if isinstance(mapped, str):
+            return mapped
+        try:
+            return [
+                self._entry(activity, source, record, context, transport, output, ordinals, True)
+                for output, activity in enumerate(mapped)
+            ]
+        except _Suspect as suspect:
+            record = suspect.cleaned
+        mapped = source.map(record, batch.tag, transport)
+        if isinstance(mapped, str):
+            return mapped
+        return [
+            self._entry(activity, source, record, context, transport, output, ordinals, False)
+            for output, activity in enumerate(mapped)
+        ]
+
+    def _entry(
+        self,
+        activity: dict[str, Any],
+        source: Source,
+        record: dict[str, Any],
+        context: Context,
+        transport: int | None,
+        output: int,
+        ordinals: Ordinals,
+        scan: bool,
+    ) -> Entry:
+        """One mapped activity to the bytes that are stored.
+
+        Raises:
+            Refused: it cannot be kept as an activity.
+            _Suspect: the record holds a secret and must be mapped again without it.
+        """
+        if self._pseudonyms:
+            self._pseudonyms.apply(activity)
+        stream, ms = self._normalizer.complete(activity, context, transport)
+        event = activity["event"]
+        given = event.get("id")
+        known = type(given) is str and given != ""
+        if not known:
+            event["id"] = "-"  # the schema wants one; the derived id follows below
+        try:
+            body = orjson.dumps(activity, option=_SORTED)
+        except TypeError:
+            self._closely(activity, 0)
+            body = orjson.dumps(activity, option=_SORTED)
+        if scan and self._redactor.suspect(body):
+            cleaned = self._redactor.clean(record)
+            if cleaned is not record:
+                raise _Suspect(cleaned)
+        if (
+            len(body) > LOOK_CLOSELY
+            or body.count(b"{") + body.count(b"[") > MANY_BRACKETS
+            or not self._validator.is_valid(activity)
+            or b"null" in body
+        ):
+            self._closely(activity, len(body))
+            event = activity["event"]
+        organization = activity.get("organization")
+        owner: str = organization.get("id", "") if organization is not None else ""
+        if known:
+            key = f"id:{given}"
+            _id = document_id(source.name, owner, key)
+        else:
+            digest = self._content(activity, record, transport, output)
+            _id = event["id"] = document_id(source.name, owner, ordinals.key(digest))
+        return self._stored(activity, event, stream, _id, ms, context)
+
+    def _stored(
+        self,
+        activity: dict[str, Any],
+        event: dict[str, Any],
+        stream: str,
+        _id: str,
+        ms: int,
+        context: Context,
+    ) -> Entry:
+        """Hash the canonical bytes (:mod:`activity_center.canonical`) and add the receiver's."""
+        received = activity["activity"]["timestamp_source"] == "receipt"
+        stamp = activity.pop("@timestamp") if received else ""
+        inner = orjson.dumps(event, option=_SORTED)
+        activity["event"] = self._fragment
+        head, tail = orjson.dumps(activity, option=_SORTED).split(self._split)
+        hasher = hashlib.sha256(head)
+        hasher.update(inner)
+        hasher.update(tail)
+        digest = hasher.hexdigest()
+        if received:
+            head = b'{"@timestamp":"%s",%s' % (stamp.encode(), head[1:])
+        body = b'%s%s,"hash":"%s","ingested":"%s"}%s' % (
+            head, inner[:-1], digest.encode(), context.stamp, tail
+        )
+        if len(body) > MAX_EVENT:
+            raise Refused("too_large", f"the activity has {len(body)} bytes, more than {MAX_EVENT}")
+        return Entry(stream, _id, ms, digest, body, context.sender.name)
+
+    @staticmethod
+    def _content(
+        activity: dict[str, Any], record: dict[str, Any], transport: int | None, output: int
+    ) -> bytes:
+        """Identity of a record without id; without any time of its own it is a new event."""
+        ours = activity["activity"]
+        moment: int | str | None = transport
+        if ours["timestamp_source"] == "receipt":
+            moment = ours.get("claimed_timestamp") or secrets.token_hex(16)
+        return content_key(record, moment, output)
+
+    def _closely(self, activity: dict[str, Any], size: int) -> None:
+        """The slow look: numbers, text, depth and fit, then the schema again.
+
+        Raises:
+            Refused: with the reason and the path.
+        """
+        inspect(activity)
+        if size == 0 or size > LOOK_CLOSELY or not self._validator.is_valid(activity) or (
+            depth_of(activity, MAX_FLAT_DEPTH) > MAX_FLAT_DEPTH
+        ):
+            self._placer.fit(activity)
+            event = activity.get("event")
+            if type(event) is dict:
+                event.setdefault("outcome", "unknown")
+                event.setdefault("kind", "event")
+            if not self._validator.is_valid(activity):
+                finding = self._validator.explain(activity)
+                raise Refused("invalid", finding.detail, finding.path)
+
+    def _reject(
+        self, refused: Refused, record: Any, batch: Batch, source: Source | None, received: int
+    ) -> Reject:
+        return Reject(
+            reason=refused.reason,
+            detail=refused.detail,
+            path=refused.path,
+            record=self._redactor.json(record),
+            raw=None,
+            sender=batch.sender.name,
+            source=source.name if source else (batch.source or ""),
+            tag=batch.tag,
+            received=received,
+        )
+
+    def _count(self, batch: Batch, receipt: Receipt) -> None:
+        sender, source = batch.sender.name, batch.source or ""
+        counts = self.counts
+        kept = len(batch.records) - len(receipt.rejected) - len(receipt.ignored)
+        if kept:
+            counts[(sender, source, "accepted")] += kept
+        if receipt.ignored:
+            counts[(sender, source, "ignored")] += len(receipt.ignored)
+        for reject in receipt.rejected.values():
+            counts[(sender, reject.source, reject.reason)] += 1
+
+
+class _Suspect(Exception):  # noqa: N818
+    """A record that held a secret; carries the record without it."""
+
+    def __init__(self, cleaned: dict[str, Any]) -> None:
+        super().__init__()
+        self.cleaned = cleaned
