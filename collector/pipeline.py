@@ -10,7 +10,7 @@ import hashlib
 import secrets
 import time
 from collections import Counter
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
@@ -18,7 +18,7 @@ from collector.mapping import Router, Source
 from collector.normalize import Context, Normalizer, Refused
 from collector.normalize.identity import Ordinals, content_key, document_id
 from collector.normalize.inspection import inspect
-from collector.normalize.place import MAX_DEPTH, MAX_FLAT_DEPTH, Placer, depth_of
+from collector.normalize.place import MAX_DEPTH, Placer
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.records import Batch, Entry, Receipt, Reject, Sender
 from collector.redact import Redactor
@@ -29,8 +29,8 @@ MAX_EVENT: Final = 1 << 20
 """Largest document, bytes; larger events are refused (``too_large``)."""
 LOOK_CLOSELY: Final = 8_000
 """Documents above this size, bytes, have every leaf measured."""
-MANY_BRACKETS: Final = 60
-"""Documents with more opening brackets have their depth measured."""
+MAX_ID: Final = 512
+"""Longest ``event.id``, characters."""
 _SORTED: Final = orjson.OPT_SORT_KEYS
 
 
@@ -41,33 +41,32 @@ class Log(Protocol):
         """Return when all is durable; raise SpoolFull or SpoolFailed."""
 
 
+class Stages(NamedTuple):
+    """What a configuration decides; replaced as a whole when it is read again."""
+
+    router: Router
+    normalizer: Normalizer
+    redactor: Redactor
+    pseudonyms: Pseudonyms
+
+
 class Pipeline:
     """Turns batches into entries and rejects, and makes them durable.
 
     Attributes:
+        stages: may be replaced between two batches.
         counts: (sender, source, outcome) -> number of records; outcome is ``accepted``,
             ``ignored`` or a key of :data:`collector.records.REASONS`.
     """
 
-    def __init__(
-        self,
-        router: Router,
-        normalizer: Normalizer,
-        redactor: Redactor,
-        pseudonyms: Pseudonyms,
-        spool: Log,
-    ) -> None:
-        self._router = router
-        self._normalizer = normalizer
-        self._redactor = redactor
-        self._pseudonyms = pseudonyms
+    def __init__(self, stages: Stages, spool: Log) -> None:
+        self.stages = stages
         self._spool = spool
         self._validator = Validator()
         self._placer = Placer()
-        # Where ``event`` goes in a document; unguessable, so that no value holds it.
-        self._place = secrets.token_hex(16).encode()
-        self._fragment = orjson.Fragment(b'"' + self._place + b'"')
-        self._split = b'"' + self._place + b'"'
+        # Stands where ``event`` goes; unguessable, so that no value can hold it.
+        self._mark = secrets.token_hex(16)
+        self._quoted_mark = f'"{self._mark}"'.encode()
         self.counts: Counter[tuple[str, str, str]] = Counter()
 
     async def accept(self, batch: Batch) -> Receipt:
@@ -134,7 +133,7 @@ class Pipeline:
     def _source(self, batch: Batch, record: Any) -> Source:
         if type(record) is not dict:
             raise Refused("not_an_object", f"the record is {type(record).__name__}, not an object")
-        source = self._router.route(batch.source, batch.tag, record)
+        source = self.stages.router.route(batch.source, batch.tag, record)
         if source is None:
             asked = f" named {batch.source!r}" if batch.source else f" for the tag {batch.tag!r}"
             raise Refused("no_source", f"no source mapping{asked}")
@@ -194,68 +193,94 @@ class Pipeline:
             Refused: it cannot be kept as an activity.
             _Suspect: the record holds a secret and must be mapped again without it.
         """
-        if self._pseudonyms:
-            self._pseudonyms.apply(activity)
-        stream, ms = self._normalizer.complete(activity, context, transport)
+        stages = self.stages
+        if stages.pseudonyms:
+            stages.pseudonyms.apply(activity)
+        stream, ms = stages.normalizer.complete(activity, context, transport)
         event = activity["event"]
         given = event.get("id")
         known = type(given) is str and given != ""
         if not known:
             event["id"] = "-"  # the schema wants one; the derived id follows below
+        elif len(given) > MAX_ID:
+            self._shorten_id(activity, event, given)
         try:
-            body = orjson.dumps(activity, option=_SORTED)
-        except TypeError:
-            self._closely(activity, 0)
-            body = orjson.dumps(activity, option=_SORTED)
-        if scan and self._redactor.suspect(body):
-            cleaned = self._redactor.clean(record)
+            inner, outer = self._parts(activity, event)
+        except TypeError:  # orjson says neither where nor, for some values, anything
+            self._closely(activity, whole=True)
+            inner, outer = self._parts(activity, event := activity["event"])
+        if scan and stages.redactor.suspect(inner + outer):
+            cleaned = stages.redactor.clean(record)
             if cleaned is not record:
                 raise _Suspect(cleaned)
-        if (
-            len(body) > LOOK_CLOSELY
-            or body.count(b"{") + body.count(b"[") > MANY_BRACKETS
-            or not self._validator.is_valid(activity)
-            or b"null" in body
-        ):
-            self._closely(activity, len(body))
-            event = activity["event"]
+        large = len(outer) > LOOK_CLOSELY
+        if large or b"null" in outer or not self._validator.is_valid(activity):
+            self._closely(activity, whole=large)
+            inner, outer = self._parts(activity, event := activity["event"])
         organization = activity.get("organization")
         owner: str = organization.get("id", "") if organization is not None else ""
         if known:
-            key = f"id:{given}"
-            _id = document_id(source.name, owner, key)
+            _id = document_id(source.name, owner, f"id:{given}")
         else:
             digest = self._content(activity, record, transport, output)
             _id = event["id"] = document_id(source.name, owner, ordinals.key(digest))
-        return self._stored(activity, event, stream, _id, ms, context)
+            inner = orjson.dumps(event, option=_SORTED)
+        if activity["activity"]["timestamp_source"] == "receipt":
+            stamp = activity.pop("@timestamp").encode()
+            inner, outer = self._parts(activity, event)
+        else:
+            stamp = b""
+        return self._stored(inner, outer, stamp, stream, _id, ms, context)
+
+    def _parts(self, activity: dict[str, Any], event: dict[str, Any]) -> tuple[bytes, bytes]:
+        """``event`` and the document around it (with a mark in its place), as JSON.
+
+        Raises:
+            TypeError: a value that JSON cannot say.
+        """
+        inner = orjson.dumps(event, option=_SORTED)
+        activity["event"] = self._mark
+        try:
+            return inner, orjson.dumps(activity, option=_SORTED)
+        finally:
+            activity["event"] = event
 
     def _stored(
         self,
-        activity: dict[str, Any],
-        event: dict[str, Any],
+        inner: bytes,
+        outer: bytes,
+        stamp: bytes,
         stream: str,
         _id: str,
         ms: int,
         context: Context,
     ) -> Entry:
-        """Hash the canonical bytes (:mod:`activity_center.canonical`) and add the receiver's."""
-        received = activity["activity"]["timestamp_source"] == "receipt"
-        stamp = activity.pop("@timestamp") if received else ""
-        inner = orjson.dumps(event, option=_SORTED)
-        activity["event"] = self._fragment
-        head, tail = orjson.dumps(activity, option=_SORTED).split(self._split)
+        """Hash the canonical bytes (:mod:`activity_center.canonical`) and add the receiver's.
+
+        Raises:
+            Refused: the document is too large.
+        """
+        head, tail = outer.split(self._quoted_mark)
         hasher = hashlib.sha256(head)
         hasher.update(inner)
         hasher.update(tail)
         digest = hasher.hexdigest()
-        if received:
-            head = b'{"@timestamp":"%s",%s' % (stamp.encode(), head[1:])
-        body = b'%s%s,"hash":"%s","ingested":"%s"}%s' % (
-            head, inner[:-1], digest.encode(), context.stamp, tail
-        )
+        if stamp:
+            head = b'{"@timestamp":"%s",%s' % (stamp, head[1:])
+        ending = f',"hash":"{digest}","ingested":"{context.received.text}"}}'.encode()
+        body = b"".join((head, inner[:-1], ending, tail))
         if len(body) > MAX_EVENT:
             raise Refused("too_large", f"the activity has {len(body)} bytes, more than {MAX_EVENT}")
         return Entry(stream, _id, ms, digest, body, context.sender.name)
+
+    @staticmethod
+    def _shorten_id(activity: dict[str, Any], event: dict[str, Any], given: str) -> None:
+        """An id too long for its field is stood for by its hash, and kept whole."""
+        digest = hashlib.sha256(given.encode("utf-8", "surrogatepass")).hexdigest()
+        event["id"] = f"sha256:{digest}"
+        ours = activity["activity"]
+        ours["overflow"] = {"event.id": given}
+        ours["overflow_fields"] = ["event.id"]
 
     @staticmethod
     def _content(
@@ -268,24 +293,26 @@ class Pipeline:
             moment = ours.get("claimed_timestamp") or secrets.token_hex(16)
         return content_key(record, moment, output)
 
-    def _closely(self, activity: dict[str, Any], size: int) -> None:
-        """The slow look: numbers, text, depth and fit, then the schema again.
+    def _closely(self, activity: dict[str, Any], *, whole: bool) -> None:
+        """The slow look: numbers and text, then fit to the fields, then the schema again.
+
+        Args:
+            whole: fit also when the schema is satisfied (large or unwritable documents).
 
         Raises:
             Refused: with the reason and the path.
         """
         inspect(activity)
-        if size == 0 or size > LOOK_CLOSELY or not self._validator.is_valid(activity) or (
-            depth_of(activity, MAX_FLAT_DEPTH) > MAX_FLAT_DEPTH
-        ):
-            self._placer.fit(activity)
-            event = activity.get("event")
-            if type(event) is dict:
-                event.setdefault("outcome", "unknown")
-                event.setdefault("kind", "event")
-            if not self._validator.is_valid(activity):
-                finding = self._validator.explain(activity)
-                raise Refused("invalid", finding.detail, finding.path)
+        if not whole and self._validator.is_valid(activity):
+            return
+        self._placer.fit(activity)
+        event = activity.get("event")
+        if type(event) is dict:
+            event.setdefault("outcome", "unknown")
+            event.setdefault("kind", "event")
+        if not self._validator.is_valid(activity):
+            finding = self._validator.explain(activity)
+            raise Refused("invalid", finding.detail, finding.path)
 
     def _reject(
         self, refused: Refused, record: Any, batch: Batch, source: Source | None, received: int
@@ -294,7 +321,7 @@ class Pipeline:
             reason=refused.reason,
             detail=refused.detail,
             path=refused.path,
-            record=self._redactor.json(record),
+            record=self.stages.redactor.json(record),
             raw=None,
             sender=batch.sender.name,
             source=source.name if source else (batch.source or ""),
@@ -314,7 +341,7 @@ class Pipeline:
             counts[(sender, reject.source, reject.reason)] += 1
 
 
-class _Suspect(Exception):  # noqa: N818
+class _Suspect(Exception):
     """A record that held a secret; carries the record without it."""
 
     def __init__(self, cleaned: dict[str, Any]) -> None:

@@ -65,9 +65,8 @@ def main() -> None:
     from activity_center.errors import ActivityCenterError, ConfigError
 
     try:
-        build()(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = build()(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as wrong:
         wrong.show()
         sys.exit(2)

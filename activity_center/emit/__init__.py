@@ -1,6 +1,6 @@
 """The emitter: how a program says what was done, without ever waiting for the answer.
 
-Loads the standard library alone (fluent-logger when the first event is sent over Forward).
+Importing it loads the standard library alone; an emitter loads what its address needs.
 """
 
 from __future__ import annotations

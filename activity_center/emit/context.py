@@ -7,7 +7,7 @@ tasks and greenlets, and never leaks from one request into another.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
@@ -21,10 +21,19 @@ STATES: Final = frozenset({"old_value", "new_value"})
 
 
 class Surroundings(NamedTuple):
-    """Attributes: nested ECS fields, and who can be asked for the user at the last moment."""
+    """One entry into a :class:`Context`.
+
+    Attributes:
+        fields: nested ECS fields, those from below included.
+        user_source: who can be asked for the user at the last moment.
+        owner: the context that was entered.
+        below: what holds again after leaving it.
+    """
 
     fields: Fields
     user_source: UserSource | None
+    owner: Context | None = None
+    below: Surroundings | None = None
 
 
 _EMPTY: Final = Surroundings({}, None)
@@ -64,7 +73,7 @@ def current() -> Fields:
     Raises:
         Exception: whatever the caller's user source raises; the emitter counts it.
     """
-    fields, source = _current.get()
+    fields, source, _, _ = _current.get()
     if source is None or _has_leaf(fields.get("user")) or _asking.get():
         return fields
     token = _asking.set(True)  # the source may itself do something that is recorded
@@ -93,21 +102,19 @@ def identified(value: Any) -> Any:
 class Context:
     """``with emitter.context(user=..., organization=...):``; also ``async with``.
 
-    Can be entered again and from several threads: the state is in the context variable,
-    and one token is kept per entry.
+    Can be entered again and from several threads: all state is in the context variable.
     """
 
-    __slots__ = ("_fields", "_tokens", "_user_source")
+    __slots__ = ("_fields", "_user_source")
 
     def __init__(self, fields: Fields, user_source: UserSource | None = None) -> None:
         self._fields = fields
         self._user_source = user_source
-        self._tokens: list[Token[Surroundings]] = []
 
     def __enter__(self) -> Context:
-        fields, source = _current.get()
-        inner = Surroundings(merge(fields, self._fields), self._user_source or source)
-        self._tokens.append(_current.set(inner))
+        below = _current.get()
+        source = self._user_source or below.user_source
+        _current.set(Surroundings(merge(below.fields, self._fields), source, self, below))
         return self
 
     def __exit__(
@@ -116,12 +123,11 @@ class Context:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            _current.reset(self._tokens.pop())
-        except (ValueError, IndexError):
-            # Left in another context than it was entered in (an async generator that
-            # the loop finalizes): that context is gone, and so is its value.
-            return
+        here = _current.get()
+        # Not ours when left elsewhere than entered: an async generator that the loop
+        # finalizes. The value of the place where it was entered is gone with that place.
+        if here.owner is self and here.below is not None:
+            _current.set(here.below)
 
     async def __aenter__(self) -> Context:
         return self.__enter__()

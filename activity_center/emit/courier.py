@@ -76,7 +76,8 @@ class Courier:
     """Takes events, carries them away in the background, counts what becomes of them.
 
     Args:
-        transport: makes a new transport; called in the background thread.
+        transport: makes a transport that connects when it first sends; called here and
+            again after a fork.
         queue_size: the most events that wait.
         queue_bytes: the most bytes (roughly) that wait.
         exit_timeout: seconds that the end of the program may wait for the queue.
@@ -95,7 +96,7 @@ class Courier:
         self._queue_bytes = queue_bytes
         self._exit_timeout = exit_timeout
         self._warned: dict[str, float] = {}
-        self._transport: Transport | None = None
+        self._transport = transport()
         self._reset()
         _couriers.add(self)
 
@@ -109,6 +110,7 @@ class Courier:
         self._hurry: queue.SimpleQueue[None] | None = None
         self._awake = False
         self._closing = False
+        self._retired = False
         self._counts = dict.fromkeys((one.name for one in fields(Stats)), 0)
 
     # The caller's side
@@ -135,6 +137,21 @@ class Courier:
         with self._lock:
             self._counts[name] += by
 
+    def lost_before_queue(self, words: str) -> None:
+        """Count an event that could not even be built."""
+        with self._lock:
+            self._counts["emitted"] += 1
+            self._counts["dropped"] += 1
+            self._counts["errors"] += 1
+        self.warn("build", words)
+
+    def count_recorded(self, recorded: bool) -> None:
+        """Count an event that went past the queue, because its caller waited for it."""
+        with self._lock:
+            self._counts["emitted"] += 1
+            for name in ("sent", "accepted") if recorded else ("dropped", "errors"):
+                self._counts[name] += 1
+
     def stats(self) -> Stats:
         """Return the counts of this moment."""
         with self._lock:
@@ -146,11 +163,13 @@ class Courier:
             if not self._counts["queued"]:
                 return True
             mark = _Flush()
-            self._waiting.append(mark)
             self._rouse()
             hurry = self._hurry
-        if hurry is not None:
-            hurry.put(None)
+            if self._thread is not None:
+                self._waiting.append(mark)
+        if hurry is None:
+            return self._drain(timeout)
+        hurry.put(None)
         try:
             return mark.done.get(timeout=max(0.0, timeout))
         except queue.Empty:
@@ -172,6 +191,13 @@ class Courier:
             log.warning("%d activities were not sent before the emitter was closed", left)
         return whole and not left
 
+    def retire(self) -> None:
+        """Nobody holds the emitter any more: the thread ends once all is sent."""
+        with self._lock:
+            self._retired = True
+            if self._wake is not None:
+                self._wake.put(None)
+
     def warn(self, kind: str, words: str) -> None:
         """Log one line of this kind a minute: an audit that is silent must be noticed."""
         now = time.monotonic()
@@ -184,10 +210,10 @@ class Courier:
         left = self._counts["queued"]
         self._counts["dropped"] += left
         self._counts["queued"] = 0
-        for item in self._waiting:
+        while self._waiting:
+            item = self._waiting.popleft()
             if isinstance(item, _Flush):
                 item.done.put(False)
-        self._waiting.clear()
         self._bytes = 0
         return left
 
@@ -195,21 +221,19 @@ class Courier:
         """Start the thread if there is none, wake it if it sleeps; under the lock."""
         if self._thread is None:
             # Made here and not in __init__: gevent may have patched them since.
-            self._wake, self._hurry = queue.SimpleQueue(), queue.SimpleQueue()
-            self._thread = threading.Thread(
-                target=self._run,
-                args=(self._wake, self._hurry),
-                name="activity-center-emitter",
-                daemon=True,
+            wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+            hurry: queue.SimpleQueue[None] = queue.SimpleQueue()
+            thread = threading.Thread(
+                target=self._run, args=(wake, hurry), name="activity-center-emitter", daemon=True
             )
             try:
-                self._thread.start()
+                thread.start()
             except RuntimeError:
                 # No thread can be started any more (the interpreter ends, or the limit
                 # of the system): the next event, or the exit, tries again.
-                self._thread = None
                 self._counts["errors"] += 1
                 return
+            self._thread, self._wake, self._hurry = thread, wake, hurry
             _also_before_child_exit(self)
         if not self._awake:
             self._awake = True
@@ -223,42 +247,54 @@ class Courier:
             wake.get()
             with self._lock:
                 self._awake = False
-            while self._step(hurry):
-                pass
-            if self._closing:
-                if self._transport is not None:
-                    self._transport.close()
+            self._empty(hurry)
+            if self._closing or self._retired:
+                self._transport.close()
                 return
 
-    def _step(self, hurry: queue.SimpleQueue[None]) -> bool:
-        """Send one batch until it is done; ``False`` when nothing waits."""
-        transport = self._transport = self._transport or self._make()
+    def _empty(self, hurry: queue.SimpleQueue[None]) -> None:
+        """Send until nothing waits, however long the other side is away."""
         failures = 0
-        while batch := self._batch(transport):
-            try:
-                outcome = transport.send([event for event, _ in batch])
-            except Exception as wrong:  # a fault of ours must not end the thread
-                outcome = Outcome(0, error=f"{type(wrong).__name__} in the emitter")
-            self._settle(batch, outcome)
+        while batch := self._batch():
+            outcome = self._send(batch)
             if outcome.error is None or outcome.done:
                 failures = 0
                 continue
             failures += 1
             self._pause(hurry, failures, outcome.retry_after)
-        return False
 
-    def _batch(self, transport: Transport) -> list[tuple[Event, int]]:
+    def _send(self, batch: list[tuple[Event, int]]) -> Outcome:
+        try:
+            outcome = self._transport.send([event for event, _ in batch])
+        except Exception as wrong:  # a fault of ours must not end the thread
+            outcome = Outcome(0, error=f"{type(wrong).__name__} in the emitter")
+        self._settle(batch, outcome)
+        return outcome
+
+    def _drain(self, timeout: float) -> bool:
+        """Send in the caller's thread, when no thread can be had: only at the very end."""
+        deadline = time.monotonic() + timeout
+        while batch := self._batch():
+            outcome = self._send(batch)
+            if (outcome.error and not outcome.done) or time.monotonic() >= deadline:
+                return False
+        return True
+
+    def _batch(self) -> list[tuple[Event, int]]:
         """Look at the first events that wait (they stay until they are done)."""
         batch: list[tuple[Event, int]] = []
         size = 0
         with self._lock:
-            while self._waiting and isinstance(self._waiting[0], _Flush):
-                self._waiting.popleft().done.put(True)  # type: ignore[union-attr]
-            for item in self._waiting:
-                if isinstance(item, _Flush) or len(batch) >= transport.batch_events:
+            while self._waiting and isinstance(first := self._waiting[0], _Flush):
+                self._waiting.popleft()
+                first.done.put(True)
+            # By position: a finalizer that emits may append in the middle of this.
+            while len(batch) < min(len(self._waiting), self._transport.batch_events):
+                item = self._waiting[len(batch)]
+                if isinstance(item, _Flush):
                     break
                 size += item[1]
-                if batch and size > transport.batch_bytes:
+                if batch and size > self._transport.batch_bytes:
                     break
                 batch.append(item)
         return batch
@@ -299,10 +335,9 @@ class Courier:
 
     def after_fork(self) -> None:
         """In the child: the parent sends what was queued; begin empty."""
-        transport, self._transport = self._transport, None
         self._reset()
-        if transport is not None:
-            transport.abandon()
+        self._transport.abandon()
+        self._transport = self._make()
 
     def at_exit(self) -> None:
         """Before the program ends: give the queue a bounded time."""

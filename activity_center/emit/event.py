@@ -125,8 +125,10 @@ def _deep(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(below)
     for name, value in above.items():
         old = result.get(name)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        result[name] = _deep(old, value) if both and name not in STATES else value
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and name not in STATES:
+            result[name] = _deep(old, value)
+        else:
+            result[name] = value
     return result
 
 

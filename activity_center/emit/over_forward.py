@@ -15,6 +15,7 @@ There is no acknowledgement: "sent" means handed to the kernel, no more.
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
 from typing import TYPE_CHECKING, Final
@@ -22,7 +23,9 @@ from typing import TYPE_CHECKING, Final
 from activity_center.emit.transport import Address, Event, Outcome
 
 if TYPE_CHECKING:
-    from fluent.sender import FluentSender
+    from types import ModuleType
+
+    from fluent.sender import FluentSender  # type: ignore[import-untyped]
 
 TAG: Final = "activity.native"
 
@@ -42,15 +45,16 @@ class ForwardTransport:
         self._tag = tag
         self._timeout = timeout
         self._sender: FluentSender | None = None
+        # Here, in the caller's thread: a program that forks while the background thread
+        # imports would have a child in which that import is never finished.
+        self._fluent: ModuleType = importlib.import_module("fluent.sender")
 
     def send(self, events: list[Event]) -> Outcome:
         """Send one Message-mode packet per event; stop at the first that did not go."""
-        from fluent.sender import EventTime
-
         sender = self._sender = self._sender or self._connect()
         lost = 0
         for at, event in enumerate(events):
-            now = EventTime.from_unix_nano(max(0, time.time_ns()))
+            now = self._fluent.EventTime.from_unix_nano(max(0, time.time_ns()))
             try:
                 sent = sender.emit_with_time(None, now, event)
             except Exception:
@@ -65,10 +69,8 @@ class ForwardTransport:
         return Outcome(len(events), lost=lost)
 
     def _connect(self) -> FluentSender:
-        from fluent.sender import FluentSender
-
         unix = self._address.scheme == "unix"
-        return FluentSender(
+        return self._fluent.FluentSender(
             self._tag,
             host=f"unix://{self._address.host}" if unix else self._address.host,
             port=self._address.port,

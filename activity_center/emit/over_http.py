@@ -7,11 +7,12 @@ the collector knows it. Redirects are not followed: they would carry the token a
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from activity_center.emit.transport import Address, Event, Outcome
 from activity_center.errors import ConfigError
@@ -19,7 +20,11 @@ from activity_center.errors import ConfigError
 if TYPE_CHECKING:
     import ssl
     from http.client import HTTPConnection
+    from types import ModuleType
 
+HTTP_OK: Final = 200
+REFUSED_WHOLE: Final = (400, 413, 422)
+"""Statuses that sending the same bytes again will not change."""
 PATH: Final = "/v1/activities?source=native"
 GZIP_FROM: Final = 8 * 1024
 """Bytes of body from which on compressing pays."""
@@ -58,7 +63,7 @@ def tls_context(ca: str | Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=None if ca is None else str(ca))
     except (OSError, ssl.SSLError) as wrong:
         raise ConfigError(
-            f"cannot read the certificate authorities: {wrong.strerror or wrong.reason}",
+            f"cannot read the certificate authorities: {wrong.strerror or type(wrong).__name__}",
             where=str(ca),
         ) from None
 
@@ -89,11 +94,14 @@ class HttpTransport:
         self._timeout = timeout
         self._connection: HTTPConnection | None = None
         self._limit: int | None = None
+        # Here, in the caller's thread: a program that forks while the background thread
+        # imports would have a child in which that import is never finished.
+        self._http: ModuleType = importlib.import_module("http.client")
+        self._gzip: ModuleType = importlib.import_module("gzip")
+        importlib.import_module("encodings.idna")  # getaddrinfo() does it otherwise
 
     def send(self, events: list[Event]) -> Outcome:
         """Post the events as one array (fewer after the collector found them too large)."""
-        from http.client import HTTPException
-
         part = events[: self._limit] if self._limit else events
         try:
             body = json.dumps(part, ensure_ascii=False, separators=(",", ":")).encode()
@@ -103,28 +111,24 @@ class HttpTransport:
             return Outcome(1, lost=1, error=f"cannot be written as JSON: {type(wrong).__name__}")
         try:
             status, retry_after, answer = self._post(body)
-        except (OSError, HTTPException, UnicodeError) as wrong:
+        except (OSError, self._http.HTTPException, UnicodeError) as wrong:
             self.close()
             return Outcome(0, error=f"{self._address}: {_words(wrong)}")
         return self._judge(part, status, retry_after, answer)
 
     def _post(self, body: bytes) -> tuple[int, str | None, bytes]:
         """One request; a kept connection that the peer had closed is opened anew once."""
-        from http.client import HTTPException
-
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         token = self._token()
         if token:
             headers["Authorization"] = f"Bearer {token}"
         if len(body) >= GZIP_FROM:
-            import gzip
-
-            body = gzip.compress(body, compresslevel=1, mtime=0)
+            body = self._gzip.compress(body, compresslevel=1, mtime=0)
             headers["Content-Encoding"] = "gzip"
         kept = self._connection is not None
         try:
             return self._exchange(body, headers)
-        except (ConnectionError, HTTPException):
+        except (ConnectionError, self._http.HTTPException):
             self.close()
             if not kept:
                 raise
@@ -141,23 +145,23 @@ class HttpTransport:
         return response.status, retry_after, answer
 
     def _open(self) -> HTTPConnection:
-        from http.client import HTTPConnection, HTTPSConnection
-
         host, port = self._address.host, self._address.port
         if self._address.scheme == "https":
-            return HTTPSConnection(host, port, timeout=self._timeout, context=self._tls)
-        return HTTPConnection(host, port, timeout=self._timeout)
+            made = self._http.HTTPSConnection(host, port, timeout=self._timeout, context=self._tls)
+        else:
+            made = self._http.HTTPConnection(host, port, timeout=self._timeout)
+        connection: HTTPConnection = made
+        return connection
 
     def _judge(
         self, part: list[Event], status: int, retry_after: str | None, answer: bytes
     ) -> Outcome:
         """Read the collector's verdict; anything unclear means: not accepted, try again."""
-        if status in (200, 202, 207, 400, 413, 422):
-            outcome = read_answer(answer, len(part), status)
-            if outcome is not None:
-                self._limit = None
-                return outcome
-        if status in (400, 413, 422):
+        outcome = read_answer(answer, len(part)) if status == HTTP_OK else None
+        if outcome is not None:
+            self._limit = None
+            return outcome
+        if status in REFUSED_WHOLE:
             if len(part) > 1:  # find the one that the whole request was refused for
                 self._limit = len(part) // 2
                 return self.send(part)
@@ -185,28 +189,26 @@ class HttpTransport:
             os.close(sock.detach())
 
 
-def read_answer(answer: bytes, count: int, status: int) -> Outcome | None:
+def read_answer(answer: bytes, count: int) -> Outcome | None:
     """Return what the collector's JSON says of ``count`` events, or ``None`` if unclear.
 
-    The collector answers per event, in order: accepted, rejected with a reason, or ignored.
+    ``items`` has one object per event, in order, with ``status`` accepted, rejected (and
+    ``reason``, ``detail``) or ignored. Less than that is no proof of anything.
     """
     try:
-        said: Any = json.loads(answer)
-    except (ValueError, RecursionError):
+        items = json.loads(answer)["items"]
+        statuses = [item["status"] for item in items]
+    except (ValueError, RecursionError, KeyError, TypeError):
         return None
-    if not isinstance(said, dict) or not isinstance(said.get("accepted"), int):
+    if len(statuses) != count or not set(statuses) <= {"accepted", "rejected", "ignored"}:
         return None
-    reasons: dict[int, str] = {}
-    rejected = said.get("rejected") or []
-    if isinstance(rejected, list):
-        for one in rejected:
-            if isinstance(one, dict) and isinstance(one.get("index"), int):
-                reasons[one["index"]] = f"{one.get('reason', '')}: {one.get('detail', '')}"
-    ignored = said.get("ignored") or []
-    out = len(reasons) + (len(ignored) if isinstance(ignored, list) else 0)
-    if said["accepted"] + out < count:
-        return None
-    return Outcome(count, accepted=count - out, rejected=len(reasons), reasons=reasons)
+    reasons = {
+        at: f"{item.get('reason', '')}: {item.get('detail', '')}"[:500]
+        for at, item in enumerate(items)
+        if item["status"] == "rejected"
+    }
+    accepted = statuses.count("accepted")
+    return Outcome(count, accepted=accepted, rejected=len(reasons), reasons=reasons)
 
 
 def _seconds(retry_after: str | None) -> float | None:

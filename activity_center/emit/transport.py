@@ -13,7 +13,7 @@ FORWARD_PORT: Final = 24224
 Event = dict[str, Any]
 
 
-class NotRecorded(ActivityCenterError):  # noqa: N818 - it names what did not happen
+class NotRecorded(ActivityCenterError):
     """An event that had to be recorded was not made durable (``require_record``)."""
 
 
@@ -145,4 +145,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-_FORMS: Final = "forward://127.0.0.1:24224, unix:///path, https://host:port or http://127.0.0.1:port"
+_FORMS: Final = (
+    "forward://127.0.0.1:24224, unix:///path, https://host:port or http://127.0.0.1:port"
+)

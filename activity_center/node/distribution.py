@@ -80,7 +80,7 @@ def _assemble(parts: Pinned, folder: Path, progress: Progress, *, secure: bool) 
 def _unzip(archive: Path, target: Path) -> None:
     """Extract; the archive's SHA-256 is pinned, so its names are known to be harmless."""
     with zipfile.ZipFile(archive) as content:
-        content.extractall(target)  # noqa: S202
+        content.extractall(target)
 
 
 def _add_module(

@@ -11,14 +11,14 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from activity_center.errors import NodeError
 from activity_center.node.artifacts import Artifact
-from activity_center.node.folders import cache_folder
+from activity_center.node.folders import cache_folder, make_folder
 from activity_center.node.lock import locked
 from activity_center.node.progress import Progress
 
@@ -43,10 +43,17 @@ def fetch(artifacts: Iterable[Artifact], progress: Progress) -> dict[Artifact, P
     store = cache_folder() / "artifacts"
     try:
         with locked(cache_folder() / "downloads.lock"):
-            store.mkdir(exist_ok=True)
-            for artifact in wanted:
-                if not is_intact(store / artifact.filename, artifact):
-                    _fetch_one(artifact, store / artifact.filename, progress)
+            make_folder(store)
+            missing = [
+                artifact
+                for artifact in wanted
+                if not is_intact(store / artifact.filename, artifact)
+            ]
+            total = sum(artifact.bytes for artifact in missing)
+            if missing:
+                progress.step(f"Downloading {len(missing)} files of OpenSearch", total)
+            for artifact in missing:
+                _fetch_one(artifact, store / artifact.filename, progress)
     except OSError as wrong:
         raise NodeError(
             f"cannot write downloads: {wrong.strerror}", where=str(wrong.filename or store)
@@ -80,14 +87,16 @@ def _fetch_one(artifact: Artifact, target: Path, progress: Progress) -> None:
             time.sleep(2 ** (attempt - 1))
         # A partial file of an interrupted run would be taken for the whole one.
         shutil.rmtree(incoming, ignore_errors=True)
-        progress.step(f"Downloading {artifact.filename}", artifact.bytes)
+        counted = _Counted(progress)
         try:
-            found = _resolve(artifact, incoming, progress, local=attempt == 0)
+            found = _resolve(artifact, incoming, counted, local=attempt == 0)
         except (RequestException, RuntimeError) as wrong:
             # RuntimeError: jgo's answer to anything but 200.
             problem = f"{type(wrong).__name__}: {wrong}"
+            counted.settle(0)
             continue
         if not is_intact(found, artifact):
+            counted.settle(0)
             problem = (
                 f"got {found.stat().st_size} bytes that are not the pinned"
                 f" {artifact.bytes} bytes with SHA-256 {artifact.sha256}"
@@ -99,6 +108,7 @@ def _fetch_one(artifact: Artifact, target: Path, progress: Progress) -> None:
             found = Path(shutil.copyfile(found, arrived))
         found.chmod(0o644)
         found.replace(target)
+        counted.settle(artifact.bytes)
         shutil.rmtree(incoming, ignore_errors=True)
         return
     shutil.rmtree(incoming, ignore_errors=True)
@@ -109,9 +119,25 @@ def _fetch_one(artifact: Artifact, target: Path, progress: Progress) -> None:
     )
 
 
-def _resolve(artifact: Artifact, incoming: Path, progress: Progress, *, local: bool) -> Path:
+class _Counted:
+    """Counts the bytes of one attempt, so that those of a failed one can be taken back."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._done = 0
+
+    def advance(self, amount: int) -> None:
+        self._done += amount
+        self._progress.advance(amount)
+
+    def settle(self, amount: int) -> None:
+        """Make it ``amount`` bytes in the end."""
+        self.advance(amount - self._done)
+
+
+def _resolve(artifact: Artifact, incoming: Path, counted: _Counted, *, local: bool) -> Path:
     path: Path = (
-        _context(incoming, progress, local=local)
+        _context(incoming, counted, local=local)
         .project(artifact.group, artifact.name)
         .at_version(artifact.version)
         .artifact(packaging=artifact.packaging)
@@ -120,7 +146,7 @@ def _resolve(artifact: Artifact, incoming: Path, progress: Progress, *, local: b
     return path
 
 
-def _context(incoming: Path, progress: Progress, *, local: bool) -> MavenContext:
+def _context(incoming: Path, counted: _Counted, *, local: bool) -> MavenContext:
     try:
         from jgo.constants import default_maven_repo
         from jgo.maven import MavenContext, PythonResolver
@@ -131,12 +157,12 @@ def _context(incoming: Path, progress: Progress, *, local: bool) -> MavenContext
         ) from missing
 
     @contextmanager
-    def counted(_name: str, _size: int) -> Iterator[object]:
-        yield progress.advance
+    def report(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
+        yield counted.advance
 
     mirror = os.environ.get("ACTIVITY_CENTER_MAVEN_URL")
     return MavenContext(
-        resolver=PythonResolver(progress_callback=counted),
+        resolver=PythonResolver(progress_callback=report),
         repo_cache=incoming,
         local_repos=[default_maven_repo()] if local else [],
         remote_repos={"mirror": mirror.rstrip("/")} if mirror else None,

@@ -45,6 +45,19 @@ def _base(own: str, xdg: str, in_home: str, for_root: str) -> Path:
     return (base if base.is_absolute() else Path.home() / in_home) / "activity-center"
 
 
+def make_folder(path: Path) -> None:
+    """Create ``path`` and what is missing above it; what root makes is open to the node's account.
+
+    The mode is set whatever the umask is: root's may be 077.
+    """
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    if os.geteuid() == 0:
+        path.chmod(0o755)
+
+
 @dataclass(frozen=True, slots=True)
 class NodeFolder:
     """The files of one node, all below ``root``."""

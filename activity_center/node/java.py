@@ -72,6 +72,7 @@ def java_home(account: Account) -> Path:
                 for path in (Path(folder), *(Path(folder, file) for file in files)):
                     path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
             (partial / "bin" / "java").chmod(0o755)
+            partial.chmod(0o755)
             partial.rename(copy)
     if not account.can("-x", copy / "bin" / "java"):
         raise NodeError(
@@ -128,6 +129,8 @@ def command(
         f"-Xmx{heap}",
         f"-XX:MaxDirectMemorySize={heap_bytes(heap) // 2}",
         f"-Djava.io.tmpdir={folder.temporary}",
+        # Libraries write below it; ours, since an account may have no home.
+        f"-Duser.home={folder.temporary}",
         f"-XX:ErrorFile={folder.logs}/hs_err_pid%p.log",
         f"-Dopensearch.path.home={distribution}",
         f"-Dopensearch.path.conf={folder.config}",

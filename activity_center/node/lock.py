@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from activity_center.node.folders import make_folder
+
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
@@ -14,7 +16,7 @@ def locked(path: Path) -> Iterator[None]:
 
     The file is created and stays: removing it would let two processes hold "the" lock.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

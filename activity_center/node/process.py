@@ -38,12 +38,13 @@ def _start_mark(pid: int) -> str | None:
     stat = Path(f"/proc/{pid}/stat")
     if Path("/proc/self/stat").exists():
         try:
-            # proc(5): the name in parentheses may hold anything; state is the field after
-            # it, the start in clock ticks since boot the 20th.
+            # proc(5): the name in parentheses may hold anything; the field after it is the
+            # state, the 18th the number of threads, the 20th the start in ticks since boot.
             fields = stat.read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        if fields[0] in "ZX":
+        # A killed process shows as a zombie while threads of it still hold its ports.
+        if fields[0] in "ZX" and int(fields[17]) <= 1:
             return None
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}/{fields[19]}"

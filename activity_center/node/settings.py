@@ -51,8 +51,8 @@ def node_settings(
     }
 
 
-def write_configuration(folder: NodeFolder, settings: Mapping[str, str]) -> None:
-    """Write ``opensearch.yml`` and ``log4j2.properties`` (a JSON string is a YAML scalar)."""
+def write_configuration(folder: NodeFolder, settings: Mapping[str, str | list[str]]) -> None:
+    """Write ``opensearch.yml`` and ``log4j2.properties`` (JSON values are YAML)."""
     (folder.config / "opensearch.yml").write_text(
         "".join(f"{key}: {json.dumps(value)}\n" for key, value in settings.items()),
         encoding="utf-8",

@@ -16,6 +16,7 @@ from activity_center.vocabulary.load import (
     field_groups,
     fields,
     permissions,
+    rejected_fields,
     retention_classes,
     verbs,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "field_groups",
     "fields",
     "permissions",
+    "rejected_fields",
     "retention_classes",
     "verbs",
 ]

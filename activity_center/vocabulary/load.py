@@ -28,8 +28,8 @@ _TEXT: Final = frozenset({"keyword", "match_only_text"})
 
 
 @cache
-def field_groups(folder: Path = FOLDER) -> tuple[FieldGroup, ...]:
-    """Return the fields by group, in the order of ``fields.yml``.
+def field_groups(folder: Path = FOLDER, file: str = "fields.yml") -> tuple[FieldGroup, ...]:
+    """Return the fields by group, in the order of the file.
 
     Raises:
         VocabularyError: the file cannot be read.
@@ -42,7 +42,7 @@ def field_groups(folder: Path = FOLDER) -> tuple[FieldGroup, ...]:
                 _field(name, entry, group["name"]) for name, entry in group["fields"].items()
             ),
         )
-        for group in read(folder / "fields.yml").document["groups"]
+        for group in read(folder / file).document["groups"]
     )
 
 
@@ -52,6 +52,13 @@ def fields(folder: Path = FOLDER) -> Mapping[str, Field]:
     return MappingProxyType(
         {field.name: field for group in field_groups(folder) for field in group.fields}
     )
+
+
+@cache
+def rejected_fields(folder: Path = FOLDER) -> Mapping[str, Field]:
+    """Return every field of a document in the stream of rejected records."""
+    groups = field_groups(folder, "rejected.yml")
+    return MappingProxyType({field.name: field for group in groups for field in group.fields})
 
 
 @cache
@@ -80,7 +87,7 @@ def action_groups(folder: Path = FOLDER) -> tuple[ActionGroup, ...]:
             area=group["area"],
             title=group["title"],
             actions=tuple(
-                _action(name, {**group.get("defaults", {}), **entry}, known)
+                action(name, {**group.get("defaults", {}), **entry}, known)
                 for name, entry in group["actions"].items()
             ),
         )
@@ -158,7 +165,7 @@ def check(folder: Path = FOLDER) -> None:
     from activity_center.vocabulary.checks import contradictions, schema_findings
 
     read.cache_clear()
-    for cached in (field_groups, fields, verbs, action_groups, actions):
+    for cached in (field_groups, fields, rejected_fields, verbs, action_groups, actions):
         cached.cache_clear()
     retention_classes.cache_clear()
     permissions.cache_clear()
@@ -191,7 +198,8 @@ def _field(name: str, entry: Mapping[str, Any], group: str) -> Field:
     )
 
 
-def _action(name: str, entry: Mapping[str, Any], known: Mapping[str, Verb]) -> Action:
+def action(name: str, entry: Mapping[str, Any], known: Mapping[str, Verb]) -> Action:
+    """Return the action of a catalogue entry that has its group's defaults in it."""
     verb = known.get(entry["verb"])
     return Action(
         name=name,

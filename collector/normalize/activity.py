@@ -13,16 +13,13 @@ from typing import Any, Final
 
 from activity_center.config import Organization
 from activity_center.streams import stream_name
-from activity_center.vocabulary import actions
+from activity_center.vocabulary import ECS_VERSION, SCHEMA_VERSION, Action, actions
 from collector.normalize.changes import difference, wrap
 from collector.normalize.refused import Refused
 from collector.normalize.timestamps import FUTURE_LIMIT, PAST_LIMIT, Moment, from_nanoseconds, parse
 from collector.normalize.useragent import parsed
 from collector.records import Sender
 
-SCHEMA_VERSION: Final = 1
-"""Version of the event's shape; stored in every document."""
-ECS_VERSION: Final = "8.17.0"
 _ECS: Final = {"version": ECS_VERSION}
 _PEOPLE: Final = ("target", "effective")
 
@@ -33,13 +30,11 @@ class Context:
 
     sender: Sender
     received: Moment
-    stamp: bytes
 
     @classmethod
     def of(cls, sender: Sender, received_ns: int) -> Context:
         """Return the context of a batch received at ``received_ns`` (Unix ns)."""
-        moment = from_nanoseconds(received_ns)
-        return cls(sender, moment, moment.text.encode())
+        return cls(sender, from_nanoseconds(received_ns))
 
 
 class _Known:
@@ -57,7 +52,7 @@ class _Known:
         "types",
     )
 
-    def __init__(self, action: Any | None, lens: str = "audit") -> None:
+    def __init__(self, action: Action | None, lens: str = "audit") -> None:
         self.catalogued = action is not None
         self.lens: str = action.lens if action else lens
         self.type: str = action.type if action else "Uncatalogued"
@@ -251,7 +246,7 @@ class Normalizer:
                 address = side.get("ip")
                 if type(address) is str:
                     addresses[address] = None
-        hosts = {}
+        hosts: dict[str, None] = {}
         host = activity.get("host")
         if host is not None:
             for key in ("name", "hostname"):

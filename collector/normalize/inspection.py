@@ -28,7 +28,9 @@ def inspect(document: dict[str, Any]) -> None:
         value, path = stack.pop()
         if isinstance(value, dict):
             if any(type(key) is not str for key in value):
-                items = [(key if type(key) is str else _key(key), item) for key, item in value.items()]
+                items = [
+                    (key if type(key) is str else _key(key), item) for key, item in value.items()
+                ]
                 value.clear()
                 value.update(items)
             for key, item in value.items():

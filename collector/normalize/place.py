@@ -9,6 +9,7 @@ not indexed, ``activity.overflow_fields`` names what is there.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -25,7 +26,8 @@ MAX_FLAT_DEPTH: Final = 20
 MAX_FLAT_LEAF: Final = 32_766
 """Lucene's longest term, bytes; a leaf counts ``2·(field+1) + path + 1 + value``."""
 _LONG: Final = 2**63
-_CLOSED: Final[frozenset[str]] = frozenset({"flat_object", "object_disabled", "object_array"})
+MAX_ITEMS: Final = 1000
+"""Longest list in a field (the schema's ``maxItems``)."""
 
 
 class Placer:
@@ -33,12 +35,14 @@ class Placer:
 
     def __init__(self) -> None:
         self._tree: dict[str, Any] = {}
+        self._members: dict[str, dict[str, Field]] = {}
         for name, one in fields().items():
             node = self._tree
             *parents, last = name.split(".")
             for parent in parents:
                 child = node.setdefault(parent, {})
-                if isinstance(child, Field):  # a field with subfields: the parent decides
+                if isinstance(child, Field):  # a member of an object_array
+                    self._members.setdefault(child.name, {})[last] = one
                     break
                 node = child
             else:
@@ -81,8 +85,10 @@ class Placer:
                 moved[name] = _text_if_deep(group.pop(key))
             elif node.type == "flat_object":
                 self._flat(group, key, name, moved)
-            elif node.type in _CLOSED:
+            elif node.type == "object_disabled":
                 group[key] = _text_if_deep(value)
+            elif node.type == "object_array":
+                self._objects(group, key, name, moved)
             else:
                 fitted = _fit_leaf(node, value)
                 if fitted is None:
@@ -91,6 +97,24 @@ class Placer:
                     del group[key]
                 else:
                     group[key] = fitted
+
+    def _objects(self, group: dict[str, Any], key: str, name: str, moved: dict[str, Any]) -> None:
+        """A list of plain objects whose members are fields of their own."""
+        value = group[key]
+        members = self._members.get(name, {})
+        fits = (
+            type(value) is list
+            and len(value) <= MAX_ITEMS
+            and all(
+                type(one) is dict
+                and all(
+                    m in members and _fit_leaf(members[m], v) is not None for m, v in one.items()
+                )
+                for one in value
+            )
+        )
+        if not fits:
+            moved[name] = _text_if_deep(group.pop(key))
 
     def _flat(self, group: dict[str, Any], key: str, name: str, moved: dict[str, Any]) -> None:
         value = group[key]
@@ -123,9 +147,7 @@ def _flat_value(
     child: Any, field: str, where: str, room: int, moved: dict[str, Any], depth: int
 ) -> Any:
     if isinstance(child, (dict, list)) and depth >= MAX_FLAT_DEPTH:
-        moved[f"{field}.{where}"] = (
-            orjson.dumps(child).decode() if _shallow(child) else _deep(child)
-        )
+        moved[f"{field}.{where}"] = _deep(child)
         return _GONE
     if isinstance(child, dict):
         return _flat_object(child, field, where, room, moved, depth)
@@ -186,6 +208,8 @@ def _fit_leaf(field: Field, value: Any) -> Any:
     """Return the value as the field takes it, or ``None`` if it does not."""
     fit = _FITS[field.type]
     if type(value) is list:
+        if len(value) > MAX_ITEMS:
+            return None
         if not field.many and len(value) != 1:
             return None
         items = [fit(field, item) for item in value]
@@ -200,13 +224,17 @@ def _text(field: Field, value: Any) -> Any:
     if isinstance(value, bool):
         value = "true" if value else "false"
     elif isinstance(value, (int, float)):
-        value = orjson.dumps(value).decode()
+        value = repr(value)
     if not isinstance(value, str) or len(value) > (field.max_length or 8191):
         return None
-    return value if field.values is None or value in field.values else None
+    if field.values is not None and value not in field.values:
+        return None
+    if field.pattern is not None and re.fullmatch(field.pattern, value) is None:
+        return None
+    return value
 
 
-def _integer(_field: Field, value: Any) -> Any:
+def _integer(field: Field, value: Any) -> Any:
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
@@ -218,7 +246,8 @@ def _integer(_field: Field, value: Any) -> Any:
         if not value.is_integer():
             return None
         value = int(value)
-    return value if isinstance(value, int) and -_LONG <= value < _LONG else None
+    least = -_LONG if field.minimum is None else field.minimum
+    return value if isinstance(value, int) and least <= value < _LONG else None
 
 
 def _number(_field: Field, value: Any) -> Any:

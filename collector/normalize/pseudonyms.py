@@ -91,7 +91,9 @@ def load(rules: Redaction, data_dir: Path) -> Pseudonyms:
             _create(file)
         key = file.read_bytes()
     except OSError as wrong:
-        raise ConfigError(f"cannot read or make the key: {wrong.strerror}", where=str(file)) from wrong
+        raise ConfigError(
+            f"cannot read or make the key: {wrong.strerror}", where=str(file)
+        ) from wrong
     if len(key) < KEY_BYTES:
         raise ConfigError(f"the key has fewer than {KEY_BYTES} bytes", where=str(file))
     return Pseudonyms(rules.hash, key)

@@ -1,0 +1,6 @@
+"""Delivery to OpenSearch: each event once, whatever is killed, full, slow or rolled over."""
+
+from collector.deliver.backoff import Backoff
+from collector.deliver.deliverer import Deliverer
+
+__all__ = ["Backoff", "Deliverer"]

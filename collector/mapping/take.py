@@ -1,0 +1,177 @@
+"""``take: vocabulary``: keys that are fields of the vocabulary become those fields.
+
+Walks the keys that a record has, never the fields that there are. Reserved fields
+(a sender cannot set them) and unknown keys stay where they were, under ``metadata``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from activity_center.vocabulary import Field
+from collector.mapping.runtime import place
+
+LEAF: Final = 1
+OPEN: Final = 2
+"""A field whose content is free (``flat_object``): dotted keys may go into it."""
+MAX_PARTS: Final = 16
+"""A key with more dots than this is no field and stays as it is."""
+_LEAVES: Final = object()
+"""Key of a group of fields: the names in it that are fields themselves."""
+_FREE: Final = frozenset({"flat_object", "object_disabled"})
+Tree = dict[Any, Any]
+
+
+def tree_of(fields: Mapping[str, Field], never: Iterable[str]) -> Tree:
+    """Return the fields that may be taken, nested; leaves are :data:`LEAF`, :data:`OPEN`.
+
+    Args:
+        never: names that the mapping's own rules set.
+    """
+    tree: Tree = {}
+    barred = set(never)
+    for name, field in fields.items():
+        *parents, last = name.split(".")
+        node: Any = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+            if not isinstance(node, dict):  # a member of an object_array: taken with it
+                break
+        else:
+            if not field.reserved and name not in barred:
+                node[last] = OPEN if field.type in _FREE else LEAF
+    _note_leaves(tree)
+    return tree
+
+
+def _note_leaves(node: dict[Any, Any]) -> None:
+    groups = [child for child in node.values() if isinstance(child, dict)]
+    node[_LEAVES] = frozenset(key for key, child in node.items() if not isinstance(child, dict))
+    for group in groups:
+        _note_leaves(group)
+
+
+def take(tree: Tree, record: dict[Any, Any], out: dict[str, Any]) -> dict[Any, Any]:
+    """Move fields of ``record`` to ``out``; return the rest in a new dict.
+
+    ``record`` is not changed. ``null`` says nothing and is left out.
+    """
+    rest: dict[Any, Any] = {}
+    dotted = False
+    for key, value in record.items():
+        node = tree.get(key)
+        if node is None:
+            rest[key] = value
+            if type(key) is str and "." in key:
+                dotted = True
+        elif type(node) is dict:
+            if type(value) is not dict:
+                if value is not None:
+                    rest[key] = value
+            elif key in out:
+                left = take(node, value, out[key])
+                if left:
+                    rest[key] = left
+            elif value.keys() <= node[_LEAVES]:  # the usual case: nothing but fields
+                inner = value.copy()
+                if None in inner.values():
+                    inner = {name: one for name, one in inner.items() if one is not None}
+                if inner:
+                    out[key] = inner
+            else:
+                inner = {}
+                left = take(node, value, inner)
+                if inner:
+                    out[key] = inner
+                if left:
+                    rest[key] = left
+        elif value is not None:
+            if key in out:
+                rest[key] = value
+            else:
+                out[key] = value
+    if dotted:
+        for key in [one for one in rest if type(one) is str and "." in one]:
+            _expand(tree, key, rest, out)
+    return rest
+
+
+def _expand(tree: Tree, key: str, rest: dict[Any, Any], out: dict[str, Any]) -> None:
+    """Take ``{"event.action": x}`` as ``{"event": {"action": x}}``."""
+    parts = key.split(".")
+    if len(parts) > MAX_PARTS or "" in parts:
+        return
+    node: Any = tree
+    for depth, part in enumerate(parts):
+        node = node.get(part)
+        if node is OPEN and depth + 1 < len(parts):
+            _into_open(parts, depth, key, rest, out)
+            return
+        if type(node) is not dict:
+            break
+    if node is None:
+        return
+    nested = rest[key]
+    if type(node) is dict and type(nested) is not dict:
+        return
+    for part in reversed(parts[1:]):
+        nested = {part: nested}
+    left: Any = take(tree, {parts[0]: nested}, out)
+    for part in parts:
+        left = left.get(part) if type(left) is dict else None
+    if left is None:
+        del rest[key]
+    else:
+        rest[key] = left
+
+
+def _into_open(
+    parts: list[str], depth: int, key: str, rest: dict[Any, Any], out: dict[str, Any]
+) -> None:
+    """Take ``{"activity.new_value.plan": x}`` into the free object that the field is."""
+    group: Any = out
+    for part in parts[:depth]:
+        child = group.get(part)
+        if child is None:
+            child = group[part] = {}
+        group = child
+    value = rest[key]
+    for part in reversed(parts[depth + 1 :]):
+        value = {part: value}
+    name = parts[depth]
+    there = group.get(name)
+    if there is None:
+        group[name] = value
+    elif type(there) is dict:
+        place(group, name, value)  # copies what is there: it belongs to the record
+    else:
+        return
+    del rest[key]
+
+
+def stamp(out: dict[str, Any], defaults: tuple[tuple[str, str, Any, bool], ...]) -> None:
+    """Set what the mapping says of itself: (group, key, value, also over what is there)."""
+    for group, key, value, over in defaults:
+        inner = out.get(group)
+        if inner is None:
+            inner = out[group] = {}
+        if over or key not in inner:
+            inner[key] = value
+
+
+def metadata_of(rest: dict[Any, Any], out: dict[str, Any]) -> None:
+    """Put the rest under ``metadata``, beside what the sender put there itself."""
+    if not rest:
+        return
+    given = out.get("metadata")
+    if given is None:
+        out["metadata"] = rest
+    elif type(given) is dict:
+        merged = given.copy()
+        for key, value in rest.items():
+            place(merged, key, value)
+        out["metadata"] = merged
+    else:
+        place(rest, "metadata", given)
+        out["metadata"] = rest

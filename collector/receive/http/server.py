@@ -1,0 +1,331 @@
+"""An HTTP listener.
+
+aiohttp's low-level server: one route needs no router, and a request costs about 70 us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from activity_center.config import HttpListener
+from activity_center.errors import SpoolFailed, SpoolFull
+from collector.decode import DEFAULT_LIMITS, Decoded, Limits, Refused, decode_json, inflate
+from collector.receive.address import listen, serve, spell
+from collector.receive.budget import Budget
+from collector.receive.counters import HttpCounters
+from collector.receive.credentials import Credentials
+from collector.receive.http import request as requests
+from collector.receive.http.answer import answer
+from collector.receive.http.problems import Problem, wait
+from collector.receive.limits import DEFAULT_CONNECTION_LIMITS, ConnectionLimits
+from collector.receive.tls import server_context
+from collector.records import Accept, Batch, Receipt, RejectBytes, Sender
+
+_log: Final = structlog.get_logger("collector.receive.http")
+
+_LINGER: Final = 2.0
+"""Seconds that the rest of a body is read after an early answer."""
+_BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n"
+    b"Connection: close\r\n\r\n"
+)
+
+
+class _Busy(asyncio.Protocol):
+    """Turns a connection away when all are taken."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            transport.write(_BUSY)
+            transport.close()
+
+
+class HttpServer:
+    """Serves one HTTP address.
+
+    Args:
+        listener: address and TLS.
+        credentials: the senders.
+        accept: makes a batch durable; the answer comes after it returned.
+        reject_bytes: makes bytes durable that do not decode.
+        limits: of decoding.
+        connection_limits: of connections.
+        budget: memory in flight, shared with the process's other receivers.
+        reuse_port: let several worker processes listen on the same port.
+
+    Attributes:
+        address: the address as bound (with the real port), once started.
+        credentials: the senders; may be replaced at any time.
+        counters: what happened so far.
+    """
+
+    def __init__(
+        self,
+        listener: HttpListener,
+        credentials: Credentials,
+        accept: Accept,
+        reject_bytes: RejectBytes,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        connection_limits: ConnectionLimits = DEFAULT_CONNECTION_LIMITS,
+        budget: Budget | None = None,
+        reuse_port: bool = False,
+    ) -> None:
+        self.listener = listener
+        self.credentials = credentials
+        self.limits = limits
+        self.connection_limits = connection_limits
+        self.counters = HttpCounters()
+        self.budget = budget or Budget(connection_limits.in_flight_memory)
+        self.address = listener.bind
+        self._accept = accept
+        self._reject_bytes = reject_bytes
+        self._reuse_port = reuse_port
+        self._servers: list[asyncio.Server] = []
+        self._web: web.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self._busy: set[object] = set()  # protocols with a request under way
+        self._quiet: dict[RequestHandler, float] = {}
+        self._requests: Counter[str] = Counter()  # under way, by sender
+        self._stopping = False
+
+    # -- life ------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Bind and serve.
+
+        Raises:
+            ConfigError: the address cannot be had, or a TLS file is wrong.
+        """
+        self._web = web.Server(
+            self._handle,
+            auto_decompress=False,
+            access_log=None,
+            keepalive_timeout=self.connection_limits.idle_timeout,
+            lingering_time=_LINGER,
+            debug=False,
+        )
+        context = server_context(self.listener.tls) if self.listener.tls else None
+        sockets = listen(self.listener.bind, reuse_port=self._reuse_port)
+        self.address = spell(sockets[0].getsockname())
+        timeout = self.connection_limits.handshake_timeout
+        self._servers = await serve(sockets, self._protocol, context, timeout)
+        self._sweeper = asyncio.create_task(self._sweep())
+        _log.info("listening", listener=self.address, tls=context is not None)
+
+    async def stop(self, timeout: float) -> bool:
+        """Take no new requests, answer those under way, close.
+
+        Args:
+            timeout: seconds to wait for those.
+
+        Returns:
+            Whether all were answered.
+        """
+        self._stopping = True
+        for server in self._servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while self.counters.open_requests and loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        done = not self.counters.open_requests
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        if self._web is not None:
+            await self._web.shutdown(max(0.1, deadline - loop.time()))
+        return done
+
+    def reload(self, credentials: Credentials) -> None:
+        """Use other senders from the next request on."""
+        self.credentials = credentials
+
+    def _protocol(self) -> asyncio.BaseProtocol:
+        if self._web is None or len(self._web.connections) >= self.connection_limits.connections:
+            self.counters.held += 1
+            return _Busy()
+        return self._web()
+
+    async def _sweep(self) -> None:
+        """Close connections that neither finish a request head nor send one.
+
+        aiohttp has a time-out between requests, but none for the first one's head.
+        """
+        limit = self.connection_limits.idle_timeout
+        while self._web is not None:
+            await asyncio.sleep(min(1.0, limit / 4))
+            now = time.monotonic()
+            quiet, self._quiet = self._quiet, {}
+            for connection in list(self._web.connections):
+                if connection in self._busy:
+                    continue
+                since = self._quiet[connection] = quiet.get(connection, now)
+                if now - since > limit and connection.transport is not None:
+                    self.counters.timeouts += 1
+                    connection.transport.abort()
+
+    # -- requests --------------------------------------------------------------------
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        counters = self.counters
+        counters.requests += 1
+        counters.open_requests += 1
+        protocol = request.protocol
+        self._busy.add(protocol)
+        try:
+            response = await self._post(request)
+        except Problem as problem:
+            self._count(problem.status)
+            response = problem.response()
+        except Exception:
+            _log.exception("request failed: error in the collector", **self._details(request))
+            counters.failures += 1
+            response = Problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "internal",
+                "the collector failed; its log says how",
+                hint="the same request may be sent again: nothing is stored twice",
+            ).response()
+        finally:
+            counters.open_requests -= 1
+            self._busy.discard(protocol)
+            self._quiet.pop(protocol, None)
+        if self._stopping:
+            response.force_close()
+        return response
+
+    def _count(self, status: HTTPStatus) -> None:
+        counters = self.counters
+        if status == HTTPStatus.UNAUTHORIZED:
+            counters.auth_failures += 1
+        elif status == HTTPStatus.REQUEST_TIMEOUT:
+            counters.timeouts += 1
+        elif status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+            counters.held += 1
+        else:
+            counters.protocol_errors += 1
+
+    async def _post(self, request: web.BaseRequest) -> web.StreamResponse:
+        source = requests.route(request)
+        try:
+            sender = requests.authenticate(request, self.credentials)
+        except Problem as problem:
+            _log.warning("request refused", detail=problem.detail, **self._details(request))
+            raise
+        if source is not None and sender.sources is not None and source not in sender.sources:
+            raise Problem(
+                HTTPStatus.FORBIDDEN,
+                "source-not-allowed",
+                f"sender {sender.name} may not send for source {source[:100]!r}",
+                hint="see sources of the sender in activity-center.yml",
+                close=True,
+            )
+        lines, gzip = requests.is_lines(request), requests.is_gzip(request)
+        if self._requests[sender.name] >= self.connection_limits.requests:
+            raise wait(
+                "too-many-requests",
+                "too many requests of this sender are under way",
+                1,
+                HTTPStatus.TOO_MANY_REQUESTS,
+            )
+        self._requests[sender.name] += 1
+        try:
+            body = await requests.read_body(request, self.limits, self.connection_limits)
+            self.counters.bytes += len(body)
+            return await self._take(request, sender, source, body, lines, gzip)
+        finally:
+            self._requests[sender.name] -= 1
+
+    async def _take(
+        self,
+        request: web.BaseRequest,
+        sender: Sender,
+        source: str | None,
+        body: bytes,
+        lines: bool,
+        gzip: bool,
+    ) -> web.Response:
+        if not self.budget.has_room():
+            raise wait("busy", "too much is under way", 1, HTTPStatus.SERVICE_UNAVAILABLE)
+        received = time.time_ns()
+        try:
+            plain = inflate(body, self.limits) if gzip else body
+            decoded = decode_json(plain, self.limits, lines=lines)
+        except Refused as refused:
+            raise await self._unreadable(request, sender, body, refused) from refused
+        self.counters.records += len(decoded.records)
+        self.counters.broken_records += len(decoded.broken)
+        self.budget.take(decoded.weight)
+        try:
+            batch = Batch(
+                sender=sender,
+                records=decoded.records,
+                source=source,
+                received=received,
+                size=decoded.size,
+            )
+            receipt = await self._keep(batch, decoded)
+        except SpoolFull as full:
+            _log.warning("sender must wait", detail=full.message, **self._details(request))
+            raise wait(
+                "spool-full", full.message, full.retry_after, HTTPStatus.SERVICE_UNAVAILABLE
+            ) from full
+        except SpoolFailed as failed:
+            _log.error("nothing is accepted: the spool failed", error=str(failed))
+            raise wait(
+                "spool-failed", "the disk failed", 30, HTTPStatus.SERVICE_UNAVAILABLE
+            ) from failed
+        finally:
+            self.budget.give(decoded.weight)
+        return answer(decoded, receipt)
+
+    async def _keep(self, batch: Batch, decoded: Decoded) -> Receipt:
+        receipt = await self._accept(batch) if batch.records else Receipt()
+        for one in decoded.broken:
+            words = f"{one.reason}: {one.detail} (event {one.index})"
+            await self._reject_bytes(batch.sender, one.raw, words)
+        return receipt
+
+    async def _unreadable(
+        self, request: web.BaseRequest, sender: Sender, body: bytes, refused: Refused
+    ) -> Problem:
+        """Keep a body that cannot be read, and return its problem."""
+        self.counters.refused_bodies += 1
+        _log.warning(
+            "body refused",
+            sender=sender.name,
+            detail=refused.message,
+            hint=refused.hint or "see activity-center rejected list",
+            **self._details(request),
+        )
+        if refused.reason == "too_large":
+            return requests.too_large(refused.detail)
+        try:
+            await self._reject_bytes(sender, body, refused.message)
+        except SpoolFull as full:
+            return wait(
+                "spool-full", full.message, full.retry_after, HTTPStatus.SERVICE_UNAVAILABLE
+            )
+        except SpoolFailed:
+            return wait("spool-failed", "the disk failed", 30, HTTPStatus.SERVICE_UNAVAILABLE)
+        return Problem(
+            HTTPStatus.BAD_REQUEST,
+            "unreadable",
+            refused.detail,
+            hint=refused.hint or "one JSON object, an array of objects, or an object a line",
+            reason=refused.reason,
+        )
+
+    def _details(self, request: web.BaseRequest) -> dict[str, str]:
+        transport = request.transport
+        peer = transport.get_extra_info("peername") if transport is not None else None
+        return {"listener": self.address, "peer": spell(peer)}

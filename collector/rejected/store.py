@@ -1,0 +1,379 @@
+"""Rejected records in SQLite; bytes that do not decode in files of their own.
+
+::
+
+    <data_dir>/rejected/store.sqlite      one row per rejected record (WAL, synchronous FULL)
+    <data_dir>/rejected/raw/<id>.bin      mode 0600: not redacted, since not decoded
+
+``synchronous=NORMAL`` would not be safe to acknowledge on: in WAL mode it syncs at
+checkpoints only. All workers share one store; SQLite's locks let them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from activity_center.errors import ConfigError, SpoolFailed, SpoolFull
+from collector.records import Reject
+from collector.spool.files import make_folder, replace_file, sync_folder
+from collector.spool.segments import trouble
+
+DATABASE: Final = "store.sqlite"
+RAW: Final = "raw"
+LOCK: Final = "lock"
+DEFAULT_QUOTA: Final = 1024**3
+SENDER_SHARE: Final = 0.5
+"""Of the quota: what the rejects of one sender may take, so that it cannot fill it for all."""
+RESERVE: Final = 0.1
+"""Beyond the quota: room for what is refused after it was accepted."""
+_ROW_BYTES: Final = 256
+_BUSY_SECONDS: Final = 30.0
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS rejected (
+    id TEXT PRIMARY KEY, received INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
+    path TEXT NOT NULL, record BLOB, raw_length INTEGER, raw_sha256 TEXT, sender TEXT NOT NULL,
+    source TEXT NOT NULL, tag TEXT NOT NULL, size INTEGER NOT NULL, replayed INTEGER
+);
+CREATE INDEX IF NOT EXISTS rejected_received ON rejected (received, id);
+CREATE INDEX IF NOT EXISTS rejected_replayed ON rejected (replayed) WHERE replayed IS NOT NULL;
+CREATE TABLE IF NOT EXISTS usage (sender TEXT PRIMARY KEY, bytes INTEGER NOT NULL);
+PRAGMA user_version = 1;
+"""
+_COLUMNS: Final = (
+    "id, received, reason, detail, path, record, raw_length, raw_sha256, sender, source, tag,"
+    " size, replayed"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One row.
+
+    Attributes:
+        id: 32 hex digits, from the content and the time of receipt.
+        received: Unix time in ns.
+        record: the redacted record as JSON, or ``None`` where bytes did not decode.
+        raw_length: bytes in the raw file, or ``None`` where there is none.
+        raw_sha256: their SHA-256 in hexadecimal.
+        size: bytes that it counts for in the quota.
+        replayed: Unix time in ns at which it was sent again with success, or ``None``.
+    """
+
+    id: str
+    received: int
+    reason: str
+    detail: str
+    path: str
+    record: bytes | None
+    raw_length: int | None
+    raw_sha256: str | None
+    sender: str
+    source: str
+    tag: str
+    size: int
+    replayed: int | None
+
+
+class RejectedStore:
+    """The store in ``folder``; safe for several threads and processes.
+
+    Args:
+        folder: is made when missing (mode 0700).
+        quota_bytes: bound of records and raw bytes together.
+        create: ``False`` for readers: a missing store is then a :class:`ConfigError`.
+
+    Attributes:
+        failed: the disk failed under the database; nothing is taken any more.
+
+    Raises:
+        SpoolFailed: the database cannot be opened.
+        ConfigError: there is no store, and ``create`` is false.
+    """
+
+    def __init__(
+        self, folder: Path, *, quota_bytes: int = DEFAULT_QUOTA, create: bool = True
+    ) -> None:
+        self.folder = folder
+        self.quota_bytes = quota_bytes
+        self.failed = False
+        self._lock = threading.Lock()
+        if not create and not (folder / DATABASE).is_file():
+            raise ConfigError(
+                "there is no store of rejected records",
+                where=str(folder),
+                hint="name the collector's data_dir with --data-dir, or its file with --config",
+            )
+        try:
+            make_folder(folder / RAW)
+            self._database = _connect(folder)
+        except (OSError, sqlite3.Error) as wrong:
+            raise SpoolFailed(f"cannot open: {wrong}", where=str(folder / DATABASE)) from wrong
+
+    def add(self, rejects: Sequence[Reject], *, reserve: bool = False) -> list[str]:
+        """Make ``rejects`` durable, all or none, and return their ids.
+
+        The same reject again (same content, same time of receipt) is the same row:
+        what a crash makes the deliverer repeat is stored once.
+
+        Args:
+            reserve: may go beyond the quota by a tenth: for what was accepted already.
+
+        Raises:
+            SpoolFull: the quota, the sender's share of it or the disk is full.
+            SpoolFailed: the disk failed.
+        """
+        if self.failed:
+            raise SpoolFailed(
+                "the disk failed before",
+                where=str(self.folder),
+                hint="check the disk, then start the collector again",
+            )
+        rows = [_row(reject, ordinal) for reject, ordinal in _numbered(rejects)]
+        try:
+            for row, reject in zip(rows, rejects, strict=True):
+                if reject.raw is not None:
+                    self._write_raw(row[0], reject.raw)
+            with self._lock:
+                self._database.execute("BEGIN IMMEDIATE")
+                try:
+                    self._insert(rows, reserve=reserve)
+                    self._database.execute("COMMIT")
+                except BaseException:
+                    self._database.execute("ROLLBACK")
+                    raise
+        except SpoolFull:
+            for row, reject in zip(rows, rejects, strict=True):
+                if reject.raw is not None and self.get(row[0]) is None:
+                    self.raw_path(row[0]).unlink(missing_ok=True)
+            raise
+        except OSError as wrong:
+            raise trouble(wrong, self.folder) from wrong
+        except sqlite3.Error as wrong:
+            name = getattr(wrong, "sqlite_errorname", "")
+            if name == "SQLITE_FULL":
+                raise SpoolFull("no room on the disk", where=str(self.folder)) from wrong
+            raise SpoolFailed(
+                f"cannot write: {wrong}", where=str(self.folder / DATABASE)
+            ) from wrong
+        return [row[0] for row in rows]
+
+    def select(
+        self,
+        *,
+        since: int | None = None,
+        reason: str | None = None,
+        sender: str | None = None,
+        limit: int | None = None,
+        replayed: bool | None = None,
+    ) -> Iterator[Rejected]:
+        """Yield rows, oldest first.
+
+        Args:
+            since: Unix time of receipt in ns, from then on.
+            reason: a key of :data:`collector.records.REASONS`.
+            sender: the name of a sender.
+            limit: at most so many.
+            replayed: only those that were, or were not, replayed.
+        """
+        where, values = _where(since, reason, sender, replayed)
+        last: tuple[int, str] = (-(2**63), "")
+        left = limit if limit is not None else 2**62
+        while left > 0:
+            page = self._query(
+                f"SELECT {_COLUMNS} FROM rejected WHERE {where} AND (received, id) > (?, ?)"  # noqa: S608 - constants
+                " ORDER BY received, id LIMIT ?",
+                [*values, *last, min(left, 200)],
+            )
+            for row in page:
+                yield Rejected(*row)
+            if len(page) < min(left, 200):
+                return
+            left -= len(page)
+            last = (page[-1][1], page[-1][0])
+
+    def count(
+        self,
+        *,
+        since: int | None = None,
+        reason: str | None = None,
+        sender: str | None = None,
+        replayed: bool | None = None,
+    ) -> int:
+        """Return how many rows :meth:`select` would yield."""
+        where, values = _where(since, reason, sender, replayed)
+        rows = self._query(f"SELECT count(*) FROM rejected WHERE {where}", values)  # noqa: S608 - constants
+        return int(rows[0][0])
+
+    def get(self, id_: str) -> Rejected | None:
+        """Return the row ``id_``, or ``None``."""
+        rows = self._query(f"SELECT {_COLUMNS} FROM rejected WHERE id = ?", [id_])  # noqa: S608 - constants
+        return Rejected(*rows[0]) if rows else None
+
+    def find(self, beginning: str) -> list[str]:
+        """Return up to ten ids that begin with ``beginning``."""
+        rows = self._query(
+            "SELECT id FROM rejected WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT 10",
+            [len(beginning), beginning],
+        )
+        return [row[0] for row in rows]
+
+    def raw_path(self, id_: str) -> Path:
+        """Return the path of the bytes that did not decode."""
+        return self.folder / RAW / f"{id_}.bin"
+
+    def mark_replayed(self, id_: str) -> None:
+        """Note that the record was sent again and accepted."""
+        with self._lock:
+            self._database.execute(
+                "UPDATE rejected SET replayed = ? WHERE id = ?", [time.time_ns(), id_]
+            )
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes that count for the quota."""
+        return int(self._query("SELECT coalesce(sum(bytes), 0) FROM usage", [])[0][0])
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._database.close()
+
+    def _insert(self, rows: list[tuple[Any, ...]], *, reserve: bool) -> None:
+        fresh = [row for row in rows if not self._has(row[0])]
+        more: Counter[str] = Counter()
+        for row in fresh:
+            more[row[8]] += row[11]
+        used = dict(self._database.execute("SELECT sender, bytes FROM usage").fetchall())
+        quota = self.quota_bytes * (1 + RESERVE if reserve else 1)
+        over = sum(used.values()) + sum(more.values()) - quota
+        if over > 0:
+            freed = self._delete_replayed(over)
+            over -= sum(freed.values())
+            used = {sender: size - freed[sender] for sender, size in used.items()}
+        if over > 0:
+            raise SpoolFull("the store of rejected records is full", where=str(self.folder))
+        for sender, size in more.items():
+            if not reserve and used.get(sender, 0) + size > quota * SENDER_SHARE:
+                raise SpoolFull(
+                    f"the share of sender {sender!r} in the rejected records is full",
+                    where=str(self.folder),
+                )
+        self._database.executemany(
+            f"INSERT INTO rejected ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constants
+            fresh,
+        )
+        self._change_usage(more, 1)
+
+    def _delete_replayed(self, size: float) -> Counter[str]:
+        """Make room: the oldest that were replayed go first; return bytes by sender."""
+        freed: Counter[str] = Counter()
+        gone: list[str] = []
+        rows = self._database.execute(
+            "SELECT id, sender, size FROM rejected WHERE replayed IS NOT NULL ORDER BY replayed"
+        )
+        for id_, sender, bytes_ in rows:
+            if sum(freed.values()) >= size:
+                break
+            freed[sender] += bytes_
+            gone.append(id_)
+        self._database.executemany("DELETE FROM rejected WHERE id = ?", [(id_,) for id_ in gone])
+        self._change_usage(freed, -1)
+        for id_ in gone:
+            self.raw_path(id_).unlink(missing_ok=True)
+        return freed
+
+    def _change_usage(self, sizes: Counter[str], sign: int) -> None:
+        self._database.executemany(
+            "INSERT INTO usage VALUES (?, ?) ON CONFLICT (sender)"
+            " DO UPDATE SET bytes = max(0, bytes + excluded.bytes)",
+            [(sender, sign * size) for sender, size in sizes.items()],
+        )
+
+    def _has(self, id_: str) -> bool:
+        found = self._database.execute("SELECT 1 FROM rejected WHERE id = ?", [id_]).fetchone()
+        return found is not None
+
+    def _write_raw(self, id_: str, raw: bytes) -> None:
+        path = self.raw_path(id_)
+        if not path.exists():
+            replace_file(path, raw, durable=True)
+
+    def _query(self, statement: str, values: list[Any]) -> list[Any]:
+        with self._lock:
+            return self._database.execute(statement, values).fetchall()
+
+
+def _connect(folder: Path) -> sqlite3.Connection:
+    """Open the database, one process at a time: SQLite does not wait while WAL begins."""
+    handle = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        path = folder / DATABASE
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            sync_folder(folder)
+        database = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        if database.execute("PRAGMA user_version").fetchone()[0] == 0:
+            database.executescript(_SCHEMA)
+        return database
+    finally:
+        os.close(handle)
+
+
+def _numbered(rejects: Sequence[Reject]) -> Iterator[tuple[Reject, int]]:
+    """Yield each reject with its ordinal among equal ones of this call."""
+    seen: Counter[Reject] = Counter()
+    for reject in rejects:
+        yield reject, seen[reject]
+        seen[reject] += 1
+
+
+def _row(reject: Reject, ordinal: int) -> tuple[Any, ...]:
+    raw = reject.raw
+    digest = hashlib.sha256()
+    for part in (*reject, ordinal):
+        data = part if isinstance(part, bytes) else repr(part).encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(data) + data)
+    return (
+        digest.hexdigest()[:32],
+        reject.received,
+        reject.reason,
+        reject.detail,
+        reject.path,
+        reject.record,
+        None if raw is None else len(raw),
+        None if raw is None else hashlib.sha256(raw).hexdigest(),
+        reject.sender,
+        reject.source,
+        reject.tag,
+        _ROW_BYTES + len(reject.detail) + len(reject.record or b"") + len(raw or b""),
+        None,
+    )
+
+
+def _where(
+    since: int | None, reason: str | None, sender: str | None, replayed: bool | None
+) -> tuple[str, list[Any]]:
+    parts, values = ["1"], []
+    for column, value in (("received >=", since), ("reason =", reason), ("sender =", sender)):
+        if value is not None:
+            parts.append(f"{column} ?")
+            values.append(value)
+    if replayed is not None:
+        parts.append(f"replayed IS {'NOT ' if replayed else ''}NULL")
+    return " AND ".join(parts), values

@@ -1,0 +1,277 @@
+"""A collector process: puts the stages together, runs them, drains them, reloads.
+
+::
+
+    receivers -> pipeline -> spool -> deliverer -> OpenSearch
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from activity_center.config import Cluster, Config, load
+from activity_center.connection import connect
+from activity_center.errors import ActivityCenterError, ConfigError
+from collector import health, metrics
+from collector.deliver import Deliverer
+from collector.figures import figures
+from collector.mapping import Router, load_all
+from collector.normalize import Normalizer
+from collector.normalize.pseudonyms import load as load_pseudonyms
+from collector.pipeline import Pipeline, Stages
+from collector.receive.credentials import Credentials
+from collector.receive.forward import ForwardServer
+from collector.receive.http import HttpServer
+from collector.redact import Redactor
+from collector.rejected import RejectedStore
+from collector.rejections import rejected_entry
+from collector.spool import Spool, adopt
+from collector.spool.layout import worker_folder
+from collector.supervise import FAILED_FOR_GOOD, Supervisor, worker_command
+
+REJECTED: Final = "rejected"
+DEFAULT_SENDER_SHARE: Final = 0.5
+"""Of the quota: what a sender without a quota of its own may take, when there are others."""
+STOP_RECEIVING: Final = 10.0
+"""Seconds for what has arrived to become durable when we stop."""
+
+_log = structlog.get_logger("collector")
+
+
+def stages(config: Config) -> Stages:
+    """Build the stages between receiving and the spool.
+
+    Raises:
+        ConfigError: a pattern, a key or a field is wrong.
+        SourceError: a source mapping is wrong.
+    """
+    section = config.collector
+    own = Path(section.sources_dir) if section.sources_dir else None
+    router = Router(load_all(own).values())
+    for sender in config.senders:
+        for name in sorted(sender.sources or ()):
+            if name not in router.sources:
+                known = ", ".join(sorted(router.sources))
+                raise ConfigError(
+                    f"no source is named {name!r}", where=f"senders.{sender.name}", hint=known
+                )
+    return Stages(
+        router,
+        Normalizer(config.organizations, config.plans, config.default_class),
+        Redactor(section.redaction),
+        load_pseudonyms(section.redaction, Path(section.data_dir)),
+    )
+
+
+def check_config(config: Config) -> None:
+    """Check what loading the file alone does not: sources, credentials, listeners.
+
+    Raises:
+        ConfigError: with what to change.
+        SourceError: a source mapping is wrong.
+    """
+    stages(config)
+    Credentials(config.senders)
+    if not (config.collector.forward or config.collector.http):
+        raise ConfigError(
+            "no listener: nothing could arrive",
+            where=config.path,
+            hint="add collector.forward or collector.http (docs/configuration.md)",
+        )
+
+
+class Worker:
+    """One collector process's parts.
+
+    Args:
+        config: checked with :func:`check_config`.
+        index: its number, from 0.
+        workers: how many there are.
+
+    Raises:
+        SpoolFailed: another process uses the spool, or the disk fails.
+        NodeError: no OpenSearch is configured and the embedded one does not run.
+    """
+
+    def __init__(self, config: Config, index: int, workers: int) -> None:
+        self.config = config
+        self.index = index
+        section = config.collector
+        root = Path(section.data_dir)
+        self.credentials = Credentials(config.senders)
+        self.rejected = RejectedStore(root / REJECTED)
+        self.spool = Spool.open(
+            worker_folder(root, index),
+            quota_bytes=section.quota_bytes,
+            quota_of=self._quota_of,
+            rejected=self.rejected,
+        )
+        adopt(self.spool, root, index, workers)
+        self.pipeline = Pipeline(stages(config), self.spool)
+        self.client = connect(_named(config.opensearch), timeout=section.deliver.timeout)
+        maintain = connect(config.maintain) if config.maintain else self.client
+        self.deliverer = Deliverer(
+            self.spool,
+            self.client,
+            maintain,
+            self.rejected,
+            section.deliver,
+            encode_reject=rejected_entry,
+        )
+        # Unix sockets cannot be shared: the first worker has them.
+        forward = [one for one in section.forward if index == 0 or not _is_unix(one.bind)]
+        accept, reject_bytes = self.pipeline.accept, self.pipeline.reject_bytes
+        shared = workers > 1
+        self.forward = [
+            ForwardServer(one, self.credentials, accept, reject_bytes, reuse_port=shared)
+            for one in forward
+        ]
+        self.http = [
+            HttpServer(one, self.credentials, accept, reject_bytes, reuse_port=shared)
+            for one in section.http
+        ]
+        self.servers: tuple[ForwardServer | HttpServer, ...] = (*self.forward, *self.http)
+
+    def _quota_of(self, sender: str) -> int | None:
+        quotas = {one.name: one.quota_bytes for one in self.config.senders}
+        own = quotas.get(sender)
+        if own is not None or len(quotas) < 2:
+            return own
+        return int(self.config.collector.quota_bytes * DEFAULT_SENDER_SHARE)
+
+    def ready(self) -> str:
+        """Return ``""`` when events can be made durable, else why not."""
+        if self.spool.state == "failed":
+            return "the spool's disk failed"
+        if self.spool.state == "full":
+            return "the spool's disk is full"
+        return "" if self.spool.ready else "the spool is at its quota"
+
+    def reload(self) -> None:
+        """Read the configuration again; a bad file changes nothing."""
+        try:
+            config = load(self.config.path)
+            check_config(config)
+            self.pipeline.stages = stages(config)
+            credentials = Credentials(config.senders)
+        except ActivityCenterError as wrong:
+            _log.error("configuration not reloaded; the former one stays", error=str(wrong))
+            return
+        for server in self.servers:
+            server.reload(credentials)
+        if config.collector != self.config.collector or config.opensearch != self.config.opensearch:
+            _log.warning("changes of addresses, folders, sizes and clusters need a restart")
+        self.credentials, self.config = credentials, config
+        _log.info("configuration reloaded", senders=len(config.senders))
+
+    async def run(self) -> int:
+        """Serve until SIGTERM or SIGINT, drain, and return the exit code."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        registry = metrics.registry(lambda: figures(self))
+        host, _, port = self.config.collector.health.rpartition(":")
+        runner = None
+        try:
+            # What is in the spool goes out before anything new comes in.
+            self.deliverer.start()
+            for server in self.servers:
+                await server.start()
+            app = health.application(registry, self.ready)
+            runner = await health.serve(app, host.strip("[]"), int(port) + self.index)
+            _log.info("ready", worker=self.index, data_dir=self.config.collector.data_dir)
+            await stop.wait()
+            return 0 if await self._drain(loop) else 1
+        finally:
+            if runner is not None:
+                await runner.cleanup()
+            self.close()
+
+    async def _drain(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Stop receiving, then deliver what the time allows; the spool keeps the rest."""
+        _log.info("stopping: no new events; what is here becomes durable and is delivered")
+        done = await asyncio.gather(*(one.stop(STOP_RECEIVING) for one in self.servers))
+        timeout = self.config.collector.drain_timeout
+        drained = await loop.run_in_executor(None, self.deliverer.stop, timeout)
+        if not drained:
+            _log.warning(
+                "not all is delivered; the rest is delivered after the next start",
+                records=self.spool.records,
+                folder=str(self.spool.folder),
+            )
+        return all(done)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.spool.close()
+        self.rejected.close()
+        self.client.close()
+
+
+def _named(cluster: Cluster) -> Cluster | None:
+    """The configured cluster; ``None``: the environment's, else the embedded node."""
+    return cluster if cluster.url else None
+
+
+def _is_unix(bind: str) -> bool:
+    return bind.startswith("unix:")
+
+
+def configure_logging() -> None:
+    """Log JSON lines to standard error: time, level, logger, event, and what belongs to it."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def run_worker(config: Config, index: int, workers: int) -> int:
+    """Run one worker until it is told to stop; return the exit code.
+
+    Exit codes: 0 all was drained as far as the sources of events are concerned, 1 failed
+    (another start may help), 2 the configuration is wrong.
+    """
+    configure_logging()
+    try:
+        worker = Worker(config, index, workers)
+    except ConfigError as wrong:
+        _log.error("cannot start", error=str(wrong))
+        return FAILED_FOR_GOOD
+    except ActivityCenterError as wrong:
+        _log.error("cannot start", error=str(wrong))
+        return 1
+    # Mappings, schema and catalogue live as long as the process: no need to look at them
+    # in every collection.
+    gc.collect()
+    gc.freeze()
+    try:
+        return asyncio.run(worker.run())
+    except ConfigError as wrong:
+        _log.error("cannot start", error=str(wrong))
+        return FAILED_FOR_GOOD
+
+
+def run_supervisor(config: Config, workers: int) -> int:
+    """Run ``workers`` processes until told to stop; return the exit code."""
+    configure_logging()
+    grace = config.collector.drain_timeout + STOP_RECEIVING + 5
+    command = [*worker_command(config.path), "--workers", str(workers)]
+    with contextlib.suppress(KeyboardInterrupt):
+        return Supervisor(command, workers, grace).run()
+    return 1

@@ -1,0 +1,403 @@
+"""Append-only segments in one folder: write and sync, read in order, delete what is done.
+
+Synchronous, and knows neither senders nor quotas: the spool and the parked
+records of each stream are both made of it. One thread appends, one reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from activity_center.errors import ActivityCenterError, SpoolFailed, SpoolFull
+from collector.spool import layout
+from collector.spool.files import make_folder, remove_folder, replace_file, sync_folder
+from collector.spool.layout import Cursor, Record
+from collector.spool.reader import Damage, SegmentReader
+
+_log = structlog.get_logger(__name__)
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_HINT_BYTES: Final = 1024 * 1024
+_CURSOR_SECONDS: Final = 1.0
+"""Between two writes of the cursor: an old one costs repetition, never an event."""
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """One file.
+
+    Attributes:
+        end: bytes that are durable; what lies behind them was never acknowledged.
+        last: position of the last durable record; ``first - 1`` when there is none.
+        created: Unix time in ns.
+        hints: (position, offset) of a record about every MiB, to begin reading there.
+    """
+
+    first: int
+    path: Path
+    end: int
+    last: int
+    created: int
+    hints: list[tuple[int, int]] = field(default_factory=list)
+
+
+class SegmentLog:
+    """The segments and the cursor in ``folder``.
+
+    Args:
+        folder: is made when missing (mode 0700).
+        segment_bytes: a new segment begins when one has grown to this.
+        found: called at opening for each record that is not delivered yet.
+        damaged: called while reading for each stretch that holds no readable record.
+
+    Raises:
+        SpoolFailed: the folder cannot be read or written.
+        SpoolFull: the disk has no room for the folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        segment_bytes: int,
+        *,
+        found: Callable[[Record], None],
+        damaged: Callable[[SegmentReader, Damage], None],
+    ) -> None:
+        self.folder = folder
+        self.segment_bytes = segment_bytes
+        self.fsyncs = 0
+        self.sync_seconds = 0.0
+        self.next_position = 1
+        self._damaged = damaged
+        self._lock = threading.Lock()
+        self._segments: list[Segment] = []
+        self._file = -1
+        self._reader: SegmentReader | None = None
+        self._reading: Segment | None = None
+        self._cursor_saved = float("-inf")
+        self._directory = folder / layout.SEGMENTS
+        try:
+            make_folder(self._directory)
+            self.cursor = self._load_cursor()
+            self._recover(found)
+        except OSError as wrong:
+            raise trouble(wrong, self._directory) from wrong
+        self.place = self.cursor.position
+
+    # -- writing -----------------------------------------------------------------
+
+    def append(self, blob: bytes, first: int, last: int) -> None:
+        """Write ``blob``, encoded records, and return when it is on disk.
+
+        Args:
+            first: position of its first record.
+            last: position of its last record.
+
+        Raises:
+            SpoolFull: no room; nothing was taken.
+            SpoolFailed: write or fdatasync failed; this segment is not used again.
+        """
+        if self._file < 0 or self._segments[-1].end >= self.segment_bytes:
+            self.begin_segment(first)
+        segment = self._segments[-1]
+        try:
+            view = memoryview(blob)
+            while view:
+                view = view[os.write(self._file, view) :]
+        except OSError as wrong:
+            self._cut_back(segment)
+            raise trouble(wrong, segment.path) from wrong
+        self._sync(segment.path)
+        with self._lock:
+            if segment.end - (segment.hints[-1][1] if segment.hints else 0) >= _HINT_BYTES:
+                segment.hints.append((first, segment.end))
+            segment.end += len(blob)
+            segment.last = last
+            self.next_position = segment.last + 1
+
+    def begin_segment(self, first: int) -> None:
+        """Begin a segment whose first position is ``first``, at the earliest.
+
+        Raises:
+            SpoolFull: no room.
+            SpoolFailed: it cannot be made or synced.
+        """
+        self._close_file()
+        with self._lock:
+            if self._segments and self._segments[-1].last < self._segments[-1].first:
+                # It holds nothing that was acknowledged, and may have the name we need.
+                self._segments.pop().path.unlink(missing_ok=True)
+        path = self._directory / layout.segment_name(first)
+        created = time.time_ns()
+        try:
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            header = layout.encode_segment_header(first, created)
+            if os.write(self._file, header) != len(header):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._sync(path)
+            sync_folder(self._directory)
+        except (OSError, ActivityCenterError) as wrong:
+            self._close_file()
+            with contextlib.suppress(OSError):
+                path.unlink()
+            if isinstance(wrong, OSError):
+                raise trouble(wrong, path) from wrong
+            raise
+        with self._lock:
+            self._segments.append(
+                Segment(first, path, layout.SEGMENT_HEADER_BYTES, first - 1, created)
+            )
+            self.next_position = max(self.next_position, first)
+
+    def _sync(self, path: Path) -> None:
+        """Make what was written durable.
+
+        After a failure the kernel may have dropped the dirty pages and would
+        report success the next time: the file is never synced again.
+        """
+        begun = time.perf_counter()
+        try:
+            os.fdatasync(self._file)
+        except OSError as wrong:
+            self._close_file()
+            raise SpoolFailed(
+                f"fdatasync failed: {wrong.strerror}",
+                where=str(path),
+                hint="check the disk; a new segment is tried for what comes next",
+            ) from wrong
+        finally:
+            self.fsyncs += 1
+            self.sync_seconds += time.perf_counter() - begun
+
+    def _cut_back(self, segment: Segment) -> None:
+        """Remove a write that came only in part; if that fails too, leave the segment."""
+        try:
+            os.ftruncate(self._file, segment.end)
+            os.lseek(self._file, segment.end, os.SEEK_SET)
+        except OSError:
+            self._close_file()
+
+    def _close_file(self) -> None:
+        if self._file >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._file)
+            self._file = -1
+
+    # -- reading -----------------------------------------------------------------
+
+    def seek(self, position: int) -> None:
+        """Go on reading at ``position``."""
+        self._close_reader()
+        self.place = position
+
+    def read(self, documents: int, size: int) -> list[Record]:
+        """Return the next records, up to ``documents`` and about ``size`` bytes.
+
+        Afterwards :attr:`place` is the position behind them.
+
+        Raises:
+            SpoolFailed: a segment cannot be opened.
+        """
+        found: list[Record] = []
+        while size > 0 and len(found) < documents:
+            with self._lock:
+                segment, following = self._current()
+                end = segment.end if segment else 0
+                upto = self.next_position
+            if segment is None:
+                self.place = max(self.place, upto)
+                break
+            try:
+                reader = self._reader_of(segment)
+                before = reader.last
+                item = reader.next(end)
+                if isinstance(item, Damage):
+                    # Reported by itself, so that a report that fails loses no record.
+                    if not found:
+                        self._report(reader, item, before)
+                        continue
+                    reader.offset, reader.last = item.start, before
+                    break
+            except ActivityCenterError:
+                if found:
+                    break
+                raise
+            if item is None and following is None:
+                self.place = max(self.place, upto)
+                break
+            if item is None:
+                self._close_reader(following)
+            elif item[0] >= self.place:
+                self.place = item[0] + 1
+                size -= item[1]
+                found.append(item)
+        return found
+
+    def _report(self, reader: SegmentReader, damage: Damage, before: int) -> None:
+        try:
+            self._damaged(reader, damage)
+        except BaseException:
+            reader.offset, reader.last = damage.start, before
+            raise
+
+    def _current(self) -> tuple[Segment | None, Segment | None]:
+        """Return the segment to read and the one after it."""
+        segments = self._segments
+        if not segments:
+            return None, None
+        if self._reading in segments:
+            index = segments.index(self._reading)
+        else:
+            index = max(bisect_right([one.first for one in segments], self.place) - 1, 0)
+        return segments[index], segments[index + 1] if index + 1 < len(segments) else None
+
+    def _reader_of(self, segment: Segment) -> SegmentReader:
+        if self._reader is not None and self._reading is segment:
+            return self._reader
+        self._close_reader()
+        try:
+            self._reader = SegmentReader(segment.path)
+        except OSError as wrong:
+            raise trouble(wrong, segment.path) from wrong
+        if self._reader.header_damaged:
+            _log.warning("spool segment header damaged", segment=segment.path.name)
+        for position, offset in segment.hints:
+            if position <= self.place:
+                self._reader.offset, self._reader.last = offset, position - 1
+        self._reading = segment
+        return self._reader
+
+    def _close_reader(self, following: Segment | None = None) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self._reader, self._reading = None, following
+
+    # -- progress ----------------------------------------------------------------
+
+    def release(self, position: int, generations: Mapping[str, str] | None = None) -> None:
+        """Everything below ``position`` is done: note it, and delete whole segments.
+
+        Args:
+            generations: see :class:`collector.spool.layout.Cursor`.
+        """
+        with self._lock:
+            known = self.cursor.generations if generations is None else dict(generations)
+            self.cursor = Cursor(max(position, self.cursor.position), known)
+            done = []
+            while len(self._segments) > 1 and self._segments[1].first <= self.cursor.position:
+                done.append(self._segments.pop(0))
+            if time.monotonic() - self._cursor_saved >= _CURSOR_SECONDS:
+                self._save_cursor()
+        for segment in done:
+            with contextlib.suppress(OSError):
+                segment.path.unlink()
+
+    @property
+    def oldest(self) -> int | None:
+        """Unix time in ns at which the oldest segment was begun."""
+        with self._lock:
+            return self._segments[0].created if self._segments else None
+
+    def close(self) -> None:
+        """Save the cursor and close the files."""
+        with self._lock:
+            self._save_cursor()
+        self._close_file()
+        self._close_reader()
+
+    def remove(self) -> None:
+        """Close, and delete the folder with all that is in it."""
+        self._close_file()
+        self._close_reader()
+        remove_folder(self.folder)
+
+    def _save_cursor(self) -> None:
+        """Write the cursor; not synced: an old or lost one only makes delivery repeat."""
+        self._cursor_saved = time.monotonic()
+        try:
+            replace_file(self.folder / layout.CURSOR, layout.encode_cursor(self.cursor))
+        except OSError as wrong:
+            _log.warning("cursor not saved", folder=str(self.folder), error=wrong.strerror)
+
+    def _load_cursor(self) -> Cursor:
+        try:
+            return layout.decode_cursor((self.folder / layout.CURSOR).read_bytes())
+        except FileNotFoundError:
+            return Cursor()
+
+    # -- opening -----------------------------------------------------------------
+
+    def _recover(self, found: Callable[[Record], None]) -> None:
+        """List the segments, show what is undelivered, and repair a torn tail."""
+        paths = {
+            first: path
+            for path in self._directory.iterdir()
+            if (first := layout.segment_first(path)) is not None
+        }
+        firsts = sorted(paths)
+        lost = 0
+        for index, first in enumerate(firsts):
+            final = index == len(firsts) - 1
+            if not final and firsts[index + 1] <= self.cursor.position:
+                paths[first].unlink()
+                continue
+            segment, tail = self._scan(first, paths[first], found)
+            if final and tail is not None and tail.torn:
+                self._cut_tail(segment, tail)
+            elif final and tail is not None:
+                # Acknowledged records may be lost in it: do not give their positions away.
+                lost = 1 + (tail.end - tail.start) // layout.RECORD_HEADER_BYTES
+            self._segments.append(segment)
+        self.next_position = max(1, self.cursor.position)
+        if self._segments:
+            last = self._segments[-1]
+            self.next_position = max(self.next_position, last.first, last.last + 1 + lost)
+
+    def _scan(
+        self, first: int, path: Path, found: Callable[[Record], None]
+    ) -> tuple[Segment, Damage | None]:
+        """Read a whole segment; return it, and the damage at its end if there is any."""
+        segment = Segment(first, path, path.stat().st_size, first - 1, 0)
+        tail: Damage | None = None
+        with SegmentReader(path) as reader:
+            segment.created = reader.created or path.stat().st_mtime_ns
+            while (item := reader.next(segment.end)) is not None:
+                if isinstance(item, Damage):
+                    tail = item
+                    continue
+                tail = None
+                segment.last = item[0]
+                if item[0] >= self.cursor.position:
+                    found(item)
+        return segment, tail
+
+    @staticmethod
+    def _cut_tail(segment: Segment, tail: Damage) -> None:
+        os.truncate(segment.path, tail.start)
+        segment.end = tail.start
+        _log.warning(
+            "torn tail of the spool repaired: it was never acknowledged",
+            segment=segment.path.name,
+            bytes=tail.end - tail.start,
+            why=tail.why,
+        )
+
+
+def trouble(wrong: OSError, path: Path) -> SpoolFull | SpoolFailed:
+    """Turn an operating system's error on ``path`` into ours."""
+    if wrong.errno in _NO_ROOM:
+        return SpoolFull(f"no room on the disk: {wrong.strerror}", where=str(path))
+    return SpoolFailed(
+        f"{wrong.strerror}", where=str(path), hint="check the disk and the rights of the folder"
+    )

@@ -1,0 +1,334 @@
+"""The spool: what is acknowledged is on disk, in order, until it is delivered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from activity_center.errors import SpoolFailed, SpoolFull
+from collector.records import Entry, Reject
+from collector.spool import layout
+from collector.spool.accounts import Accounts, by_sender
+from collector.spool.commit import Append, Committer, RejectSink, State
+from collector.spool.files import make_folder
+from collector.spool.layout import Record
+from collector.spool.outlet import Outlet
+from collector.spool.parking import Parking
+from collector.spool.quarantine import quarantine
+from collector.spool.reader import Damage, SegmentReader
+from collector.spool.segments import SegmentLog, trouble
+
+_log = structlog.get_logger(__name__)
+
+DEFAULT_SEGMENT_BYTES: Final = 64 * 1024 * 1024
+_SMALLEST_SEGMENT: Final = 64 * 1024
+_PARKED_SHARE: Final = 0.5
+"""Of the quota: what the parked records of refusing streams may take."""
+
+
+class Spool:
+    """An append-only, bounded, crash-safe queue of entries in one folder.
+
+    Open it with :meth:`open`. ``append`` is for event loops, ``append_now`` for
+    threads; a deliverer uses ``take``, ``settle`` and ``parking``.
+
+    Attributes:
+        folder: where it is.
+        quota_bytes: bytes that undelivered records may take, parked ones included.
+            The disk holds up to two segments more (each at most an eighth of it).
+        parking: what streams refuse.
+        suspects: positions below this may have been sent before the last start.
+        corrupt: damaged stretches found since the start.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        lock: int,
+        quota_bytes: int,
+        segment_bytes: int,
+        quota_of: Callable[[str], int | None],
+        rejected: RejectSink | None,
+        memory_bytes: int,
+    ) -> None:
+        self.folder = folder
+        self.quota_bytes = quota_bytes
+        self.corrupt = 0
+        self._lock = lock
+        self._quota_of = quota_of
+        self._rejected = rejected
+        segment_bytes = min(segment_bytes, max(quota_bytes // 8, _SMALLEST_SEGMENT))
+        self._accounts = Accounts()
+        self._log = SegmentLog(
+            folder, segment_bytes, found=self._accounts.add_one, damaged=self.report_damage
+        )
+        self.parking = Parking(folder, segment_bytes, self.report_damage)
+        self.suspects = self._next = self._log.next_position
+        self.generations: Mapping[str, str] = self._log.cursor.generations
+        self._outlet = Outlet(
+            self._log, memory_bytes, (self._accounts.records, self._accounts.bytes)
+        )
+        self._submitting = threading.Lock()
+        self._committer = Committer(self._log, rejected, self._outlet.committed, self._drop)
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        quota_bytes: int,
+        segment_bytes: int = DEFAULT_SEGMENT_BYTES,
+        quota_of: Callable[[str], int | None] = lambda sender: None,
+        rejected: RejectSink | None = None,
+        memory_bytes: int = 8 * 1024 * 1024,
+    ) -> Spool:
+        """Open the spool in ``folder``, repair what a crash left, and start its writer.
+
+        Args:
+            quota_of: sender -> bytes of its undelivered records, ``None`` for no bound.
+            rejected: keeps the rejected records that come with entries.
+            memory_bytes: of records kept for the deliverer, so that it reads no disk.
+
+        Raises:
+            SpoolFailed: another process uses the folder, or it cannot be read.
+        """
+        try:
+            make_folder(folder)
+            lock = take_lock(folder)
+        except OSError as wrong:
+            raise trouble(wrong, folder) from wrong
+        if lock is None:
+            raise SpoolFailed(
+                "another process uses this spool",
+                where=str(folder),
+                hint="stop the other collector, or give this one a data_dir of its own",
+            )
+        try:
+            return cls(folder, lock, quota_bytes, segment_bytes, quota_of, rejected, memory_bytes)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    # -- in ----------------------------------------------------------------------
+
+    async def append(self, entries: Sequence[Entry], rejects: Sequence[Reject] = ()) -> None:
+        """Return when ``entries`` and ``rejects`` are durable (fdatasync; SQLite commit).
+
+        Raises:
+            SpoolFull: no room, for all or for a sender; none of the entries was taken.
+            SpoolFailed: the disk failed; nothing of this may be acknowledged.
+        """
+        if entries or rejects:
+            loop = asyncio.get_running_loop()
+            future = loop.create_future()
+            self._submit(entries, rejects, future, loop, force=False)
+            await future
+
+    def append_now(
+        self, entries: Sequence[Entry], rejects: Sequence[Reject] = (), *, force: bool = False
+    ) -> None:
+        """:meth:`append` for a thread without an event loop.
+
+        Args:
+            force: beyond the quotas, for what was accepted already.
+
+        Raises:
+            SpoolFull: as :meth:`append`.
+            SpoolFailed: as :meth:`append`.
+        """
+        if entries or rejects:
+            future: Future[None] = Future()
+            self._submit(entries, rejects, future, None, force=force)
+            future.result()
+
+    def _submit(
+        self,
+        entries: Sequence[Entry],
+        rejects: Sequence[Reject],
+        future: asyncio.Future[None] | Future[None],
+        loop: asyncio.AbstractEventLoop | None,
+        *,
+        force: bool,
+    ) -> None:
+        if entries and not force and self.bytes >= self.quota_bytes:
+            raise SpoolFull("the spool is full", where=str(self.folder))
+        with self._submitting:
+            blob, records = layout.encode_records(self._next, entries)
+            senders = {entry.sender for entry in entries}
+            sums = {senders.pop(): len(blob)} if len(senders) == 1 else by_sender(records)
+            if not force:
+                self._check_room(entries, sums, len(blob))
+            self._accounts.add(len(records), sums)
+            self._next += len(records)
+            append = Append(blob, records, list(rejects), sums, future, loop)
+            try:
+                self._committer.submit(append)
+            except SpoolFailed:
+                self._drop(append)
+                raise
+
+    def _check_room(self, entries: Sequence[Entry], sums: dict[str, int], size: int) -> None:
+        if not entries:
+            return
+        if self.bytes + size > self.quota_bytes:
+            raise SpoolFull("the spool is full", where=str(self.folder))
+        for sender, more in sums.items():
+            quota = self._quota_of(sender)
+            used = self.sender_bytes(sender)
+            # With nothing outstanding one append passes, or it could never be sent.
+            if quota is not None and used and used + more > quota:
+                raise SpoolFull(f"the share of sender {sender!r} is full", where=str(self.folder))
+        if self.parking.accounts.bytes > self.quota_bytes * _PARKED_SHARE:
+            refusing = self.parking.streams
+            for entry in entries:
+                if entry.stream in refusing:
+                    raise SpoolFull(
+                        f"{entry.stream} refuses its events, and what is parked for it is full",
+                        retry_after=30,
+                        where=str(self.folder),
+                    )
+
+    def _drop(self, append: Append) -> None:
+        self._accounts.remove(len(append.records), append.sums)
+
+    # -- out ---------------------------------------------------------------------
+
+    def take(
+        self, documents: int, size: int, linger: float, stopping: threading.Event
+    ) -> list[Record]:
+        """See :meth:`collector.spool.outlet.Outlet.take`."""
+        records = self._outlet.take(documents, size, linger, stopping)
+        if not records:
+            self._forget_damaged()
+        return records
+
+    def wake(self) -> None:
+        """See :meth:`collector.spool.outlet.Outlet.wake`."""
+        self._outlet.wake()
+
+    def settle(self, records: list[Record], generations: Mapping[str, str] | None = None) -> None:
+        """All of a batch that :meth:`take` gave is delivered, rejected or parked.
+
+        Args:
+            generations: see :class:`collector.spool.layout.Cursor`.
+        """
+        if self._closed:
+            return  # a deliverer that outlived its time-out: it repeats after the start
+        self._outlet.settle(records, generations)
+        self._accounts.remove(len(records), by_sender(records))
+        self._forget_damaged()
+
+    def _forget_damaged(self) -> None:
+        """What was damaged cannot be subtracted, whose it was is not known: start from zero."""
+        if self._accounts.records and self.corrupt and self._outlet.drained:
+            with self._submitting:
+                if self._committer.idle and self._outlet.drained:
+                    self._accounts.clear()
+
+    def report_damage(self, reader: SegmentReader, damage: Damage) -> None:
+        """Quarantine damaged bytes and note them in the rejected store."""
+        self.corrupt += 1
+        reject = quarantine(self.folder, reader, damage)
+        if self._rejected is not None:
+            self._rejected.add([reject], reserve=True)
+
+    # -- figures -----------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """``failed`` when a write or sync failed, ``full`` when the disk is, else ``ok``."""
+        return self._committer.state
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can sync and is under its quota."""
+        return self.state == "ok" and self.bytes < self.quota_bytes
+
+    @property
+    def records(self) -> int:
+        """Undelivered records, parked ones included."""
+        return self._accounts.records + self.parking.accounts.records
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of undelivered records, parked ones included."""
+        return self._accounts.bytes + self.parking.accounts.bytes
+
+    def sender_bytes(self, sender: str) -> int:
+        """Bytes of one sender's undelivered records."""
+        parked = self.parking.accounts.senders.get(sender, 0)
+        return self._accounts.senders.get(sender, 0) + parked
+
+    def senders(self) -> Iterator[tuple[str, int]]:
+        """Yield each sender with undelivered records, and their bytes."""
+        for sender in sorted({*self._accounts.senders, *self.parking.accounts.senders}):
+            yield sender, self.sender_bytes(sender)
+
+    @property
+    def drained(self) -> bool:
+        """Whether all that is durable is settled, apart from what is parked."""
+        return self._outlet.drained
+
+    @property
+    def oldest(self) -> float | None:
+        """Unix time at which the oldest undelivered record was written (parked ones aside)."""
+        return self._outlet.oldest
+
+    @property
+    def fsyncs(self) -> int:
+        """Syncs since the start."""
+        return self._log.fsyncs
+
+    @property
+    def sync_seconds(self) -> float:
+        """Seconds spent in them."""
+        return self._log.sync_seconds
+
+    @property
+    def next_position(self) -> int:
+        """The position that the next record gets."""
+        return self._next
+
+    def forget_generations(self) -> None:
+        """Records of unknown history were added: every generation may hold any of them."""
+        self.generations = {}
+        self.suspects = self._next
+        self._log.release(self._log.cursor.position, {})
+
+    def close(self) -> None:
+        """Write what waits, save the cursor, let the folder go."""
+        if self._closed:
+            return
+        self._closed = True
+        self._committer.close()
+        self._log.close()
+        self.parking.close()
+        os.close(self._lock)
+
+
+def take_lock(folder: Path) -> int | None:
+    """Lock a spool's folder; return the handle to close, or ``None`` when it is in use.
+
+    The kernel releases the lock when the process ends, however it ends.
+    """
+    handle = os.open(folder / layout.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.close(handle)
+        raise
+    return handle

@@ -1,0 +1,118 @@
+"""Write the tables of ``docs/configuration.md`` and ``docs/operations.md`` from the code.
+
+Run it as ``python docs/generate_tables.py``; ``--check`` writes nothing and exits with 2 when a
+table is stale, as tests/docs does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from activity_center.config_file import SCHEMA_FILE
+from collector.metrics import METRICS
+
+DOCS = Path(__file__).parent
+BEGIN = "<!-- {} from here: written by docs/generate_tables.py -->"
+END = "<!-- {} to here -->"
+
+
+def resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """Follow ``$ref`` within the document; what stands beside it wins."""
+    while "$ref" in schema:
+        target: Any = root
+        for part in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[part]
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    return schema
+
+
+def value_words(schema: dict[str, Any]) -> str:
+    """What may stand there, in a word or two."""
+    if "enum" in schema:
+        return ", ".join(f"`{one}`" for one in schema["enum"])
+    kinds = schema.get("type", "any")
+    words = kinds if isinstance(kinds, str) else " or ".join(kinds)
+    bounds = [str(schema[key]) for key in ("minimum", "maximum") if key in schema]
+    if len(bounds) == 2:
+        words += f", {bounds[0]} to {bounds[1]}"
+    return words
+
+
+def key_rows(schema: dict[str, Any], path: str, root: dict[str, Any]) -> Iterator[str]:
+    """Yield a row for each key below ``schema``, depth first, in the order of the schema."""
+    schema = resolve(schema, root)
+    children: list[tuple[str, dict[str, Any], bool]] = [
+        (f"{path}.{key}" if path else key, child, key in schema.get("required", ()))
+        for key, child in schema.get("properties", {}).items()
+    ]
+    if isinstance(schema.get("additionalProperties"), dict):
+        children.append((f"{path}.<name>", schema["additionalProperties"], False))
+    for name, child, required in children:
+        child = resolve(child, root)
+        items = resolve(child["items"], root) if "items" in child else {}
+        value = f"list of {value_words(items)}" if items else value_words(child)
+        default = f"`{json.dumps(child['default'])}`" if "default" in child else ""
+        meaning = child.get("description", "").replace("|", "\\|")
+        if not meaning and name.endswith("_file"):
+            meaning = f"File that holds `{name.rpartition('.')[2].removesuffix('_file')}`."
+        if required:
+            meaning = f"Required. {meaning}".strip()
+        yield f"| `{name}` | {value} | {default} | {meaning} |"
+        yield from key_rows(child, name, root)
+        yield from key_rows(items, f"{name}[]", root)
+
+
+def keys() -> list[str]:
+    """The table of every key of the configuration."""
+    root = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    head = ["| key | value | default | meaning |", "|---|---|---|---|"]
+    return [*head, *key_rows(root, "", root)]
+
+
+def metrics() -> list[str]:
+    """The table of every metric of the collector."""
+    head = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    return head + [
+        f"| `{one.name}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels)} "
+        f"| {one.help} |"
+        for one in METRICS
+    ]
+
+
+def pages() -> dict[Path, str]:
+    """Each page with its table as the code has it now."""
+    fresh = {}
+    for page, name, table in (
+        ("configuration.md", "keys", keys()),
+        ("operations.md", "metrics", metrics()),
+    ):
+        file = DOCS / page
+        begin, end = BEGIN.format(name), END.format(name)
+        fresh[file] = re.sub(
+            f"{re.escape(begin)}.*?{re.escape(end)}",
+            lambda _, rows=[begin, "", *table, "", end]: "\n".join(rows),  # type: ignore[misc]
+            file.read_text(encoding="utf-8"),
+            flags=re.S,
+        )
+    return fresh
+
+
+def main() -> int:
+    """Write the pages, or with ``--check`` compare them."""
+    for file, text in pages().items():
+        if file.read_text(encoding="utf-8") == text:
+            continue
+        if "--check" in sys.argv[1:]:
+            print(f"docs/{file.name} is stale: run python docs/generate_tables.py", file=sys.stderr)
+            return 2
+        file.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
