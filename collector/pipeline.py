@@ -6,6 +6,7 @@ spool. Stages and their cost stand in docs/architecture.md.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import time
@@ -29,6 +30,8 @@ MAX_EVENT: Final = 1 << 20
 """Largest document, bytes; larger events are refused (``too_large``)."""
 LOOK_CLOSELY: Final = 8_000
 """Documents above this size, bytes, have every leaf measured."""
+SLICE: Final = 500
+"""Records after which others get a turn: about 10 ms."""
 MAX_ID: Final = 512
 """Longest ``event.id``, characters."""
 _SORTED: Final = orjson.OPT_SORT_KEYS
@@ -76,11 +79,21 @@ class Pipeline:
             SpoolFull: nothing was taken; the sender must wait.
             SpoolFailed: the disk failed; nothing may be acknowledged.
         """
-        receipt, entries, rejects = self.process(batch)
-        if entries or rejects:
-            await self._spool.append(entries, rejects)
-        self._count(batch, receipt)
-        return receipt
+        work = _Work(batch)
+        for start in range(0, len(batch.records), SLICE):
+            if start:
+                await asyncio.sleep(0)  # a huge chunk must not hold up the other senders
+            self._process(work, start, start + SLICE)
+        if work.entries or work.rejects:
+            await self._spool.append(work.entries, work.rejects)
+        self._count(batch, work.receipt)
+        return work.receipt
+
+    def process(self, batch: Batch) -> tuple[Receipt, list[Entry], list[Reject]]:
+        """Turn a batch into entries and rejects; touches nothing but its arguments."""
+        work = _Work(batch)
+        self._process(work, 0, len(batch.records))
+        return work.receipt, work.entries, work.rejects
 
     async def reject_bytes(self, sender: Sender, data: bytes, detail: str) -> None:
         """Keep bytes that do not decode, in the rejected store.
@@ -93,42 +106,33 @@ class Pipeline:
         await self._spool.append([rejected_entry(reject)], [reject])
         self.counts[(sender.name, "", "undecodable")] += 1
 
-    def process(self, batch: Batch) -> tuple[Receipt, list[Entry], list[Reject]]:
-        """Turn a batch into entries and rejects; touches nothing but its arguments."""
-        receipt = Receipt()
-        entries: list[Entry] = []
-        rejects: list[Reject] = []
-        received = batch.received or time.time_ns()
-        context = Context.of(batch.sender, received)
-        ordinals = Ordinals()
+    def _process(self, work: _Work, start: int, stop: int) -> None:
+        """The records ``start`` up to ``stop`` of a batch."""
+        batch, receipt, entries = work.batch, work.receipt, work.entries
         times = batch.times
-        for index, record in enumerate(batch.records):
-            transport = times[index] if times is not None else None
+        for index in range(start, min(stop, len(batch.records))):
+            record = batch.records[index]
             ids: list[str] = []
             receipt.ids.append(ids)
-            source: Source | None = None
+            receipt.sources.append("")
             try:
                 source = self._source(batch, record)
-                made = self._record(source, record, batch, context, transport, ordinals)
+                receipt.sources[index] = source.name
+                transport = times[index] if times is not None else None
+                made = self._record(source, record, work, transport)
+            except Refused as refused:
+                self._reject(refused, record, index, work)
             except RecursionError:
-                refused = Refused("too_deep", f"nested deeper than {MAX_DEPTH} levels")
-                made = None
-            except Refused as one:
-                refused, made = one, None
-            if made is None:
-                reject = self._reject(refused, record, batch, source, received)
-                receipt.rejected[index] = reject
-                rejects.append(reject)
-                entries.append(rejected_entry(reject))
-                continue
-            if isinstance(made, str):
-                receipt.ignored[index] = made
-                continue
-            for entry in made:
-                ids.append(entry.id)
-            entries += made
-            receipt.accepted += len(made)
-        return receipt, entries, rejects
+                deep = Refused("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+                self._reject(deep, record, index, work)
+            else:
+                if isinstance(made, str):
+                    receipt.ignored[index] = made
+                    continue
+                for entry in made:
+                    ids.append(entry.id)
+                entries += made
+                receipt.accepted += len(made)
 
     def _source(self, batch: Batch, record: Any) -> Source:
         if type(record) is not dict:
@@ -145,34 +149,28 @@ class Pipeline:
         return source
 
     def _record(
-        self,
-        source: Source,
-        record: dict[str, Any],
-        batch: Batch,
-        context: Context,
-        transport: int | None,
-        ordinals: Ordinals,
+        self, source: Source, record: dict[str, Any], work: _Work, transport: int | None
     ) -> list[Entry] | str:
         """One record to its entries, or the mapping's reason for ignoring it.
 
         Raises:
             Refused: the record goes to the rejected store.
         """
-        mapped = source.map(record, batch.tag, transport)
+        mapped = source.map(record, work.batch.tag, transport)
         if isinstance(mapped, str):
             return mapped
         try:
             return [
-                self._entry(activity, source, record, context, transport, output, ordinals, True)
+                self._entry(activity, source, record, work, transport, output, scan=True)
                 for output, activity in enumerate(mapped)
             ]
         except _Suspect as suspect:
             record = suspect.cleaned
-        mapped = source.map(record, batch.tag, transport)
+        mapped = source.map(record, work.batch.tag, transport)
         if isinstance(mapped, str):
             return mapped
         return [
-            self._entry(activity, source, record, context, transport, output, ordinals, False)
+            self._entry(activity, source, record, work, transport, output, scan=False)
             for output, activity in enumerate(mapped)
         ]
 
@@ -181,10 +179,10 @@ class Pipeline:
         activity: dict[str, Any],
         source: Source,
         record: dict[str, Any],
-        context: Context,
+        work: _Work,
         transport: int | None,
         output: int,
-        ordinals: Ordinals,
+        *,
         scan: bool,
     ) -> Entry:
         """One mapped activity to the bytes that are stored.
@@ -196,7 +194,7 @@ class Pipeline:
         stages = self.stages
         if stages.pseudonyms:
             stages.pseudonyms.apply(activity)
-        stream, ms = stages.normalizer.complete(activity, context, transport)
+        stream, ms = stages.normalizer.complete(activity, work.context, transport)
         event = activity["event"]
         given = event.get("id")
         known = type(given) is str and given != ""
@@ -223,14 +221,14 @@ class Pipeline:
             _id = document_id(source.name, owner, f"id:{given}")
         else:
             digest = self._content(activity, record, transport, output)
-            _id = event["id"] = document_id(source.name, owner, ordinals.key(digest))
+            _id = event["id"] = document_id(source.name, owner, work.ordinals.key(digest))
             inner = orjson.dumps(event, option=_SORTED)
         if activity["activity"]["timestamp_source"] == "receipt":
             stamp = activity.pop("@timestamp").encode()
             inner, outer = self._parts(activity, event)
         else:
             stamp = b""
-        return self._stored(inner, outer, stamp, stream, _id, ms, context)
+        return self._stored(inner, outer, stamp, stream, _id, ms, work.context)
 
     def _parts(self, activity: dict[str, Any], event: dict[str, Any]) -> tuple[bytes, bytes]:
         """``event`` and the document around it (with a mark in its place), as JSON.
@@ -286,12 +284,20 @@ class Pipeline:
     def _content(
         activity: dict[str, Any], record: dict[str, Any], transport: int | None, output: int
     ) -> bytes:
-        """Identity of a record without id; without any time of its own it is a new event."""
+        """Identity of a record without id; without any time of its own it is a new event.
+
+        Raises:
+            Refused: the record cannot be written as JSON.
+        """
         ours = activity["activity"]
         moment: int | str | None = transport
         if ours["timestamp_source"] == "receipt":
             moment = ours.get("claimed_timestamp") or secrets.token_hex(16)
-        return content_key(record, moment, output)
+        try:
+            return content_key(record, moment, output)
+        except TypeError:
+            inspect(record)
+            raise Refused("too_deep", f"nested deeper than {MAX_DEPTH} levels") from None
 
     def _closely(self, activity: dict[str, Any], *, whole: bool) -> None:
         """The slow look: numbers and text, then fit to the fields, then the schema again.
@@ -314,31 +320,48 @@ class Pipeline:
             finding = self._validator.explain(activity)
             raise Refused("invalid", finding.detail, finding.path)
 
-    def _reject(
-        self, refused: Refused, record: Any, batch: Batch, source: Source | None, received: int
-    ) -> Reject:
-        return Reject(
+    def _reject(self, refused: Refused, record: Any, index: int, work: _Work) -> None:
+        batch, receipt = work.batch, work.receipt
+        reject = Reject(
             reason=refused.reason,
             detail=refused.detail,
             path=refused.path,
             record=self.stages.redactor.json(record),
             raw=None,
             sender=batch.sender.name,
-            source=source.name if source else (batch.source or ""),
+            source=receipt.sources[index] or batch.source or "",
             tag=batch.tag,
-            received=received,
+            received=work.received,
         )
+        receipt.rejected[index] = reject
+        work.rejects.append(reject)
+        work.entries.append(rejected_entry(reject))
 
     def _count(self, batch: Batch, receipt: Receipt) -> None:
-        sender, source = batch.sender.name, batch.source or ""
-        counts = self.counts
-        kept = len(batch.records) - len(receipt.rejected) - len(receipt.ignored)
-        if kept:
-            counts[(sender, source, "accepted")] += kept
-        if receipt.ignored:
-            counts[(sender, source, "ignored")] += len(receipt.ignored)
-        for reject in receipt.rejected.values():
-            counts[(sender, reject.source, reject.reason)] += 1
+        sender, counts = batch.sender.name, self.counts
+        other = dict.fromkeys(receipt.ignored, "ignored")
+        other |= {index: reject.reason for index, reject in receipt.rejected.items()}
+        if not other:
+            for source, number in Counter(receipt.sources).items():
+                counts[(sender, source, "accepted")] += number
+            return
+        for index, source in enumerate(receipt.sources):
+            counts[(sender, source, other.get(index, "accepted"))] += 1
+
+
+class _Work:
+    """A batch on its way through the stages, and what came of it so far."""
+
+    __slots__ = ("batch", "context", "entries", "ordinals", "receipt", "received", "rejects")
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.received = batch.received or time.time_ns()
+        self.context = Context.of(batch.sender, self.received)
+        self.ordinals = Ordinals()
+        self.receipt = Receipt()
+        self.entries: list[Entry] = []
+        self.rejects: list[Reject] = []
 
 
 class _Suspect(Exception):

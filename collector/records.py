@@ -130,12 +130,14 @@ class Receipt:
     Attributes:
         accepted: number of activities made durable (one record can give several).
         ids: per record the ids of its activities; empty where rejected or ignored.
+        sources: per record the name of its source mapping; empty where none takes it.
         rejected: record index -> its :class:`Reject`.
         ignored: record index -> the mapping's reason for not keeping it.
     """
 
     accepted: int = 0
     ids: list[list[str]] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
     rejected: dict[int, Reject] = field(default_factory=dict)
     ignored: dict[int, str] = field(default_factory=dict)
 

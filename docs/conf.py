@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
 
 from sphinx.application import Sphinx
 
@@ -24,12 +24,10 @@ def keep_links_into_the_tree(_app: Sphinx, _docname: str, source: list[str]) -> 
 
     tests/docs checks that each of them resolves.
     """
-    import re
-
     source[0] = re.sub(r"\[([^\]]+)\]\(((?:\.\./)+(?!reference)[^)]*)\)", _outside, source[0])
 
 
-def _outside(match: Any) -> str:
+def _outside(match: re.Match[str]) -> str:
     label, target = match.group(1), match.group(2)
     inside = target.lstrip("./").split("/")[0]
     tops = {"deploy", "collector", "activity_center", "tests", "bench", "opensearch", "README.md"}

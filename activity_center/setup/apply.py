@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from activity_center.setup.desired import Desired
 
 LEASE: Final = "install"
+SLOW: Final = 90.0
+"""Seconds for the answer to a new index: OpenSearch waits 30 for its first shard."""
 _EXISTS: Final = "resource_already_exists_exception"
 
 OnStep = Callable[[Step, int, int], None]
@@ -125,7 +127,7 @@ def _make(client: OpenSearch, step: Step) -> list[str]:
     elif step.kind is Kind.STATE_INDEX:
         _create(client, f"/{step.name}", step.body)
     elif step.kind is Kind.STREAM and step.action is Action.CHANGE:
-        ask(client, "POST", f"/{step.name}/_rollover")
+        ask(client, "POST", f"/{step.name}/_rollover", timeout=SLOW)
     elif step.kind is Kind.STREAM:
         _create(client, f"/_data_stream/{step.name}", None)
     else:
@@ -137,7 +139,7 @@ def _make(client: OpenSearch, step: Step) -> list[str]:
 
 def _create(client: OpenSearch, path: str, body: Any) -> None:
     """Create; that another one was faster is as good."""
-    answer = ask(client, "PUT", path, body=body, allow=(BAD_REQUEST,))
+    answer = ask(client, "PUT", path, body=body, allow=(BAD_REQUEST,), timeout=SLOW)
     if answer.ok:
         return
     error = answer.body.get("error", {}) if isinstance(answer.body, Mapping) else {}

@@ -52,12 +52,14 @@ def ask(
     body: Any = None,
     params: Mapping[str, Any] | None = None,
     allow: Sequence[int] = (),
+    timeout: float | None = None,
 ) -> Answer:
     """Make one request.
 
     Args:
         path: begins with ``/``.
         allow: error statuses that are returned instead of raised.
+        timeout: seconds to wait for the answer; default: the client's.
 
     Raises:
         ClusterError: no answer, or an error status that is not in ``allow``.
@@ -65,8 +67,9 @@ def ask(
     from opensearchpy import exceptions as wrongs
 
     where = f"{method} {path if len(path) <= 80 else path[:77] + '...'}"
+    all_params = {**(params or {}), **({"request_timeout": timeout} if timeout else {})}
     try:
-        answer = client.transport.perform_request(method, path, params=params, body=body)
+        answer = client.transport.perform_request(method, path, params=all_params, body=body)
         return Answer(200, answer)
     except wrongs.SSLError as wrong:
         raise ClusterError(

@@ -144,7 +144,8 @@ def _split_slowly(body: bytes, limits: Limits, wrong: Exception) -> list[bytes]:
     where such an element ends.
     """
     text = body.decode("utf-8", "surrogateescape")
-    decoder = json.JSONDecoder()
+    # Numbers are not of interest here, and long ones would be refused.
+    decoder = json.JSONDecoder(parse_int=len, parse_float=len)
     elements: list[bytes] = []
     try:
         at = _SPACE.match(text, 0).end() + 1  # type: ignore[union-attr]

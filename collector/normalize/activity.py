@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from activity_center.config import Organization
-from activity_center.streams import stream_name
+from activity_center.streams import ORGANIZATION_ID, stream_name
 from activity_center.vocabulary import ECS_VERSION, SCHEMA_VERSION, Action, actions
 from collector.normalize.changes import difference, wrap
 from collector.normalize.refused import Refused
@@ -168,13 +168,20 @@ class Normalizer:
             id_ = sender.only_organization
             if id_ is not None:
                 activity["organization"] = {**(organization or {}), "id": id_}
-        elif sender.organizations is not None and id_ not in sender.organizations:
+            return id_
+        if type(id_) is not str or ORGANIZATION_ID.fullmatch(id_) is None:
+            raise Refused(
+                "invalid",
+                f"organization.id must match {ORGANIZATION_ID.pattern}",
+                "/organization/id",
+            )
+        if sender.organizations is not None and id_ not in sender.organizations:
             raise Refused(
                 "organization_not_allowed",
                 f"sender {sender.name} may not send for this organization",
                 "/organization/id",
             )
-        return id_ if type(id_) is str else None
+        return id_
 
     @staticmethod
     def _time(

@@ -140,33 +140,39 @@ class RejectedStore:
                 hint="check the disk, then start the collector again",
             )
         rows = [_row(reject, ordinal) for reject, ordinal in _numbered(rejects)]
+        fresh_files: list[Path] = []
         try:
             for row, reject in zip(rows, rejects, strict=True):
-                if reject.raw is not None:
-                    self._write_raw(row[0], reject.raw)
+                path = self.raw_path(row[0])
+                if reject.raw is not None and not path.exists():
+                    fresh_files.append(path)
+                    replace_file(path, reject.raw, durable=True)
+            self._commit(rows, reserve=reserve)
+        except BaseException as wrong:
+            for path in fresh_files:
+                path.unlink(missing_ok=True)
+            if isinstance(wrong, OSError):
+                raise trouble(wrong, self.folder) from wrong
+            raise
+        return [row[0] for row in rows]
+
+    def _commit(self, rows: list[tuple[Any, ...]], *, reserve: bool) -> None:
+        try:
             with self._lock:
                 self._database.execute("BEGIN IMMEDIATE")
                 try:
                     self._insert(rows, reserve=reserve)
                     self._database.execute("COMMIT")
-                except BaseException:
-                    self._database.execute("ROLLBACK")
-                    raise
-        except SpoolFull:
-            for row, reject in zip(rows, rejects, strict=True):
-                if reject.raw is not None and self.get(row[0]) is None:
-                    self.raw_path(row[0]).unlink(missing_ok=True)
-            raise
-        except OSError as wrong:
-            raise trouble(wrong, self.folder) from wrong
+                finally:
+                    if self._database.in_transaction:
+                        self._database.execute("ROLLBACK")
         except sqlite3.Error as wrong:
             name = getattr(wrong, "sqlite_errorname", "")
             if name == "SQLITE_FULL":
                 raise SpoolFull("no room on the disk", where=str(self.folder)) from wrong
-            raise SpoolFailed(
-                f"cannot write: {wrong}", where=str(self.folder / DATABASE)
-            ) from wrong
-        return [row[0] for row in rows]
+            # A sync that failed must not be tried again on the same file.
+            self.failed = self.failed or name.startswith("SQLITE_IOERR")
+            raise SpoolFailed(f"cannot write: {wrong}", where=str(self.folder)) from wrong
 
     def select(
         self,
@@ -303,11 +309,6 @@ class RejectedStore:
     def _has(self, id_: str) -> bool:
         found = self._database.execute("SELECT 1 FROM rejected WHERE id = ?", [id_]).fetchone()
         return found is not None
-
-    def _write_raw(self, id_: str, raw: bytes) -> None:
-        path = self.raw_path(id_)
-        if not path.exists():
-            replace_file(path, raw, durable=True)
 
     def _query(self, statement: str, values: list[Any]) -> list[Any]:
         with self._lock:

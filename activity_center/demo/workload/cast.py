@@ -123,7 +123,11 @@ _PLACES: Final = (
     ("brightleaf", "Brightleaf Agency", "agency", -5, "198.51.100", "site-pilot"),
     ("atlas_mobility", "Atlas Mobility", "enterprise", 2, "192.0.2", "cluster-pilot"),
 )
-_MODELS: Final = (("anthropic", "claude-opus"), ("openai", "gpt-5"), ("mistral_ai", "mistral-large"))
+_MODELS: Final = (
+    ("anthropic", "claude-opus"),
+    ("openai", "gpt-5"),
+    ("mistral_ai", "mistral-large"),
+)
 _PLAIN: Final = str.maketrans("čšžćáéëøąęłńóśźżıāšöüåçğş", "cszcaeeoaelnoszziasouacgs")
 
 
@@ -152,7 +156,7 @@ def _organization(dice: Dice, number: int) -> Organization:
                 role=_ROLES[place],
                 ip=ip,
                 browser=dice.weighted(BROWSERS),
-                busy=dice.between(2, 6) if _ROLES[place] != "viewer" else 1,
+                busy=dice.between(1, 4) if _ROLES[place] != "viewer" else 1,
             )
         )
     provider, model = _MODELS[number % 3]

@@ -83,6 +83,7 @@ INFRASTRUCTURE: Final = (
             ("server.import", "create", 1),
             *events("server", "start", "stop", "restart", "agent.register", "agent.update"),
             *events("server", "command", "agent.disconnect", "console_open"),
+            ("pqc.deactivate", "event", 1),
         ),
         at=("agency", "saas"),
         many=6,

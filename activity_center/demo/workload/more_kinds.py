@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from activity_center.demo.workload.kinds import (
     ADMINS,
@@ -10,11 +10,15 @@ from activity_center.demo.workload.kinds import (
     PAYERS,
     SITES,
     STAFF_ONLY,
+    Deed,
     Kind,
     access,
     crud,
     events,
 )
+
+Row = tuple[str, str, tuple[str, ...], dict[str, tuple[Any, ...]], tuple[Deed, ...]]
+"""Type, prefix, names, state and deeds of a :class:`Kind`."""
 
 _ON: Final = (True, False)
 _TIERS: Final = ("standard", "premium", "enterprise")
@@ -110,6 +114,46 @@ PLATFORM: Final = (
     ),
 )
 
+AUTOMATION: Final = (
+    Kind(
+        "deployment",
+        "rbk",
+        ("portal v107", "checkout-api v40"),
+        {"healthy": _ON},
+        (("deploy.rollback", "event", 1),),
+        many=1,
+    ),
+    Kind(
+        "transfer",
+        "trf",
+        ("backups-2026-w44.tar.zst",),
+        {"size_mb": (300, 4100)},
+        access("cloud", "download", weight=1),
+        many=1,
+    ),
+    Kind(
+        "policy",
+        "pol",
+        ("safe-runs-alone", "destructive-needs-admin"),
+        {"approvals": (0, 1, 2), "impact": ("safe", "caution", "destructive")},
+        crud("agent.policy", 1, 2, 1),
+        by=ADMINS,
+        many=2,
+    ),
+    Kind(
+        "standing_approval",
+        "sta",
+        ("restart nginx at night", "renew certificates"),
+        {"days": (7, 30)},
+        (
+            ("agent.standing_approval.grant", "create", 2),
+            ("agent.standing_approval.revoke", "delete", 1),
+        ),
+        by=ADMINS,
+        many=1,
+    ),
+)
+
 PEOPLE: Final = (
     Kind(
         "user",
@@ -191,6 +235,51 @@ PEOPLE: Final = (
     ),
 )
 
+_MONEY_ROWS: Final[tuple[Row, ...]] = (
+    (
+        "checkout",
+        "cho",
+        ("plan change",),
+        {"amount": (49, 199)},
+        events("billing.checkout", "start", "complete"),
+    ),
+    (
+        "wallet",
+        "wal",
+        ("credits",),
+        {"credits": (0, 50, 250, 900)},
+        (("billing.wallet.topup", "update", 3), ("billing.credit.change", "update", 1)),
+    ),
+    (
+        "payment",
+        "pay",
+        ("card payment",),
+        {"amount": (49, 480), "currency": ("EUR",)},
+        (
+            *events("billing.payment", "succeeded", "failed"),
+            ("billing.refund", "event", 1),
+        ),
+    ),
+    (
+        "payment_method",
+        "pmt",
+        ("company card",),
+        {"kind": ("card", "sepa"), "last4": ("4242", "0341", "9907")},
+        (("billing.payment_method.update", "update", 1),),
+    ),
+    (
+        "subscription",
+        "sub",
+        ("platform",),
+        {"plan": _TIERS, "seats": (12, 20, 50)},
+        (
+            ("billing.subscription.create", "create", 1),
+            ("billing.subscription.update", "update", 2),
+            ("billing.subscription.cancel", "event", 1),
+        ),
+    ),
+)
+
 MONEY: Final = (
     Kind(
         "budget",
@@ -216,52 +305,59 @@ MONEY: Final = (
         (("invoice.create", "create", 1), *access("invoice", "fetch", "fetch_all", weight=4)),
         by=PAYERS,
     ),
-    *(
-        Kind(type_, prefix, (name,), state, deeds, by=PAYERS, many=2)
-        for type_, prefix, name, state, deeds in (
-            (
-                "checkout",
-                "cho",
-                "plan change",
-                {"amount": (49, 199)},
-                events("billing.checkout", "start", "complete"),
-            ),
-            (
-                "wallet",
-                "wal",
-                "credits",
-                {"credits": (0, 50, 250, 900)},
-                (("billing.wallet.topup", "update", 3), ("billing.credit.change", "update", 1)),
-            ),
-            (
-                "payment",
-                "pay",
-                "card payment",
-                {"amount": (49, 480), "currency": ("EUR",)},
-                (
-                    *events("billing.payment", "succeeded", "failed"),
-                    ("billing.refund", "event", 1),
-                ),
-            ),
-            (
-                "payment_method",
-                "pmt",
-                "company card",
-                {"kind": ("card", "sepa"), "last4": ("4242", "0341", "9907")},
-                (("billing.payment_method.update", "update", 1),),
-            ),
-            (
-                "subscription",
-                "sub",
-                "platform",
-                {"plan": _TIERS, "seats": (12, 20, 50)},
-                (
-                    ("billing.subscription.create", "create", 1),
-                    ("billing.subscription.update", "update", 2),
-                    ("billing.subscription.cancel", "event", 1),
-                ),
-            ),
-        )
+    *(Kind(*row, by=PAYERS, many=2) for row in _MONEY_ROWS),
+)
+
+_STAFF_ROWS: Final[tuple[Row, ...]] = (
+    (
+        "configuration",
+        "cfg",
+        ("smtp", "limits"),
+        {"value": (10, 50, 200), "strict": _ON},
+        (("admin.configuration.update", "update", 3),),
+    ),
+    (
+        "release",
+        "rel",
+        ("2026.11.2", "2026.11.3"),
+        {"channel": ("stable", "beta")},
+        (
+            ("admin.release.create", "create", 1),
+            *events("admin.release", "deploy", "rollback", weight=1),
+        ),
+    ),
+    ("admin_user", "adu", ("support-1", "support-2"), {"mfa": _ON}, crud("admin.user")),
+    (
+        "admin_role",
+        "adr",
+        ("support", "finance"),
+        {"scope": ("read", "write")},
+        crud("admin.role"),
+    ),
+    (
+        "role_permission",
+        "rpm",
+        ("support: read accounts", "finance: refund"),
+        {"granted": _ON},
+        (
+            ("admin.role_permission.grant", "create", 2),
+            ("admin.role_permission.update", "update", 1),
+            ("admin.role_permission.revoke", "delete", 1),
+        ),
+    ),
+    (
+        "account",
+        "act",
+        ("trial 881", "trial 902"),
+        {"state": ("trial", "paid"), "limit": (1, 5, 50)},
+        (*crud("admin.account"), *events("admin.account", "suspend", "resume")),
+    ),
+    (
+        "organization",
+        "onb",
+        ("trial customer",),
+        {"plan": _TIERS},
+        (("organization.create", "create", 1), ("organization.delete", "delete", 1)),
     ),
 )
 
@@ -274,61 +370,7 @@ STAFF_KINDS: Final = (
         (("plan.create", "create", 1), ("plan.update", "update", 2), *access("plan", "fetch_all")),
         by=STAFF_ONLY,
     ),
-    *(
-        Kind(type_, prefix, names, state, deeds, by=STAFF_ONLY, many=2)
-        for type_, prefix, names, state, deeds in (
-            (
-                "configuration",
-                "cfg",
-                ("smtp", "limits"),
-                {"value": (10, 50, 200), "strict": _ON},
-                (("admin.configuration.update", "update", 3),),
-            ),
-            (
-                "release",
-                "rel",
-                ("2026.11.2", "2026.11.3"),
-                {"channel": ("stable", "beta")},
-                (
-                    ("admin.release.create", "create", 1),
-                    *events("admin.release", "deploy", "rollback", weight=1),
-                ),
-            ),
-            ("admin_user", "adu", ("support-1", "support-2"), {"mfa": _ON}, crud("admin.user")),
-            (
-                "admin_role",
-                "adr",
-                ("support", "finance"),
-                {"scope": ("read", "write")},
-                crud("admin.role"),
-            ),
-            (
-                "role_permission",
-                "rpm",
-                ("support: read accounts", "finance: refund"),
-                {"granted": _ON},
-                (
-                    ("admin.role_permission.grant", "create", 2),
-                    ("admin.role_permission.update", "update", 1),
-                    ("admin.role_permission.revoke", "delete", 1),
-                ),
-            ),
-            (
-                "account",
-                "act",
-                ("trial 881", "trial 902"),
-                {"state": ("trial", "paid"), "limit": (1, 5, 50)},
-                (*crud("admin.account"), *events("admin.account", "suspend", "resume")),
-            ),
-            (
-                "organization",
-                "onb",
-                ("trial customer",),
-                {"plan": _TIERS},
-                (("organization.create", "create", 1), ("organization.delete", "delete", 1)),
-            ),
-        )
-    ),
+    *(Kind(*row, by=STAFF_ONLY, many=2) for row in _STAFF_ROWS),
 )
 
-KINDS: Final = (*INFRASTRUCTURE, *SITES, *PLATFORM, *PEOPLE, *MONEY, *STAFF_KINDS)
+KINDS: Final = (*INFRASTRUCTURE, *SITES, *PLATFORM, *AUTOMATION, *PEOPLE, *MONEY, *STAFF_KINDS)

@@ -14,16 +14,16 @@ from activity_center.demo.workload.world import World, do, native
 
 
 def session(
-    world: World, dice: Dice, when: datetime, person: Person, event: str, **more: Any
+    world: World, dice: Dice, when: datetime, person: Person, action: str, **more: Any
 ) -> Event:
     """Return a sign-in event of the person."""
     activity = {
         "origin": "ui",
         "resource": {"type": "user", "id": person.id, "name": person.full_name},
     }
-    outcome = "failure" if event == "user.login_failed" else "success"
+    outcome = "failure" if action == "user.login_failed" else "success"
     return native(
-        dice, when, world.organization, event, person, activity=activity, outcome=outcome, **more
+        dice, when, world.organization, action, person, activity=activity, outcome=outcome, **more
     )
 
 
@@ -31,7 +31,7 @@ def deed(world: World, dice: Dice, when: datetime, person: Person) -> Event:
     """Let the person do one thing of their own choice, or one that nobody did yet."""
     kinds = world.kinds_for(person)
     open_ = [(kind, one) for kind, one in world.todo if kind in kinds]
-    if open_ and dice.chance(30):
+    if open_ and dice.chance(45):
         kind, chosen = dice.pick(open_)
     else:
         kind = dice.pick(kinds)

@@ -133,8 +133,9 @@ def native(
 def _merge(record: dict[str, Any], groups: dict[str, Any]) -> None:
     for name, value in groups.items():
         old = record.get(name)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        record[name] = {**old, **value} if both else value
+        if isinstance(old, dict) and isinstance(value, dict):
+            value = {**old, **value}
+        record[name] = value
 
 
 def do(world: World, dice: Dice, when: datetime, person: Person, kind: Kind, deed: Deed) -> Event:

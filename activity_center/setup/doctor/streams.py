@@ -67,12 +67,6 @@ def _stream(stream: Stream) -> Iterator[Finding]:
                 f"{stream.name} takes no writes: {block} on {stream.write_index}",
                 why or f'PUT {stream.write_index}/_settings {{"{block}": null}}',
             )
-    if str(stream.settings.get("index.verified_before_close", "false")) == "true":
-        yield fail(
-            "streams",
-            f"{stream.name} takes no writes: {stream.write_index} is closed",
-            f"POST {stream.write_index}/_open",
-        )
 
 
 def check_templates(client: OpenSearch, desired: Desired) -> Iterator[Finding]:

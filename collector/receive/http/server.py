@@ -33,6 +33,8 @@ _log: Final = structlog.get_logger("collector.receive.http")
 
 _LINGER: Final = 2.0
 """Seconds that the rest of a body is read after an early answer."""
+_FLUSH: Final = 0.5
+"""Seconds for connections to end when we stop and all requests are answered."""
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n"
     b"Connection: close\r\n\r\n"
@@ -142,7 +144,8 @@ class HttpServer:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
         if self._web is not None:
-            await self._web.shutdown(max(0.1, deadline - loop.time()))
+            self._web.pre_shutdown()  # those that idle
+            await self._web.shutdown(_FLUSH)
         return done
 
     def reload(self, credentials: Credentials) -> None:

@@ -25,6 +25,8 @@ AUTH = {"Authorization": "Bearer token-of-app"}
 
 @dataclass
 class Answer:
+    """Status, header fields and JSON body of an answer."""
+
     status: int
     headers: dict[str, str]
     body: Any
@@ -142,7 +144,7 @@ def test_source_and_answer_per_event(post, sink):
 
 LINES = [
     (b'{"n": 1}', None),
-    (b'{"n": ', "undecodable"),
+    (b'{"n":', "undecodable"),
     (b'{"n": "\xff"}', "bad_text"),
     (b'{"n": "\\ud800"}', "bad_text"),
     (b'{"n": NaN}', "bad_number"),

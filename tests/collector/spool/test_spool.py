@@ -131,7 +131,7 @@ def test_positions_never_come_again(tmp_path: Path) -> None:
 
 def test_the_quota_takes_nothing_partially(tmp_path: Path) -> None:
     """A batch that does not fit is refused whole, and fits once there is room."""
-    spool = Spool.open(tmp_path, quota_bytes=3000)
+    spool = Spool.open(tmp_path, quota_bytes=3500)
     spool.append_now([entry(n) for n in range(6)])
     before = spool.bytes
     more = [entry(n) for n in range(10, 20)]

@@ -1,0 +1,231 @@
+"""Put the stories on a calendar (:func:`generate`), or let them trickle (:func:`live`)."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Final
+
+from activity_center.demo.workload import agents, foreign, incidents, office, processes
+from activity_center.demo.workload.cast import STAFF, Organization, Person, organizations
+from activity_center.demo.workload.dice import Dice
+from activity_center.demo.workload.event import Event
+from activity_center.demo.workload.world import World, populated
+from activity_center.errors import ConfigError
+
+Story = Callable[[World, Dice, datetime, Person], list[Event]]
+
+VERSION: Final = 1
+"""Part of every seed: change it when the same seed may give something else."""
+_INCIDENTS: Final[tuple[tuple[int, int, int, Story], ...]] = (
+    (3, 0, 2, incidents.password_attack),
+    (9, 1, 15, incidents.mass_deletion),
+    (12, 2, 4, incidents.password_attack),
+    (14, 2, 17, incidents.escalation),
+    (17, 2, 1, incidents.break_glass),
+    (20, 0, 16, incidents.escalation),
+    (22, 1, 3, incidents.password_attack),
+    (25, 2, 13, incidents.mass_deletion),
+)
+"""(day, organization, local hour, what): beyond the range they wrap around."""
+_CHAINS: Final[tuple[tuple[int, int, int, str, agents.Ending], ...]] = (
+    (1, 1, 10, "restart_service", "auto"),
+    (2, 0, 11, "run_ssh_command", "denied"),
+    (4, 2, 15, "execute_approved_plan", "executed"),
+    (5, 0, 9, "downsize_server", "executed"),
+    (8, 1, 14, "downsize_server", "denied"),
+    (11, 0, 16, "run_ssh_command", "executed"),
+    (13, 2, 10, "run_command", "drifted"),
+    (16, 1, 11, "deploy", "failed"),
+    (19, 0, 13, "run_command", "expired"),
+    (24, 2, 9, "run_backup", "edited"),
+)
+"""(day, organization, local hour, tool, ending): every ending is seen in any range."""
+
+
+def generate(seed: int, start: datetime, days: int = 30, organizations: int = 3) -> Iterator[Event]:
+    """Yield the events of ``days`` days from ``start`` on, in order of time.
+
+    Args:
+        seed: another one gives another month.
+        start: with a zone; nothing happens before it, or after ``days`` times 24 hours.
+        days: at least 1.
+        organizations: at least 1; beyond three they repeat under other names.
+
+    Raises:
+        ConfigError: ``start`` has no zone, or a number is below 1.
+    """
+    worlds, dice = _begin(seed, start, days, organizations)
+    plan: list[tuple[datetime, int, World, Dice, Story, Person]] = []
+    number = count()
+    first = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for day in range(-1, days + 1):
+        for place, world in enumerate(worlds):
+            chance = dice.split(f"day {day} of {place}")
+            midnight = first + timedelta(days=day, hours=-world.organization.offset)
+            for when, story, person in _day(world.organization, chance, midnight):
+                plan.append((when, next(number), world, chance.split(when), story, person))
+    for day, place, hour, story in _INCIDENTS:
+        world = worlds[place % len(worlds)]
+        when = first + timedelta(days=day % days, hours=hour - world.organization.offset, minutes=7)
+        chance = dice.split(f"incident {day}")
+        people = world.organization.with_roles("admin", "member")
+        plan.append((when, next(number), world, chance, story, chance.pick(people)))
+    for day, place, hour, tool, ending in _CHAINS:
+        world = worlds[place % len(worlds)]
+        when = first + timedelta(days=day % days, hours=hour - world.organization.offset, minutes=3)
+        chance = dice.split(f"chain {day}")
+        person = chance.pick(world.organization.with_roles("member"))
+        plan.append((when, next(number), world, chance, _certain(tool, ending), person))
+    end = start + timedelta(days=days)
+    # The stories change their worlds, so they are told in the order in which they begin.
+    events: list[tuple[datetime, int, Event]] = []
+    for when, _, world, chance, story, person in sorted(plan, key=lambda one: one[:2]):
+        if start <= when < end:
+            told = story(world, chance, when, person)
+            events += [(event.time, next(number), event) for event in told if event.time < end]
+    events = [one for one in events if one[0] >= start]
+    for _, _, event in sorted(events, key=lambda one: one[:2]):
+        yield event
+
+
+def live(seed: int, now: datetime, organizations: int = 3) -> Iterator[Event]:
+    """Yield events from ``now`` on, for ever, a few seconds apart, in order of time.
+
+    The caller waits until each event's time has come.
+
+    Raises:
+        ConfigError: ``now`` has no zone, or a number is below 1.
+    """
+    worlds, dice = _begin(seed, now, 1, organizations)
+    dice = dice.split(f"live {now.astimezone(UTC).isoformat()}")
+    waiting: list[tuple[datetime, int, Event]] = []
+    number = count()
+    for turn in count():
+        chance = dice.split(turn)
+        world = chance.pick(worlds)
+        person = chance.pick(world.organization.people[:-1])
+        story = chance.weighted(_TRICKLE)
+        if story is _cluster and world.organization.kind != "enterprise":
+            story = _one_deed
+        now += timedelta(milliseconds=chance.between(800, 9000))
+        for event in story(world, chance, now, person):
+            heapq.heappush(waiting, (max(event.time, now), next(number), event))
+        while waiting and waiting[0][0] <= now:
+            yield heapq.heappop(waiting)[2]
+
+
+def _begin(seed: int, moment: datetime, days: int, count_: int) -> tuple[list[World], Dice]:
+    if moment.tzinfo is None:
+        raise ConfigError("the time needs a zone", where="workload", hint="datetime.now(UTC)")
+    if days < 1 or count_ < 1:
+        raise ConfigError("days and organizations must be at least 1", where="workload")
+    dice = Dice(f"activity-center workload {VERSION} {seed}")
+    people = organizations(dice, count_)
+    return [populated(one, dice.split(f"world {one.id}")) for one in people], dice
+
+
+def _day(
+    organization: Organization, dice: Dice, midnight: datetime
+) -> Iterator[tuple[datetime, Story, Person]]:
+    """Yield what begins on one day in one organization: when, what, who."""
+    local = midnight + timedelta(hours=organization.offset)
+    weekend = local.weekday() >= 5
+
+    def at(low: int, high: int) -> datetime:
+        seconds = dice.between(low * 3600, high * 3600 - 1)
+        return midnight + timedelta(seconds=seconds, microseconds=dice.between(0, 999_999))
+
+    for person in organization.people:
+        if dice.chance(5 if weekend else 74):
+            yield from _working_day(dice, at, person, short=weekend)
+    colleagues = organization.people[:-1]
+    for _ in range(dice.between(0, 1) if weekend else dice.between(0, 2)):
+        yield at(9, 19), processes.operation, dice.pick(colleagues)
+    yield at(1, 5), _night_backup, organization.people[1]
+    for _ in range(dice.between(0, 1) if weekend else dice.between(1, 2)):
+        yield at(8, 20), agents.chain, dice.pick(colleagues)
+        yield at(8, 20), agents.small_talk, dice.pick(colleagues)
+    if organization.kind == "enterprise":
+        for _ in range(dice.between(3, 5) if weekend else dice.between(8, 14)):
+            yield at(0, 24), _cluster, dice.pick(colleagues)
+    if organization.kind == "saas":
+        for _ in range(dice.between(1, 2) if weekend else dice.between(4, 7)):
+            yield at(7, 21), _search, dice.pick(colleagues)
+    if not weekend and dice.chance(70):
+        for _ in range(dice.between(1, 2)):
+            yield at(9, 17), _one_deed, STAFF
+
+
+def _working_day(
+    dice: Dice, at: Callable[[int, int], datetime], person: Person, *, short: bool
+) -> Iterator[tuple[datetime, Story, Person]]:
+    begins = at(10, 14) if short else at(7, 10)
+    ends = begins + timedelta(hours=dice.between(1, 3) if short else dice.between(6, 9))
+    yield begins, _sign_in, person
+    minutes = int((ends - begins).total_seconds() // 60)
+    for _ in range(max(1, person.busy + dice.between(-1, 2)) if not short else 2):
+        when = begins + timedelta(
+            minutes=dice.between(1, minutes), milliseconds=dice.between(0, 59_999)
+        )
+        story = _denied if person.role in ("member", "viewer") and dice.chance(3) else _one_deed
+        yield when, _account if dice.chance(2) else story, person
+    if dice.chance(55):
+        yield ends + timedelta(minutes=2), _sign_out, person
+
+
+def _sign_in(world: World, dice: Dice, when: datetime, person: Person) -> list[Event]:
+    events = office.mistyped(world, dice, when, person) if dice.chance(6) else []
+    return [*events, office.session(world, dice, when, person, "user.login")]
+
+
+def _sign_out(world: World, dice: Dice, when: datetime, person: Person) -> list[Event]:
+    return [office.session(world, dice, when, person, "user.logout")]
+
+
+def _certain(name: str, ending: agents.Ending) -> Story:
+    """Return the story of one tool and ending."""
+    tool = next(one for one in agents.TOOLS if one.name == name)
+
+    def story(world: World, dice: Dice, when: datetime, person: Person) -> list[Event]:
+        return agents.chain(world, dice, when, person, tool=tool, ending=ending)
+
+    return story
+
+
+def _one_deed(world: World, dice: Dice, when: datetime, person: Person) -> list[Event]:
+    return [office.deed(world, dice, when, person)] if world.kinds_for(person) else []
+
+
+def _denied(world: World, dice: Dice, when: datetime, person: Person) -> list[Event]:
+    return [office.denied(world, dice, when, person)]
+
+
+def _account(world: World, dice: Dice, when: datetime, person: Person) -> list[Event]:
+    return [office.rare_account_event(world, dice, when, person)]
+
+
+def _night_backup(world: World, dice: Dice, when: datetime, person: Person) -> list[Event]:
+    return processes.operation(world, dice, when, person, channel=processes.CHANNELS[1])
+
+
+def _cluster(world: World, dice: Dice, when: datetime, person: Person) -> list[Event]:
+    return foreign.kubernetes(world.organization, dice, when, person)
+
+
+def _search(world: World, dice: Dice, when: datetime, person: Person) -> list[Event]:
+    return foreign.opensearch(world.organization, dice, when, person)
+
+
+_TRICKLE: Final[tuple[tuple[Story, int], ...]] = (
+    (_one_deed, 50),
+    (_sign_in, 12),
+    (_sign_out, 5),
+    (processes.operation, 10),
+    (agents.chain, 10),
+    (agents.small_talk, 6),
+    (_cluster, 10),
+    (_denied, 2),
+)

@@ -1,0 +1,155 @@
+"""Lines of a file, or of standard input, in posts that can be sent again.
+
+Memory stays flat: a line is read up to the limit of an event, a post holds a bounded
+number of lines. The standard library only, since a sender's machine may have no more.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO, Final, cast
+
+EVENT_BYTES: Final = 1024**2
+"""Longest line that is sent; the collector takes no longer event."""
+POST_LINES: Final = 1000
+POST_BYTES: Final = 1024**2
+REMEMBERED: Final = 100_000
+"""Equal lines at most this far apart are told apart."""
+MOST_COPIES: Final = 1000
+MOST_COPY_BYTES: Final = 4 * 1024**2
+
+_GZIP: Final = b"\x1f\x8b"
+_PIECE: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A line that is not sent.
+
+    Attributes:
+        number: of the line, from 1.
+        reason: a key of :data:`collector.records.REASONS`.
+        detail: words for a person.
+    """
+
+    number: int
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Post:
+    """Lines of one request.
+
+    Attributes:
+        lines: without line ends.
+        numbers: of each line, from 1; 0 for a copy of a line that was sent before.
+        size: bytes of the lines.
+    """
+
+    lines: list[bytes] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, number: int, line: bytes) -> None:
+        """Add a line."""
+        self.numbers.append(number)
+        self.lines.append(line)
+        self.size += len(line) + 1
+
+    def body(self) -> bytes:
+        """Return the lines as NDJSON."""
+        return b"\n".join(self.lines) + b"\n"
+
+    def is_full(self) -> bool:
+        """Whether it is time to send."""
+        return len(self.lines) >= POST_LINES or self.size >= POST_BYTES
+
+
+def opened(stream: BinaryIO) -> BinaryIO:
+    """Return ``stream``, decompressed if it begins like gzip."""
+    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]
+    if buffered.peek(2)[:2] != _GZIP:
+        return cast(BinaryIO, buffered)
+    unpacked = gzip.GzipFile(fileobj=cast(BinaryIO, buffered), mode="rb")
+    return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, unpacked), _PIECE))
+
+
+def read_lines(stream: BinaryIO, limit: int = EVENT_BYTES) -> Iterator[tuple[int, bytes] | Refused]:
+    """Yield (number, line) for each line that is not blank.
+
+    A line beyond ``limit`` bytes is read past without being held, and reported.
+    """
+    number = 0
+    while line := stream.readline(limit + 2):
+        number += 1
+        size = len(line)
+        if not line.endswith(b"\n") and size > limit:
+            while rest := stream.readline(_PIECE):
+                size += len(rest)
+                if rest.endswith(b"\n"):
+                    break
+            yield Refused(number, "too_large", f"the line has {size} bytes; {limit} are allowed")
+            continue
+        stripped = line.strip(b" \t\r\n")
+        if stripped:
+            yield number, stripped
+
+
+class _Repeats:
+    """Counts equal lines, over the last 100,000 to 200,000 different ones.
+
+    Lines are known by their 64-bit hash; that two different ones meet is as likely as one
+    in a billion for a full memory.
+    """
+
+    def __init__(self, remembered: int) -> None:
+        self._remembered = remembered
+        self._recent: dict[int, int] = {}
+        self._older: dict[int, int] = {}
+
+    def count(self, line: bytes) -> int:
+        """Return how often the line came before, and count it."""
+        key = hash(line)
+        before = self._recent.get(key) or self._older.get(key, 0)
+        self._recent[key] = before + 1
+        if len(self._recent) >= self._remembered:
+            self._older, self._recent = self._recent, {}
+        return before
+
+
+def posts(
+    lines: Iterator[tuple[int, bytes] | Refused], remembered: int = REMEMBERED
+) -> Iterator[Post | Refused]:
+    """Put lines together to posts.
+
+    An event without an id of its own gets one from its content and its place among equal
+    events of one request. So that equal lines in different requests stay different events,
+    and a file sent again gives the same ids wherever the requests are cut, a line that came
+    before goes with copies of its earlier ones: the collector knows those already.
+    """
+    repeats = _Repeats(remembered)
+    post, here = Post(), set[bytes]()
+    for line in lines:
+        if isinstance(line, Refused):
+            yield line
+            continue
+        number, text = line
+        before = repeats.count(text)
+        if before and text not in here:
+            if before > MOST_COPIES or before * len(text) > MOST_COPY_BYTES:
+                detail = f"equal to {before} lines before it: give the records an id or a time"
+                yield Refused(number, "invalid", detail)
+                continue
+            for _ in range(before):
+                post.add(0, text)
+        here.add(text)
+        post.add(number, text)
+        if post.is_full():
+            yield post
+            post, here = Post(), set()
+    if post.lines:
+        yield post

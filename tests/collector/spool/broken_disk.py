@@ -1,0 +1,83 @@
+"""Make system calls of this process fail as a broken disk would (Linux, x86-64 and arm64).
+
+A seccomp filter lets the kernel itself answer ``EIO`` to fdatasync. It cannot be taken
+back, so it is for processes of their own. Run as a module it appends before and after,
+and prints what each append said.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+import sys
+from pathlib import Path
+
+from activity_center.errors import ActivityCenterError
+from collector.spool import Spool
+from tests.collector.spool.entries import entry
+
+_FDATASYNC = {"x86_64": 75, "aarch64": 83}[platform.machine()]
+_SECCOMP = {"x86_64": 317, "aarch64": 277}[platform.machine()]
+_SET_MODE_FILTER, _TSYNC = 1, 1
+_NO_NEW_PRIVS = 38
+_LOAD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
+_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
+
+
+def fail_fdatasync(failing: int) -> None:
+    """From now on fdatasync fails with EIO on the descriptor ``failing``, in all threads."""
+    program = b"".join(
+        struct.pack("HBBI", *instruction)
+        for instruction in (
+            (_LOAD, 0, 0, 0),
+            (_JUMP_IF_EQUAL, 0, 3, _FDATASYNC),
+            (_LOAD, 0, 0, 16),
+            (_JUMP_IF_EQUAL, 0, 1, failing),
+            (_RETURN, 0, 0, _ERRNO | errno.EIO),
+            (_RETURN, 0, 0, _ALLOW),
+        )
+    )
+    buffer = ctypes.create_string_buffer(program)
+    filter_ = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if libc.syscall(_SECCOMP, _SET_MODE_FILTER, _TSYNC, ctypes.create_string_buffer(filter_)):
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+def _say(spool: Spool, number: int) -> None:
+    try:
+        spool.append_now([entry(number)])
+    except ActivityCenterError as wrong:
+        print(number, type(wrong).__name__, spool.state, spool.ready, flush=True)
+    else:
+        print(number, "kept", spool.state, spool.ready, flush=True)
+
+
+def _segment_handle(folder: Path) -> int:
+    for handle in Path("/proc/self/fd").iterdir():
+        try:
+            target = handle.readlink()
+        except OSError:
+            continue
+        if target.is_relative_to(folder) and target.suffix == ".segment":
+            return int(handle.name)
+    raise AssertionError("no segment is open")
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    under_test = Spool.open(place, quota_bytes=1 << 20)
+    _say(under_test, 0)
+    broken = _segment_handle(place)
+    fail_fdatasync(broken)
+    _say(under_test, 1)
+    # The next segment gets the same descriptor, which still fails, unless it is taken.
+    _say(under_test, 2)
+    os.dup2(os.open("/dev/null", os.O_RDONLY), broken)
+    _say(under_test, 3)
+    _say(under_test, 4)
+    under_test.close()

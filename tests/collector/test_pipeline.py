@@ -1,0 +1,275 @@
+"""The pipeline as a function: records in, entries and rejects out."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from activity_center.canonical import digest
+from activity_center.config import Organization, Redaction
+from collector.mapping import Router, load_all
+from collector.normalize import Normalizer
+from collector.normalize.pseudonyms import Pseudonyms
+from collector.pipeline import MAX_EVENT, Pipeline, Stages
+from collector.records import Batch, Entry, Receipt, Reject, Sender
+from collector.redact import Redactor
+
+NOW = 1_795_574_096_000_000_000
+ROUTER = Router(load_all().values())
+
+
+class Nowhere:
+    async def append(self, entries: list[Entry], rejects: list[Reject]) -> None:
+        raise AssertionError("these tests make nothing durable")
+
+
+def pipeline(pseudonyms: Pseudonyms | None = None) -> Pipeline:
+    normalizer = Normalizer({"acme": Organization("acme")}, {}, "permanent")
+    none = Pseudonyms((), b"")
+    return Pipeline(Stages(ROUTER, normalizer, Redactor(), pseudonyms or none), Nowhere())
+
+
+PIPELINE = pipeline()
+
+
+def process(
+    *records: Any, sender: Sender | None = None, received: int = NOW, times: list[int | None] | None = None
+) -> tuple[Receipt, list[Entry], list[Reject]]:  # fmt: skip
+    batch = Batch(sender or Sender("s"), list(records), times, "native", "", received)
+    return PIPELINE.process(batch)
+
+
+def one(record: dict[str, Any], **more: Any) -> tuple[Entry, dict[str, Any]]:
+    _, entries, rejects = process(record, **more)
+    assert not rejects, rejects
+    (entry,) = entries
+    return entry, orjson.loads(entry.body)
+
+
+def event(**more: Any) -> dict[str, Any]:
+    return {"event": {"action": "server.create", "id": "e-1"},
+            "@timestamp": "2026-11-25T02:34:00Z", **more}  # fmt: skip
+
+
+def test_the_hash_is_that_of_the_canonical_bytes() -> None:
+    """Anyone can recompute event.hash from the stored document."""
+    entry, document = one(event(user={"name": "mira"}))
+    assert document["event"]["hash"] == entry.hash == digest(document)
+    document["user"]["name"] = "eve"
+    assert digest(document) != entry.hash
+
+
+def test_a_value_that_looks_like_our_mark_changes_nothing() -> None:
+    """No value can move the place where hash and time of receipt are written."""
+    tricky = event(metadata={"event": {"action": "x"}, "m": '"event":{"action"', "n": {"event": 1}})
+    entry, document = one(tricky)
+    assert digest(document) == entry.hash
+    assert document["event"]["ingested"].startswith("2026-11-25T02:34:56")
+
+
+@given(st.integers(0, 10**15))
+def test_the_same_event_is_the_same_document_at_any_time(delay: int) -> None:
+    """Neither id nor hash depend on the time of receipt."""
+    first, _ = one(event())
+    later, _ = one(event(), received=NOW + delay)
+    assert (first.id, first.hash) == (later.id, later.hash)
+
+
+def test_an_unbelievable_time_keeps_id_and_hash_too() -> None:
+    """A repeat of an event with a bad clock is still a repeat."""
+    bad = event() | {"@timestamp": "9999-01-01T00:00:00Z"}
+    first, document = one(bad)
+    later, _ = one(copy.deepcopy(bad), received=NOW + 10**10)
+    assert (first.id, first.hash) == (later.id, later.hash)
+    assert digest(document) == first.hash
+    assert document["@timestamp"].startswith("2026-11-25")
+
+
+def test_ids_differ_by_source_and_organization() -> None:
+    """A predictable id in another organization is another event."""
+    mine, _ = one(event(organization={"id": "acme"}))
+    other, _ = one(event(organization={"id": "bank"}))
+    assert mine.id != other.id
+
+
+def login(**more: Any) -> dict[str, Any]:
+    return {"event": {"action": "user.login_failed"}, "user": {"name": "mira"}, **more}
+
+
+def test_equal_records_of_one_chunk_are_several_events() -> None:
+    """Two failed logins in one second are two."""
+    times: list[int | None] = [NOW - 10**9] * 3
+    _, entries, _ = process(login(), login(), login(), times=times)
+    assert len({entry.id for entry in entries}) == 3
+    _, again, _ = process(login(), login(), login(), times=times, received=NOW + 10**9)
+    assert [entry.id for entry in again] == [entry.id for entry in entries]
+
+
+def test_without_id_and_time_every_record_is_new() -> None:
+    """Nothing tells a repeat from a second event, so none is lost."""
+    assert one(login())[0].id != one(login())[0].id
+
+
+def test_a_long_id_is_kept_whole_and_recognized() -> None:
+    """An id beyond its field is stood for by its hash."""
+    record = {"event": {"action": "server.create", "id": "x" * 5000}}
+    first, document = one(record)
+    assert document["activity"]["overflow"]["event.id"] == "x" * 5000
+    assert document["event"]["id"].startswith("sha256:")
+    assert one(copy.deepcopy(record), received=NOW + 1)[0].id == first.id
+
+
+def test_secrets_are_gone_before_the_hash() -> None:
+    """The stored bytes and everything derived from them know no secret."""
+    record = event(
+        password="hunter22",
+        activity={"old_value": {"token": "hunter22a"}, "new_value": {"token": "hunter22b"}},
+        message="see postgres://app:hunter22@db/main",
+    )
+    entry, document = one(record)
+    assert b"hunter22" not in entry.body
+    assert document["metadata"]["password"] == "[redacted]"
+    assert record["password"] == "hunter22", "the caller's record is not changed"
+
+
+def test_a_rejected_record_is_kept_whole_without_its_secrets() -> None:
+    """What is refused is stored with reason and path, redacted like all others."""
+    _, entries, (reject,) = process({"event": {"action": ""}, "password": "hunter22", "n": 1})
+    assert (reject.reason, reject.path) == ("invalid", "/event/action")
+    assert reject.record is not None
+    assert orjson.loads(reject.record) == {
+        "event": {"action": ""}, "password": "[redacted]", "n": 1}  # fmt: skip
+    assert [entry.stream for entry in entries] == ["activity-rejected"]
+    assert b"hunter22" not in entries[0].body
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ("text", "not_an_object"),
+        ([1], "not_an_object"),
+        (event(n=2**80), "bad_number"),
+        (event(n=float("nan")), "bad_number"),
+        (event(a={"b": [float("inf")]}), "bad_number"),
+        (event(s="\ud800"), "bad_text"),
+        (event(**{"\udfff": 1}), "bad_text"),
+        (event(organization={"id": "Not An Id"}), "invalid"),
+        (event(blob="x" * (MAX_EVENT + 1)), "too_large"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_kept_is_refused_with_a_reason(record: Any, reason: str) -> None:
+    """Bad input has a reason, and harms neither its neighbours nor the process."""
+    receipt, entries, rejects = process(event(), record, login())
+    assert [reject.reason for reject in rejects] == [reason]
+    assert list(receipt.rejected) == [1]
+    assert receipt.accepted == 2
+    assert len(entries) == 3
+
+
+def deep(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("depth", [300, 900])
+def test_too_deep_is_refused(depth: int) -> None:
+    """What could stop an OpenSearch node never reaches it."""
+    _, _, (reject,) = process(event(metadata=deep(depth)))
+    assert reject.reason == "too_deep"
+
+
+@pytest.mark.parametrize("record", [event(**{f"k{n}": n for n in range(10_000)}),
+    event(**{"a.b": 1, "": 2, ".": 3, "a..b": 4, "x.": 5, "\0": 6}),
+    event(user={"name": {"first": "x"}}, source={"ip": "nowhere"}, tags="one"),
+    event(metadata=deep(150)), {"event.action": "server.create", "user.name": "mira"}],
+    ids=["10k keys", "odd keys", "wrong types", "deep", "dotted"])  # fmt: skip
+def test_odd_records_are_kept(record: dict[str, Any]) -> None:
+    """Everything that can be kept is kept, in a document that the schema accepts."""
+    entry, document = one(record)
+    assert digest(document) == entry.hash
+
+
+def test_a_foreign_organization_or_source_is_refused() -> None:
+    """A sender sends only what it may."""
+    limited = Sender("s", sources=frozenset({"kubernetes-audit"}))
+    assert process(event(), sender=limited)[2][0].reason == "source_not_allowed"
+    narrow = Sender("s", organizations=frozenset({"acme"}))
+    refused = process(event(organization={"id": "bank"}), sender=narrow)[2][0]
+    assert refused.reason == "organization_not_allowed"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["activity.retention.class", "activity.catalogued", "activity.schema_version",
+     "activity.decision.auth_method", "activity.decision.mfa", "event.ingested", "event.module"],
+)  # fmt: skip
+def test_reserved_fields_cannot_be_sent(name: str) -> None:
+    """What only the collector may say ends up in metadata when a sender says it."""
+    nested: Any = "forged"
+    for part in reversed(name.split(".")):
+        nested = {part: nested}
+    record = event()
+    for key, value in nested.items():
+        record[key] = {**record.get(key, {}), **value}
+    entry, document = one(record)
+    assert b'"forged"' in entry.body
+    place: Any = document
+    for part in name.split("."):
+        place = place.get(part, {}) if isinstance(place, dict) else {}
+    assert place != "forged"
+    assert "forged" in str(document["metadata"])
+
+
+def test_chosen_fields_become_keyed_hashes() -> None:
+    """The same value gives the same hash, so it can be searched; it cannot be read."""
+    keyed = pipeline(Pseudonyms(("user.email",), b"k" * 32))
+    record = event(user={"email": "mira@example.org"})
+    batch = Batch(Sender("s"), [record, copy.deepcopy(record)], None, "native", "", NOW)
+    _, entries, _ = keyed.process(batch)
+    assert all(b"mira@example.org" not in entry.body for entry in entries)
+    first, second = (orjson.loads(entry.body) for entry in entries)
+    assert first["user"]["email"] == second["user"]["email"]
+    assert first["user"]["email"].startswith("hmac:")
+    assert first["user"]["email"] in first["related"]["user"]
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=12,
+)  # fmt: skip
+
+
+GROUPS = ["event", "user", "activity", "metadata", "@timestamp", "organization", "related"]
+names = st.text(max_size=8) | st.sampled_from(GROUPS)
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(names, anything, max_size=5))
+def test_no_record_stops_the_pipeline(record: dict[str, Any]) -> None:
+    """Whatever is sent is accepted with a right hash, or rejected with a known reason."""
+    base = {"event": {"action": "server.create"}}
+    receipt, entries, rejects = process({**base, **record})
+    assert receipt.accepted + len(rejects) == 1
+    for entry in entries:
+        document = orjson.loads(entry.body)
+        if entry.stream != "activity-rejected":
+            assert digest(document) == entry.hash
+
+
+def test_configured_hash_fields_are_checked() -> None:
+    """The access wall cannot be hashed away."""
+    from activity_center.errors import ConfigError
+
+    for name in ("organization.id", "no.such.field", "source.ip"):
+        with pytest.raises(ConfigError):
+            Pseudonyms((name,), b"k" * 32)
+    assert Redaction().hash == ()
