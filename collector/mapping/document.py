@@ -27,7 +27,11 @@ MAX_DEPTH: Final = 32
 HINT: Final = "docs/sources.md explains every key"
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+")
 _FLOAT: Final = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?")
-_TEXT: Final = "tag:yaml.org,2002:str"
+_TAGS: Final = frozenset(
+    f"tag:yaml.org,2002:{kind}"
+    for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge", "value")
+)
+"""What PyYAML resolves plain nodes to; any other tag was written out."""
 
 Place = tuple[str | int, ...]
 """Where in the document: keys and indexes from the top."""
@@ -143,6 +147,9 @@ def _build(node: yaml.Node, place: Place, findings: Findings, seen: set[int]) ->
     if len(place) > MAX_DEPTH:
         findings.add(place, f"nested deeper than {MAX_DEPTH} levels")
         return None
+    if node.tag not in _TAGS:
+        findings.add(place, f"tags ({node.tag}) are not used here")
+        return None
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}
         for key, child in node.value:
@@ -161,19 +168,16 @@ def _build(node: yaml.Node, place: Place, findings: Findings, seen: set[int]) ->
         return [
             _build(child, (*place, index), findings, seen) for index, child in enumerate(node.value)
         ]
-    return _scalar(node, place, findings)
+    return _scalar(node)
 
 
 def _mark(node: yaml.Node) -> Mark:
     return Mark(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def _scalar(node: yaml.Node, place: Place, findings: Findings) -> Any:
+def _scalar(node: yaml.Node) -> Any:
     text: str = node.value
-    if not node.tag.startswith("tag:yaml.org,2002:"):
-        findings.add(place, f"tags ({node.tag}) are not used here")
-        return None
-    if getattr(node, "style", None) is not None or node.tag == "tag:yaml.org,2002:binary":
+    if getattr(node, "style", None) is not None:  # quoted, or a block
         return text
     if text in ("null", "~", ""):
         return None

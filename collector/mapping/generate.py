@@ -161,7 +161,7 @@ def _extra(code: Code, items: list[tuple[str, str, bool]], rest: str) -> None:
     for name, value, certain in items:
         if name.startswith(METADATA + "."):
             key = code.constant(name.partition(".")[2])
-            line = f"place({rest}, {key}, {value})"
+            line = f"put({rest}, {key}, {value})"
             code.add(line if certain else f"if {value} is not None: {line}")
 
 

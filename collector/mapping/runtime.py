@@ -140,6 +140,13 @@ def place(target: dict[Any, Any], key: Any, value: Any) -> None:
     target[_free(target, key)] = value
 
 
+def put(target: dict[Any, Any], key: str, value: Any) -> None:
+    """Put ``value`` under ``key``; what is there moves beside it."""
+    if key in target:
+        target[_free(target, key)] = target[key]
+    target[key] = value
+
+
 def _free(target: dict[Any, Any], key: Any) -> str:
     number = 2
     while f"{key}~{number}" in target:

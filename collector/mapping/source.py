@@ -84,7 +84,7 @@ class Source:
         """
         if type(record) is not dict:
             return record
-        if not self._records:
+        if not self._records or not self._find(record, 0, (), {}, []):
             return self._scrub(record)
         return self._scrubbed(record, 0)
 
@@ -186,7 +186,7 @@ class Source:
             items = items.get(step) if type(items) is dict else None
         holder = self._removed(holder, self._levels[level])
         if type(items) is not list:
-            return self._scrub(holder) if level == 0 else holder
+            return holder
         cleaned = [self._scrubbed(one, level + 1) if type(one) is dict else one for one in items]
         return _with(holder, steps, cleaned)
 

@@ -37,6 +37,7 @@ _HELPERS: Final[dict[str, Any]] = {
     "element": runtime.element,
     "untaken": runtime.untaken,
     "place": runtime.place,
+    "put": runtime.put,
     "spread": runtime.spread,
     "finish": runtime.finish,
     "pruned": runtime.pruned,

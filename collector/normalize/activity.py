@@ -45,7 +45,9 @@ class _Known:
         "category",
         "kind",
         "lens",
+        "outcome",
         "resource",
+        "result",
         "retention",
         "severity",
         "type",
@@ -61,6 +63,8 @@ class _Known:
         self.types = list(action.event_type) if action else []
         self.severity: int = action.severity if action else 0
         self.resource: str = (action.resource_type if action else "") or ""
+        self.outcome: str = (action.outcome if action else None) or "unknown"
+        self.result: str | None = action.result if action else None
         self.retention: str | None = action.retention_class if action else None
 
 
@@ -149,7 +153,9 @@ class Normalizer:
         if "severity" not in event:
             event["severity"] = known.severity
         if "outcome" not in event:
-            event["outcome"] = "unknown"
+            event["outcome"] = known.outcome
+        if known.result is not None and "result" not in ours:
+            ours["result"] = known.result
         result = ours.get("result")
         if result == "denied" and "denied" not in event["type"]:
             event["type"] = [*event["type"], "denied"]

@@ -48,17 +48,20 @@ class Post:
         lines: without line ends.
         numbers: of each line, from 1; 0 for a copy of a line that was sent before.
         size: bytes of the lines.
+        count: lines without the copies.
     """
 
     lines: list[bytes] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     size: int = 0
+    count: int = 0
 
     def add(self, number: int, line: bytes) -> None:
         """Add a line."""
         self.numbers.append(number)
         self.lines.append(line)
         self.size += len(line) + 1
+        self.count += number > 0
 
     def body(self) -> bytes:
         """Return the lines as NDJSON."""
@@ -66,16 +69,14 @@ class Post:
 
     def is_full(self) -> bool:
         """Whether it is time to send."""
-        return len(self.lines) >= POST_LINES or self.size >= POST_BYTES
+        return self.count >= POST_LINES or self.size >= POST_BYTES
 
 
-def opened(stream: BinaryIO) -> BinaryIO:
+def opened(stream: io.BufferedReader) -> BinaryIO:
     """Return ``stream``, decompressed if it begins like gzip."""
-    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]
-    if buffered.peek(2)[:2] != _GZIP:
-        return cast(BinaryIO, buffered)
-    unpacked = gzip.GzipFile(fileobj=cast(BinaryIO, buffered), mode="rb")
-    return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, unpacked), _PIECE))
+    if stream.peek(2)[:2] != _GZIP:
+        return stream
+    return cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb"))
 
 
 def read_lines(stream: BinaryIO, limit: int = EVENT_BYTES) -> Iterator[tuple[int, bytes] | Refused]:
@@ -86,12 +87,12 @@ def read_lines(stream: BinaryIO, limit: int = EVENT_BYTES) -> Iterator[tuple[int
     number = 0
     while line := stream.readline(limit + 2):
         number += 1
-        size = len(line)
-        if not line.endswith(b"\n") and size > limit:
-            while rest := stream.readline(_PIECE):
-                size += len(rest)
-                if rest.endswith(b"\n"):
-                    break
+        ended = line.endswith(b"\n")
+        size = len(line.rstrip(b"\r\n")) if ended else len(line)
+        if size > limit:
+            while not ended and (rest := stream.readline(_PIECE)):
+                ended = rest.endswith(b"\n")
+                size += len(rest) - ended
             yield Refused(number, "too_large", f"the line has {size} bytes; {limit} are allowed")
             continue
         stripped = line.strip(b" \t\r\n")

@@ -112,7 +112,7 @@ def live(seed: int, now: datetime, organizations: int = 3) -> Iterator[Event]:
             story = _one_deed
         now += timedelta(milliseconds=chance.between(800, 9000))
         for event in story(world, chance, now, person):
-            heapq.heappush(waiting, (max(event.time, now), next(number), event))
+            heapq.heappush(waiting, (event.time, next(number), event))
         while waiting and waiting[0][0] <= now:
             yield heapq.heappop(waiting)[2]
 
@@ -144,7 +144,8 @@ def _day(
     colleagues = organization.people[:-1]
     for _ in range(dice.between(0, 1) if weekend else dice.between(0, 2)):
         yield at(9, 19), processes.operation, dice.pick(colleagues)
-    yield at(1, 5), _night_backup, organization.people[1]
+    if dice.chance(45):
+        yield at(1, 5), _night_backup, organization.people[1]
     for _ in range(dice.between(0, 1) if weekend else dice.between(1, 2)):
         yield at(8, 20), agents.chain, dice.pick(colleagues)
         yield at(8, 20), agents.small_talk, dice.pick(colleagues)
@@ -178,6 +179,7 @@ def _working_day(
 
 def _sign_in(world: World, dice: Dice, when: datetime, person: Person) -> list[Event]:
     events = office.mistyped(world, dice, when, person) if dice.chance(6) else []
+    when += timedelta(seconds=20 * len(events))
     return [*events, office.session(world, dice, when, person, "user.login")]
 
 

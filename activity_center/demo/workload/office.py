@@ -31,10 +31,10 @@ def deed(world: World, dice: Dice, when: datetime, person: Person) -> Event:
     """Let the person do one thing of their own choice, or one that nobody did yet."""
     kinds = world.kinds_for(person)
     open_ = [(kind, one) for kind, one in world.todo if kind in kinds]
-    if open_ and dice.chance(45):
+    if open_ and dice.chance(80 if person.role == "staff" else 45):
         kind, chosen = dice.pick(open_)
     else:
-        kind = dice.pick(kinds)
+        kind = dice.weighted([(one, sum(deed[2] for deed in one.deeds)) for one in kinds])
         chosen = dice.weighted([(one, one[2]) for one in kind.deeds])
     done(world, kind, chosen)
     return do(world, dice, when, person, kind, chosen)
@@ -79,7 +79,7 @@ def mistyped(world: World, dice: Dice, when: datetime, person: Person) -> list[E
         session(
             world,
             dice,
-            when - timedelta(seconds=20 * (number + 1) + dice.between(0, 9)),
+            when + timedelta(seconds=20 * number + dice.between(0, 9)),
             person,
             "user.login_failed",
             event={"reason": "wrong password"},

@@ -87,29 +87,20 @@ def test_dotted_field_names_are_objects() -> None:
 
 def test_fields_called_type_are_joined() -> None:
     """A field whose name is ``type`` does not make the list of fields a leaf."""
-    template = {"composed_of": ["one", "two"]}
+
+    def component(**fields: str) -> dict[str, Any]:
+        properties = {name: {"type": type_} for name, type_ in fields.items()}
+        return {"template": {"mappings": {"properties": {"event": {"properties": properties}}}}}
+
     components = {
-        "one": {
-            "template": {
-                "mappings": {"properties": {"e": {"properties": {"type": {"type": "keyword"}}}}}
-            }
-        },
-        "two": {
-            "template": {
-                "mappings": {
-                    "properties": {
-                        "e": {
-                            "properties": {"type": {"type": "wildcard"}, "id": {"type": "keyword"}}
-                        }
-                    }
-                }
-            }
-        },
+        "one": component(type="keyword", category="keyword"),
+        "two": component(type="wildcard", id="keyword"),
     }
-    composed = compare.compose(template, components).mappings
-    assert composed["properties"]["e"]["properties"] == {
-        "type": {"type": "wildcard"},
+    composed = compare.compose({"composed_of": ["one", "two"]}, components).mappings
+    assert composed["properties"]["event"]["properties"] == {
+        "category": {"type": "keyword"},
         "id": {"type": "keyword"},
+        "type": {"type": "wildcard"},
     }
 
 

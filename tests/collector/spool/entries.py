@@ -13,17 +13,32 @@ NEVER = threading.Event()
 STREAM = "activity-audit-permanent"
 
 
-def entry(number: int, *, stream: str = STREAM, sender: str = "web", extra: str = "") -> Entry:
-    """Return a small entry whose id and hash follow from the arguments."""
+def entry(
+    number: int,
+    *,
+    stream: str = STREAM,
+    sender: str = "web",
+    extra: str = "",
+    time_ms: int | None = None,
+    n: str | None = None,
+) -> Entry:
+    """Return a small entry whose id and hash follow from the arguments.
+
+    Args:
+        extra: part of the content but not of the id.
+        n: JSON for the field ``n``, which is mapped as a number.
+    """
+    moment = 1_700_000_000_000 + number if time_ms is None else time_ms
     id_ = hashlib.sha256(f"{stream} {number}".encode()).hexdigest()[:40]
     hash_ = hashlib.sha256(f"{stream} {number} {extra}".encode()).hexdigest()
-    body = b'{"event":{"id":"%b","hash":"%b"},"n":%d,"x":"%b"}' % (
+    body = b'{"@timestamp":%d,"event":{"id":"%b","hash":"%b"},"n":%b,"x":"%b"}' % (
+        moment,
         id_.encode(),
         hash_.encode(),
-        number,
+        (str(number) if n is None else n).encode(),
         extra.encode(),
     )
-    return Entry(stream, id_, 1_700_000_000_000 + number, hash_, body, sender)
+    return Entry(stream, id_, moment, hash_, body, sender)
 
 
 def reject(number: int, *, sender: str = "web", raw: bytes | None = None) -> Reject:

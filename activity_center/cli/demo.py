@@ -1,0 +1,262 @@
+"""``activity-center demo``: bring everything up, play a month of activity, show it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+    from rich.console import Console
+
+    from activity_center.config import Cluster
+    from activity_center.demo.check import Expected, Summary
+    from activity_center.demo.play import Player
+    from activity_center.demo.stack import Collector
+    from activity_center.demo.workload import Event
+
+SENDERS: Final = ("platform", "agents", "kubernetes", "search")
+_FIND_SECONDS: Final = 90.0
+PLANS: Final = ("enterprise", "team", "permanent")
+_SHOWN: Final = 12
+
+
+@click.command(name="demo")
+@click.option("--check", is_flag=True, help="Play, verify that all is found exactly once, end.")
+@click.option("--json", "as_json", is_flag=True, help="With --check: the summary as one object.")
+@click.option("--seed", default=1, show_default=True, help="Another seed gives other activity.")
+@click.option("--days", default=30, show_default=True, type=click.IntRange(1, 365))
+@click.option("--yes", is_flag=True, help="Do not ask before writing to your own cluster.")
+def command(check: bool, as_json: bool, seed: int, days: int, yes: bool) -> None:
+    """Bring up OpenSearch and a collector, and play activity of three organizations.
+
+    Downloads a real OpenSearch once, starts it, sets it up, starts the collector, and
+    sends a month of activity over Fluent Forward and HTTP; then new activity trickles in
+    until Ctrl-C. With OPENSEARCH_URL your own cluster is used, after asking.
+
+    \b
+    Examples:
+      activity-center demo
+      activity-center demo --check
+      activity-center demo --check --json
+      activity-center demo --seed 7 --days 90
+
+    Exit codes: 0 done and, with --check, every event found exactly once; 1 not; 2 wrong use.
+    """
+    if as_json and not check:
+        raise click.UsageError("--json goes with --check: its summary is the object")
+    from rich.console import Console
+
+    err = Console(stderr=True, highlight=False)
+    cluster, started = _cluster(err, yes)
+    try:
+        with closing(_ready(cluster, err)) as client:
+            good = _run(client, cluster, err, check, as_json, seed, days)
+    finally:
+        if check and started:
+            from activity_center import node
+
+            node.stop()
+    sys.exit(0 if good else 1)
+
+
+def _cluster(err: Console, yes: bool) -> tuple[Cluster, bool]:
+    """The user's own cluster if they named one, else the embedded node, started."""
+    from activity_center import node
+    from activity_center.connection import cluster_from_environment
+
+    own = cluster_from_environment()
+    if own is not None:
+        if not yes and not (sys.stdin.isatty() and click.confirm(
+            f"Play the demo into your own cluster {own.url}?", err=True
+        )):  # fmt: skip
+            raise click.UsageError(f"OPENSEARCH_URL names {own.url}; --yes plays the demo into it")
+        return own, False
+    running = node.status() is not None
+    with node.terminal_progress(err) as progress:
+        info = node.start(progress=progress)
+    err.print(f"OpenSearch {info.version}  {info.url}  (log: {info.log_file})")
+    return info.cluster, not running
+
+
+def _ready(cluster: Cluster, err: Console) -> OpenSearch:
+    """A client of the cluster, set up."""
+    from activity_center.connection import connect
+    from activity_center.setup import desired_state, install, look, refuse
+
+    client = connect(cluster)
+    desired = desired_state(None)
+    plan = look(client, desired)
+    refuse(plan)
+    if plan.drift:
+        install(client, desired)
+    err.print("Set up        templates and data streams")
+    return client
+
+
+def _run(
+    client: OpenSearch,
+    cluster: Cluster,
+    err: Console,
+    check: bool,
+    as_json: bool,
+    seed: int,
+    days: int,
+) -> bool:
+    from activity_center.demo.check import Summary
+    from activity_center.demo.play import Player
+    from activity_center.demo.stack import Collector
+    from activity_center.demo.workload import generate
+    from activity_center.node.folders import state_folder
+
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    events = list(generate(seed, today - timedelta(days=days), days=days))
+    names = {event.record["organization"]["id"] for event in events if event.source == "native"}
+    organizations = {name: {"plan": PLANS[n % 3]} for n, name in enumerate(sorted(names))}
+    collector = Collector(state_folder() / "demo", cluster, organizations, SENDERS)
+    collector.start()
+    err.print(f"Collector     {collector.url}  Forward 127.0.0.1:{collector.forward_port}")
+    player = Player(collector)
+    try:
+        began = time.monotonic()
+        with _bar(err, len(events)) as advance:
+            player.play(events, advance)
+            expected = _expected(events, player.played.answered)
+            found, extra = expected.wait(client, _FIND_SECONDS)
+        seconds = round(time.monotonic() - began, 1)
+        missing = len(expected) - found
+        summary = Summary(len(expected), found, missing, extra, collector.rejected(), seconds)
+        _report(summary, as_json, err)
+        if not check:
+            _show(client, collector, seed, player, err)
+        return summary.good
+    finally:
+        player.close()
+        collector.stop()
+
+
+def _expected(events: list[Event], answered: list[str]) -> Expected:
+    """What the mappings keep of the events: event ids, and document ids for those without."""
+    from activity_center.demo.check import Expected
+    from collector.mapping import load_all
+
+    sources = load_all()
+    ids = []
+    for event in events:
+        mapped = sources[event.source].map(event.record, event.tag, None)
+        if not isinstance(mapped, str):
+            ids += [one["event"]["id"] for one in mapped if "id" in one["event"]]
+    return Expected(ids, answered)
+
+
+def _report(summary: Summary, as_json: bool, err: Console) -> None:
+    if as_json:
+        click.echo(json.dumps(summary.as_dict()))
+        return
+    verdict = "each exactly once" if summary.good else "NOT each exactly once"
+    err.print(
+        f"Played        {summary.sent} activities in {summary.seconds} s: {summary.found} found,"
+        f" {summary.missing} missing, {summary.duplicates} duplicates,"
+        f" {summary.rejected} rejected ({verdict})"
+    )
+
+
+@contextmanager
+def _bar(err: Console, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on a terminal; nothing elsewhere."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("Playing"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("activities"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda number: bar.advance(task, number)
+
+
+def _show(
+    client: OpenSearch, collector: Collector, seed: int, player: Player, err: Console
+) -> None:
+    """What came back out of OpenSearch, where to look, then live activity until Ctrl-C."""
+    from rich.console import Console
+
+    from activity_center.demo.workload import live
+
+    out = Console(highlight=False)
+    out.print()
+    _latest(client, out)
+    token = collector.folder / "token"
+    _write_token(token, collector.tokens[SENDERS[0]])
+    event = '{"event": {"action": "server.create", "outcome": "success"}, "user": {"name": "me"}}'
+    out.print(
+        f"\nLook around while new activity trickles in (Ctrl-C ends):\n"
+        f"  activity-center tail --action login\n"
+        f"  activity-center catalogue list\n"
+        f"  activity-center doctor\n"
+        f'  curl {collector.url}/v1/activities -H "Authorization: Bearer $(cat {token})"'
+        f" -d '{event}'\n"
+        f"  collector: {collector.config}, log {collector.log}\n"
+        f"  metrics:   http://127.0.0.1:{collector.health_port}/metrics\n",
+        soft_wrap=True,
+        markup=False,
+    )
+    try:
+        for one in live(seed, datetime.now(UTC)):
+            delay = (one.time - datetime.now(UTC)).total_seconds()
+            if delay > 0:
+                time.sleep(delay)
+            player.play([one], lambda number: None)
+    except KeyboardInterrupt:
+        err.print("Stopping the collector; OpenSearch stays up: activity-center node stop")
+
+
+def _write_token(file: Path, token: str) -> None:
+    """The token of this run, for the curl line: readable by its owner alone."""
+    file.unlink(missing_ok=True)
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:  # noqa: PTH123
+        handle.write(token)
+
+
+def _latest(client: OpenSearch, out: Console) -> None:
+    """The newest activities of the history, as a table."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from activity_center.streams import LENS_PATTERNS
+
+    body = {"size": _SHOWN, "sort": [{"@timestamp": "desc"}, {"event.id": "desc"}]}
+    hits = client.search(index=",".join(LENS_PATTERNS), body=body)["hits"]["hits"]
+    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+    for name in ("time (UTC)", "organization", "who", "action", "on what", "outcome"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    for hit in hits:
+        source = hit["_source"]
+        user, ours = source.get("user", {}), source.get("activity", {})
+        resource = ours.get("resource", {})
+        table.add_row(
+            *(
+                escape(str(cell))
+                for cell in (
+                    source["@timestamp"][:19].replace("T", " "),
+                    source.get("organization", {}).get("id", ""),
+                    user.get("full_name") or user.get("name") or ours.get("origin", ""),
+                    source["event"]["action"],
+                    resource.get("name") or resource.get("id") or resource.get("type", ""),
+                    source["event"]["outcome"],
+                )
+            )
+        )
+    out.print(table)

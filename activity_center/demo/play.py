@@ -1,0 +1,114 @@
+"""Play the workload: over Fluent Forward by fluent-logger, and over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from fluent.sender import EventTime, FluentSender  # type: ignore[import-untyped]
+
+from activity_center.demo.stack import Collector
+from activity_center.demo.workload import Event
+from activity_center.errors import ActivityCenterError
+
+HTTP_EVENTS: Final = 200
+"""Events of one request."""
+
+
+@dataclass(slots=True)
+class Played:
+    """What was sent.
+
+    Attributes:
+        sent: number of events.
+        answered: ``_id`` of the documents of events that have no id of their own.
+    """
+
+    sent: int = 0
+    answered: list[str] = field(default_factory=list)
+
+
+class Player:
+    """Sends events to a collector; Forward events at once, HTTP events in requests.
+
+    Events of sources that know no id go by HTTP, whose answers name the documents.
+    """
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+        self._senders: dict[str, FluentSender] = {}
+        self._waiting: dict[tuple[str, str], list[Event]] = {}
+        self._connection = http.client.HTTPConnection("127.0.0.1", collector.http_port, timeout=30)
+        self.played = Played()
+
+    def play(self, events: Iterable[Event], advance: Callable[[int], None]) -> None:
+        """Send all; ``advance`` is called with the number of events sent.
+
+        Raises:
+            ActivityCenterError: the collector does not take them.
+        """
+        for event in events:
+            if event.transport == "forward" and event.id is not None:
+                self._forward(event)
+            else:
+                waiting = self._waiting.setdefault((event.sender, event.source), [])
+                waiting.append(event)
+                if len(waiting) >= HTTP_EVENTS:
+                    self._post(event.sender, event.source)
+            self.played.sent += 1
+            advance(1)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits for a request to fill."""
+        for sender, source in list(self._waiting):
+            self._post(sender, source)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for sender in self._senders.values():
+            sender.close()
+        self._connection.close()
+
+    def _forward(self, event: Event) -> None:
+        sender = self._senders.get(event.tag)
+        if sender is None:
+            sender = self._senders[event.tag] = FluentSender(
+                event.tag,
+                host="127.0.0.1",
+                port=self._collector.forward_port,
+                forward_packet_error=False,
+            )
+        when = EventTime(event.time.timestamp())
+        if not sender.emit_with_time(None, when, event.record):
+            raise ActivityCenterError(
+                f"Forward: {sender.last_error}", where=str(self._collector.log)
+            )
+
+    def _post(self, sender: str, source: str) -> None:
+        events = self._waiting.pop((sender, source))
+        body = b"\n".join(json.dumps(event.record).encode() for event in events)
+        headers = {
+            "Authorization": f"Bearer {self._collector.tokens[sender]}",
+            "Content-Type": "application/x-ndjson",
+        }
+        while True:
+            self._connection.request("POST", f"/v1/activities?source={source}", body, headers)
+            answer = self._connection.getresponse()
+            text = answer.read()
+            if answer.status == 503:  # the spool is full: that is how it slows senders down
+                time.sleep(float(answer.headers.get("Retry-After", "1")))
+                continue
+            break
+        if answer.status != 200:
+            raise ActivityCenterError(
+                f"HTTP answered {answer.status}: {text.decode(errors='replace')[:500]}",
+                where=self._collector.url,
+            )
+        for event, item in zip(events, json.loads(text)["items"], strict=True):
+            if event.id is None and item["status"] == "accepted":
+                self.played.answered.extend(item.get("ids") or [item["id"]])
