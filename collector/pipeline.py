@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
-from collector.mapping import Router, Source
+from collector.mapping import Activities, Router, Source
 from collector.normalize import Context, Normalizer, Refused
 from collector.normalize.identity import Ordinals, content_key, document_id
 from collector.normalize.inspection import inspect
@@ -159,6 +159,8 @@ class Pipeline:
         mapped = source.map(record, work.batch.tag, transport)
         if isinstance(mapped, str):
             return mapped
+        if type(mapped) is Activities and mapped.ignored:
+            work.receipt.ignored_inside[source.name] += len(mapped.ignored)
         try:
             return [
                 self._entry(activity, source, record, work, transport, output, scan=True)
@@ -341,6 +343,8 @@ class Pipeline:
         sender, counts = batch.sender.name, self.counts
         other = dict.fromkeys(receipt.ignored, "ignored")
         other |= {index: reject.reason for index, reject in receipt.rejected.items()}
+        for source, number in receipt.ignored_inside.items():
+            counts[(sender, source, "ignored")] += number
         if not other:
             for source, number in Counter(receipt.sources).items():
                 counts[(sender, source, "accepted")] += number

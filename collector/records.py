@@ -6,6 +6,7 @@ the sender is answered from the :class:`Receipt`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -133,6 +134,7 @@ class Receipt:
         sources: per record the name of its source mapping; empty where none takes it.
         rejected: record index -> its :class:`Reject`.
         ignored: record index -> the mapping's reason for not keeping it.
+        ignored_inside: source mapping -> parts of kept records that it does not keep.
     """
 
     accepted: int = 0
@@ -140,6 +142,7 @@ class Receipt:
     sources: list[str] = field(default_factory=list)
     rejected: dict[int, Reject] = field(default_factory=dict)
     ignored: dict[int, str] = field(default_factory=dict)
+    ignored_inside: Counter[str] = field(default_factory=Counter)
 
 
 Accept = Callable[[Batch], Awaitable[Receipt]]

@@ -19,22 +19,20 @@ html_title = f"{project} {release}"
 html_show_copyright = False
 
 
-def keep_links_into_the_tree(_app: Sphinx, _docname: str, source: list[str]) -> None:
-    """Links to files outside docs/ are for readers of the repository: here they become names.
+def name_what_is_outside(_app: Sphinx, docname: str, source: list[str]) -> None:
+    """Links that leave docs/ are for readers of the repository: here they become names.
 
-    tests/docs checks that each of them resolves.
+    tests/docs checks that each of them leads somewhere.
     """
-    source[0] = re.sub(r"\[([^\]]+)\]\(((?:\.\./)+(?!reference)[^)]*)\)", _outside, source[0])
+    depth = docname.count("/")
 
+    def name(link: re.Match[str]) -> str:
+        label, up, path = link.groups()
+        return f"{label} (`{path}`)" if up.count("../") > depth else link.group(0)
 
-def _outside(match: re.Match[str]) -> str:
-    label, target = match.group(1), match.group(2)
-    inside = target.lstrip("./").split("/")[0]
-    tops = {"deploy", "collector", "activity_center", "tests", "bench", "opensearch", "README.md"}
-    tops |= {"CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "Makefile", ".ci"}
-    return f"{label} (`{target.replace('../', '')}`)" if inside in tops else match.group(0)
+    source[0] = re.sub(r"\[([^\]]+)\]\(((?:\.\./)+)([^)]*)\)", name, source[0])
 
 
 def setup(app: Sphinx) -> None:
     """Register what happens to each page before it is parsed."""
-    app.connect("source-read", keep_links_into_the_tree)
+    app.connect("source-read", name_what_is_outside)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 SENDERS: Final = ("platform", "agents", "kubernetes", "search")
 _FIND_SECONDS: Final = 90.0
 PLANS: Final = ("enterprise", "team", "permanent")
-_SHOWN: Final = 12
+SHOWN: Final = 4
+LENS_TITLES: Final = {"audit": "Audit trail", "agent": "AI activity", "process": "Processes"}
 
 
 @click.command(name="demo")
@@ -56,7 +57,7 @@ def command(check: bool, as_json: bool, seed: int, days: int, yes: bool) -> None
         raise click.UsageError("--json goes with --check: its summary is the object")
     from rich.console import Console
 
-    err = Console(stderr=True, highlight=False)
+    err = Console(stderr=True, highlight=False, soft_wrap=True)
     cluster, started = _cluster(err, yes)
     try:
         with closing(_ready(cluster, err)) as client:
@@ -118,8 +119,13 @@ def _run(
     from activity_center.demo.workload import generate
     from activity_center.node.folders import state_folder
 
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    events = list(generate(seed, today - timedelta(days=days), days=days))
+    now = datetime.now(UTC)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    # Another day is another month, with ids of its own: an id never means two events.
+    month = generate(
+        seed * 1_000_000 + today.toordinal(), today - timedelta(days=days - 1), days=days
+    )
+    events = [event for event in month if event.time <= now]
     names = {event.record["organization"]["id"] for event in events if event.source == "native"}
     organizations = {name: {"plan": PLANS[n % 3]} for n, name in enumerate(sorted(names))}
     collector = Collector(state_folder() / "demo", cluster, organizations, SENDERS)
@@ -196,6 +202,8 @@ def _show(
     from activity_center.demo.workload import live
 
     out = Console(highlight=False)
+    if not out.is_terminal:
+        out = Console(highlight=False, width=110)
     out.print()
     _latest(client, out)
     token = collector.folder / "token"
@@ -231,32 +239,33 @@ def _write_token(file: Path, token: str) -> None:
 
 
 def _latest(client: OpenSearch, out: Console) -> None:
-    """The newest activities of the history, as a table."""
+    """The newest activities of each lens, as they came back out of OpenSearch."""
     from rich.markup import escape
     from rich.table import Table
 
-    from activity_center.streams import LENS_PATTERNS
+    from activity_center.streams import LENSES
 
-    body = {"size": _SHOWN, "sort": [{"@timestamp": "desc"}, {"event.id": "desc"}]}
-    hits = client.search(index=",".join(LENS_PATTERNS), body=body)["hits"]["hits"]
-    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-    for name in ("time (UTC)", "organization", "who", "action", "on what", "outcome"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for hit in hits:
-        source = hit["_source"]
-        user, ours = source.get("user", {}), source.get("activity", {})
-        resource = ours.get("resource", {})
-        table.add_row(
-            *(
-                escape(str(cell))
-                for cell in (
-                    source["@timestamp"][:19].replace("T", " "),
-                    source.get("organization", {}).get("id", ""),
-                    user.get("full_name") or user.get("name") or ours.get("origin", ""),
-                    source["event"]["action"],
-                    resource.get("name") or resource.get("id") or resource.get("type", ""),
-                    source["event"]["outcome"],
-                )
-            )
-        )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, width in (("time (UTC)", 12), ("organization", 14), ("who", 16), ("action", 26),
+                        ("on what", 24), ("outcome", 8)):  # fmt: skip
+        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=width, max_width=width)
+    for lens in LENSES:
+        body = {"size": SHOWN, "sort": [{"@timestamp": "desc"}, {"event.id": "desc"}]}
+        table.add_row(f"[bold cyan]{LENS_TITLES[lens]}[/]")
+        for hit in client.search(index=f"activity-{lens}-*", body=body)["hits"]["hits"]:
+            table.add_row(*(escape(cell) for cell in _cells(hit["_source"])))
     out.print(table)
+
+
+def _cells(source: dict[str, Any]) -> tuple[str, ...]:
+    user, ours = source.get("user", {}), source.get("activity", {})
+    resource = ours.get("resource", {})
+    when = datetime.fromisoformat(source["@timestamp"])
+    return (
+        f"{when:%b %d %H:%M}",
+        source.get("organization", {}).get("id", ""),
+        user.get("full_name") or user.get("name") or ours.get("origin", ""),
+        source["event"]["action"],
+        resource.get("name") or resource.get("id") or resource.get("type", ""),
+        source["event"]["outcome"],
+    )

@@ -156,10 +156,12 @@ def _writer(as_json: bool) -> Callable[[Activity], None]:
     from activity_center.tailing import row
 
     console = Console(highlight=False, markup=False, emoji=False)
-    crop = console.is_terminal
 
     def write_row(activity: Activity) -> None:
-        console.print(row(activity.document, crop=crop), soft_wrap=not crop, crop=crop)
-        console.file.flush()
+        line = row(activity.document, width=console.width if console.is_terminal else None)
+        # Not printed by rich itself: at a broken pipe it ends the program with 1.
+        with console.capture() as captured:
+            console.print(line, soft_wrap=True)
+        print(captured.get(), end="", flush=True)
 
     return write_row

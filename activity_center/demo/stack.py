@@ -25,6 +25,8 @@ FORWARD_SENDER: Final = "fluentd"
 """Sender of everything that comes over the Forward listener."""
 _READY_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 45.0
+_KEPT: Final = frozenset({"accepted", "ignored"})
+_REFUSED: Final = frozenset({"rejected", "conflict"})
 
 
 @dataclass(slots=True)
@@ -109,15 +111,16 @@ class Collector:
             return self.process.wait()
 
     def rejected(self) -> int:
-        """Return how many records were rejected since the start, from the metrics."""
-        lines = self._get("/metrics").splitlines()
-        ours = [line for line in lines if line.startswith("activity_center_records_total{")]
-        kept = ('outcome="accepted"', 'outcome="ignored"')
-        return sum(
-            int(float(line.rsplit(" ", 1)[1]))
-            for line in ours
-            if not any(outcome in line for outcome in kept)
-        )
+        """Return how many records were rejected since the start, at the door or on delivery."""
+        total = 0
+        for line in self._get("/metrics").splitlines():
+            name, _, rest = line.partition("{")
+            outcome = rest.partition('outcome="')[2].partition('"')[0]
+            if (name == "activity_center_records_total" and outcome not in _KEPT) or (
+                name == "activity_center_deliver_documents_total" and outcome in _REFUSED
+            ):
+                total += int(float(line.rsplit(" ", 1)[1]))
+        return total
 
     def _get(self, path: str) -> str:
         """Return the body of a 200, else ``""``."""

@@ -109,6 +109,7 @@ class Courier:
         self._wake: queue.SimpleQueue[None] | None = None
         self._hurry: queue.SimpleQueue[None] | None = None
         self._awake = False
+        self._last = 0
         self._closing = False
         self._retired = False
         self._counts = dict.fromkeys((one.name for one in fields(Stats)), 0)
@@ -151,6 +152,12 @@ class Courier:
             self._counts["emitted"] += 1
             for name in ("sent", "accepted") if recorded else ("dropped", "errors"):
                 self._counts[name] += 1
+
+    def sequence(self) -> int:
+        """Return a number above all before: the Unix time in us, or the next free one."""
+        with self._lock:
+            self._last = max(self._last + 1, time.time_ns() // 1000)
+            return self._last
 
     def stats(self) -> Stats:
         """Return the counts of this moment."""

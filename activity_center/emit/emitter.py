@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import Callable
 from datetime import datetime
@@ -87,7 +86,6 @@ class Emitter:
         if origin is not None:
             defaults["activity"] = {"origin": origin}
         self._defaults = defaults
-        self._sequence = 0
         self._courier = Courier(
             make, queue_size=queue_size, queue_bytes=queue_bytes, exit_timeout=exit_timeout
         )
@@ -154,7 +152,7 @@ class Emitter:
         }
         required = self._require_record if require_record is None else require_record
         try:
-            event, run = build(action, said, self._around(), self._next_sequence())
+            event, run = build(action, said, self._around(), self._courier.sequence())
         except Exception as wrong:
             self._courier.lost_before_queue(f"{type(wrong).__name__} while building an event")
             if required:
@@ -283,10 +281,6 @@ class Emitter:
             self._courier.warn("callback", f"{type(wrong).__name__} in the user source")
             inner = surroundings.current_without_user_source()
         return surroundings.merge(self._defaults, inner)
-
-    def _next_sequence(self) -> int:
-        self._sequence = max(self._sequence + 1, time.time_ns() // 1000)
-        return self._sequence
 
     def __enter__(self) -> Emitter:
         return self

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from rich.text import Text
 
-WIDTHS: Final = (19, 30, 26, 34, 16, 9)
+WIDTHS: Final = (19, 28, 28, 36, 16, 9)
 """Cells per column: time, action, actor, resource, organization, outcome."""
+FLEXIBLE: Final = (1, 2, 3, 4)
+"""Columns that give way on a narrow terminal; time and outcome stay whole."""
+NARROWEST: Final = 6
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _OUTCOMES: Final = {"success": "green", "failure": "red", "unknown": "yellow"}
 _RESULTS: Final = {"denied": "red", "expired": "yellow", "failed": "red"}
@@ -50,26 +53,40 @@ def cells(document: Mapping[str, Any]) -> tuple[str, str, str, str, str, str]:
     )
 
 
-def row(document: Mapping[str, Any], *, crop: bool) -> Text:
+def row(document: Mapping[str, Any], *, width: int | None) -> Text:
     """Return the line.
 
     Args:
-        crop: keep the columns' widths, for a terminal; else nothing is left out.
+        width: cells of the terminal, to which the columns are cropped; ``None``: nothing
+            is left out.
     """
     from rich.text import Text
 
-    line = Text(no_wrap=True, overflow="ellipsis" if crop else "ignore")
+    line = Text(no_wrap=True, overflow="ellipsis" if width else "ignore")
     values = cells(document)
+    widths = fitted(width) if width else WIDTHS
     styles = ("dim", "bold", _actor_style(document), "", "cyan", _outcome_style(document))
-    for value, width, style in zip(values, WIDTHS, styles, strict=True):
+    for value, wide, style in zip(values, widths, styles, strict=True):
         cell = Text(value, style=style)
-        if crop:
-            cell.truncate(width, overflow="ellipsis", pad=True)
+        if width:
+            cell.truncate(wide, overflow="ellipsis", pad=True)
         else:
-            cell.pad_right(max(0, width - cell.cell_len))
+            cell.pad_right(max(0, wide - cell.cell_len))
         line.append_text(cell).append("  ")
     line.rstrip()
     return line
+
+
+def fitted(width: int) -> tuple[int, ...]:
+    """Return the columns' widths for a terminal of ``width`` cells."""
+    spare = width - 1 - 2 * (len(WIDTHS) - 1)
+    fixed = sum(cells_ for at, cells_ in enumerate(WIDTHS) if at not in FLEXIBLE)
+    wanted = sum(WIDTHS[at] for at in FLEXIBLE)
+    left = max(0, min(spare - fixed, wanted))
+    return tuple(
+        max(NARROWEST, cells_ * left // wanted) if at in FLEXIBLE else cells_
+        for at, cells_ in enumerate(WIDTHS)
+    )
 
 
 def local_time(stamp: Any) -> str:

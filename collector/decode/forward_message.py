@@ -171,7 +171,8 @@ def _finish(
             return ForwardMessage(tag, Decoded(), option.chunk, refused, keep=False)
         return ForwardMessage(tag, decode_stream(stream, claimed, limits), option.chunk)
     except Refused as refused:
-        return ForwardMessage(tag, Decoded(), option.chunk, refused)
+        # Its traceback holds frames, and those what was decoded so far.
+        return ForwardMessage(tag, Decoded(), option.chunk, refused.with_traceback(None))
 
 
 def _packed(

@@ -29,7 +29,7 @@ class Limits:
     ratio: int = 200
     ratio_floor: int = 4 * 1024**2
     records: int = 250_000
-    values: int = 4_000_000
+    values: int = 3_000_000
 
 
 DEFAULT_LIMITS: Final = Limits()

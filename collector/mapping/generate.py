@@ -111,7 +111,10 @@ def _run(code: Code, model: Model, vocabulary: Mapping[str, Field]) -> None:
     with code.block(f"def run(record, {tag}=None{defaults})"):
         model.tag.root.var = tag
         for scope, name in zip(model.envelopes, held, strict=True):
-            code.read(scope, name)
+            if scope.kind == "index":
+                scope.root.var = name
+            else:
+                code.read(scope, name)
         if model.received[0].root.children:
             code.read(model.received[0], "record", known=True)
         for condition, reason in model.ignore:

@@ -259,7 +259,8 @@ class Mapping:
             ``drop`` and ``redact``.
         record: scope of the rules.
         records: envelope levels, outermost first: (name of the element, steps of the list).
-        envelopes: scopes of the levels that hold the record, outermost first.
+        envelopes: per level, outermost first: the scope of what holds the record, and of
+            the position in it.
     """
 
     defaults: tuple[tuple[str, Any], ...]

@@ -52,7 +52,9 @@ class _Parser:
         received = (Scope("record", "record", False), Scope("record", "record", False))
         record = Scope("record", "record", True)
         tag = Scope("tag", "tag", False)
-        outside = {scope.name: scope for scope in (*levels, tag)}
+        positions = [Scope(f"{name}_index", "index", False) for name, _ in records]
+        held = tuple(one for pair in zip(levels, positions, strict=True) for one in pair)
+        outside = {scope.name: scope for scope in (*held, tag)}
         early, later = (Names(one, {**outside, "record": one}) for one in received)
         names = Names(record, {**outside, "record": record})
         test_scope = Scope("record", "record", False)
@@ -83,7 +85,7 @@ class _Parser:
             received=received,
             record=record,
             records=records,
-            envelopes=tuple(levels),
+            envelopes=held,
             tag=tag,
             test=test,
             ignore=ignore,

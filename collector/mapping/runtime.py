@@ -60,6 +60,13 @@ def among(value: Any, wanted: frozenset[Any]) -> bool:
     return (kind is bool, value) in wanted
 
 
+def same(value: Any, other: Any) -> bool:
+    """Whether two scalars are the same, keeping 1 and true apart."""
+    if type(value) not in SCALARS or (type(value) is bool) is not (type(other) is bool):
+        return False
+    return bool(value == other)
+
+
 def contains(value: Any, wanted: Any) -> bool:
     """Whether a text holds a text, or a list holds a scalar."""
     if type(value) is str:

@@ -11,7 +11,8 @@ from collector.mapping.model import Mapping as Model
 from collector.mapping.model import Removal
 from collector.mapping.runtime import ANY, GONE, REDACTED, fresh, place, pruned
 
-Held = tuple[dict[str, Any], ...]
+Held = tuple[Any, ...]
+"""What holds a record and its position there, level by level from outside in."""
 
 
 class Activities(list[dict[str, Any]]):
@@ -71,7 +72,7 @@ class Source:
         self._scrub = made.scrub
         self._records = model.records
         self._removals = [one for one in model.removals if one.level]
-        self._levels = [scope.name for scope in model.envelopes]
+        self._levels = [scope.name for scope in model.envelopes if scope.kind == "envelope"]
         self.map = self._unpacked if model.records else self._single
 
     def __repr__(self) -> str:
@@ -137,12 +138,12 @@ class Source:
             items = items.get(step) if type(items) is dict else None
         if type(items) is not list or not any(type(one) is dict for one in items):
             return False
-        inside = (*held, holder)
         left: list[Any] = []
         here: list[tuple[dict[str, Any], Held, dict[str, Any]]] = []
         shell = self._removed(holder, self._levels[level])
         rest = dict(around)
-        for one in items:
+        for position, one in enumerate(items):
+            inside = (*held, holder, position)
             if type(one) is not dict:
                 left.append(one)
             elif level + 1 == len(self._records):

@@ -32,6 +32,7 @@ _HELPERS: Final[dict[str, Any]] = {
     "among": runtime.among,
     "contains": runtime.contains,
     "found": runtime.found,
+    "same": runtime.same,
     "groups": runtime.groups,
     "looked_up": runtime.looked_up,
     "element": runtime.element,
@@ -197,7 +198,7 @@ class Code:
         if test.op == "exists":
             return f"({value} is not None)" if argument else f"({value} is None)"
         if test.op == "same":
-            return f"({value} == {argument.var})"
+            return f"same({value}, {argument.var})"
         if test.op == "is":
             return self._is(value, argument)
         if test.op == "equals" and type(argument) is str:

@@ -67,10 +67,6 @@ class Post:
         """Return the lines as NDJSON."""
         return b"\n".join(self.lines) + b"\n"
 
-    def is_full(self) -> bool:
-        """Whether it is time to send."""
-        return self.count >= POST_LINES or self.size >= POST_BYTES
-
 
 def opened(stream: io.BufferedReader) -> BinaryIO:
     """Return ``stream``, decompressed if it begins like gzip."""
@@ -107,8 +103,7 @@ class _Repeats:
     in a billion for a full memory.
     """
 
-    def __init__(self, remembered: int) -> None:
-        self._remembered = remembered
+    def __init__(self) -> None:
         self._recent: dict[int, int] = {}
         self._older: dict[int, int] = {}
 
@@ -117,13 +112,13 @@ class _Repeats:
         key = hash(line)
         before = self._recent.get(key) or self._older.get(key, 0)
         self._recent[key] = before + 1
-        if len(self._recent) >= self._remembered:
+        if len(self._recent) >= REMEMBERED:
             self._older, self._recent = self._recent, {}
         return before
 
 
 def posts(
-    lines: Iterator[tuple[int, bytes] | Refused], remembered: int = REMEMBERED
+    lines: Iterator[tuple[int, bytes] | Refused], post_lines: int = POST_LINES
 ) -> Iterator[Post | Refused]:
     """Put lines together to posts.
 
@@ -132,7 +127,7 @@ def posts(
     and a file sent again gives the same ids wherever the requests are cut, a line that came
     before goes with copies of its earlier ones: the collector knows those already.
     """
-    repeats = _Repeats(remembered)
+    repeats = _Repeats()
     post, here = Post(), set[bytes]()
     for line in lines:
         if isinstance(line, Refused):
@@ -149,7 +144,7 @@ def posts(
                 post.add(0, text)
         here.add(text)
         post.add(number, text)
-        if post.is_full():
+        if post.count >= post_lines or post.size >= POST_BYTES:
             yield post
             post, here = Post(), set()
     if post.lines:

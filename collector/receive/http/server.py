@@ -34,7 +34,7 @@ _log: Final = structlog.get_logger("collector.receive.http")
 _LINGER: Final = 2.0
 """Seconds that the rest of a body is read after an early answer."""
 _FLUSH: Final = 0.5
-"""Seconds for connections to end when we stop and all requests are answered."""
+"""Seconds that a peer gets to read its last answer."""
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n"
     b"Connection: close\r\n\r\n"
@@ -42,12 +42,16 @@ _BUSY: Final = (
 
 
 class _Busy(asyncio.Protocol):
-    """Turns a connection away when all are taken."""
+    """Turns a connection away when all are taken.
+
+    It stays a moment: closed at once, with the request unread, the kernel would reset
+    it, and the peer might never see the answer.
+    """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
             transport.write(_BUSY)
-            transport.close()
+            asyncio.get_running_loop().call_later(_FLUSH, transport.close)
 
 
 class HttpServer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity_center import Emitter
@@ -61,6 +61,7 @@ def test_credentials_in_the_address_are_refused_and_not_repeated() -> None:
     assert "hunter2" not in str(refused.value)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_gives_an_address_or_our_error(url: str) -> None:
     """No bare ValueError for bad input."""

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity_center.emit.plain import MARK, MAX_DEPTH, Plain
@@ -81,6 +81,7 @@ anything = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(plain_json)
 def test_plain_data_is_copied_unchanged(value: Any) -> None:
     """What both JSON and MessagePack carry arrives as it was, and nothing is marked."""
@@ -89,6 +90,7 @@ def test_plain_data_is_copied_unchanged(value: Any) -> None:
     assert run.replaced == []
 
 
+@settings(deadline=None)
 @given(anything)
 def test_any_value_becomes_carriable(value: Any) -> None:
     """Whatever the value, both encoders take the copy, strictly."""

@@ -29,12 +29,14 @@ def test_killed_between_steps(empty: Any, step: int) -> None:
     """After kill -9 the next run goes on from there at once, and completes."""
     process = start(empty.url)
     assert process.stderr is not None
+    said = ""
     for line in process.stderr:
+        said += line
         if line.startswith(f"{step}/"):
             break
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    assert process.returncode == -signal.SIGKILL, said
 
     desired = desired_state()
     plan = look(empty.client, desired)

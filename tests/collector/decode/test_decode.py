@@ -264,3 +264,15 @@ def test_errors_show_no_content():
         assert secret not in words
     raw = msgpack.packb([1, {secret: b"\xff" + secret.encode()}])
     assert secret not in repr(decode_stream(raw, 1, DEFAULT_LIMITS))
+
+
+def test_a_refused_chunk_lets_its_memory_go():
+    """What was decoded before the refusal is not held by it."""
+    entry = b"\x92\x01\x81\xa1a\xdd" + struct.pack(">I", 300_000) + b"\x80" * 300_000
+    raw = msgpack.packb(["t", entry * 5, {"chunk": "c"}])
+    tracemalloc.start()
+    message = decode_message(raw, Limits(values=1_000_000))
+    now, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert message.refused.reason == "too_large" and message.chunk == b"c"
+    assert now < 1_000_000

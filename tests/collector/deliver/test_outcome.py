@@ -93,7 +93,7 @@ def test_no_primary(opensearch: Any) -> None:
     opensearch.client.indices.create(
         index=name,
         body={"settings": {"index.routing.allocation.require._name": "nobody"}},
-        params={"wait_for_active_shards": 0, "timeout": "1s"},
+        params={"wait_for_active_shards": 0},
     )
     (item,) = _send(opensearch.client, name, b'{"n":1}')
     assert (item.status, item.type) == (503, "unavailable_shards_exception")

@@ -243,7 +243,10 @@ def test_records_in_envelopes(mapping: Mapping) -> None:
 records: {group: groups, entry: entries}
 ignore: [{when: {path: skip, equals: true}, reason: skipped}]
 drop: [$envelope.secretless, $group.noise]
-fields: {message: text, activity.project: $group.project}
+fields:
+  message: text
+  activity.project: $group.project
+  event.id: {template: "{$envelope.v}.{$group_index}.{$entry_index}"}
 """,
     )
     record = {
@@ -261,7 +264,7 @@ fields: {message: text, activity.project: $group.project}
     result = source.map(record)
     assert list(result) == [
         {
-            "event": {"module": "mine"},
+            "event": {"module": "mine", "id": "1.0.0"},
             "message": "a",
             "activity": {"project": "p"},
             "metadata": {

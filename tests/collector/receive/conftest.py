@@ -48,6 +48,7 @@ class Sink:
     full: int = 0  # so many calls raise SpoolFull
     retry_after: float = 0.05
     broken: bool = False
+    crash: bool = False
     blocked: threading.Event | None = None
     under_way: int = 0
     most_under_way: int = 0
@@ -57,6 +58,8 @@ class Sink:
         return [record for batch in self.batches for record in batch.records]
 
     def _check(self) -> None:
+        if self.crash:
+            raise ZeroDivisionError("secret detail")
         if self.broken:
             raise SpoolFailed("the disk failed")
         if self.full:

@@ -93,10 +93,10 @@ PIPELINE = Pipeline(
 )
 
 
-def ids_of(lines: list[bytes]) -> list[str]:
+def ids_of(lines: list[bytes], size: int) -> list[str]:
     """Ids that the collector gives to the lines, copies left out."""
     ids = []
-    for post in posts(enumerate(lines, 1)):
+    for post in posts(enumerate(lines, 1), size):
         decoded = decode_json(post.body(), DEFAULT_LIMITS, lines=True)
         batch = Batch(Sender("s"), decoded.records, source="native", received=10**18)
         receipt, _, _ = PIPELINE.process(batch)
@@ -115,12 +115,6 @@ def test_equal_lines_stay_different_events(numbers, one_size, other_size):
         ).encode()
         for n in numbers
     ]
-    before = files.POST_LINES
-    found = []
-    try:
-        for files.POST_LINES in (one_size, other_size):
-            found.append(ids_of(lines))
-    finally:
-        files.POST_LINES = before
+    found = [ids_of(lines, size) for size in (one_size, other_size)]
     assert found[0] == found[1]
     assert len(set(found[0])) == len(lines)

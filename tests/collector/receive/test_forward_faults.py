@@ -91,6 +91,19 @@ def test_failed_spool(serve, sink):
         client.send("a", EVENT)
 
 
+def test_error_in_the_collector(serve, sink, capsys):
+    """An error of ours: no ack, the connection is closed, the log has the traceback and the
+    process goes on."""
+    server = serve.forward()
+    sink.crash = True
+    with ForwardClient(server.address) as client, pytest.raises(NotAcknowledged):
+        client.send("a", EVENT)
+    assert "ZeroDivisionError" in capsys.readouterr().out
+    sink.crash = False
+    with ForwardClient(server.address) as client:
+        client.send("a", EVENT)
+
+
 def test_stop_drains(serve, sink, until):
     """stop() lets what has arrived become durable and acknowledged."""
     sink.blocked = threading.Event()

@@ -1,0 +1,213 @@
+"""CPU µs per event of each stage, in one process: ``python -m bench.stages``.
+
+Shows where the time of the accept path and of delivery goes. Every stage runs over the
+same chunks, in turns, on the real functions; what the parts cost together is the row
+``process``, measured whole. For a profile of it: ``--profile``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import gc
+import hashlib
+import logging
+import pstats
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from bench.events import AUDIT, WORKLOADS, chunks
+from bench.machine import machine
+from collector.decode import DEFAULT_LIMITS, Framer, decode_message
+from collector.deliver.bulk import body_of
+from collector.mapping import Router, load_all
+from collector.normalize import Context, Normalizer
+from collector.normalize.identity import document_id
+from collector.normalize.pseudonyms import Pseudonyms
+from collector.pipeline import Pipeline, Stages
+from collector.records import Batch, Sender
+from collector.redact import Redactor
+from collector.spool import Spool, layout
+
+READ: Final = 256 * 1024
+"""Bytes that asyncio reads at once."""
+SENDER: Final = Sender("bench")
+_SORTED: Final = orjson.OPT_SORT_KEYS
+
+
+def pipeline() -> Pipeline:
+    """Return the pipeline of a default configuration, without a spool."""
+    router = Router(load_all().values())
+    stages = Stages(router, Normalizer({}, {}, "permanent"), Redactor(), Pseudonyms((), b""))
+    return Pipeline(stages, None)  # type: ignore[arg-type] - nothing is accepted here
+
+
+def encoded(tag: str, records: list[dict[str, Any]], name: str = "0" * 32) -> bytes:
+    """Return one chunk as Fluent Bit sends it: Forward mode, with an ack asked for."""
+    import msgpack
+
+    now = time.time_ns()
+    second = msgpack.ExtType(0, divmod(now, 10**9)[0].to_bytes(4, "big") + b"\0\0\0\0")
+    entries = [[second, record] for record in records]
+    return bytes(msgpack.packb([tag, entries, {"chunk": name, "size": len(entries)}]))
+
+
+class Rounds:
+    """CPU µs per event by stage, summed over the chunks of a round.
+
+    Attributes:
+        figures: stage -> one figure a round.
+    """
+
+    def __init__(self, events: int) -> None:
+        self.figures: dict[str, list[float]] = {}
+        self._events = events
+        self._spent: dict[str, int] = {}
+
+    def timed(self, stage: str, work: Callable[[], Any]) -> Any:
+        """Run ``work`` and add its CPU time to ``stage``."""
+        start = time.thread_time_ns()
+        result = work()
+        self.add(stage, time.thread_time_ns() - start)
+        return result
+
+    def add(self, stage: str, nanoseconds: int) -> None:
+        """Add CPU time to ``stage``."""
+        self._spent[stage] = self._spent.get(stage, 0) + nanoseconds
+
+    def end(self) -> None:
+        """End a round."""
+        for stage, spent in self._spent.items():
+            self.figures.setdefault(stage, []).append(spent / 1000 / self._events)
+        self._spent.clear()
+
+
+def _frames(chunk: bytes) -> list[bytes]:
+    framer, messages = Framer(DEFAULT_LIMITS), []
+    for start in range(0, len(chunk), READ):
+        framer.feed(chunk[start : start + READ])
+        while (message := framer.next()) is not None:
+            messages.append(message)
+    return messages
+
+
+def receive(rounds: Rounds, chunk: bytes) -> Batch:
+    """Cut and decode one chunk."""
+    (message,) = rounds.timed("cut", lambda: _frames(chunk))
+    one = rounds.timed("decode", lambda: decode_message(message, DEFAULT_LIMITS))
+    decoded = one.decoded
+    return Batch(
+        SENDER, decoded.records, decoded.times, None, one.tag, time.time_ns(), decoded.size
+    )
+
+
+def parts(rounds: Rounds, batch: Batch, made: Pipeline) -> None:
+    """Time the parts of the pipeline one by one."""
+    router, normalizer, redactor, _ = made.stages
+    is_valid, complete, tag = made._validator.is_valid, normalizer.complete, batch.tag
+    records, times = batch.records, batch.times or []
+    sources = rounds.timed("route", lambda: [router.route(None, tag, one) for one in records])
+    work = list(zip(sources, records, strict=True))
+    mapped = rounds.timed("map", lambda: [source.map(record, tag) for source, record in work])
+    found = [(one[0], at) for one, at in zip(mapped, times, strict=True) if type(one) is not str]
+    context = Context.of(SENDER, batch.received)
+    rounds.timed("normalize", lambda: [complete(one, context, moment) for one, moment in found])
+    activities = [one for one, _ in found]
+    for one in activities:
+        one["event"].setdefault("id", "-")
+    bodies = rounds.timed(
+        "write JSON",
+        lambda: [
+            (orjson.dumps(one["event"], option=_SORTED), orjson.dumps(one, option=_SORTED))
+            for one in activities
+        ],
+    )
+    rounds.timed("scan for secrets", lambda: [redactor.suspect(body) for _, body in bodies])
+    rounds.timed("validate", lambda: [is_valid(one) for one in activities])
+    rounds.timed("hash", lambda: [hashlib.sha256(body).hexdigest() for _, body in bodies])
+    ids = [one["event"]["id"] for one in activities]
+    rounds.timed(
+        "document id", lambda: [document_id("native", "northwind", f"id:{one}") for one in ids]
+    )
+
+
+def whole(rounds: Rounds, batch: Batch, made: Pipeline, spool: Spool) -> None:
+    """Time the pipeline as a whole, then the spool and the body for ``_bulk``."""
+    receipt, entries, rejects = rounds.timed("process", lambda: made.process(batch))
+    assert not rejects, rejects[0]
+    del receipt
+    _, records = rounds.timed("spool: encode", lambda: layout.encode_records(1, entries))
+    start = time.process_time_ns()  # the spool writes in a thread of its own
+    spool.append_now(entries)
+    rounds.add("spool: encode, write, sync", time.process_time_ns() - start)
+    rounds.timed("body for _bulk", lambda: body_of(records))
+    item = {"create": {"_index": ".ds-activity-audit-permanent-000001", "status": 201}}
+    answer = orjson.dumps({"items": [item] * len(entries)})
+    rounds.timed("read _bulk answer", lambda: orjson.loads(answer))
+
+
+def measure(workload: str, chunk: int, events: int, repeats: int) -> dict[str, list[float]]:
+    """Return stage -> CPU µs per event of each of ``repeats`` rounds over the same chunks."""
+    data = [encoded(tag, some) for tag, some in chunks(workload, 1, events, chunk)]
+    rounds, made = Rounds(events), pipeline()
+    with tempfile.TemporaryDirectory() as name:
+        spool = Spool.open(Path(name), quota_bytes=1 << 32)
+        gc.collect()
+        gc.freeze()
+        for _ in range(repeats):
+            for one in data:
+                parts(rounds, receive(rounds, one), made)
+            for one in data:
+                whole(rounds, receive(Rounds(1), one), made, spool)
+            rounds.end()
+        spool.close()
+    return rounds.figures
+
+
+def profile(workload: str, chunk: int, events: int) -> None:
+    """Print where ``process`` spends its time; the profiler itself doubles all figures."""
+    data = [encoded(tag, some) for tag, some in chunks(workload, 1, events, chunk)]
+    made = pipeline()
+    profiler = cProfile.Profile()
+    for number, one in enumerate(data):
+        batch = receive(Rounds(1), one)
+        if number == 0:
+            made.process(batch)
+            continue
+        profiler.enable()
+        made.process(batch)
+        profiler.disable()
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the table; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench.stages", description=__doc__)
+    parser.add_argument("--workload", choices=WORKLOADS, default=AUDIT)
+    parser.add_argument("--chunk", type=int, default=500, help="events of a chunk (500)")
+    parser.add_argument("--events", type=int, default=10_000, help="events of a round (10000)")
+    parser.add_argument("--repeats", type=int, default=15, help="rounds (15)")
+    parser.add_argument("--profile", action="store_true", help="profile process instead")
+    options = parser.parse_args(arguments)
+    logging.disable(logging.WARNING)
+    if options.profile:
+        profile(options.workload, options.chunk, options.events)
+        return 0
+    print(machine())
+    print(f"workload {options.workload}, chunks of {options.chunk}, CPU µs per event")
+    figures = measure(options.workload, options.chunk, options.events, options.repeats)
+    print(f"{'stage':28} {'median':>8} {'least':>8}")
+    for stage, values in figures.items():
+        print(f"{stage:28} {statistics.median(values):8.2f} {min(values):8.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
