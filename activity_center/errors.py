@@ -11,6 +11,7 @@
     ├── IncompleteAnswer            OpenSearch answered with part of the documents
     ├── SpoolFull                   no room: the sender must wait (carries retry_after)
     ├── SpoolFailed                 the disk failed: nothing may be acknowledged any more
+    ├── NotRecorded              the emitter could not make durable what had to be recorded
     └── ProtocolError               a peer broke its protocol: the connection is closed
 
 Bad input raises one of these, never a bare ``ValueError``.
@@ -77,6 +78,10 @@ class SpoolFull(ActivityCenterError):
 
 class SpoolFailed(ActivityCenterError):
     """A write or fdatasync failed; what was not acknowledged stays unacknowledged."""
+
+
+class NotRecorded(ActivityCenterError):
+    """An event that had to be recorded was not made durable (``require_record``)."""
 
 
 class ProtocolError(ActivityCenterError):

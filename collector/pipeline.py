@@ -21,7 +21,7 @@ from collector.normalize.identity import Ordinals, content_key, document_id
 from collector.normalize.inspection import inspect
 from collector.normalize.place import MAX_DEPTH, Placer
 from collector.normalize.pseudonyms import Pseudonyms
-from collector.records import Batch, Entry, Receipt, Reject, Sender
+from collector.records import REASONS, Batch, Entry, Receipt, Reject, Sender
 from collector.redact import Redactor
 from collector.rejections import rejected_entry
 from collector.validate import Validator
@@ -84,6 +84,7 @@ class Pipeline:
             if start:
                 await asyncio.sleep(0)  # a huge chunk must not hold up the other senders
             self._process(work, start, start + SLICE)
+        batch.records = []  # not needed any more, and they wait for the disk below
         if work.entries or work.rejects:
             await self._spool.append(work.entries, work.rejects)
         self._count(batch, work.receipt)
@@ -98,13 +99,18 @@ class Pipeline:
     async def reject_bytes(self, sender: Sender, data: bytes, detail: str) -> None:
         """Keep bytes that do not decode, in the rejected store.
 
+        Args:
+            detail: ``"<reason>: words"`` with a key of REASONS, as the decoders say it.
+
         Raises:
             SpoolFull: the store has no room; the sender must wait.
         """
+        named, _, words = detail.partition(": ")
+        reason, words = (named, words) if named in REASONS else ("undecodable", detail)
         now = time.time_ns()
-        reject = Reject("undecodable", detail, "", None, data, sender.name, "", "", now)
+        reject = Reject(reason, words, "", None, data, sender.name, "", "", now)
         await self._spool.append([rejected_entry(reject)], [reject])
-        self.counts[(sender.name, "", "undecodable")] += 1
+        self.counts[(sender.name, "", reason)] += 1
 
     def _process(self, work: _Work, start: int, stop: int) -> None:
         """The records ``start`` up to ``stop`` of a batch."""

@@ -13,7 +13,7 @@ import gc
 import signal
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 import structlog
 
@@ -27,9 +27,11 @@ from collector.mapping import Router, load_all
 from collector.normalize import Normalizer
 from collector.normalize.pseudonyms import load as load_pseudonyms
 from collector.pipeline import Pipeline, Stages
+from collector.receive.budget import Budget
 from collector.receive.credentials import Credentials
 from collector.receive.forward import ForwardServer
 from collector.receive.http import HttpServer
+from collector.receive.limits import DEFAULT_CONNECTION_LIMITS
 from collector.redact import Redactor
 from collector.rejected import RejectedStore
 from collector.rejections import rejected_entry
@@ -88,6 +90,11 @@ def check_config(config: Config) -> None:
         )
 
 
+class _Rest(TypedDict):
+    budget: Budget
+    reuse_port: bool
+
+
 class Worker:
     """One collector process's parts.
 
@@ -129,14 +136,13 @@ class Worker:
         # Unix sockets cannot be shared: the first worker has them.
         forward = [one for one in section.forward if index == 0 or not _is_unix(one.bind)]
         accept, reject_bytes = self.pipeline.accept, self.pipeline.reject_bytes
-        shared = workers > 1
+        budget = Budget(DEFAULT_CONNECTION_LIMITS.in_flight_memory)
+        rest = _Rest(budget=budget, reuse_port=workers > 1)
         self.forward = [
-            ForwardServer(one, self.credentials, accept, reject_bytes, reuse_port=shared)
-            for one in forward
+            ForwardServer(one, self.credentials, accept, reject_bytes, **rest) for one in forward
         ]
         self.http = [
-            HttpServer(one, self.credentials, accept, reject_bytes, reuse_port=shared)
-            for one in section.http
+            HttpServer(one, self.credentials, accept, reject_bytes, **rest) for one in section.http
         ]
         self.servers: tuple[ForwardServer | HttpServer, ...] = (*self.forward, *self.http)
 

@@ -8,6 +8,6 @@ from __future__ import annotations
 from activity_center.emit.courier import Stats
 from activity_center.emit.emitter import Emitter
 from activity_center.emit.recording import Recording
-from activity_center.emit.transport import NotRecorded
+from activity_center.errors import NotRecorded
 
 __all__ = ["Emitter", "NotRecorded", "Recording", "Stats"]

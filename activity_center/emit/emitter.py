@@ -18,8 +18,8 @@ from activity_center.emit.over_http import HttpTransport, TokenSource, tls_conte
 from activity_center.emit.plain import Plain
 from activity_center.emit.recorder import Recorder
 from activity_center.emit.recording import Recording, decorate
-from activity_center.emit.transport import Address, NotRecorded, Transport, parse
-from activity_center.errors import ConfigError
+from activity_center.emit.transport import Address, Transport, parse
+from activity_center.errors import ConfigError, NotRecorded
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from activity_center.emit.transport import Event, NotRecorded, Transport
+from activity_center.emit.transport import Event, Transport
+from activity_center.errors import NotRecorded
 
 PAUSE: Final = 0.2
 """Seconds before a second try, at least; the deadline of the call bounds all tries."""

@@ -7,14 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from activity_center.errors import ActivityCenterError, ConfigError
+from activity_center.errors import ConfigError
 
 FORWARD_PORT: Final = 24224
 Event = dict[str, Any]
-
-
-class NotRecorded(ActivityCenterError):
-    """An event that had to be recorded was not made durable (``require_record``)."""
 
 
 @dataclass(slots=True)

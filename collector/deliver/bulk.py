@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from opensearchpy import OpenSearch
+from opensearchpy.exceptions import ConnectionError as NotConnected
 from opensearchpy.exceptions import OpenSearchException, TransportError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from collector.deliver.outcome import Item
 from collector.spool import Record
@@ -32,6 +34,12 @@ class Unanswered(RequestFailed):
     """No answer, or none of OpenSearch's: the events may or may not be stored."""
 
     cause = "unanswered"
+
+
+class Unreachable(RequestFailed):
+    """No connection could be made: not executed."""
+
+    cause = "unreachable"
 
 
 class Pushback(RequestFailed):
@@ -73,6 +81,10 @@ _BY_STATUS: Final[dict[Any, type[RequestFailed]]] = {
 
 def failure(wrong: Exception) -> RequestFailed:
     """Turn an error of opensearch-py into one of ours (its text holds no credential)."""
+    if isinstance(wrong, NotConnected) and isinstance(
+        wrong.info, NewConnectionError | ConnectTimeoutError
+    ):
+        return Unreachable(str(wrong.info)[:300])
     if isinstance(wrong, TransportError):
         kind = _BY_STATUS.get(wrong.status_code, Unanswered)
         return kind(f"{wrong.status_code}: {str(wrong.error)[:300]}")

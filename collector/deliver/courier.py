@@ -6,6 +6,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -18,6 +19,7 @@ from collector.deliver.bulk import Forbidden, RequestFailed
 from collector.deliver.generations import Generations, Stream
 from collector.deliver.once import Copy, Found, Once, oldest_place, second_copies
 from collector.deliver.outcome import Item, Outcome, explain, outcome_of, pointer
+from collector.deliver.rechecks import Rechecks
 from collector.records import Entry, Reject
 from collector.spool import Record
 
@@ -39,7 +41,6 @@ class Result:
         refused: records that go to the rejected store, and as what.
         last: position -> the answer, for records of ``retry`` that had one.
         failure: why a request brought no items, if one did not.
-        straddled: streams that rolled over between a lost try and this one.
     """
 
     retry: list[Record] = field(default_factory=list)
@@ -48,7 +49,6 @@ class Result:
     refused: list[tuple[Record, Reject]] = field(default_factory=list)
     last: dict[int, Item] = field(default_factory=dict)
     failure: RequestFailed | None = None
-    straddled: set[str] = field(default_factory=set)
 
     def again(self, records: Iterable[Record], *, unknown: bool) -> None:
         """Note ``records`` for another try."""
@@ -64,6 +64,8 @@ class Courier:
     Args:
         client: the delivery credential; its transport must not retry.
         maintain: the credential that may delete second copies, or ``None``.
+        delivery: sizes and times.
+        rechecks: file of what is to be looked for again.
 
     Attributes:
         documents: how many documents a request may have now.
@@ -76,7 +78,13 @@ class Courier:
             the rejected store has the original.
     """
 
-    def __init__(self, client: OpenSearch, maintain: OpenSearch | None, delivery: Delivery) -> None:
+    def __init__(
+        self,
+        client: OpenSearch,
+        maintain: OpenSearch | None,
+        delivery: Delivery,
+        rechecks: Path,
+    ) -> None:
         self.documents = delivery.batch_documents
         self.body_bytes = delivery.batch_bytes
         self.outcomes: Counter[str] = Counter()
@@ -88,6 +96,7 @@ class Courier:
         self._delivery = delivery
         self.generations = Generations(client, maintain)
         self.once = Once(client, maintain, self.generations, delivery.timeout)
+        self.rechecks = Rechecks(rechecks, self.generations, self.once)
 
     def attempt(
         self, records: list[Record], suspects: Set[int], floors: dict[str, str], *, fresh: bool
@@ -158,8 +167,6 @@ class Courier:
                 wanted[generation].append(record[2].id)
         if not asking:
             return sending
-        if floor != stream.write.name and not suspects.isdisjoint(r[0] for r in asking):
-            result.straddled.add(stream.name)
         found = self.once.find(stream, wanted)
         self._remove_second(stream.name, asking, found)
         for record in asking:
@@ -284,7 +291,7 @@ class Courier:
         for name, pairs in late.items():
             self._check_late(streams[name], pairs, result)
         for name, stream in streams.items():
-            if stream.young or name in result.straddled:
+            if stream.young:
                 self._recheck(stream, records, name)
 
     def _refuse(self, record: Record, item: Item, result: Result) -> None:
@@ -352,7 +359,7 @@ class Courier:
     ) -> None:
         ids = [record[2].id for record in records if record[2].stream == name]
         if ids and len(stream.backing) > 1:
-            self.once.recheck_later(name, since or stream.backing[-2].name, ids)
+            self.rechecks.add(name, since or stream.backing[-2].name, ids)
 
     def _failed(self, wrong: RequestFailed, result: Result) -> None:
         self.failures[wrong.cause] += 1

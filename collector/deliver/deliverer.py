@@ -20,6 +20,7 @@ from collector.deliver.parked import ParkedLoop
 from collector.records import Entry, Reject
 from collector.rejected import RejectedStore
 from collector.spool import Record, Spool
+from collector.spool.layout import RECHECKS
 
 _log = structlog.get_logger(__name__)
 
@@ -64,7 +65,7 @@ class Deliverer:
                 one.transport.max_retries = 0
         self.alarm = ""
         self.spool = spool
-        self.courier = Courier(client, maintain_client, delivery)
+        self.courier = Courier(client, maintain_client, delivery, spool.folder / RECHECKS)
         self.backoff = backoff
         self.stopping = threading.Event()
         self.abandoned = threading.Event()
@@ -122,7 +123,7 @@ class Deliverer:
     def _deliver(self, records: list[Record]) -> bool:
         """Try until all of ``records`` are settled; ``False`` when abandoned."""
         suspects, floors = self._history(records)
-        pending = records
+        pending, lost = records, set(suspects)
         tries = answered = 0
         while pending:
             pending = self._park_known(pending)
@@ -136,14 +137,26 @@ class Deliverer:
             self.keep_refused(result)
             pending = result.retry
             suspects = (suspects & {record[0] for record in pending}) | result.unknown
+            lost |= result.unknown
             if pending:
                 tries += 1
                 if not self.pause(tries):
                     return False
+        if lost:
+            self._look_again(records, lost, floors)
         # As long as records of before the start follow, their history stays as it was.
         old = records[-1][0] + 1 < self.spool.suspects
         self.spool.settle(records, None if old else self.courier.generations.write_indices())
         return True
+
+    def _look_again(self, records: list[Record], lost: set[int], floors: dict[str, str]) -> None:
+        """A try without an answer may yet be executed."""
+        ids: dict[str, list[str]] = {}
+        for position, _, entry in records:
+            if position in lost:
+                ids.setdefault(entry.stream, []).append(entry.id)
+        for stream, of_stream in ids.items():
+            self.courier.rechecks.add(stream, floors.get(stream, ""), of_stream)
 
     def attempt(
         self, records: list[Record], suspects: Set[int], floors: dict[str, str], *, fresh: bool

@@ -10,15 +10,12 @@ finds it (409)?
    of the first try on.
 
 Nearly every live event has none, and then nothing is asked. What remains is a request
-that was under way during a rollover, ours or another collector's: for two minutes after
-one, what was created is looked up once more a minute later, and the newer copy removed.
+that is executed after we looked: :mod:`collector.deliver.rechecks`.
 """
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -34,9 +31,7 @@ from collector.records import Entry
 _log = structlog.get_logger(__name__)
 
 MARGIN_MS: Final = 3_600_000
-RECHECK_SECONDS: Final = 60.0
 _IDS: Final = 1000
-_MAX_RECHECKS: Final = 50_000
 _LOOK: Final = "docs._id,docs.found,docs._source,docs.error,docs._seq_no,docs._primary_term"
 
 
@@ -61,13 +56,6 @@ class Found:
 
     copies: dict[str, list[Copy]] = field(default_factory=dict)
     unsure: set[str] = field(default_factory=set)
-
-
-class _Recheck(NamedTuple):
-    due: float
-    stream: str
-    since: str
-    ids: list[str]
 
 
 def oldest_place(stream: Stream, entry_time: int, floor: str | None) -> int:
@@ -110,8 +98,6 @@ class Once:
         self._maintain = maintain
         self._generations = generations
         self._timeout = timeout
-        self._rechecks: deque[_Recheck] = deque()
-        self._recheck_ids = 0
 
     def find(self, stream: Stream, wanted: Mapping[int, Sequence[str]]) -> Found:
         """Look for ids in generations of ``stream``.
@@ -216,49 +202,6 @@ class Once:
         self.left += len(copies)
         for copy in copies:
             _log.error("second copy left", stream=stream, index=copy.backing, id=copy.id, why=why)
-
-    # -- once more, later --------------------------------------------------------
-
-    def recheck_later(self, stream: str, since: str, ids: list[str]) -> None:
-        """Look again in a minute whether ``ids`` came to be twice.
-
-        Args:
-            since: the oldest backing index that may hold them.
-        """
-        self._rechecks.append(_Recheck(time.monotonic() + RECHECK_SECONDS, stream, since, ids))
-        self._recheck_ids += len(ids)
-
-    @property
-    def rechecks(self) -> int:
-        """How many ids wait to be looked at again."""
-        return self._recheck_ids
-
-    def recheck(self, *, everything: bool = False) -> None:
-        """Look at what is due.
-
-        Args:
-            everything: also at what is not due yet.
-
-        Raises:
-            RequestFailed: no answer; it stays due.
-        """
-        while self._rechecks:
-            one = self._rechecks[0]
-            early = everything or self._recheck_ids > _MAX_RECHECKS
-            if one.due > time.monotonic() and not early:
-                return
-            self._recheck(one)
-            self._rechecks.popleft()
-            self._recheck_ids -= len(one.ids)
-
-    def _recheck(self, one: _Recheck) -> None:
-        stream = self._generations.get(one.stream, fresh=True, timeout=self._timeout)
-        if stream is None or len(stream.backing) < 2:
-            return
-        oldest = stream.place(one.since) or 0
-        found = self.find(stream, dict.fromkeys(range(oldest, len(stream.backing)), one.ids))
-        surplus = [copy for copies in found.copies.values() for copy in second_copies(copies, None)]
-        self.remove(one.stream, surplus)
 
 
 def second_copies(copies: Sequence[Copy], entry: Entry | None) -> list[Copy]:

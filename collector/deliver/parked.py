@@ -112,6 +112,6 @@ class ParkedLoop:
 
     def _recheck(self, *, everything: bool) -> None:
         try:
-            self._deliverer.courier.once.recheck(everything=everything)
+            self._deliverer.courier.rechecks.run(everything=everything)
         except RequestFailed as wrong:
             _log.warning("looking for second copies failed", error=str(wrong))

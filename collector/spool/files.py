@@ -52,6 +52,14 @@ def replace_file(path: Path, data: bytes, *, durable: bool = False) -> None:
         sync_folder(path.parent)
 
 
+def boot_id() -> str:
+    """Return what names this boot of the machine, or ``""`` where nothing does."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
 def remove_folder(folder: Path) -> None:
     """Delete ``folder`` and what is in it; missing parts are no error."""
     shutil.rmtree(folder, ignore_errors=True)

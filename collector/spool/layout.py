@@ -5,6 +5,7 @@
     <data_dir>/worker-0/
         lock                               flock of the process that owns the folder
         cursor                             JSON line, then its CRC-32 in hexadecimal
+        rechecks                           ids to be looked for again, one JSON line a group
         segments/00000000000000000001.segment
         quarantine/<segment>-<offset>-<length>.bin
         parked/<stream>/{cursor,segments/}  what one stream refuses, in the same format
@@ -53,6 +54,7 @@ MAX_PAYLOAD: Final = 16 * 1024 * 1024
 
 LOCK: Final = "lock"
 CURSOR: Final = "cursor"
+RECHECKS: Final = "rechecks"
 SEGMENTS: Final = "segments"
 QUARANTINE: Final = "quarantine"
 PARKED: Final = "parked"
@@ -75,11 +77,16 @@ class Cursor(msgspec.Struct, frozen=True):
 
     Attributes:
         position: everything below it is delivered, rejected or parked.
+        taken: nothing from here on was ever sent.
+        boot: the boot of the machine in which this was written: it is not synced, so
+            after a loss of power ``taken`` may be older than the truth.
         generations: stream -> backing index that took writes when the oldest
             undelivered record was first sent, at the earliest.
     """
 
     position: int = 0
+    taken: int = 0
+    boot: str = ""
     generations: dict[str, str] = {}
 
 
@@ -214,9 +221,12 @@ def encode_cursor(cursor: Cursor) -> bytes:
 
 
 def decode_cursor(data: bytes) -> Cursor:
-    """Return the cursor; a damaged one is the beginning (delivery repeats, and loses nothing)."""
+    """Return the cursor; a damaged one is the beginning (delivery repeats, and loses nothing).
+
+    What follows the checksum is left from a longer one.
+    """
     line, _, rest = data.partition(b"\n")
-    if rest != b"%08x\n" % zlib.crc32(line):
+    if not rest.startswith(b"%08x\n" % zlib.crc32(line)):
         return Cursor()
     try:
         return msgspec.json.decode(line, type=Cursor)

@@ -102,6 +102,8 @@ class Outlet:
                 from_disk = not records and self._on_disk
             if from_disk:
                 records = self._from_disk(documents, size)
+            if records:
+                self._log.note_taken(self._place)
             return records
 
     def wake(self) -> None:

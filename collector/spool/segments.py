@@ -21,7 +21,8 @@ import structlog
 
 from activity_center.errors import ActivityCenterError, SpoolFailed, SpoolFull
 from collector.spool import layout
-from collector.spool.files import make_folder, remove_folder, replace_file, sync_folder
+from collector.spool.cursor import CursorFile
+from collector.spool.files import make_folder, remove_folder, sync_folder
 from collector.spool.layout import Cursor, Record
 from collector.spool.reader import Damage, SegmentReader
 
@@ -29,8 +30,6 @@ _log = structlog.get_logger(__name__)
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _HINT_BYTES: Final = 1024 * 1024
-_CURSOR_SECONDS: Final = 1.0
-"""Between two writes of the cursor: an old one costs repetition, never an event."""
 
 
 @dataclass(slots=True, eq=False)
@@ -85,15 +84,14 @@ class SegmentLog:
         self._file = -1
         self._reader: SegmentReader | None = None
         self._reading: Segment | None = None
-        self._cursor_saved = float("-inf")
         self._directory = folder / layout.SEGMENTS
         try:
             make_folder(self._directory)
-            self.cursor = self._load_cursor()
+            self._cursor = CursorFile(folder)
             self._recover(found)
         except OSError as wrong:
             raise trouble(wrong, self._directory) from wrong
-        self.place = self.cursor.position
+        self.place = self._cursor.value.position
 
     # -- writing -----------------------------------------------------------------
 
@@ -292,16 +290,28 @@ class SegmentLog:
             generations: see :class:`collector.spool.layout.Cursor`.
         """
         with self._lock:
-            known = self.cursor.generations if generations is None else dict(generations)
-            self.cursor = Cursor(max(position, self.cursor.position), known)
+            self._cursor.note_done(position, generations)
             done = []
             while len(self._segments) > 1 and self._segments[1].first <= self.cursor.position:
                 done.append(self._segments.pop(0))
-            if time.monotonic() - self._cursor_saved >= _CURSOR_SECONDS:
-                self._save_cursor()
         for segment in done:
             with contextlib.suppress(OSError):
                 segment.path.unlink()
+
+    def note_taken(self, place: int) -> None:
+        """What lies below ``place`` may be sent from now on: note it before it is."""
+        with self._lock:
+            self._cursor.note_taken(place)
+
+    @property
+    def cursor(self) -> Cursor:
+        """How far it has come."""
+        return self._cursor.value
+
+    @property
+    def suspects(self) -> int:
+        """At opening: positions below this may have been sent before."""
+        return self._cursor.suspects(self.next_position)
 
     @property
     def oldest(self) -> int | None:
@@ -312,29 +322,17 @@ class SegmentLog:
     def close(self) -> None:
         """Save the cursor and close the files."""
         with self._lock:
-            self._save_cursor()
+            self._cursor.save()
+            self._cursor.close()
         self._close_file()
         self._close_reader()
 
     def remove(self) -> None:
         """Close, and delete the folder with all that is in it."""
+        self._cursor.close()
         self._close_file()
         self._close_reader()
         remove_folder(self.folder)
-
-    def _save_cursor(self) -> None:
-        """Write the cursor; not synced: an old or lost one only makes delivery repeat."""
-        self._cursor_saved = time.monotonic()
-        try:
-            replace_file(self.folder / layout.CURSOR, layout.encode_cursor(self.cursor))
-        except OSError as wrong:
-            _log.warning("cursor not saved", folder=str(self.folder), error=wrong.strerror)
-
-    def _load_cursor(self) -> Cursor:
-        try:
-            return layout.decode_cursor((self.folder / layout.CURSOR).read_bytes())
-        except FileNotFoundError:
-            return Cursor()
 
     # -- opening -----------------------------------------------------------------
 

@@ -72,7 +72,8 @@ class Spool:
             folder, segment_bytes, found=self._accounts.add_one, damaged=self.report_damage
         )
         self.parking = Parking(folder, segment_bytes, self.report_damage)
-        self.suspects = self._next = self._log.next_position
+        self._next = self._log.next_position
+        self.suspects = self._log.suspects
         self.generations: Mapping[str, str] = self._log.cursor.generations
         self._outlet = Outlet(
             self._log, memory_bytes, (self._accounts.records, self._accounts.bytes)

@@ -17,16 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from opensearchpy.exceptions import ConnectionTimeout
 
 from activity_center import node
 from activity_center.connection import connect
-from activity_center.errors import ClusterError, ConfigError
+from activity_center.errors import ClusterError
 from activity_center.setup import desired_state, install
-from activity_center.tailing import Follower, Selection, printable, row
-from activity_center.tailing.search import page
+from activity_center.tailing import Follower, Selection
 
 ROOT = Path(__file__).parents[2]
 STREAM = "activity-audit-permanent"
@@ -379,61 +376,3 @@ def test_help_has_examples() -> None:
     assert answer.exit_code == 0
     assert "Examples:" in answer.output
     assert "\n    activity-center tail\n" in answer.output
-
-
-@settings(deadline=None)
-@given(st.text())
-def test_printable_text_cannot_steer_a_terminal(text: str) -> None:
-    """No control, format, surrogate or line-separating character is left."""
-    import unicodedata
-
-    shown = printable(text)
-    assert not [char for char in shown if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl")]
-    assert "\n" not in shown
-
-
-anything = st.recursive(
-    st.none() | st.integers() | st.text(max_size=10), lambda inner: st.lists(inner, max_size=2)
-)
-
-
-@settings(deadline=None)
-@given(
-    st.dictionaries(
-        st.sampled_from(["@timestamp", "event", "user", "activity", "gen_ai", "organization"]),
-        anything
-        | st.dictionaries(
-            st.sampled_from(["action", "email", "agent", "resource", "id", "result"]), anything
-        ),
-    )
-)
-def test_any_document_gives_a_row(document: dict[str, Any]) -> None:
-    """A document of whatever shape is one line."""
-    assert "\n" not in row(document, width=None).plain
-
-
-@settings(deadline=None)
-@given(st.text(), st.integers(70, 300))
-def test_a_row_fits_the_terminal(text: str, width: int) -> None:
-    """Whatever the text, wide characters among it, the line is not wrapped."""
-    document = {"event": {"action": text}, "user": {"name": text}, "organization": {"id": text}}
-    assert row(document, width=width).cell_len < width
-
-
-@settings(deadline=None)
-@given(st.text(min_size=1, max_size=200))
-def test_the_body_is_built_from_a_closed_set(text: str) -> None:
-    """A filter's text only ever stands as one value; an action's pattern is literal."""
-    body = page(Selection(action=text, actor=text, organization=text), 0, None)
-    clauses = body["query"]["bool"]["filter"]
-    assert [next(iter(clause)) for clause in clauses] == ["range", "wildcard", "bool", "bool"]
-    pattern = clauses[1]["wildcard"]["event.action"]["value"]
-    stripped = pattern.replace("\\\\", "").replace("\\*", "").replace("\\?", "")
-    assert stripped[0] == stripped[-1] == "*"
-    assert not set(stripped[1:-1]) & set("*?\\")
-
-
-def test_an_empty_filter_is_refused() -> None:
-    """An empty text would match everything, or nothing."""
-    with pytest.raises(ConfigError, match="--actor"):
-        Selection(actor="")

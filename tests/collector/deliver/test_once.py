@@ -195,8 +195,8 @@ def test_a_request_under_way_during_a_rollover(
         answer = waiting.result()
     assert [item["create"]["_index"] for item in answer["items"]] == [older] * 4
     assert sorted(stored(client, stream).values()) == [1] * 6 + [2] * 4
-    assert here.courier.once.rechecks == 10
-    here.courier.once.recheck(everything=True)
+    assert here.courier.rechecks.ids == 10
+    here.courier.rechecks.run(everything=True)
     assert _once(client, stream, entries)
     assert here.courier.once.removed == 4
 

@@ -271,7 +271,7 @@ def test_stopping_ends_in_time_without_a_cluster(
     gate.close()
     here = rig(gate.url)
     here.deliver(_entries(stream, range(10)))
-    wait_until(lambda: here.deliverer.alarm == "unanswered")
+    wait_until(lambda: here.deliverer.alarm == "unreachable")
     assert not here.close(0.5)
     again = rig(gate.url)
     assert again.spool.records == 10

@@ -61,7 +61,7 @@ def test_form_of_the_request(post, sink, request_, status, kind):
         (b'[{"n": 1} {"n": 2}]', {}, "undecodable"),
         (b"[" * 5000, {}, "too_deep"),
         (b'{"n": 1}', {"Content_Encoding": "gzip"}, "undecodable"),
-        (gzip.compress(b'{"n": 1}')[:-4], {"Content_Encoding": "gzip"}, "undecodable"),
+        (gzip.compress(b'{"n": 1}', mtime=0)[:-4], {"Content_Encoding": "gzip"}, "undecodable"),
     ],
 )
 def test_unreadable_body(post, sink, body, headers, reason):

@@ -52,7 +52,7 @@ def test_the_node_is_killed_and_comes_back(
     wait_until(lambda: rig.courier.outcomes["created"] > 600)
     node.kill()
     rig.accept(entries[3000:])
-    wait_until(lambda: rig.deliverer.alarm == "unanswered")
+    wait_until(lambda: rig.deliverer.alarm == "unreachable")
     node.start()
     node.client.indices.rollover(alias=stream)
     rig.wait(120)
