@@ -10,7 +10,7 @@ import hashlib
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -143,6 +143,19 @@ class Config:
     organizations: Mapping[str, Organization]
     plans: Mapping[str, str]
     default_class: str = "permanent"
+
+    @property
+    def maintainer(self) -> Cluster:
+        """The account that may search and delete, at the first one's address unless it has its own.
+
+        Without a section ``maintain`` it is the account that delivers.
+        """
+        if self.maintain is None:
+            return self.opensearch
+        if self.maintain.url:
+            return self.maintain
+        ca = self.maintain.ca or self.opensearch.ca
+        return replace(self.maintain, url=self.opensearch.url, ca=ca)
 
 
 PLAN_PRESETS: Final[Mapping[str, str]] = {

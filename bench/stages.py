@@ -24,39 +24,22 @@ from typing import Any, Final
 import orjson
 
 from bench.events import AUDIT, WORKLOADS, chunks
+from bench.load import encoded
 from bench.machine import machine
+from bench.prepare import pipeline
 from collector.decode import DEFAULT_LIMITS, Framer, decode_message
 from collector.deliver.bulk import body_of
-from collector.mapping import Router, load_all
-from collector.normalize import Context, Normalizer
+from collector.normalize import Context
 from collector.normalize.identity import document_id
-from collector.normalize.pseudonyms import Pseudonyms
-from collector.pipeline import Pipeline, Stages
+from collector.pipeline import Pipeline
 from collector.records import Batch, Sender
-from collector.redact import Redactor
 from collector.spool import Spool, layout
 
 READ: Final = 256 * 1024
 """Bytes that asyncio reads at once."""
 SENDER: Final = Sender("bench")
+CHUNK: Final = "0" * 32
 _SORTED: Final = orjson.OPT_SORT_KEYS
-
-
-def pipeline() -> Pipeline:
-    """Return the pipeline of a default configuration, without a spool."""
-    router = Router(load_all().values())
-    stages = Stages(router, Normalizer({}, {}, "permanent"), Redactor(), Pseudonyms((), b""))
-    return Pipeline(stages, None)  # type: ignore[arg-type] - nothing is accepted here
-
-
-def encoded(tag: str, records: list[dict[str, Any]], name: str = "0" * 32) -> bytes:
-    """Return one chunk as Fluent Bit sends it: Forward mode, with an ack asked for."""
-    import msgpack
-
-    now = time.time_ns()
-    second = msgpack.ExtType(0, divmod(now, 10**9)[0].to_bytes(4, "big") + b"\0\0\0\0")
-    entries = [[second, record] for record in records]
-    return bytes(msgpack.packb([tag, entries, {"chunk": name, "size": len(entries)}]))
 
 
 class Rounds:
@@ -155,7 +138,7 @@ def whole(rounds: Rounds, batch: Batch, made: Pipeline, spool: Spool) -> None:
 
 def measure(workload: str, chunk: int, events: int, repeats: int) -> dict[str, list[float]]:
     """Return stage -> CPU µs per event of each of ``repeats`` rounds over the same chunks."""
-    data = [encoded(tag, some) for tag, some in chunks(workload, 1, events, chunk)]
+    data = [encoded(tag, some, CHUNK) for tag, some in chunks(workload, 1, events, chunk)]
     rounds, made = Rounds(events), pipeline()
     with tempfile.TemporaryDirectory() as name:
         spool = Spool.open(Path(name), quota_bytes=1 << 32)
@@ -173,7 +156,7 @@ def measure(workload: str, chunk: int, events: int, repeats: int) -> dict[str, l
 
 def profile(workload: str, chunk: int, events: int) -> None:
     """Print where ``process`` spends its time; the profiler itself doubles all figures."""
-    data = [encoded(tag, some) for tag, some in chunks(workload, 1, events, chunk)]
+    data = [encoded(tag, some, CHUNK) for tag, some in chunks(workload, 1, events, chunk)]
     made = pipeline()
     profiler = cProfile.Profile()
     for number, one in enumerate(data):

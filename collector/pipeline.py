@@ -32,9 +32,22 @@ LOOK_CLOSELY: Final = 8_000
 """Documents above this size, bytes, have every leaf measured."""
 SLICE: Final = 500
 """Records after which others get a turn: about 10 ms."""
+GROUP: Final = 32
+"""Records that go through the stages together: few enough to stay in the processor's cache."""
 MAX_ID: Final = 512
 """Longest ``event.id``, characters."""
 _SORTED: Final = orjson.OPT_SORT_KEYS
+_DEL: Final = b"\x7f"
+_NO_ID: Final = "-"
+_TIMESTAMP: Final = b'{"@timestamp":"'
+_HASH: Final = b'"hash":"'
+_BEFORE_ID: Final = b'","id":"'
+_INGESTED: Final = b',"ingested":"'
+
+_Draft = tuple[dict[str, Any], bytes, str, int, str | None, bool]
+"""An activity on its way: itself, its JSON (see ``_written``), its stream, its time in Unix
+ms, the producer's id if there is one, and whether the schema takes it. A plain tuple: one is
+made per event."""
 
 
 class Log(Protocol):
@@ -67,9 +80,9 @@ class Pipeline:
         self._spool = spool
         self._validator = Validator()
         self._placer = Placer()
-        # Stands where ``event`` goes; unguessable, so that no value can hold it.
-        self._mark = secrets.token_hex(16)
-        self._quoted_mark = f'"{self._mark}"'.encode()
+        # Stands where the hash goes; unguessable, so that no value can hold it.
+        self._mark = _DEL.decode() + secrets.token_hex(16)
+        self._mark_bytes = self._mark.encode()
         self.counts: Counter[tuple[str, str, str]] = Counter()
 
     async def accept(self, batch: Batch) -> Receipt:
@@ -113,32 +126,55 @@ class Pipeline:
         self.counts[(sender.name, "", reason)] += 1
 
     def _process(self, work: _Work, start: int, stop: int) -> None:
-        """The records ``start`` up to ``stop`` of a batch."""
-        batch, receipt, entries = work.batch, work.receipt, work.entries
+        """The records ``start`` up to ``stop`` of a batch, some at a time."""
+        stop = min(stop, len(work.batch.records))
+        for first in range(start, stop, GROUP):
+            self._group(work, first, min(first + GROUP, stop))
+
+    def _group(self, work: _Work, start: int, stop: int) -> None:
+        """Write all records of a group as JSON, scan that once, and make the entries."""
+        batch, receipt, transport = work.batch, work.receipt, None
         times = batch.times
-        for index in range(start, min(stop, len(batch.records))):
+        drafted: list[tuple[int, Source, list[_Draft]]] = []
+        bodies: list[bytes] = []
+        for index in range(start, stop):
             record = batch.records[index]
-            ids: list[str] = []
-            receipt.ids.append(ids)
+            receipt.ids.append([])
             receipt.sources.append("")
             try:
                 source = self._source(batch, record)
                 receipt.sources[index] = source.name
-                transport = times[index] if times is not None else None
-                made = self._record(source, record, work, transport)
-            except Refused as refused:
-                self._reject(refused, record, index, work)
-            except RecursionError:
-                deep = Refused("too_deep", f"nested deeper than {MAX_DEPTH} levels")
-                self._reject(deep, record, index, work)
-            else:
-                if isinstance(made, str):
-                    receipt.ignored[index] = made
-                    continue
-                for entry in made:
-                    ids.append(entry.id)
-                entries += made
-                receipt.accepted += len(made)
+                if times is not None:
+                    transport = times[index]
+                drafts = self._drafts(source, record, work, transport)
+            except (Refused, RecursionError) as wrong:
+                self._reject(wrong, record, index, work)
+                continue
+            if isinstance(drafts, str):
+                receipt.ignored[index] = drafts
+                continue
+            drafted.append((index, source, drafts))
+            for draft in drafts:
+                bodies.append(draft[1])
+        flagged = self.stages.redactor.flagged(bodies) if bodies else ()
+        scanned = 0
+        for index, source, drafts in drafted:
+            first, scanned = scanned, scanned + len(drafts)
+            clean = not flagged or flagged.isdisjoint(range(first, scanned))
+            try:
+                if clean:
+                    made = self._entries(drafts, source, index, work)
+                else:
+                    made = self._looked_at(drafts, source, index, work)
+            except (Refused, RecursionError) as wrong:
+                self._reject(wrong, batch.records[index], index, work)
+                continue
+            if isinstance(made, str):
+                receipt.ignored[index] = made
+                continue
+            receipt.ids[index] = [entry.id for entry in made]
+            work.entries += made
+            receipt.accepted += len(made)
 
     def _source(self, batch: Batch, record: Any) -> Source:
         if type(record) is not dict:
@@ -154,10 +190,10 @@ class Pipeline:
             )
         return source
 
-    def _record(
+    def _drafts(
         self, source: Source, record: dict[str, Any], work: _Work, transport: int | None
-    ) -> list[Entry] | str:
-        """One record to its entries, or the mapping's reason for ignoring it.
+    ) -> list[_Draft] | str:
+        """One record to its activities, or the mapping's reason for ignoring it.
 
         Raises:
             Refused: the record goes to the rejected store.
@@ -165,39 +201,16 @@ class Pipeline:
         mapped = source.map(record, work.batch.tag, transport)
         if isinstance(mapped, str):
             return mapped
-        if type(mapped) is Activities and mapped.ignored:
-            work.receipt.ignored_inside[source.name] += len(mapped.ignored)
-        try:
-            return [
-                self._entry(activity, source, record, work, transport, output, scan=True)
-                for output, activity in enumerate(mapped)
-            ]
-        except _Suspect as suspect:
-            record = suspect.cleaned
-        mapped = source.map(record, work.batch.tag, transport)
-        if isinstance(mapped, str):
-            return mapped
-        return [
-            self._entry(activity, source, record, work, transport, output, scan=False)
-            for output, activity in enumerate(mapped)
-        ]
+        drafts = []
+        for activity in mapped:
+            drafts.append(self._draft(activity, work, transport))
+        return drafts
 
-    def _entry(
-        self,
-        activity: dict[str, Any],
-        source: Source,
-        record: dict[str, Any],
-        work: _Work,
-        transport: int | None,
-        output: int,
-        *,
-        scan: bool,
-    ) -> Entry:
-        """One mapped activity to the bytes that are stored.
+    def _draft(self, activity: dict[str, Any], work: _Work, transport: int | None) -> _Draft:
+        """Complete one mapped activity and write it as JSON.
 
         Raises:
             Refused: it cannot be kept as an activity.
-            _Suspect: the record holds a secret and must be mapped again without it.
         """
         stages = self.stages
         if stages.pseudonyms:
@@ -205,79 +218,128 @@ class Pipeline:
         stream, ms = stages.normalizer.complete(activity, work.context, transport)
         event = activity["event"]
         given = event.get("id")
-        known = type(given) is str and given != ""
-        if not known:
-            event["id"] = "-"  # the schema wants one; the derived id follows below
+        if type(given) is not str or not given:
+            given, event["id"] = None, _NO_ID  # the derived id follows in _entry
         elif len(given) > MAX_ID:
             self._shorten_id(activity, event, given)
         try:
-            inner, outer = self._parts(activity, event)
-        except TypeError:  # orjson says neither where nor, for some values, anything
+            valid = self._validator.is_valid(activity)
+            return activity, self._written(activity, work), stream, ms, given, valid
+        except (TypeError, ValueError):  # neither says where nor, for some values, anything
             self._closely(activity, whole=True)
-            inner, outer = self._parts(activity, event := activity["event"])
-        if scan and stages.redactor.suspect(inner + outer):
-            cleaned = stages.redactor.clean(record)
-            if cleaned is not record:
-                raise _Suspect(cleaned)
-        large = len(outer) > LOOK_CLOSELY
-        if large or b"null" in outer or not self._validator.is_valid(activity):
-            self._closely(activity, whole=large)
-            inner, outer = self._parts(activity, event := activity["event"])
-        organization = activity.get("organization")
-        owner: str = organization.get("id", "") if organization is not None else ""
-        if known:
-            _id = document_id(source.name, owner, f"id:{given}")
-        else:
-            digest = self._content(activity, record, transport, output)
-            _id = event["id"] = document_id(source.name, owner, work.ordinals.key(digest))
-            inner = orjson.dumps(event, option=_SORTED)
-        if activity["activity"]["timestamp_source"] == "receipt":
-            stamp = activity.pop("@timestamp").encode()
-            inner, outer = self._parts(activity, event)
-        else:
-            stamp = b""
-        return self._stored(inner, outer, stamp, stream, _id, ms, work.context)
+            return activity, self._written(activity, work), stream, ms, given, True
 
-    def _parts(self, activity: dict[str, Any], event: dict[str, Any]) -> tuple[bytes, bytes]:
-        """``event`` and the document around it (with a mark in its place), as JSON.
+    def _written(self, activity: dict[str, Any], work: _Work) -> bytes:
+        """The activity as JSON, with a mark where its hash goes.
 
         Raises:
             TypeError: a value that JSON cannot say.
         """
-        inner = orjson.dumps(event, option=_SORTED)
-        activity["event"] = self._mark
+        event = activity["event"]
+        event["hash"] = self._mark
+        event["ingested"] = work.context.received.text
         try:
-            return inner, orjson.dumps(activity, option=_SORTED)
+            return orjson.dumps(activity, option=_SORTED)
         finally:
-            activity["event"] = event
+            del event["hash"], event["ingested"]
+
+    def _looked_at(
+        self, drafts: list[_Draft], source: Source, index: int, work: _Work
+    ) -> list[Entry] | str:
+        """Entries of a record that holds a secret, or a ``null``, or something like it.
+
+        Raises:
+            Refused: the record goes to the rejected store.
+        """
+        redactor, batch = self.stages.redactor, work.batch
+        record = batch.records[index]
+        if any(redactor.suspect(draft[1]) for draft in drafts):
+            cleaned = redactor.clean(record)
+            if cleaned is not record:
+                record = cleaned
+                transport = batch.times[index] if batch.times is not None else None
+                again = self._drafts(source, record, work, transport)
+                if isinstance(again, str):
+                    return again
+                drafts = again
+        # NaN is written as null without a word, and a field that is null is none.
+        drafts = [
+            (*draft[:5], False) if b"null" in draft[1] else draft for draft in drafts
+        ]
+        return self._entries(drafts, source, index, work, record)
+
+    def _entries(
+        self,
+        drafts: list[_Draft],
+        source: Source,
+        index: int,
+        work: _Work,
+        record: dict[str, Any] | None = None,
+    ) -> list[Entry]:
+        """What is stored of one record.
+
+        Args:
+            record: without its secrets, where it held some.
+
+        Raises:
+            Refused: the record goes to the rejected store.
+        """
+        entries = []
+        for output, draft in enumerate(drafts):
+            activity, body, stream, ms, given, valid = draft
+            large = len(body) > LOOK_CLOSELY
+            if large or not valid:
+                self._closely(activity, whole=large)
+                body = self._written(activity, work)
+            organization = activity.get("organization")
+            owner: str = organization.get("id", "") if organization is not None else ""
+            if given is not None:
+                _id = document_id(source.name, owner, f"id:{given}")
+            else:
+                plain = work.batch.records[index] if record is None else record
+                times = work.batch.times
+                transport = times[index] if times is not None else None
+                digest = self._content(activity, plain, transport, output)
+                _id = document_id(source.name, owner, work.ordinals.key(digest))
+            entries.append(self._stored(activity, body, stream, ms, given, _id, work))
+        return entries
 
     def _stored(
         self,
-        inner: bytes,
-        outer: bytes,
-        stamp: bytes,
+        activity: dict[str, Any],
+        body: bytes,
         stream: str,
-        _id: str,
         ms: int,
-        context: Context,
+        given: str | None,
+        _id: str,
+        work: _Work,
     ) -> Entry:
-        """Hash the canonical bytes (:mod:`activity_center.canonical`) and add the receiver's.
+        """Hash the canonical bytes (:mod:`activity_center.canonical`) and put the hash in.
+
+        They are the body without the receiver's values. Keys are sorted, so what stands
+        around the mark is known: ``"hash":"<mark>","id":"...","ingested":"<time>",...``.
 
         Raises:
             Refused: the document is too large.
         """
-        head, tail = outer.split(self._quoted_mark)
-        hasher = hashlib.sha256(head)
-        hasher.update(inner)
-        hasher.update(tail)
-        digest = hasher.hexdigest()
-        if stamp:
-            head = b'{"@timestamp":"%s",%s' % (stamp, head[1:])
-        ending = f',"hash":"{digest}","ingested":"{context.received.text}"}}'.encode()
-        body = b"".join((head, inner[:-1], ending, tail))
+        mark, received = self._mark_bytes, work.context.received.text
+        # JSON escapes no DEL, but it is rare: looking for that one byte is quicker.
+        at = body.find(_DEL)
+        if not body.startswith(mark, at):
+            at = body.index(mark)
+        head, tail = body[:at], body[at + len(mark) :]
+        if given is None:
+            tail = _BEFORE_ID + _id.encode() + tail[len(_BEFORE_ID) + len(_NO_ID) :]
+        before = tail.index(_INGESTED)
+        after = before + len(_INGESTED) + len(received) + 1
+        front = head[: -len(_HASH)]
+        if activity["activity"]["timestamp_source"] == "receipt":
+            front = b"{" + front[len(_TIMESTAMP) + len(received) + 2 :]
+        digest = hashlib.sha256(front + tail[2:before] + tail[after:]).hexdigest()
+        body = b"".join((head, digest.encode(), tail))
         if len(body) > MAX_EVENT:
             raise Refused("too_large", f"the activity has {len(body)} bytes, more than {MAX_EVENT}")
-        return Entry(stream, _id, ms, digest, body, context.sender.name)
+        return Entry(stream, _id, ms, digest, body, work.context.sender.name)
 
     @staticmethod
     def _shorten_id(activity: dict[str, Any], event: dict[str, Any], given: str) -> None:
@@ -328,7 +390,11 @@ class Pipeline:
             finding = self._validator.explain(activity)
             raise Refused("invalid", finding.detail, finding.path)
 
-    def _reject(self, refused: Refused, record: Any, index: int, work: _Work) -> None:
+    def _reject(
+        self, refused: Refused | RecursionError, record: Any, index: int, work: _Work
+    ) -> None:
+        if isinstance(refused, RecursionError):
+            refused = Refused("too_deep", f"nested deeper than {MAX_DEPTH} levels")
         batch, receipt = work.batch, work.receipt
         reject = Reject(
             reason=refused.reason,
@@ -373,10 +439,3 @@ class _Work:
         self.entries: list[Entry] = []
         self.rejects: list[Reject] = []
 
-
-class _Suspect(Exception):
-    """A record that held a secret; carries the record without it."""
-
-    def __init__(self, cleaned: dict[str, Any]) -> None:
-        super().__init__()
-        self.cleaned = cleaned

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 import re2
@@ -100,11 +103,31 @@ class Redactor:
         options.max_mem = 64 << 20
         options.log_errors = False
         self._scan = re2.compile(scan.encode(), options)
+        self._flags = re2.compile(f"null|{scan}".encode(), options)
         self._names: dict[str, bool] = {}
 
     def suspect(self, body: bytes) -> bool:
         """Whether JSON bytes hold anything that could be a secret (may err to true)."""
         return self._scan.search(body) is not None
+
+    def flagged(self, bodies: Sequence[bytes]) -> set[int]:
+        """Return the indexes of the bodies that need a closer look.
+
+        Those that are suspect, and those that hold ``null`` (which may be a NaN): one
+        pass over all bytes is cheaper than several over each body.
+        """
+        found: set[int] = set()
+        joined = b"\n".join(bodies)
+        match = self._flags.search(joined)
+        if match is None:
+            return found
+        ends = list(accumulate(len(body) + 1 for body in bodies))
+        while match is not None:
+            index = bisect_right(ends, match.start())
+            found.add(index)
+            # On with the next body: a match may begin in one body and end in another.
+            match = self._flags.search(joined, ends[index])
+        return found
 
     def clean(self, value: Any) -> Any:
         """Return ``value`` without secrets; what is clean is returned as it is, not copied."""

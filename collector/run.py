@@ -124,7 +124,7 @@ class Worker:
         adopt(self.spool, root, index, workers)
         self.pipeline = Pipeline(stages(config), self.spool)
         self.client = connect(_named(config.opensearch), timeout=section.deliver.timeout)
-        maintain = connect(config.maintain) if config.maintain else self.client
+        maintain = connect(_named(config.maintainer)) if config.maintain else self.client
         self.deliverer = Deliverer(
             self.spool,
             self.client,

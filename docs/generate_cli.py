@@ -29,9 +29,8 @@ Progress goes to stderr, results to stdout.
 
 def contexts(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
     """Yield a section for ``command`` and for everything below it, in the order of ``--help``."""
-    context = click.Context(
-        command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH
-    )
+    settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+    context = click.Context(command, info_name=name, parent=parent, **settings)
     depth = 2 if parent is None or parent.parent is None else 3
     text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
     yield f"{'#' * depth} {context.command_path}\n\n```text\n{text}\n```\n"

@@ -73,7 +73,7 @@ def command(as_json: bool, config_file: str | None) -> None:
 def _findings(config: Config | None) -> Iterator[Finding]:
     from activity_center.connection import connect
     from activity_center.setup import desired_state, diagnose
-    from activity_center.setup.access import administrator, maintainer
+    from activity_center.setup.access import administrator
     from activity_center.setup.doctor import diagnose_machine
 
     with ExitStack() as stack:
@@ -82,7 +82,7 @@ def _findings(config: Config | None) -> Iterator[Finding]:
         if config is not None:
             delivery = stack.enter_context(closing(connect(config.opensearch)))
             if config.maintain is not None:
-                maintenance = stack.enter_context(closing(connect(maintainer(config))))
+                maintenance = stack.enter_context(closing(connect(config.maintainer)))
         yield from diagnose(
             client, desired_state(config), delivery=delivery, maintenance=maintenance
         )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
 if TYPE_CHECKING:
     from collector.mapping import Source
+
+_AFTER_ALL_SAMPLES: Final = 1_798_761_600_000_000_000
+"""2027-01-01: a time of an event that lies ahead of the receipt would be replaced by it."""
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="For scripts.")
 _dir_option = click.option(
@@ -127,6 +130,9 @@ def show(name: str, sources_dir: Path | None, as_json: bool) -> None:
 def test(name: str | None, sources_dir: Path | None, update: bool, as_json: bool) -> None:
     """Check mappings against their samples: of NAME, or of all.
 
+    Compares the documents that the samples become with those under expected/, less
+    event.ingested and event.hash, and names the rules that no sample reaches.
+
     \b
     Examples:
       activity-center sources test
@@ -136,12 +142,18 @@ def test(name: str | None, sources_dir: Path | None, update: bool, as_json: bool
     Exit codes: 0 all as expected, 1 something differs.
     """
     from collector.mapping import check_samples, unreached
+    from collector.preview import Preview
 
     sources = _load(sources_dir)
+    preview = Preview(sources.values())
+
+    def finish(source: Source, record: dict[str, Any]) -> dict[str, Any]:
+        return preview.documents(record, source=source.name, received=_received())
+
     chosen = [_one(sources, name)] if name else [sources[key] for key in sorted(sources)]
     report = []
     for source in chosen:
-        results = check_samples(source, update=update)
+        results = check_samples(source, finish=finish, update=update)
         report.append(
             {
                 "source": source.name,
@@ -174,20 +186,26 @@ def test(name: str | None, sources_dir: Path | None, update: bool, as_json: bool
 def try_(name: str, file: BinaryIO, sources_dir: Path | None, as_json: bool) -> None:
     """Map NDJSON from FILE (default: standard input) with NAME; print one document a line.
 
-    Ignored records and lines that are no JSON object are told on standard error; with
-    --json they come in line as {"line": 3, "ignored": reason} or {"line": 3, "error": ...}.
+    The documents are those that the collector would store, with an empty configuration.
+    Records that are ignored or rejected, and lines that are no JSON, are told on standard
+    error; with --json they come in line as {"line": 3, "ignored": "..."}, {"line": 3,
+    "rejected": {...}} or {"line": 3, "error": "..."}.
 
     \b
     Examples:
       activity-center sources try native events.ndjson
-      kubectl get --raw /logs/audit.log | activity-center sources try kubernetes-audit
+      tail -n 20 /var/log/kubernetes/audit.log | activity-center sources try kubernetes-audit
       activity-center sources try mine sample.ndjson --sources-dir ./sources | jq .event
 
-    Exit codes: 0 done, 1 a line was no JSON object.
+    Exit codes: 0 done, 1 a record was rejected or a line was no JSON.
     """
     import msgspec
 
-    source = _one(_load(sources_dir), name)
+    from collector.preview import Preview
+
+    sources = _load(sources_dir)
+    source = _one(sources, name)
+    preview = Preview(sources.values())
     failed = False
     for number, line in enumerate(file, 1):
         if not line.strip():
@@ -198,26 +216,32 @@ def try_(name: str, file: BinaryIO, sources_dir: Path | None, as_json: bool) -> 
             failed = True
             _aside(number, "error", f"not JSON: {wrong}", as_json)
             continue
-        if not isinstance(record, dict):
+        made = preview.documents(record, source=source.name)
+        for document in made.get("documents", ()):
+            click.echo(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+        if "ignored" in made:
+            _aside(number, "ignored", made["ignored"], as_json)
+        if "rejected" in made:
             failed = True
-            _aside(number, "error", "not a JSON object", as_json)
-            continue
-        mapped = source.map(record)
-        if isinstance(mapped, str):
-            _aside(number, "ignored", mapped, as_json)
-            continue
-        for activity in mapped:
-            click.echo(json.dumps(activity, ensure_ascii=False, separators=(",", ":")))
-        for reason in getattr(mapped, "ignored", ()):
-            _aside(number, "ignored", reason, as_json)
+            _aside(number, "rejected", made["rejected"], as_json)
     if failed:
         sys.exit(1)
 
 
-def _aside(number: int, kind: str, words: str, as_json: bool) -> None:
+def _received() -> int:
+    """A time of receipt after that of every sample, on machines with any clock."""
+    import time
+
+    return max(time.time_ns(), _AFTER_ALL_SAMPLES)
+
+
+def _aside(number: int, kind: str, words: Any, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"line": number, kind: words}, ensure_ascii=False))
     else:
+        if isinstance(words, dict):
+            path = f" at {words['path']}" if words["path"] else ""
+            words = f"{words['reason']}: {words['detail']}{path}"
         click.echo(f"line {number}: {kind}: {words}", err=True)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from activity_center.config import Cluster
@@ -36,17 +35,4 @@ def administrator(
             api_token=values.get("OPENSEARCH_API_TOKEN", ""),
             ca=values.get("OPENSEARCH_CA", "") or config.opensearch.ca,
         )
-    return maintainer(config)
-
-
-def maintainer(config: Config) -> Cluster:
-    """The second account of the file, at the first one's address unless it has its own."""
-    if config.maintain is None:
-        return config.opensearch
-    if config.maintain.url:
-        return config.maintain
-    return replace(
-        config.maintain,
-        url=config.opensearch.url,
-        ca=config.maintain.ca or config.opensearch.ca,
-    )
+    return config.maintainer

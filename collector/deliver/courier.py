@@ -130,8 +130,9 @@ class Courier:
                 result.again(group, unknown=False)
                 result.unknown |= suspects & {record[0] for record in group}
         while sending:
-            self._send(sending[: self.documents], streams, result)
-            del sending[: self.documents]
+            part = sending[: self.documents]  # what is sent changes that number
+            self._send(part, streams, result)
+            del sending[: len(part)]
             if result.failure is not None:
                 result.again(sending, unknown=False)
                 break
@@ -226,7 +227,9 @@ class Courier:
             result.again(records, unknown=isinstance(wrong, bulk.Unanswered))
         else:
             if self.documents < self._delivery.batch_documents:
-                self.documents = min(self.documents * 2, self._delivery.batch_documents)
+                # Slower than it shrank: a cluster that lacks memory would refuse every second one.
+                more = self.documents + max(1, self.documents // 8)
+                self.documents = min(more, self._delivery.batch_documents)
             self._sort(records, items, streams, result)
 
     def _split(

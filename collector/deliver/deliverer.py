@@ -124,7 +124,7 @@ class Deliverer:
         """Try until all of ``records`` are settled; ``False`` when abandoned."""
         suspects, floors = self._history(records)
         pending, lost = records, set(suspects)
-        tries = answered = 0
+        tries = answered = fruitless = 0
         while pending:
             pending = self._park_known(pending)
             result = self.attempt(pending, suspects, floors, fresh=tries > 0)
@@ -135,12 +135,14 @@ class Deliverer:
             self.note(result.failure)
             self._park(result)
             self.keep_refused(result)
+            # Small requests that get through one by one are progress, not one long failure.
+            fruitless = 1 if len(result.retry) < len(pending) else fruitless + 1
             pending = result.retry
             suspects = (suspects & {record[0] for record in pending}) | result.unknown
             lost |= result.unknown
             if pending:
                 tries += 1
-                if not self.pause(tries):
+                if not self.pause(fruitless):
                     return False
         if lost:
             self._look_again(records, lost, floors)

@@ -14,11 +14,14 @@ import msgspec
 from activity_center.errors import SourceError
 from collector.mapping.source import Source
 
-Finish = Callable[[Source, dict[str, Any], list[dict[str, Any]]], Any]
-"""(source, record, its mapped activities) -> what is compared: the later stages go here."""
+Finish = Callable[[Source, dict[str, Any]], dict[str, Any]]
+"""(source, record) -> what the later stages make of it: ``{"documents": [...]}`` and the like."""
 
 VOLATILE: Final = ("event.ingested", "event.hash")
-"""Fields that differ from run to run; the tester leaves them out."""
+"""Fields that differ from run to run, or with every other field; the tester leaves them out."""
+_OF_RECEIPT: Final = ("@timestamp", "event.id")
+"""What also differs for a record without any time of its own: it is a new event each time."""
+_KINDS: Final = ("activities", "documents")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,9 @@ class SampleResult:
         expected: the file under ``expected/``.
         records: number of records in the sample.
         difference: unified diff from expected to actual; empty when they agree.
-        actual: what the mapping gives: per record ``{"activities": [...]}`` or
-            ``{"ignored": reason}``.
+        actual: per record what it gives: ``{"activities": [...]}`` as mapped, or
+            ``{"documents": [...]}`` or ``{"rejected": {...}}`` after later stages; or
+            ``{"ignored": reason}``. ``ignored_inside`` has the reasons of records inside it.
     """
 
     sample: Path
@@ -56,7 +60,7 @@ def check_samples(
     """Map every sample of ``source`` and compare with what is expected.
 
     Args:
-        finish: later stages; default: the mapped activities themselves.
+        finish: later stages; without, the mapped activities themselves are compared.
         volatile: dotted fields to leave out of both sides.
         update: write what the mapping gives to ``expected/`` instead of comparing.
 
@@ -125,15 +129,14 @@ def _outcome(
     mapped = source.map(record)
     if isinstance(mapped, str):
         return {"ignored": mapped}
+    result = {"activities": list(mapped)} if finish is None else finish(source, record)
+    for kind in _KINDS:
+        for one in result.get(kind, ()):
+            timeless = one.get("activity", {}).get("timestamp_source") == "receipt"
+            for name in (*volatile, *(_OF_RECEIPT if timeless else ())):
+                _leave_out(one, name.split("."))
     ignored = getattr(mapped, "ignored", ())
-    shown = list(mapped) if finish is None else finish(source, record, list(mapped))
-    for activity in shown if isinstance(shown, list) else ():
-        for name in volatile:
-            _leave_out(activity, name.split("."))
-    result: dict[str, Any] = {"activities": shown}
-    if ignored:
-        result["ignored_inside"] = list(ignored)
-    return result
+    return {**result, "ignored_inside": list(ignored)} if ignored else result
 
 
 def _leave_out(activity: Any, path: list[str]) -> None:
@@ -157,8 +160,9 @@ def unreached(source: Source, results: list[SampleResult]) -> list[str]:
             reasons.update(outcome.get("ignored_inside", ()))
             if "ignored" in outcome:
                 reasons.add(outcome["ignored"])
-            for activity in outcome.get("activities", ()):
-                seen.update(_names(activity, ""))
+            for kind in _KINDS:
+                for one in outcome.get(kind, ()):
+                    seen.update(_names(one, ""))
     missing = [f"field {name}" for name in source.fields if name not in seen]
     return missing + [f"reason {one!r}" for one in source.reasons if one not in reasons]
 

@@ -47,7 +47,8 @@ def tree_of(fields: Mapping[str, Field], never: Iterable[str]) -> Tree:
 
 def _note_leaves(node: dict[Any, Any]) -> None:
     groups = [child for child in node.values() if isinstance(child, dict)]
-    node[_LEAVES] = frozenset(key for key, child in node.items() if not isinstance(child, dict))
+    leaves = frozenset(key for key, child in node.items() if not isinstance(child, dict))
+    node[_LEAVES] = leaves
     for group in groups:
         _note_leaves(group)
 
@@ -57,44 +58,74 @@ def take(tree: Tree, record: dict[Any, Any], out: dict[str, Any]) -> dict[Any, A
 
     ``record`` is not changed. ``null`` says nothing and is left out.
     """
-    rest: dict[Any, Any] = {}
+    if not out:
+        taken, rest = _split(tree, record)
+        out.update(taken)
+        return rest
+    rest = {}
     dotted = False
     for key, value in record.items():
         node = tree.get(key)
-        if node is None:
-            rest[key] = value
-            if type(key) is str and "." in key:
-                dotted = True
-        elif type(node) is dict:
-            if type(value) is not dict:
-                if value is not None:
-                    rest[key] = value
-            elif key in out:
-                left = take(node, value, out[key])
-                if left:
-                    rest[key] = left
-            elif value.keys() <= node[_LEAVES]:  # the usual case: nothing but fields
-                inner = value.copy()
-                if None in inner.values():
-                    inner = {name: one for name, one in inner.items() if one is not None}
-                if inner:
-                    out[key] = inner
-            else:
-                inner = {}
-                left = take(node, value, inner)
-                if inner:
-                    out[key] = inner
-                if left:
-                    rest[key] = left
-        elif value is not None:
+        if type(node) is dict and type(value) is dict:
             if key in out:
-                rest[key] = value
+                left = take(node, value, out[key])
             else:
-                out[key] = value
+                inner, left = _split(node, value)
+                if inner:
+                    out[key] = inner
+            if left:
+                rest[key] = left
+        elif node is None or type(node) is dict or key in out:
+            if node is None or value is not None:
+                rest[key] = value
+                dotted = dotted or _is_dotted(key)
+        elif value is not None:
+            out[key] = value
     if dotted:
-        for key in [one for one in rest if type(one) is str and "." in one]:
-            _expand(tree, key, rest, out)
+        _expand_all(tree, rest, out)
     return rest
+
+
+def _split(tree: Tree, group: dict[Any, Any]) -> tuple[dict[str, Any], dict[Any, Any]]:
+    """Return the fields in ``group`` and the rest of it, both in new dicts."""
+    taken: dict[str, Any] = {}
+    rest: dict[Any, Any] = {}
+    dotted = False
+    get = tree.get
+    for key, value in group.items():
+        node = get(key)
+        if type(node) is dict:
+            if type(value) is dict:
+                # Mostly a group holds fields alone, none of them null: one call each tells.
+                if node[_LEAVES].issuperset(value):
+                    inner = value.copy()
+                    if not all(inner.values()) and None in inner.values():
+                        inner = {name: one for name, one in inner.items() if one is not None}
+                else:
+                    inner, left = _split(node, value)
+                    if left:
+                        rest[key] = left
+                if inner:
+                    taken[key] = inner
+            elif value is not None:
+                rest[key] = value
+        elif node is None:
+            rest[key] = value
+            dotted = dotted or _is_dotted(key)
+        elif value is not None:
+            taken[key] = value
+    if dotted:
+        _expand_all(tree, rest, taken)
+    return taken, rest
+
+
+def _is_dotted(key: Any) -> bool:
+    return type(key) is str and "." in key
+
+
+def _expand_all(tree: Tree, rest: dict[Any, Any], out: dict[str, Any]) -> None:
+    for key in [one for one in rest if _is_dotted(one)]:
+        _expand(tree, key, rest, out)
 
 
 def _expand(tree: Tree, key: str, rest: dict[Any, Any], out: dict[str, Any]) -> None:

@@ -22,6 +22,14 @@ from collector.records import Sender
 
 _ECS: Final = {"version": ECS_VERSION}
 _PEOPLE: Final = ("target", "effective")
+_RELATED: Final = (
+    ("ip", "source", ("ip",)),
+    ("ip", "client", ("ip",)),
+    ("hosts", "host", ("name", "hostname")),
+)
+"""(key of ``related``, group, its fields)."""
+MAX_IDS: Final = 10_000
+"""Organization ids are the senders': no more than this many are remembered."""
 
 
 @dataclass(slots=True)
@@ -91,6 +99,7 @@ class Normalizer:
         self._own = frozenset(id_ for id_, one in organizations.items() if one.own_streams)
         self._default_class = default_class
         self._streams: dict[tuple[str, str, str | None], str] = {}
+        self._ids: set[str] = set()
 
     def complete(
         self, activity: dict[str, Any], context: Context, transport_time: int | None
@@ -166,8 +175,7 @@ class Normalizer:
             elif "type" not in resource:
                 resource["type"] = known.resource
 
-    @staticmethod
-    def _organization(activity: dict[str, Any], sender: Sender) -> str | None:
+    def _organization(self, activity: dict[str, Any], sender: Sender) -> str | None:
         organization = activity.get("organization")
         id_ = organization.get("id") if type(organization) is dict else None
         if id_ is None:
@@ -175,7 +183,7 @@ class Normalizer:
             if id_ is not None:
                 activity["organization"] = {**(organization or {}), "id": id_}
             return id_
-        if type(id_) is not str or ORGANIZATION_ID.fullmatch(id_) is None:
+        if type(id_) is not str or not self._is_id(id_):
             raise Refused(
                 "invalid",
                 f"organization.id must match {ORGANIZATION_ID.pattern}",
@@ -188,6 +196,15 @@ class Normalizer:
                 "/organization/id",
             )
         return id_
+
+    def _is_id(self, text: str) -> bool:
+        if text in self._ids:
+            return True
+        if ORGANIZATION_ID.fullmatch(text) is None:
+            return False
+        if len(self._ids) < MAX_IDS:
+            self._ids.add(text)
+        return True
 
     @staticmethod
     def _time(
@@ -239,7 +256,6 @@ class Normalizer:
     def _people(activity: dict[str, Any], ours: dict[str, Any], sender: Sender) -> None:
         """``related.*`` and whether an approver counts as authenticated."""
         users: dict[str, None] = {}
-        addresses: dict[str, None] = {}
         user = activity.get("user")
         if user is not None:
             _names(user, users)
@@ -253,27 +269,25 @@ class Normalizer:
             _names(approver, users)
             if type(approver) is dict:
                 approver["authenticated"] = "approver" in sender.may_assert
-        for place in ("source", "client"):
-            side = activity.get(place)
-            if side is not None:
-                address = side.get("ip")
-                if type(address) is str:
-                    addresses[address] = None
-        hosts: dict[str, None] = {}
-        host = activity.get("host")
-        if host is not None:
-            for key in ("name", "hostname"):
-                if type(host.get(key)) is str:
-                    hosts[host[key]] = None
-        if not (users or addresses or hosts):
+        found: dict[str, list[str]] = {"user": list(users)} if users else {}
+        for key, place, names in _RELATED:
+            group = activity.get(place)
+            if group is not None:
+                for name in names:
+                    value = group.get(name)
+                    if type(value) is str:
+                        values = found.setdefault(key, [])
+                        if value not in values:
+                            values.append(value)
+        if not found:
             return
         related = activity.get("related")
         if related is None:
-            related = activity["related"] = {}
-        for key, found in (("user", users), ("ip", addresses), ("hosts", hosts)):
-            if found:
-                given = related.get(key)
-                related[key] = list(found) if given is None else _merged(given, found)
+            activity["related"] = found
+            return
+        for key, more in found.items():
+            given = related.get(key)
+            related[key] = more if given is None else _merged(given, more)
 
 
 def _transport(unix: int) -> Moment | None:
@@ -292,6 +306,6 @@ def _names(user: Any, into: dict[str, None]) -> None:
             into[value] = None
 
 
-def _merged(given: Any, found: dict[str, None]) -> list[Any]:
+def _merged(given: Any, found: list[str]) -> list[Any]:
     values = given if type(given) is list else [given]
     return [*values, *(value for value in found if value not in values)]

@@ -7,6 +7,7 @@ value itself, or its JSON text where it is not a string.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -14,6 +15,7 @@ import orjson
 MAX_LEAVES: Final = 500
 """Above this many changed leaves the difference is told by top-level fields only."""
 _ABSENT: Final = object()
+_FIRST: Final = itemgetter(0)
 
 
 def wrap(state: Any) -> dict[str, Any]:
@@ -34,30 +36,36 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> list[dict[str, str]]
     Nested objects are compared leaf by leaf under dotted names; lists as a whole. A
     value that is missing on one side is missing from its entry.
     """
-    found: list[tuple[str, Any, Any]] = []
+    found: list[dict[str, str]] = []
     if not _compare(old, new, "", found):
-        found = [
-            (key, old.get(key, _ABSENT), new.get(key, _ABSENT))
-            for key in sorted({*old, *new}, key=str)
-            if old.get(key, _ABSENT) != new.get(key, _ABSENT)
-        ]
-    return [_entry(*one) for one in found]
+        found.clear()
+        for name, before, after in _changed(old, new):
+            found.append(_entry(name, before, after))
+    return found
+
+
+def _changed(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return (key, before, after) of what differs, in the order of the keys."""
+    changed = []
+    for key in old if old.keys() == new.keys() else {**old, **new}:
+        before, after = old.get(key, _ABSENT), new.get(key, _ABSENT)
+        if before is not after and (type(before) is not type(after) or before != after):
+            changed.append((str(key), before, after))
+    if len(changed) > 1:
+        changed.sort(key=_FIRST)
+    return changed
 
 
 def _compare(
-    old: dict[str, Any], new: dict[str, Any], prefix: str, found: list[tuple[str, Any, Any]]
+    old: dict[str, Any], new: dict[str, Any], prefix: str, found: list[dict[str, str]]
 ) -> bool:
-    """Collect differing leaves into ``found``; false once there are too many."""
-    for key in sorted({*old, *new}, key=str):
-        before, after = old.get(key, _ABSENT), new.get(key, _ABSENT)
-        if before is after or (type(before) is type(after) and before == after):
-            continue
-        name = f"{prefix}{key}"
+    """Collect entries of differing leaves into ``found``; false once there are too many."""
+    for key, before, after in _changed(old, new):
         if type(before) is dict and type(after) is dict:
-            if not _compare(before, after, name + ".", found):
+            if not _compare(before, after, f"{prefix}{key}.", found):
                 return False
         else:
-            found.append((name, before, after))
+            found.append(_entry(f"{prefix}{key}", before, after))
             if len(found) > MAX_LEAVES:
                 return False
     return True
@@ -66,13 +74,11 @@ def _compare(
 def _entry(name: str, before: Any, after: Any) -> dict[str, str]:
     entry = {"field": name}
     if before is not _ABSENT:
-        entry["old"] = _text(before)
+        entry["old"] = before if type(before) is str else _json(before)
     if after is not _ABSENT:
-        entry["new"] = _text(after)
+        entry["new"] = after if type(after) is str else _json(after)
     return entry
 
 
-def _text(value: Any) -> str:
-    return (
-        value if type(value) is str else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-    )
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -8,11 +8,14 @@ depends on who received the event or when.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-from typing import Any
+from binascii import b2a_base64
+from typing import Any, Final
 
 import orjson
+
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+"""The alphabet of RFC 4648, section 5."""
 
 
 def document_id(source: str, organization: str, key: str) -> str:
@@ -23,7 +26,8 @@ def document_id(source: str, organization: str, key: str) -> str:
         key: ``"id:" + event.id``, or ``"content:" + content_key(...)``.
     """
     text = f"{source}\0{organization}\0{key}".encode("utf-8", "surrogatepass")
-    return base64.urlsafe_b64encode(hashlib.sha256(text).digest()[:21]).decode()
+    digest = hashlib.sha256(text).digest()
+    return b2a_base64(digest[:21], newline=False).translate(_URL_SAFE).decode()
 
 
 def content_key(record: dict[str, Any], time: int | str | None, output: int) -> bytes:

@@ -15,7 +15,7 @@ PAST_LIMIT: Final = 10 * 365 * 86_400_000
 FUTURE_LIMIT: Final = 600_000
 """Furthest acceptable future, ms: ten minutes (clocks differ)."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_UTC_OFFSETS: Final = frozenset({timedelta(0), None})
+_MICROSECOND: Final = len("2026-11-25T02:34:56.123456")
 
 
 class Moment(NamedTuple):
@@ -46,10 +46,29 @@ def from_nanoseconds(unix: int) -> Moment:
 def parse(value: Any) -> Moment | None:
     """Return the moment that a producer's value names, or ``None`` if it names none."""
     if type(value) is str:
+        # What most programs send, and nearly always another value: no use to remember it.
+        if value[_MICROSECOND:] in ("Z", "+00:00"):
+            return _utc(value) or _parse_text(value)
         return _parse_text(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return _parse_number(value)
+
+
+def _utc(value: str) -> Moment | None:
+    """Return the moment of ``YYYY-MM-DDTHH:MM:SS.ffffff`` in UTC, ``None`` for other forms."""
+    # Of the forms of this length that fromisoformat() takes, only this one has all three.
+    if not (value[10] == "T" and value[19] == "." and value[7] == "-"):
+        return None
+    try:
+        since = datetime.fromisoformat(value) - _EPOCH
+    except ValueError:
+        return None
+    return Moment(_milliseconds(since), f"{value[:_MICROSECOND]}Z", "")
+
+
+def _milliseconds(since: timedelta) -> int:
+    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
 
 
 @lru_cache(maxsize=4096)
@@ -72,12 +91,12 @@ def _parse_text(value: str) -> Moment | None:
             return _parse_number(int(value)) if len(value) >= 9 else None
         moment = moment.replace(tzinfo=UTC)
     offset = moment.utcoffset()
-    try:
-        utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    except OverflowError:
-        return None
-    claimed = "" if offset in _UTC_OFFSETS else _offset(offset)
-    return Moment((utc - _EPOCH) // timedelta(milliseconds=1), _text(utc), claimed)
+    if offset:
+        try:
+            moment = moment.astimezone(UTC)
+        except OverflowError:
+            return None
+    return Moment(_milliseconds(moment - _EPOCH), _text(moment), _offset(offset) if offset else "")
 
 
 def _parse_number(value: float) -> Moment | None:
@@ -100,8 +119,8 @@ def _parse_number(value: float) -> Moment | None:
         return None
 
 
-def _offset(offset: timedelta | None) -> str:
-    minutes = (offset or timedelta(0)) // timedelta(minutes=1)
+def _offset(offset: timedelta) -> str:
+    minutes = offset // timedelta(minutes=1)
     sign = "-" if minutes < 0 else "+"
     return f"{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
 

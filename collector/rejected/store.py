@@ -11,45 +11,32 @@ checkpoints only. All workers share one store; SQLite's locks let them.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import sqlite3
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from activity_center.errors import ConfigError, SpoolFailed, SpoolFull
 from collector.records import Reject
-from collector.spool.files import make_folder, replace_file, sync_folder
+from collector.rejected.database import DATABASE, connect
+from collector.spool.files import make_folder, replace_file
 from collector.spool.segments import trouble
 
-DATABASE: Final = "store.sqlite"
 RAW: Final = "raw"
-LOCK: Final = "lock"
 DEFAULT_QUOTA: Final = 1024**3
 SENDER_SHARE: Final = 0.5
 """Of the quota: what the rejects of one sender may take, so that it cannot fill it for all."""
 RESERVE: Final = 0.1
 """Beyond the quota: room for what is refused after it was accepted."""
 _ROW_BYTES: Final = 256
-_BUSY_SECONDS: Final = 30.0
+_PAGE: Final = 200
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS rejected (
-    id TEXT PRIMARY KEY, received INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
-    path TEXT NOT NULL, record BLOB, raw_length INTEGER, raw_sha256 TEXT, sender TEXT NOT NULL,
-    source TEXT NOT NULL, tag TEXT NOT NULL, size INTEGER NOT NULL, replayed INTEGER
-);
-CREATE INDEX IF NOT EXISTS rejected_received ON rejected (received, id);
-CREATE INDEX IF NOT EXISTS rejected_replayed ON rejected (replayed) WHERE replayed IS NOT NULL;
-CREATE TABLE IF NOT EXISTS usage (sender TEXT PRIMARY KEY, bytes INTEGER NOT NULL);
-PRAGMA user_version = 1;
-"""
 _COLUMNS: Final = (
     "id, received, reason, detail, path, record, raw_length, raw_sha256, sender, source, tag,"
     " size, replayed"
@@ -116,7 +103,7 @@ class RejectedStore:
             )
         try:
             make_folder(folder / RAW)
-            self._database = _connect(folder)
+            self._database = connect(folder)
         except (OSError, sqlite3.Error) as wrong:
             raise SpoolFailed(f"cannot open: {wrong}", where=str(folder / DATABASE)) from wrong
 
@@ -147,7 +134,8 @@ class RejectedStore:
                 if reject.raw is not None and not path.exists():
                     fresh_files.append(path)
                     replace_file(path, reject.raw, durable=True)
-            self._commit(rows, reserve=reserve)
+            with self._transaction():
+                self._insert(rows, reserve=reserve)
         except BaseException as wrong:
             for path in fresh_files:
                 path.unlink(missing_ok=True)
@@ -156,12 +144,19 @@ class RejectedStore:
             raise
         return [row[0] for row in rows]
 
-    def _commit(self, rows: list[tuple[Any, ...]], *, reserve: bool) -> None:
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit what is done inside, or nothing of it.
+
+        Raises:
+            SpoolFull: no room on the disk.
+            SpoolFailed: the disk failed.
+        """
         try:
             with self._lock:
                 self._database.execute("BEGIN IMMEDIATE")
                 try:
-                    self._insert(rows, reserve=reserve)
+                    yield
                     self._database.execute("COMMIT")
                 finally:
                     if self._database.in_transaction:
@@ -182,8 +177,9 @@ class RejectedStore:
         sender: str | None = None,
         limit: int | None = None,
         replayed: bool | None = None,
+        newest: int | None = None,
     ) -> Iterator[Rejected]:
-        """Yield rows, oldest first.
+        """Yield rows, oldest first, those of one chunk in the order in which they came.
 
         Args:
             since: Unix time of receipt in ns, from then on.
@@ -191,22 +187,24 @@ class RejectedStore:
             sender: the name of a sender.
             limit: at most so many.
             replayed: only those that were, or were not, replayed.
+            newest: only what was there when :meth:`newest` returned this.
         """
-        where, values = _where(since, reason, sender, replayed)
-        last: tuple[int, str] = (-(2**63), "")
+        where, values = _where(since, reason, sender, replayed, newest)
+        last = (-(2**63), 0)
         left = limit if limit is not None else 2**62
         while left > 0:
             page = self._query(
-                f"SELECT {_COLUMNS} FROM rejected WHERE {where} AND (received, id) > (?, ?)"  # noqa: S608 - constants
-                " ORDER BY received, id LIMIT ?",
-                [*values, *last, min(left, 200)],
+                f"SELECT {_COLUMNS}, rowid FROM rejected"  # noqa: S608 - constants
+                f" WHERE {where} AND (received, rowid) > (?, ?)"
+                " ORDER BY received, rowid LIMIT ?",
+                [*values, *last, min(left, _PAGE)],
             )
-            for row in page:
+            for *row, _ in page:
                 yield Rejected(*row)
-            if len(page) < min(left, 200):
+            if len(page) < min(left, _PAGE):
                 return
             left -= len(page)
-            last = (page[-1][1], page[-1][0])
+            last = (page[-1][1], page[-1][-1])
 
     def count(
         self,
@@ -220,6 +218,10 @@ class RejectedStore:
         where, values = _where(since, reason, sender, replayed)
         rows = self._query(f"SELECT count(*) FROM rejected WHERE {where}", values)  # noqa: S608 - constants
         return int(rows[0][0])
+
+    def newest(self) -> int:
+        """Return a mark of what is there now."""
+        return int(self._query("SELECT coalesce(max(rowid), 0) FROM rejected", [])[0][0])
 
     def get(self, id_: str) -> Rejected | None:
         """Return the row ``id_``, or ``None``."""
@@ -240,10 +242,27 @@ class RejectedStore:
 
     def mark_replayed(self, id_: str) -> None:
         """Note that the record was sent again and accepted."""
-        with self._lock:
+        with self._transaction():
             self._database.execute(
                 "UPDATE rejected SET replayed = ? WHERE id = ?", [time.time_ns(), id_]
             )
+
+    def discard(self, ids: Sequence[str]) -> None:
+        """Delete rows and their raw files for good.
+
+        Raises:
+            SpoolFailed: the disk failed.
+        """
+        with self._transaction():
+            freed: Counter[str] = Counter()
+            for id_ in ids:
+                for sender, size in self._database.execute(
+                    "DELETE FROM rejected WHERE id = ? RETURNING sender, size", [id_]
+                ).fetchall():
+                    freed[sender] += size
+            self._change_usage(freed, -1)
+        for id_ in ids:
+            self.raw_path(id_).unlink(missing_ok=True)
 
     @property
     def used_bytes(self) -> int:
@@ -315,27 +334,6 @@ class RejectedStore:
             return self._database.execute(statement, values).fetchall()
 
 
-def _connect(folder: Path) -> sqlite3.Connection:
-    """Open the database, one process at a time: SQLite does not wait while WAL begins."""
-    handle = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        path = folder / DATABASE
-        if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-            sync_folder(folder)
-        database = sqlite3.connect(
-            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        if database.execute("PRAGMA user_version").fetchone()[0] == 0:
-            database.executescript(_SCHEMA)
-        return database
-    finally:
-        os.close(handle)
-
-
 def _numbered(rejects: Sequence[Reject]) -> Iterator[tuple[Reject, int]]:
     """Yield each reject with its ordinal among equal ones of this call."""
     seen: Counter[Reject] = Counter()
@@ -368,10 +366,19 @@ def _row(reject: Reject, ordinal: int) -> tuple[Any, ...]:
 
 
 def _where(
-    since: int | None, reason: str | None, sender: str | None, replayed: bool | None
+    since: int | None,
+    reason: str | None,
+    sender: str | None,
+    replayed: bool | None,
+    newest: int | None = None,
 ) -> tuple[str, list[Any]]:
     parts, values = ["1"], []
-    for column, value in (("received >=", since), ("reason =", reason), ("sender =", sender)):
+    for column, value in (
+        ("received >=", since),
+        ("reason =", reason),
+        ("sender =", sender),
+        ("rowid <=", newest),
+    ):
         if value is not None:
             parts.append(f"{column} ?")
             values.append(value)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from activity_center.errors import ActivityCenterError
+from activity_center.errors import ActivityCenterError, SpoolFailed
 from collector.spool import layout
 from collector.spool.accounts import Accounts, by_sender
 from collector.spool.layout import Record
@@ -44,6 +44,7 @@ class Parking:
         self._segment_bytes = segment_bytes
         self._damaged = damaged
         self._lock = threading.RLock()
+        self._closed = False
         self._logs: dict[str, SegmentLog] = {}
         self._counts: dict[str, int] = {}
         parked = folder / layout.PARKED
@@ -69,6 +70,8 @@ class Parking:
             SpoolFailed: the disk failed.
         """
         with self._lock:
+            if self._closed:
+                raise SpoolFailed("the spool is closed")
             fresh = stream not in self._logs
             log = self._logs[stream] if not fresh else self._open(stream)
             blob, kept = layout.encode_records(log.next_position, [entry for *_, entry in records])
@@ -85,11 +88,13 @@ class Parking:
         """Return the next parked records of ``stream``, in the order in which they came."""
         with self._lock:
             log = self._logs.get(stream)
-            return log.read(documents, size) if log else []
+            return log.read(documents, size) if log and not self._closed else []
 
     def settle(self, stream: str, records: list[Record]) -> None:
         """All of a batch that :meth:`take` gave is delivered or rejected."""
         with self._lock:
+            if self._closed:
+                return
             self.accounts.remove(len(records), by_sender(records))
             self._counts[stream] = max(0, self._counts[stream] - len(records))
             log = self._logs[stream]
@@ -99,11 +104,13 @@ class Parking:
     def drop_empty(self, stream: str) -> None:
         """Forget ``stream`` if nothing of it is parked any more."""
         with self._lock:
-            self._drop_empty(stream)
+            if not self._closed:
+                self._drop_empty(stream)
 
     def close(self) -> None:
         """Save the cursors and close the files."""
         with self._lock:
+            self._closed = True
             for log in self._logs.values():
                 log.close()
 

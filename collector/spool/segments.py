@@ -125,7 +125,7 @@ class SegmentLog:
             self.next_position = segment.last + 1
 
     def begin_segment(self, first: int) -> None:
-        """Begin a segment whose first position is ``first``, at the earliest.
+        """Begin a segment whose first position is ``first``.
 
         Raises:
             SpoolFull: no room.
@@ -218,8 +218,7 @@ class SegmentLog:
                 break
             try:
                 reader = self._reader_of(segment)
-                before = reader.last
-                item = reader.next(end)
+                before, item = reader.last, reader.next(end)
                 if isinstance(item, Damage):
                     # Reported by itself, so that a report that fails loses no record.
                     if not found:
@@ -269,7 +268,7 @@ class SegmentLog:
         except OSError as wrong:
             raise trouble(wrong, segment.path) from wrong
         if self._reader.header_damaged:
-            _log.warning("spool segment header damaged", segment=segment.path.name)
+            _log.warning("header of a segment damaged", segment=segment.path.name)
         for position, offset in segment.hints:
             if position <= self.place:
                 self._reader.offset, self._reader.last = offset, position - 1

@@ -144,6 +144,7 @@ def test_a_stale_page_is_drift(script: str, page: str, tmp_path: Path) -> None:
     """``--check`` exits with 2 on a stale page and names the command; without it, it mends."""
     for name in (f"{script}.py", "cli.md", "configuration.md", "operations.md"):
         (tmp_path / name).write_text((DOCS / name).read_text(encoding="utf-8"), encoding="utf-8")
+    assert run_script(tmp_path / f"{script}.py").returncode == 0
     good = (tmp_path / page).read_text(encoding="utf-8")
     spoil(tmp_path / page)
     found = run_script(tmp_path / f"{script}.py", "--check")
@@ -178,7 +179,7 @@ def test_every_help_has_an_example() -> None:
     """Each verb's help shows how it is typed, not only what its options are called."""
     without = []
     page = (DOCS / "cli.md").read_text(encoding="utf-8")
-    for name, help_ in re.findall(r"^##+ (.+)\n\n```text\n(.*?)\n```", page, re.M | re.S):
+    for name, help_ in re.findall(r"^##+ ([^\n]+)\n\n```text\n(.*?)\n```", page, re.M | re.S):
         is_group = "\nCommands:\n" in help_
         _, _, below_usage = help_.partition("\n")
         if not is_group and name not in below_usage:

@@ -104,7 +104,7 @@ def _tokens(value: Any) -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(SOURCES))
 @given(data=st.data())
-@settings(max_examples=4000, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=250, suppress_health_check=list(HealthCheck), deadline=None)
 def test_nothing_is_lost(name: str, data: st.DataObject) -> None:
     """Each leaf of a record is in its activities, unless drop or redact took it."""
     source = SOURCES[name]

@@ -57,17 +57,15 @@ def test_later_stages_and_volatile_fields(mapping: Mapping) -> None:
     _sample(source, "a.json", '{"m": 1}')
     calls: list[str] = []
 
-    def finish(
-        one: Source, record: dict[str, Any], activities: list[dict[str, Any]]
-    ) -> list[dict[str, Any]]:
+    def finish(one: Source, record: dict[str, Any]) -> dict[str, Any]:
         calls.append(one.name)
         assert record == {"m": 1}
-        return [{**activities[0], "event": {"hash": len(calls), "ingested": 1, "id": "x"}}]
+        return {"documents": [{"event": {"hash": len(calls), "ingested": 1, "id": "x"}}]}
 
     check_samples(source, finish=finish, update=True)
     (result,) = check_samples(source, finish=finish)
     assert result.passed
-    assert result.actual[0]["activities"] == [{"message": 1, "event": {"id": "x"}}]
+    assert result.actual == [{"documents": [{"event": {"id": "x"}}]}]
     assert calls == ["mine", "mine"]
 
 

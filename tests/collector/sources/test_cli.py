@@ -62,7 +62,7 @@ def test_test_fails_until_updated(own: Path) -> None:
     folder = ("--sources-dir", str(own))
     failed = _run("test", "mine", *folder)
     assert failed.returncode == 1
-    assert '+        "message": "x"' in failed.stdout
+    assert '"message": "x"' in failed.stdout
     assert _run("test", "mine", "--update", *folder).returncode == 0
     passed = _run("test", "mine", "--json", *folder)
     assert passed.returncode == 0
@@ -85,13 +85,16 @@ def test_try_gives_a_document_a_line(own: Path) -> None:
     tried = _run("try", "mine", *folder, stdin=text)
     assert tried.returncode == 1
     (line,) = tried.stdout.splitlines()
-    assert json.loads(line)["message"] == "x"
+    document = json.loads(line)
+    assert document["message"] == "x"
+    assert document["event"]["category"] == ["host", "configuration"]
     assert "line 3: ignored: noise" in tried.stderr
     assert "line 4: error: not JSON" in tried.stderr
-    assert "line 5: error: not a JSON object" in tried.stderr
+    assert "line 5: rejected: not_an_object" in tried.stderr
     asides = _run("try", "mine", "--json", *folder, stdin=text).stdout.splitlines()
     assert json.loads(asides[1]) == {"line": 3, "ignored": "noise"}
     assert set(json.loads(asides[2])) == {"line", "error"}
+    assert json.loads(asides[3])["rejected"]["reason"] == "not_an_object"
     file = own / "mine" / "samples" / "a.ndjson"
     assert _run("try", "mine", str(file), *folder).returncode == 0
 

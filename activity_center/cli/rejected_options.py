@@ -1,0 +1,123 @@
+"""Options and look-ups that the verbs under ``activity-center rejected`` share."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from activity_center.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collector.rejected import Rejected, RejectedStore
+
+_UNITS: Final = {"m": 60, "h": 3600, "d": 86400}
+
+
+def store_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say where the store is."""
+    for option in (
+        click.option(
+            "--data-dir",
+            type=click.Path(file_okay=False),
+            help="The collector's data_dir, instead of --config.",
+        ),
+        click.option(
+            "--config",
+            "config_file",
+            type=click.Path(exists=True, dir_okay=False),
+            help="The collector's configuration; its data_dir is used.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def filter_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that choose records."""
+    for option in (
+        click.option("--sender", help="Only from this sender."),
+        click.option("--reason", help="Only with this reason, such as invalid or no_source."),
+        click.option(
+            "--since",
+            help="Only received since: 30m, 24h, 7d, or a time such as 2026-11-24T13:00Z.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+class Store:
+    """The store that the options name, opened for reading."""
+
+    def __init__(self, config_file: str | None, data_dir: str | None) -> None:
+        if (config_file is None) == (data_dir is None):
+            raise click.UsageError("give either --config FILE or --data-dir DIR")
+        if config_file is not None:
+            from activity_center.config import load
+
+            data_dir = load(config_file).collector.data_dir
+        self._folder = Path(str(data_dir)) / "rejected"
+
+    def __enter__(self) -> RejectedStore:
+        from collector.rejected import RejectedStore
+
+        self._store = RejectedStore(self._folder, create=False)
+        return self._store
+
+    def __exit__(self, *_: object) -> None:
+        self._store.close()
+
+
+def chosen(
+    since: str | None, reason: str | None, sender: str | None, replayed: bool
+) -> dict[str, Any]:
+    """Return the arguments of :meth:`collector.rejected.RejectedStore.select`.
+
+    Args:
+        replayed: also those that were sent again.
+
+    Raises:
+        click.UsageError: no such reason, or no such time.
+    """
+    from collector.records import REASONS
+
+    if reason is not None and reason not in REASONS:
+        raise click.UsageError(f"no such reason: {reason}; one of {', '.join(sorted(REASONS))}")
+    return {
+        "since": _nanoseconds(since) if since else None,
+        "reason": reason,
+        "sender": sender,
+        "replayed": None if replayed else False,
+    }
+
+
+def _nanoseconds(since: str) -> int:
+    if ago := re.fullmatch(r"(\d{1,9})([mhd])", since):
+        return time.time_ns() - int(ago[1]) * _UNITS[ago[2]] * 10**9
+    try:
+        moment = datetime.fromisoformat(since)
+    except ValueError:
+        raise click.UsageError(f"--since: neither 30m, 24h, 7d nor a time: {since}") from None
+    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()) * 10**9
+
+
+def find_one(store: RejectedStore, beginning: str) -> Rejected:
+    """Return the one record whose id begins so.
+
+    Raises:
+        ConfigError: there is none, or more than one.
+    """
+    found = store.find(beginning)
+    if len(found) != 1:
+        why = "more than one id begins" if found else "no id begins"
+        raise ConfigError(f"{why} so", where=beginning, hint="activity-center rejected list")
+    row = store.get(found[0])
+    if row is None:
+        raise ConfigError("it is gone", where=found[0])
+    return row

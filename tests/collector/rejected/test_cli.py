@@ -1,0 +1,226 @@
+"""``activity-center rejected``, with a real collector where it sends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activity_center.config import Cluster
+from collector.records import Reject
+from collector.rejected import RejectedStore
+from tests.collector.spool.entries import reject
+from tests.integration.process import TOKEN, Collector, count_by_id
+
+NOWHERE = Cluster(url="http://127.0.0.1:1")  # what is accepted stays in the spool
+
+
+def run(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "activity_center", "rejected", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "ACTIVITY_CENTER_TOKEN": TOKEN, "COLUMNS": "200"},
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A data folder with some rejects."""
+    store = RejectedStore(tmp_path / "rejected")
+    store.add([reject(10**18 + number) for number in range(3)])
+    store.add([reject(2 * 10**18, raw=b"\xff\x00broken")._replace(reason="undecodable")])
+    store.close()
+    return tmp_path
+
+
+def _ids(data_dir: Path) -> list[str]:
+    store = RejectedStore(data_dir / "rejected")
+    ids = [row.id for row in store.select()]
+    store.close()
+    return ids
+
+
+def test_list(data_dir: Path) -> None:
+    """People get a table, scripts an array; filters narrow both."""
+    done = run("list", "--data-dir", str(data_dir))
+    assert done.returncode == 0
+    assert all(id_[:12] in done.stdout for id_ in _ids(data_dir))
+    assert "undecodable" in done.stdout
+    done = run("list", "--data-dir", str(data_dir), "--json", "--reason", "invalid")
+    rows = json.loads(done.stdout)
+    assert [row["detail"] for row in rows] == [f"number {10**18 + n}" for n in range(3)]
+    assert rows[0]["received"].startswith("2001-09-09T01:46:40")
+    done = run("list", "--data-dir", str(data_dir), "--json", "--since", "2030-01-01T00:00Z")
+    assert len(json.loads(done.stdout)) == 1
+    done = run("list", "--data-dir", str(data_dir), "--limit", "1")
+    assert "1 of 4" in done.stderr
+
+
+def test_show(data_dir: Path) -> None:
+    """The beginning of the id is enough; raw bytes come out as they were."""
+    first, *_, last = _ids(data_dir)
+    done = run("show", first[:10], "--data-dir", str(data_dir))
+    assert "invalid: the activity breaks the schema" in done.stdout
+    assert '"n": 1000000000000000000' in done.stdout
+    done = run("show", last, "--data-dir", str(data_dir), "--json")
+    shown = json.loads(done.stdout)
+    assert shown["record"] is None
+    assert Path(shown["raw_file"]).read_bytes() == b"\xff\x00broken"
+    command = [sys.executable, "-m", "activity_center", "rejected", "show", last, "--raw"]
+    raw = subprocess.run([*command, "--data-dir", str(data_dir)], capture_output=True, check=True)
+    assert raw.stdout == b"\xff\x00broken"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["list"], "either --config FILE or --data-dir DIR"),
+        (["list", "--data-dir", "/nowhere"], "no store of rejected records"),
+        (["list", "--data-dir", "DATA", "--reason", "bad"], "no such reason: bad"),
+        (["list", "--data-dir", "DATA", "--since", "soon"], "--since"),
+        (["show", "zzz", "--data-dir", "DATA"], "no id begins so"),
+        (["show", "", "--data-dir", "DATA"], "more than one id begins so"),
+        (["replay", "--data-dir", "DATA"], "--config FILE or --url URL"),
+        (["discard", "--data-dir", "DATA"], "ID"),
+    ],
+)
+def test_wrong_use_says_what_to_do(data_dir: Path, arguments: list[str], words: str) -> None:
+    """Exit code 2 and a sentence, never a traceback."""
+    done = run(*[str(data_dir) if one == "DATA" else one for one in arguments])
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_discard(data_dir: Path) -> None:
+    """Deletes what is named, after a question, with its raw file."""
+    *_, last = _ids(data_dir)
+    assert run("discard", last, "--data-dir", str(data_dir), stdin="n\n").returncode != 0
+    assert len(_ids(data_dir)) == 4
+    done = run("discard", last[:9], "--data-dir", str(data_dir), "--yes")
+    assert done.stdout == "1 deleted\n"
+    assert last not in _ids(data_dir)
+    assert list((data_dir / "rejected" / "raw").iterdir()) == []
+
+
+# -- replay --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Iterator[Callable[..., Collector]]:
+    """Start collectors with one data folder, one after the other."""
+    made: list[Collector] = []
+
+    def make(cluster: Cluster = NOWHERE) -> Collector:
+        for former in made:
+            former.kill()
+        made.append(Collector(tmp_path, cluster))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.kill()
+
+
+def _post(collector: Collector, records: list[dict[str, Any]], source: str) -> list[str]:
+    request = urllib.request.Request(
+        f"{collector.url}/v1/activities?source={source}",
+        json.dumps(records).encode(),
+        {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return [item["status"] for item in json.load(answer)["items"]]
+
+
+def _event(**more: Any) -> dict[str, Any]:
+    return {"event": {"action": "user.login"}, "@timestamp": "2026-01-01T00:00:00Z", **more}
+
+
+def test_what_was_mended_is_accepted_once(collector: Callable[..., Collector]) -> None:
+    """A record without its source waits; replayed twice, its events are accepted once each."""
+    here = collector()
+    records = [_event(user={"name": "ann"}), _event(user={"name": "ann"}), _event()]
+    assert _post(here, records, "not-there-yet") == ["rejected"] * 3
+    config = str(here.config)
+    done = run("replay", "--config", config, "--print")
+    assert [json.loads(line) for line in done.stdout.splitlines()] == records
+    before = here.metric("activity_center_spool_records")
+    done = run("replay", "--config", config, "--source", "native", "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["accepted"], summary["rejected"], summary["skipped"]) == (3, 0, 0)
+    assert here.metric("activity_center_spool_records") == before + 3
+    done = run("replay", "--config", config, "--source", "native", "--json")
+    assert json.loads(done.stdout)["accepted"] == 0
+    assert json.loads(run("list", "--config", config, "--json").stdout) == []
+    assert len(json.loads(run("list", "--config", config, "--json", "--all").stdout)) == 3
+
+
+def test_what_is_rejected_again_does_not_go_round(collector: Callable[..., Collector]) -> None:
+    """The old entry makes place for the new one; one replay sends each record once."""
+    here = collector()
+    _post(here, [_event(), _event(user={"name": "bob"})], "not-there-yet")
+    config = str(here.config)
+    for _ in range(2):
+        done = run("replay", "--config", config, "--json")
+        assert done.returncode == 1
+        assert json.loads(done.stdout)["rejected"] == 2
+        assert len(json.loads(run("list", "--config", config, "--json").stdout)) == 2
+
+
+def test_a_collector_that_is_away(data_dir: Path) -> None:
+    """Nothing is marked as replayed that was not accepted."""
+    url = "http://127.0.0.1:1"
+    command = ["replay", "--data-dir", str(data_dir), "--url", url, "--retry-for", "0"]
+    done = run(*command)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    store = RejectedStore(data_dir / "rejected")
+    assert store.count(replayed=False) == 4
+    store.close()
+
+
+def test_what_opensearch_refused(
+    opensearch: Any, collector: Callable[..., Collector], tmp_path: Path
+) -> None:
+    """A normalized document goes through the source native, and is stored once."""
+    store = RejectedStore(tmp_path / "data" / "rejected")
+    name = f"replayed-{os.getpid()}-{id(store)}"
+    document = _event(
+        event={"id": name, "action": "user.login", "hash": "0" * 64, "kind": "event"},
+        activity={"schema_version": 1, "catalogued": True, "retention": {"class": "permanent"}},
+    )
+    body = json.dumps(document).encode()
+    moment = 10**18
+    store.add([Reject("refused", "in the way", "", body, None, "tests", "", "", moment)])
+    store.close()
+    from activity_center.cli.install import command as install
+
+    assert install is not None
+    environment = {**os.environ, "OPENSEARCH_URL": opensearch.url}
+    subprocess.run(
+        [sys.executable, "-m", "activity_center", "install"],
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    here = collector(opensearch.cluster)
+    for _ in range(2):
+        done = run("replay", "--config", str(here.config), "--json")
+        assert done.returncode == 0, done.stderr
+    here.wait_delivered()
+    assert count_by_id(opensearch.client, [name]) == {name: 1}
+    assert here.metric("activity_center_deliver_documents_total", outcome="created") == 1
