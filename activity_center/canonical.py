@@ -1,18 +1,21 @@
 """The canonical bytes of an activity and the digest ``event.hash`` over them.
 
-Canonical bytes are the document as stored, without what the receiver adds
-(``event.hash``, ``event.ingested``, and ``@timestamp`` where
-``activity.timestamp_source`` is ``receipt``), as JSON with sorted keys and no
-white space. Receiver's values are left out so that the same event gets the same
-digest at every collector.
+Canonical bytes are the document as stored, without what the receiver says of it, as JSON
+with sorted keys and no white space. Left out are ``ecs``, ``event.hash``,
+``event.ingested``, the members of ``activity`` named in :data:`RECEIVERS`, and
+``@timestamp`` where ``activity.timestamp_source`` is ``receipt``: so the same event gets
+the same digest at every collector, through every sender and under every plan.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 import orjson
+
+RECEIVERS: Final = frozenset({"catalogued", "retention", "schema_version", "sender"})
+"""Members of ``activity`` that say how this installation took the event."""
 
 
 def canonical(document: dict[str, Any]) -> bytes:
@@ -26,12 +29,14 @@ def canonical(document: dict[str, Any]) -> bytes:
         b'{"event":{"action":"a"}}'
     """
     event = document.get("event")
-    plain = dict(document)
+    plain = {key: value for key, value in document.items() if key != "ecs"}
     if isinstance(event, dict):
         plain["event"] = {k: v for k, v in event.items() if k not in ("hash", "ingested")}
     ours = document.get("activity")
-    if isinstance(ours, dict) and ours.get("timestamp_source") == "receipt":
-        plain.pop("@timestamp", None)
+    if isinstance(ours, dict):
+        plain["activity"] = {key: value for key, value in ours.items() if key not in RECEIVERS}
+        if ours.get("timestamp_source") == "receipt":
+            plain.pop("@timestamp", None)
     return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
 
 

@@ -7,13 +7,13 @@ refused with file, line and path, and changes nothing.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from activity_center.address import binds_loopback
 from activity_center.errors import ConfigError
 
 
@@ -305,10 +305,10 @@ def _cross_check(config: Config) -> None:
         client_certificates = listener.tls is not None and listener.tls.client_ca
         if not (listener.sender or listener.shared_key or client_certificates):
             findings.append(f"{where}: needs sender, shared_key with users, or tls.client_ca")
-        if listener.tls is None and not is_loopback(listener.bind):
+        if listener.tls is None and not binds_loopback(listener.bind):
             findings.append(f"{where}: an address beyond loopback needs tls")
     for http in config.collector.http:
-        if http.tls is None and not is_loopback(http.bind):
+        if http.tls is None and not binds_loopback(http.bind):
             findings.append(f"collector.http {http.bind}: an address beyond loopback needs tls")
     for organization in config.organizations.values():
         if organization.plan and organization.plan not in config.plans:
@@ -319,16 +319,3 @@ def _cross_check(config: Config) -> None:
             )
     if findings:
         raise ConfigError("\n  ".join(findings), where=config.path)
-
-
-def is_loopback(bind: str) -> bool:
-    """Whether ``bind`` (``host:port``, ``[v6]:port``, ``unix:/path``) stays on this machine."""
-    if bind.startswith("unix:"):
-        return True
-    host = bind.rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

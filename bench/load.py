@@ -14,6 +14,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
@@ -55,7 +56,10 @@ class _Connection(asyncio.Protocol):
     """Takes chunks from a common queue, one after the other."""
 
     def __init__(
-        self, waiting: deque[tuple[bytes, bytes]], latencies: list[float], done: asyncio.Future[None]
+        self,
+        waiting: deque[tuple[bytes, bytes]],
+        latencies: list[float],
+        done: asyncio.Future[None],
     ) -> None:
         self._waiting = waiting
         self._latencies = latencies
@@ -103,9 +107,8 @@ async def send(port: int, messages: list[tuple[bytes, bytes]], connections: int)
     made, endings = [], []
     for _ in range(min(connections, len(messages))):
         done: asyncio.Future[None] = loop.create_future()
-        _, protocol = await loop.create_connection(
-            lambda done=done: _Connection(waiting, latencies, done), "127.0.0.1", port
-        )
+        factory = partial(_Connection, waiting, latencies, done)
+        _, protocol = await loop.create_connection(factory, "127.0.0.1", port)
         made.append(protocol)
         endings.append(done)
     begun = time.monotonic()

@@ -29,9 +29,7 @@ class Cpu:
 
 def cpu(pid: int) -> Cpu:
     """Return the CPU time of ``pid`` (proc(5), fields utime and stime of stat)."""
-    return Cpu(
-        _seconds(Path(f"/proc/{pid}/stat")), _seconds(Path(f"/proc/{pid}/task/{pid}/stat"))
-    )
+    return Cpu(_seconds(Path(f"/proc/{pid}/stat")), _seconds(Path(f"/proc/{pid}/task/{pid}/stat")))
 
 
 def _seconds(stat: Path) -> float:

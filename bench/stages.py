@@ -34,11 +34,13 @@ from collector.normalize.identity import document_id
 from collector.pipeline import Pipeline
 from collector.records import Batch, Sender
 from collector.spool import Spool, layout
+from collector.validate import Validator
 
 READ: Final = 256 * 1024
 """Bytes that asyncio reads at once."""
 SENDER: Final = Sender("bench")
 CHUNK: Final = "0" * 32
+VALIDATOR: Final = Validator()
 _SORTED: Final = orjson.OPT_SORT_KEYS
 
 
@@ -94,7 +96,7 @@ def receive(rounds: Rounds, chunk: bytes) -> Batch:
 def parts(rounds: Rounds, batch: Batch, made: Pipeline) -> None:
     """Time the parts of the pipeline one by one."""
     router, normalizer, redactor, _ = made.stages
-    is_valid, complete, tag = made._validator.is_valid, normalizer.complete, batch.tag
+    is_valid, complete, tag = VALIDATOR.is_valid, normalizer.complete, batch.tag
     records, times = batch.records, batch.times or []
     sources = rounds.timed("route", lambda: [router.route(None, tag, one) for one in records])
     work = list(zip(sources, records, strict=True))

@@ -13,6 +13,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from activity_center.errors import ConfigError
+
 Ready = Callable[[], str]
 """Returns ``""`` when ready, else the reason."""
 
@@ -40,8 +42,20 @@ def application(registry: CollectorRegistry, ready: Ready) -> web.Application:
 
 
 async def serve(app: web.Application, host: str, port: int) -> web.AppRunner:
-    """Start serving; ``cleanup()`` of the result stops it."""
+    """Start serving; ``cleanup()`` of the result stops it.
+
+    Raises:
+        ConfigError: the address cannot be had.
+    """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as wrong:
+        await runner.cleanup()
+        raise ConfigError(
+            f"cannot listen: {wrong.strerror}",
+            where=f"collector.health {host}:{port}",
+            hint="another process may have this address; worker n takes the port + n",
+        ) from wrong
     return runner

@@ -1,53 +1,36 @@
-"""All stages in order: map, normalize, redact, validate, hash, spool.
+"""All stages in order: map, pseudonymize, normalize, validate and write, redact, spool.
 
-``process`` is a function over values; only ``accept`` touches the world, through the
-spool. Stages and their cost stand in docs/architecture.md.
+Redaction looks at the bytes that would be stored; where they hold a secret, the record is
+cleaned and goes through the stages before once more. ``process`` is a function over
+values; only ``accept`` touches the world, through the spool. ``python -m bench.stages``
+measures each stage.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import secrets
 import time
 from collections import Counter
 from typing import Any, Final, NamedTuple, Protocol
 
-import orjson
+import structlog
 
 from collector.mapping import Activities, Router, Source
 from collector.normalize import Context, Normalizer, Refused
-from collector.normalize.identity import Ordinals, content_key, document_id
-from collector.normalize.inspection import inspect
-from collector.normalize.place import MAX_DEPTH, Placer
+from collector.normalize.identity import Ordinals
+from collector.normalize.place import MAX_DEPTH
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.records import REASONS, Batch, Entry, Receipt, Reject, Sender
 from collector.redact import Redactor
 from collector.rejections import rejected_entry
-from collector.validate import Validator
+from collector.writing import Draft, Writer
 
-MAX_EVENT: Final = 1 << 20
-"""Largest document, bytes; larger events are refused (``too_large``)."""
-LOOK_CLOSELY: Final = 8_000
-"""Documents above this size, bytes, have every leaf measured."""
 SLICE: Final = 500
 """Records after which others get a turn: about 10 ms."""
 GROUP: Final = 32
 """Records that go through the stages together: few enough to stay in the processor's cache."""
-MAX_ID: Final = 512
-"""Longest ``event.id``, characters."""
-_SORTED: Final = orjson.OPT_SORT_KEYS
-_DEL: Final = b"\x7f"
-_NO_ID: Final = "-"
-_TIMESTAMP: Final = b'{"@timestamp":"'
-_HASH: Final = b'"hash":"'
-_BEFORE_ID: Final = b'","id":"'
-_INGESTED: Final = b',"ingested":"'
 
-_Draft = tuple[dict[str, Any], bytes, str, int, str | None, bool]
-"""An activity on its way: itself, its JSON (see ``_written``), its stream, its time in Unix
-ms, the producer's id if there is one, and whether the schema takes it. A plain tuple: one is
-made per event."""
+_log = structlog.get_logger("collector.pipeline")
 
 
 class Log(Protocol):
@@ -78,29 +61,28 @@ class Pipeline:
     def __init__(self, stages: Stages, spool: Log) -> None:
         self.stages = stages
         self._spool = spool
-        self._validator = Validator()
-        self._placer = Placer()
-        # Stands where the hash goes; unguessable, so that no value can hold it.
-        self._mark = _DEL.decode() + secrets.token_hex(16)
-        self._mark_bytes = self._mark.encode()
+        self._writer = Writer()
         self.counts: Counter[tuple[str, str, str]] = Counter()
 
     async def accept(self, batch: Batch) -> Receipt:
-        """Process a batch and return when all of it is durable.
+        """Process a batch and return when all of it is durable; its records are let go.
 
         Raises:
             SpoolFull: nothing was taken; the sender must wait.
             SpoolFailed: the disk failed; nothing may be acknowledged.
         """
         work = _Work(batch)
-        for start in range(0, len(batch.records), SLICE):
+        records, total = batch.records, len(batch.records)
+        for start in range(0, total, SLICE):
             if start:
                 await asyncio.sleep(0)  # a huge chunk must not hold up the other senders
             self._process(work, start, start + SLICE)
+            # The records are the larger part of what a chunk takes while it becomes durable.
+            records[start : start + SLICE] = [None] * min(SLICE, total - start)
         batch.records = []  # not needed any more, and they wait for the disk below
         if work.entries or work.rejects:
             await self._spool.append(work.entries, work.rejects)
-        self._count(batch, work.receipt)
+        self._count(work)
         return work.receipt
 
     def process(self, batch: Batch) -> tuple[Receipt, list[Entry], list[Reject]]:
@@ -135,7 +117,7 @@ class Pipeline:
         """Write all records of a group as JSON, scan that once, and make the entries."""
         batch, receipt, transport = work.batch, work.receipt, None
         times = batch.times
-        drafted: list[tuple[int, Source, list[_Draft]]] = []
+        drafted: list[tuple[int, Source, list[Draft]]] = []
         bodies: list[bytes] = []
         for index in range(start, stop):
             record = batch.records[index]
@@ -147,7 +129,7 @@ class Pipeline:
                 if times is not None:
                     transport = times[index]
                 drafts = self._drafts(source, record, work, transport)
-            except (Refused, RecursionError) as wrong:
+            except Exception as wrong:  # whatever a record does, it does to itself alone
                 self._reject(wrong, record, index, work)
                 continue
             if isinstance(drafts, str):
@@ -156,17 +138,16 @@ class Pipeline:
             drafted.append((index, source, drafts))
             for draft in drafts:
                 bodies.append(draft[1])
-        flagged = self.stages.redactor.flagged(bodies) if bodies else ()
+        flagged = self.stages.redactor.flagged(bodies)
         scanned = 0
         for index, source, drafts in drafted:
             first, scanned = scanned, scanned + len(drafts)
-            clean = not flagged or flagged.isdisjoint(range(first, scanned))
             try:
-                if clean:
-                    made = self._entries(drafts, source, index, work)
-                else:
+                if flagged and not flagged.isdisjoint(range(first, scanned)):
                     made = self._looked_at(drafts, source, index, work)
-            except (Refused, RecursionError) as wrong:
+                else:
+                    made = self._entries(drafts, source, index, work, batch.records[index])
+            except Exception as wrong:  # whatever a record does, it does to itself alone
                 self._reject(wrong, batch.records[index], index, work)
                 continue
             if isinstance(made, str):
@@ -192,7 +173,7 @@ class Pipeline:
 
     def _drafts(
         self, source: Source, record: dict[str, Any], work: _Work, transport: int | None
-    ) -> list[_Draft] | str:
+    ) -> list[Draft] | str:
         """One record to its activities, or the mapping's reason for ignoring it.
 
         Raises:
@@ -201,50 +182,19 @@ class Pipeline:
         mapped = source.map(record, work.batch.tag, transport)
         if isinstance(mapped, str):
             return mapped
+        normalizer, pseudonyms = self.stages.normalizer, self.stages.pseudonyms
         drafts = []
         for activity in mapped:
-            drafts.append(self._draft(activity, work, transport))
+            if pseudonyms:
+                pseudonyms.apply(activity)
+            completed = normalizer.complete(activity, work.context, transport)
+            drafts.append(self._writer.draft(activity, *completed))
+        if type(mapped) is Activities and mapped.ignored:
+            work.inside[source.name] += len(mapped.ignored)
         return drafts
 
-    def _draft(self, activity: dict[str, Any], work: _Work, transport: int | None) -> _Draft:
-        """Complete one mapped activity and write it as JSON.
-
-        Raises:
-            Refused: it cannot be kept as an activity.
-        """
-        stages = self.stages
-        if stages.pseudonyms:
-            stages.pseudonyms.apply(activity)
-        stream, ms = stages.normalizer.complete(activity, work.context, transport)
-        event = activity["event"]
-        given = event.get("id")
-        if type(given) is not str or not given:
-            given, event["id"] = None, _NO_ID  # the derived id follows in _entry
-        elif len(given) > MAX_ID:
-            self._shorten_id(activity, event, given)
-        try:
-            valid = self._validator.is_valid(activity)
-            return activity, self._written(activity, work), stream, ms, given, valid
-        except (TypeError, ValueError):  # neither says where nor, for some values, anything
-            self._closely(activity, whole=True)
-            return activity, self._written(activity, work), stream, ms, given, True
-
-    def _written(self, activity: dict[str, Any], work: _Work) -> bytes:
-        """The activity as JSON, with a mark where its hash goes.
-
-        Raises:
-            TypeError: a value that JSON cannot say.
-        """
-        event = activity["event"]
-        event["hash"] = self._mark
-        event["ingested"] = work.context.received.text
-        try:
-            return orjson.dumps(activity, option=_SORTED)
-        finally:
-            del event["hash"], event["ingested"]
-
     def _looked_at(
-        self, drafts: list[_Draft], source: Source, index: int, work: _Work
+        self, drafts: list[Draft], source: Source, index: int, work: _Work
     ) -> list[Entry] | str:
         """Entries of a record that holds a secret, or a ``null``, or something like it.
 
@@ -263,18 +213,16 @@ class Pipeline:
                     return again
                 drafts = again
         # NaN is written as null without a word, and a field that is null is none.
-        drafts = [
-            (*draft[:5], False) if b"null" in draft[1] else draft for draft in drafts
-        ]
+        drafts = [(*draft[:6], False) if b"null" in draft[1] else draft for draft in drafts]
         return self._entries(drafts, source, index, work, record)
 
     def _entries(
         self,
-        drafts: list[_Draft],
+        drafts: list[Draft],
         source: Source,
         index: int,
         work: _Work,
-        record: dict[str, Any] | None = None,
+        record: dict[str, Any],
     ) -> list[Entry]:
         """What is stored of one record.
 
@@ -284,138 +232,45 @@ class Pipeline:
         Raises:
             Refused: the record goes to the rejected store.
         """
-        entries = []
-        for output, draft in enumerate(drafts):
-            activity, body, stream, ms, given, valid = draft
-            large = len(body) > LOOK_CLOSELY
-            if large or not valid:
-                self._closely(activity, whole=large)
-                body = self._written(activity, work)
-            organization = activity.get("organization")
-            owner: str = organization.get("id", "") if organization is not None else ""
-            if given is not None:
-                _id = document_id(source.name, owner, f"id:{given}")
-            else:
-                plain = work.batch.records[index] if record is None else record
-                times = work.batch.times
-                transport = times[index] if times is not None else None
-                digest = self._content(activity, plain, transport, output)
-                _id = document_id(source.name, owner, work.ordinals.key(digest))
-            entries.append(self._stored(activity, body, stream, ms, given, _id, work))
-        return entries
+        times, context = work.batch.times, work.context
+        transport = times[index] if times is not None else None
+        received, sender, entry = context.received.text, context.sender.name, self._writer.entry
+        return [
+            entry(draft, source.name, record, transport, output, work.ordinals, received, sender)
+            for output, draft in enumerate(drafts)
+        ]
 
-    def _stored(
-        self,
-        activity: dict[str, Any],
-        body: bytes,
-        stream: str,
-        ms: int,
-        given: str | None,
-        _id: str,
-        work: _Work,
-    ) -> Entry:
-        """Hash the canonical bytes (:mod:`activity_center.canonical`) and put the hash in.
-
-        They are the body without the receiver's values. Keys are sorted, so what stands
-        around the mark is known: ``"hash":"<mark>","id":"...","ingested":"<time>",...``.
-
-        Raises:
-            Refused: the document is too large.
-        """
-        mark, received = self._mark_bytes, work.context.received.text
-        # JSON escapes no DEL, but it is rare: looking for that one byte is quicker.
-        at = body.find(_DEL)
-        if not body.startswith(mark, at):
-            at = body.index(mark)
-        head, tail = body[:at], body[at + len(mark) :]
-        if given is None:
-            tail = _BEFORE_ID + _id.encode() + tail[len(_BEFORE_ID) + len(_NO_ID) :]
-        before = tail.index(_INGESTED)
-        after = before + len(_INGESTED) + len(received) + 1
-        front = head[: -len(_HASH)]
-        if activity["activity"]["timestamp_source"] == "receipt":
-            front = b"{" + front[len(_TIMESTAMP) + len(received) + 2 :]
-        digest = hashlib.sha256(front + tail[2:before] + tail[after:]).hexdigest()
-        body = b"".join((head, digest.encode(), tail))
-        if len(body) > MAX_EVENT:
-            raise Refused("too_large", f"the activity has {len(body)} bytes, more than {MAX_EVENT}")
-        return Entry(stream, _id, ms, digest, body, work.context.sender.name)
-
-    @staticmethod
-    def _shorten_id(activity: dict[str, Any], event: dict[str, Any], given: str) -> None:
-        """An id too long for its field is stood for by its hash, and kept whole."""
-        digest = hashlib.sha256(given.encode("utf-8", "surrogatepass")).hexdigest()
-        event["id"] = f"sha256:{digest}"
-        ours = activity["activity"]
-        ours["overflow"] = {"event.id": given}
-        ours["overflow_fields"] = ["event.id"]
-
-    @staticmethod
-    def _content(
-        activity: dict[str, Any], record: dict[str, Any], transport: int | None, output: int
-    ) -> bytes:
-        """Identity of a record without id; without any time of its own it is a new event.
-
-        Raises:
-            Refused: the record cannot be written as JSON.
-        """
-        ours = activity["activity"]
-        moment: int | str | None = transport
-        if ours["timestamp_source"] == "receipt":
-            moment = ours.get("claimed_timestamp") or secrets.token_hex(16)
-        try:
-            return content_key(record, moment, output)
-        except TypeError:
-            inspect(record)
-            raise Refused("too_deep", f"nested deeper than {MAX_DEPTH} levels") from None
-
-    def _closely(self, activity: dict[str, Any], *, whole: bool) -> None:
-        """The slow look: numbers and text, then fit to the fields, then the schema again.
-
-        Args:
-            whole: fit also when the schema is satisfied (large or unwritable documents).
-
-        Raises:
-            Refused: with the reason and the path.
-        """
-        inspect(activity)
-        if not whole and self._validator.is_valid(activity):
-            return
-        self._placer.fit(activity)
-        event = activity.get("event")
-        if type(event) is dict:
-            event.setdefault("outcome", "unknown")
-            event.setdefault("kind", "event")
-        if not self._validator.is_valid(activity):
-            finding = self._validator.explain(activity)
-            raise Refused("invalid", finding.detail, finding.path)
-
-    def _reject(
-        self, refused: Refused | RecursionError, record: Any, index: int, work: _Work
-    ) -> None:
-        if isinstance(refused, RecursionError):
-            refused = Refused("too_deep", f"nested deeper than {MAX_DEPTH} levels")
-        batch, receipt = work.batch, work.receipt
+    def _reject(self, wrong: Exception, record: Any, index: int, work: _Work) -> None:
+        """Note a record as rejected: without its secrets, and without what its source drops."""
+        batch, receipt, stages = work.batch, work.receipt, self.stages
+        refused = _refused(wrong, batch, receipt.sources[index])
+        source = stages.router.sources.get(receipt.sources[index])
+        if source is not None:
+            record = source.scrub(record)
+            if stages.pseudonyms:
+                mapped = source.map(record, batch.tag)
+                record = stages.pseudonyms.hide(record, mapped if type(mapped) is list else [])
         reject = Reject(
             reason=refused.reason,
             detail=refused.detail,
             path=refused.path,
-            record=self.stages.redactor.json(record),
+            record=stages.redactor.json(record),
             raw=None,
             sender=batch.sender.name,
             source=receipt.sources[index] or batch.source or "",
             tag=batch.tag,
             received=work.received,
+            time=batch.times[index] if batch.times is not None else None,
         )
         receipt.rejected[index] = reject
         work.rejects.append(reject)
         work.entries.append(rejected_entry(reject))
 
-    def _count(self, batch: Batch, receipt: Receipt) -> None:
-        sender, counts = batch.sender.name, self.counts
+    def _count(self, work: _Work) -> None:
+        receipt, sender, counts = work.receipt, work.batch.sender.name, self.counts
         other = dict.fromkeys(receipt.ignored, "ignored")
         other |= {index: reject.reason for index, reject in receipt.rejected.items()}
-        for source, number in receipt.ignored_inside.items():
+        for source, number in work.inside.items():
             counts[(sender, source, "ignored")] += number
         if not other:
             for source, number in Counter(receipt.sources).items():
@@ -428,7 +283,16 @@ class Pipeline:
 class _Work:
     """A batch on its way through the stages, and what came of it so far."""
 
-    __slots__ = ("batch", "context", "entries", "ordinals", "receipt", "received", "rejects")
+    __slots__ = (
+        "batch",
+        "context",
+        "entries",
+        "inside",
+        "ordinals",
+        "receipt",
+        "received",
+        "rejects",
+    )
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
@@ -436,6 +300,22 @@ class _Work:
         self.context = Context.of(batch.sender, self.received)
         self.ordinals = Ordinals()
         self.receipt = Receipt()
+        self.inside: Counter[str] = Counter()  # parts of records that a mapping ignores
         self.entries: list[Entry] = []
         self.rejects: list[Reject] = []
 
+
+def _refused(wrong: Exception, batch: Batch, source: str) -> Refused:
+    """The reason for which a record is rejected, whatever went wrong with it."""
+    if isinstance(wrong, Refused):
+        return wrong
+    if isinstance(wrong, RecursionError):
+        return Refused("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+    _log.error(
+        "a record met a defect of the collector; it is in the rejected store",
+        sender=batch.sender.name,
+        source=source,
+        exc_info=wrong,
+        next="please report this with the record: activity-center rejected show",
+    )
+    return Refused("internal", f"a defect of the collector: {type(wrong).__name__}")

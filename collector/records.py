@@ -6,10 +6,12 @@ the sender is answered from the :class:`Receipt`.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+
+MAX_EVENT_BYTES: Final = 1024 * 1024
+"""Largest event, as sent and as stored; larger ones are refused (``too_large``)."""
 
 REASONS: Final[dict[str, str]] = {
     "undecodable": "the bytes are not valid JSON or MessagePack",
@@ -24,6 +26,7 @@ REASONS: Final[dict[str, str]] = {
     "invalid": "the activity breaks the schema",
     "id_conflict": "another event is stored under the same id",
     "refused": "OpenSearch refused the document",
+    "internal": "a defect of the collector met this record",
     "spool_corrupt": "bytes in the spool were damaged on disk",
 }
 """Closed list of reasons; the key is stored and counted, the text is for people."""
@@ -111,6 +114,7 @@ class Reject(NamedTuple):
         source: the source mapping, or ``""``.
         tag: the Forward tag, or ``""``.
         received: Unix time of receipt in ns.
+        time: the transport's time of the record, Unix ns, or ``None``.
     """
 
     reason: str
@@ -122,11 +126,12 @@ class Reject(NamedTuple):
     source: str
     tag: str
     received: int
+    time: int | None = None
 
 
 @dataclass(slots=True)
 class Receipt:
-    """What became of a batch; every list holds indexes into ``Batch.records``.
+    """What became of a batch.
 
     Attributes:
         accepted: number of activities made durable (one record can give several).
@@ -134,7 +139,6 @@ class Receipt:
         sources: per record the name of its source mapping; empty where none takes it.
         rejected: record index -> its :class:`Reject`.
         ignored: record index -> the mapping's reason for not keeping it.
-        ignored_inside: source mapping -> parts of kept records that it does not keep.
     """
 
     accepted: int = 0
@@ -142,7 +146,6 @@ class Receipt:
     sources: list[str] = field(default_factory=list)
     rejected: dict[int, Reject] = field(default_factory=dict)
     ignored: dict[int, str] = field(default_factory=dict)
-    ignored_inside: Counter[str] = field(default_factory=Counter)
 
 
 Accept = Callable[[Batch], Awaitable[Receipt]]

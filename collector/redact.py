@@ -26,18 +26,37 @@ from activity_center.errors import ConfigError
 REPLACEMENT: Final = "[redacted]"
 MAX_DEPTH: Final = 120
 
+# Names are compared in lower case without punctuation, with a trailing number or form
+# ("passwords", "privateKeyPem", "api_key_2") taken off.
 # fmt: off
+_STRONG: Final = (  # also everything below an object of such a name
+    "password", "passwd", "passphrase", "passcode", "pwd", "secret", "secretkey", "credential",
+    "privatekey",
+)
 _KEY_ENDINGS: Final = (
-    "password", "passwd", "passphrase", "pwd", "secret", "secretkey", "secretaccesskey", "token",
-    "apikey", "accesskey", "privatekey", "signingkey", "encryptionkey", "authorization", "cookie",
-    "setcookie", "credential", "credentials", "connectionstring", "otp", "totp", "mfacode",
+    *_STRONG, "secretaccesskey", "token", "apikey", "accesskey", "signingkey", "encryptionkey",
+    "authorization", "cookie", "setcookie", "connectionstring", "otp", "totp", "mfacode",
     "recoverycode", "cvv", "cvc",
 )
-_SCAN_WORDS: Final = (
-    "passw", "passphrase", "pwd", "secret", "token", r"api[_.-]?key", r"access[_.-]?key",
-    r"private[_.-]?key", r"signing[_.-]?key", r"encryption[_.-]?key", r"authori[sz]ation",
-    "cookie", "credential", r"connection[_.-]?string", "otp", "mfa", "recovery", r"cv[vc]",
+_ANYWHERE: Final = ("password", "passwd", "passphrase", "passcode")
+_HARMLESS: Final = (  # what says something of a password, and is none
+    "policy", "length", "age", "at", "date", "time", "expiry", "expired", "expires", "required",
+    "reset", "changed", "enabled", "disabled", "set", "count", "attempts", "failed", "status",
+    "strength", "method", "type", "id", "url",
 )
+_FORMS: Final = re.compile(r"s?(?:value|text|plain|plaintext|pem|data|base64|b64|confirm"
+                           r"|confirmation|hash)?[0-9]*$")
+_SCAN_WORDS: Final = (
+    "passw", "passphrase", "passcode", "pwd", "secret", "token", r"api[_.-]?key",
+    r"access[_.-]?key", r"private[_.-]?key", r"signing[_.-]?key", r"encryption[_.-]?key",
+    r"authori[sz]ation", "cookie", "credential", r"connection[_.-]?string", "otp", "mfa",
+    "recovery", r"cv[vc]",
+)
+# Members that tell which secret it is, and not what it is.
+_TELLING: Final = frozenset({
+    "name", "id", "type", "kind", "version", "namespace", "uid", "status", "createdat",
+    "updatedat", "expiresat", "lastusedat", "key", "field", "path", "ref", "scopes",
+})
 # fmt: on
 _LOOKS: Final[tuple[str, ...]] = (
     r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",  # JSON Web Token (RFC 7519)
@@ -68,6 +87,8 @@ _SCAN_LOOKS: Final = (
     r"|AIza|[rs]k_(?:live|test)_|sk-[A-Za-z0-9_-]{20}|npm_|pypi-|hvs\.|://[^/\s:@\"]*:[^/\s@\"]+@"
     r"|(?i:bearer |basic )"
 )
+_PLAIN, _SECRET, _WHOLE, _LIST = range(4)
+"""What a name holds: nothing secret; a secret; one in all its parts; one if it is a list."""
 _PAIRED: Final = frozenset({"value", "old", "new"})
 _SQUEEZE: Final = re.compile(r"[^a-z0-9]+")
 
@@ -104,7 +125,7 @@ class Redactor:
         options.log_errors = False
         self._scan = re2.compile(scan.encode(), options)
         self._flags = re2.compile(f"null|{scan}".encode(), options)
-        self._names: dict[str, bool] = {}
+        self._names: dict[str, int] = {}
 
     def suspect(self, body: bytes) -> bool:
         """Whether JSON bytes hold anything that could be a secret (may err to true)."""
@@ -133,10 +154,6 @@ class Redactor:
         """Return ``value`` without secrets; what is clean is returned as it is, not copied."""
         return self._walk(value, 0)
 
-    def text(self, text: str) -> str:
-        """Return ``text`` without what looks like a secret."""
-        return self._text(text)
-
     def json(self, record: Any) -> bytes:
         """Return any decoded record as JSON text without secrets, for the rejected store.
 
@@ -148,13 +165,28 @@ class Redactor:
 
     def is_secret_name(self, name: str) -> bool:
         """Whether a key of this name holds a secret."""
+        return self._kind_of(name) != _PLAIN
+
+    def _kind_of(self, name: str) -> int:
         known = self._names.get(name)
         if known is None:
-            squeezed = _SQUEEZE.sub("", name.lower())
-            known = squeezed.endswith(self._endings)
+            known = self._judge(_SQUEEZE.sub("", name.lower()))
             if len(self._names) < 10_000:
                 self._names[name] = known
         return known
+
+    def _judge(self, squeezed: str) -> int:
+        """What a name in lower case without punctuation holds."""
+        stem = _FORMS.sub("", squeezed)
+        if stem.endswith(_STRONG) or squeezed.endswith(_STRONG):
+            return _WHOLE
+        if any(word in squeezed for word in _ANYWHERE):
+            return _PLAIN if squeezed.endswith(_HARMLESS) else _WHOLE
+        if squeezed.endswith("tokens"):  # a list of tokens, but max_tokens is a number
+            return _LIST
+        if stem.endswith(self._endings) or squeezed.endswith(self._endings):
+            return _SECRET
+        return _PLAIN
 
     def _walk(self, value: Any, depth: int) -> Any:
         kind = type(value)
@@ -165,43 +197,69 @@ class Redactor:
         if kind is dict:
             changed: dict[Any, Any] | None = None
             for key, child in value.items():
-                if type(key) is str and (
-                    self.is_secret_name(key) or (key in _PAIRED and self._names_secret(value))
-                ):
-                    new = self._hide(child, depth + 1)
-                else:
+                secret = self._kind_of(key) if type(key) is str else _PLAIN
+                if secret == _PLAIN and key in _PAIRED:
+                    secret = self._names_secret(value)
+                if secret == _PLAIN or (secret == _LIST and type(child) is not list):
                     new = self._walk(child, depth + 1)
+                else:
+                    new = self._hide(child, depth + 1, whole=secret == _WHOLE)
                 if new is not child:
                     if changed is None:
                         changed = dict(value)
                     changed[key] = new
             return value if changed is None else changed
         if kind is list:
-            items = [self._walk(child, depth + 1) for child in value]
-            same = all(new is old for new, old in zip(items, value, strict=True))
-            return value if same else items
+            return self._walk_list(value, depth)
         return value
 
-    def _names_secret(self, pair: dict[Any, Any]) -> bool:
-        """Whether ``{"name": "DB_PASSWORD", "value": ...}`` is a secret's.
+    def _walk_list(self, value: list[Any], depth: int) -> list[Any]:
+        """A list; in a command line the word after ``--password`` is hidden."""
+        items = []
+        after_flag = False
+        for child in value:
+            if after_flag and type(child) is str and not child.startswith("-"):
+                items.append(self._hide(child, depth + 1, whole=False))
+            else:
+                items.append(self._walk(child, depth + 1))
+            after_flag = (
+                type(child) is str
+                and child.startswith("-")
+                and self.is_secret_name(child.lstrip("-"))
+            )
+        same = all(new is old for new, old in zip(items, value, strict=True))
+        return value if same else items
+
+    def _names_secret(self, pair: dict[Any, Any]) -> int:
+        """What ``{"name": "DB_PASSWORD", "value": ...}`` holds.
 
         The name may stand under ``key`` or, in a list of changes, under ``field``.
         """
-        return any(
-            type(name) is str and self.is_secret_name(name)
-            for name in (pair.get("name"), pair.get("key"), pair.get("field"))
-        )
+        for name in (pair.get("name"), pair.get("key"), pair.get("field")):
+            if type(name) is str and self.is_secret_name(name):
+                return _WHOLE
+        return _PLAIN
 
-    def _hide(self, value: Any, depth: int) -> Any:
-        """A secret's value: every leaf of a list; an object is looked into key by key."""
+    def _hide(self, value: Any, depth: int, *, whole: bool) -> Any:
+        """A secret's value: every leaf of a list; of an object only ``value``.
+
+        With ``whole`` all of an object but the members that tell which secret it is.
+        """
         kind = type(value)
         if value is None or kind is bool or value == "" or value == REPLACEMENT:
             return value
+        if depth > MAX_DEPTH:
+            return REPLACEMENT
         if kind is dict:
             walked = self._walk(value, depth)
-            return {**walked, "value": REPLACEMENT} if "value" in walked else walked
+            return {
+                key: self._hide(child, depth + 1, whole=whole)
+                if key == "value" or (whole and not _tells(key))
+                else child
+                for key, child in walked.items()
+            }
         if kind is list:
-            return [self._hide(child, depth + 1) if depth < MAX_DEPTH else child for child in value]
+            return [self._hide(child, depth + 1, whole=whole) for child in value]
         return REPLACEMENT
 
     def _text(self, text: str) -> str:
@@ -217,6 +275,10 @@ class Redactor:
         except UnicodeEncodeError:  # a lone surrogate: the pipeline refuses it; hide it whole
             return REPLACEMENT
         return text
+
+
+def _tells(key: Any) -> bool:
+    return type(key) is str and _SQUEEZE.sub("", key.lower()) in _TELLING
 
 
 def _keep_front(match: Any) -> str:

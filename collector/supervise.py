@@ -6,6 +6,8 @@ addresses (``SO_REUSEPORT``), and the kernel spreads connections over them.
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -21,6 +23,8 @@ RESTART_WINDOW: Final = 60.0
 MAX_RESTARTS: Final = 5
 FAILED_FOR_GOOD: Final = 2
 """Exit code of a worker whose configuration is wrong: starting it again is no use."""
+PARENT: Final = "ACTIVITY_CENTER_SUPERVISOR"
+"""Environment variable by which a worker knows its parent's process id."""
 
 _log = structlog.get_logger("collector.supervise")
 
@@ -68,7 +72,8 @@ class Supervisor:
 
     def _start(self, index: int) -> None:
         command = [*self._command, "--worker", str(index)]
-        self._workers[index] = subprocess.Popen(command)
+        environment = {**os.environ, PARENT: str(os.getpid())}
+        self._workers[index] = subprocess.Popen(command, env=environment)
         _log.info("worker started", worker=index, pid=self._workers[index].pid)
 
     def _may_restart(self, index: int, code: int) -> bool:
@@ -98,6 +103,19 @@ class Supervisor:
     def _kill(self, _number: int, frame: FrameType | None) -> None:
         _log.error("workers did not drain in time and are killed; their spools keep the rest")
         self._pass_on(signal.SIGKILL, frame)
+
+
+async def parent_gone() -> None:
+    """Return when the parent of this worker has ended; never in a process without one.
+
+    Workers that outlived a killed parent would keep addresses and spools from the next one.
+    """
+    parent = os.environ.get(PARENT)
+    if parent is None:
+        await asyncio.get_running_loop().create_future()
+    while str(os.getppid()) == parent:
+        await asyncio.sleep(1.0)
+    _log.error("the parent of the workers has ended; this one drains and ends too")
 
 
 def worker_command(config: str) -> list[str]:

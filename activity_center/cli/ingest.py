@@ -9,24 +9,21 @@ import time
 import zlib
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit
 
 import click
 
-from activity_center.errors import ActivityCenterError, ClusterError, ConfigError
+from activity_center.cli.sending import CollectorClient, collector_url
+from activity_center.errors import ActivityCenterError, ClusterError
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Callable
-    from http.client import HTTPConnection
 
     from collector.receive.files import Post
 
-_TIMEOUT: Final = 60.0
-_LONGEST_WAIT: Final = 10.0
 _SHOWN: Final = 20
 _REPORTED: Final = 100
-_AGAIN: Final = (429, 502, 503, 504)
+_AGAIN: Final = "what has an id or a time is stored once"
 
 
 @dataclass
@@ -60,150 +57,17 @@ class Summary:
             click.echo("further rejected lines are only counted", err=True)
 
 
-class _Collector:
-    """A running collector, over one kept-alive connection."""
-
-    def __init__(self, url: str, token: str, ca: str, source: str, retry_for: float) -> None:
-        self._url = urlsplit(url)
-        self._token = token
-        self._ca = ca
-        self._path = f"/v1/activities?source={quote(source)}"
-        self._retry_for = retry_for
-        self._connection: HTTPConnection | None = None
-        self._check()
-
-    def _check(self) -> None:
-        from activity_center.config import is_loopback
-
-        url = self._url
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ConfigError("not http://host:port or https://host:port", where=url.geturl())
-        if url.scheme == "http" and not is_loopback(f"{url.hostname}:0"):
-            raise ConfigError(
-                "the token would travel unencrypted", where=url.geturl(), hint="use https://"
-            )
-
-    def _connect(self) -> HTTPConnection:
-        import http.client
-        import ssl
-
-        host, port = self._url.hostname or "", self._url.port
-        if self._url.scheme == "http":
-            return http.client.HTTPConnection(host, port or 80, timeout=_TIMEOUT)
-        try:
-            context = ssl.create_default_context(cafile=self._ca or None)
-        except OSError as wrong:
-            raise ConfigError(f"cannot read the CA: {wrong.strerror}", where=self._ca) from wrong
-        return http.client.HTTPSConnection(host, port or 443, timeout=_TIMEOUT, context=context)
-
-    def post(self, body: bytes) -> list[dict[str, Any]]:
-        """Send NDJSON until the collector answers that it is durable.
-
-        Returns:
-            What became of each line.
-
-        Raises:
-            ClusterError: it refuses, or does not answer for ``retry_for`` seconds.
-        """
-        packed = gzip.compress(body, 1)
-        deadline = time.monotonic() + self._retry_for
-        pause = 0.25
-        while True:
-            wrong, wait = "", None
-            try:
-                status, retry_after, answer = self._request(packed)
-                if status == 200:
-                    items: list[dict[str, Any]] = json.loads(answer)["items"]
-                    return items
-                if status not in _AGAIN:
-                    raise self._refused(status, answer)
-                wrong, wait = f"HTTP {status}", retry_after
-            except (OSError, ValueError, KeyError) as failed:
-                self.close()
-                wrong = _words(failed)
-            pause = min(_LONGEST_WAIT, 2 * pause)
-            wait = pause if wait is None else min(_LONGEST_WAIT, wait)
-            if time.monotonic() + wait > deadline:
-                raise ClusterError(
-                    f"not taken for {self._retry_for:.0f} s: {wrong}",
-                    where=self._url.geturl(),
-                    hint="is the collector running, and OpenSearch behind it?",
-                )
-            time.sleep(wait)
-
-    def _request(self, packed: bytes) -> tuple[int, float | None, bytes]:
-        from http.client import HTTPException
-
-        headers = {
-            "Authorization": f"Bearer {self._token}",
-            "Content-Type": "application/x-ndjson",
-            "Content-Encoding": "gzip",
-        }
-        if self._connection is None:
-            self._connection = self._connect()
-        try:
-            self._connection.request("POST", self._path, packed, headers)
-            response = self._connection.getresponse()
-            answer = response.read()
-        except HTTPException as wrong:  # a connection that the other side has closed
-            raise OSError(f"no HTTP answer: {type(wrong).__name__}") from wrong
-        after = response.getheader("Retry-After", "")
-        if response.will_close:
-            self.close()
-        return response.status, float(after) if after.isdigit() else None, answer
-
-    def _refused(self, status: int, answer: bytes) -> ClusterError:
-        try:
-            problem = json.loads(answer)
-            detail, hint = str(problem["detail"]), problem.get("hint")
-        except (ValueError, KeyError, TypeError):
-            detail, hint = "not the answer of a collector", "see collector.http in the config"
-        return ClusterError(f"HTTP {status}: {detail}", where=self._url.geturl(), hint=hint)
-
-    def close(self) -> None:
-        """Close the connection; the next request opens one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-def _words(failed: Exception) -> str:
-    if isinstance(failed, OSError):
-        return failed.strerror or str(failed) or type(failed).__name__
-    return "the answer is not readable"
-
-
-def _address(url: str | None, config_file: str | None) -> str:
-    """Return the collector's URL: given, or the first HTTP listener of the configuration."""
-    if url:
-        return url
-    if not config_file:
-        raise click.UsageError("--config FILE or --url URL is needed: where is the collector?")
-    from activity_center.config import load
-
-    listeners = load(config_file).collector.http
-    if not listeners:
-        raise ConfigError(
-            "there is no HTTP listener to send to",
-            where=config_file,
-            hint="add one under collector.http, or give --url",
-        )
-    host, _, port = listeners[0].bind.rpartition(":")
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
-    return f"{'https' if listeners[0].tls else 'http'}://{host}:{port}"
-
-
 def _send(
     stream: io.BufferedReader,
-    collector: _Collector,
+    collector: CollectorClient,
     summary: Summary,
     advance: Callable[[], None],
 ) -> None:
-    from collector.receive.files import Refused, opened, posts, read_lines
+    from collector.receive.files import Unsent, opened, posts, read_lines
 
     try:
         for one in posts(read_lines(opened(stream))):
-            if isinstance(one, Refused):
+            if isinstance(one, Unsent):
                 summary.lines += 1
                 summary.reject(one.number, one.reason, one.detail)
                 summary.last_line = max(summary.last_line, one.number)
@@ -214,7 +78,7 @@ def _send(
     except (EOFError, gzip.BadGzipFile, zlib.error) as wrong:
         raise ActivityCenterError(
             f"the gzip file is damaged after line {summary.last_line}: {wrong}",
-            hint="what came before was sent; mend the file and run it again: nothing doubles",
+            hint=f"what came before was sent; mend the file and run it again: {_AGAIN}",
         ) from wrong
 
 
@@ -275,8 +139,9 @@ def command(
     plain or gzip.
 
     A line is counted as accepted when it is durable. The same file may be sent again, or
-    after a break: nothing is stored twice. Equal lines are events of their own, unless
-    their records have an id or they are more than 100,000 lines apart.
+    after a break: a line whose record has an id or a time is stored once. Equal lines are
+    events of their own, unless their records have an id or they are more than 100,000
+    lines apart.
 
     Exit code: 0 every line is accepted or ignored by the mapping, 1 some were rejected or
     the collector could not be reached.
@@ -286,7 +151,7 @@ def command(
       activity-center ingest audit.log.gz --source kubernetes-audit --config activity-center.yml
       kubectl logs job/x | activity-center ingest - --source native --url https://collector:9880
     """
-    collector = _Collector(_address(url, config_file), token, ca, source, retry_for)
+    collector = CollectorClient(collector_url(url, config_file), token, ca, source, retry_for)
     summary = Summary()
     started = time.monotonic()
     whole = False
@@ -304,14 +169,14 @@ def command(
         summary.seconds = round(time.monotonic() - started, 3)
         _print(summary, as_json)
         if not whole:
-            click.echo(
-                f"stopped after line {summary.last_line}; run it again, nothing doubles", err=True
-            )
+            click.echo(f"stopped after line {summary.last_line}; run it again: {_AGAIN}", err=True)
     if summary.rejected:
         raise click.exceptions.Exit(1)
 
 
-def _with_progress(stream: Any, size: int | None, collector: _Collector, summary: Summary) -> None:
+def _with_progress(
+    stream: Any, size: int | None, collector: CollectorClient, summary: Summary
+) -> None:
     """Send with a progress bar by bytes of the file, on a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn

@@ -19,6 +19,7 @@ from activity_center.cli.rejected_options import (
     find_one,
     store_options,
 )
+from activity_center.cli.sending import CollectorClient, collector_url
 from activity_center.errors import ActivityCenterError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def replay(
             return
         if not token:
             raise click.UsageError("--token or ACTIVITY_CENTER_TOKEN is needed")
-        address = _address(url, config_file)
+        address = collector_url(url, config_file)
         total = len(ids) or store.count(**chosen(since, reason, sender, False))
         summary = _replay(store, rows, _Target(address, token, ca, source, retry_for), total)
     if as_json:
@@ -129,11 +130,9 @@ class _Target:
 
     def send(self, rows: list[Rejected]) -> list[str]:
         """Send one chunk; return the status of each record."""
-        from activity_center.cli.ingest import _Collector
-
         source = self._source or _source(rows[0])
         if source not in self._open:
-            self._open[source] = _Collector(
+            self._open[source] = CollectorClient(
                 self._url, self._token, self._ca, source, self._retry_for
             )
         body = b"".join(_record(row).encode() + b"\n" for row in rows)
@@ -242,9 +241,3 @@ def _to_replay(
     for row in store.select(**which, newest=store.newest()):
         if row.reason != _NOT_BY_ITSELF or reason == _NOT_BY_ITSELF:
             yield row
-
-
-def _address(url: str | None, config_file: str | None) -> str:
-    from activity_center.cli.ingest import _address as of_listener
-
-    return of_listener(url, config_file)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
+from activity_center.address import is_loopback
 from activity_center.errors import ConfigError
 
 FORWARD_PORT: Final = 24224
@@ -129,16 +129,6 @@ def _forward(host: str, port: int) -> Address:
             hint="use forward://127.0.0.1 or unix:///path",
         )
     return Address("forward", "127.0.0.1" if host == "localhost" else host, port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is a literal loopback address or ``localhost`` (RFC 6761)."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 _FORMS: Final = (

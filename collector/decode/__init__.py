@@ -9,7 +9,7 @@ from collector.decode.forward_message import ForwardMessage, decode_message
 from collector.decode.frames import Framer
 from collector.decode.inflate import inflate
 from collector.decode.json_body import decode_json
-from collector.decode.result import DEFAULT_LIMITS, Broken, Decoded, Limits, Refused
+from collector.decode.result import DEFAULT_LIMITS, Broken, Decoded, Limits, Unreadable
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -18,7 +18,7 @@ __all__ = [
     "ForwardMessage",
     "Framer",
     "Limits",
-    "Refused",
+    "Unreadable",
     "decode_json",
     "decode_message",
     "inflate",

@@ -17,7 +17,7 @@ import msgspec
 
 from collector.decode.frames import cut
 from collector.decode.plain import plain, unix_ns
-from collector.decode.result import Broken, Decoded, Limits, Refused
+from collector.decode.result import Broken, Decoded, Limits, Unreadable
 
 _TYPED_LEVELS: Final = 12
 _SLICE: Final = 1024**2
@@ -167,7 +167,7 @@ def decode_stream(data: bytes, claimed: int | None, limits: Limits) -> Decoded:
         limits: what to keep to.
 
     Raises:
-        Refused: ``too_large`` for too many records or values.
+        Unreadable: ``too_large`` for too many records or values.
     """
     if not data:
         return Decoded(times=[])
@@ -193,7 +193,7 @@ def whole(entries: list[Any], scale: Scale) -> Decoded:
 def _cut_and_decode(data: bytes, limits: Limits) -> Decoded:
     ends, unreadable = cut(data, limits.records)
     if len(ends) > limits.records:
-        raise Refused("too_large", f"more than {limits.records} records in one chunk")
+        raise Unreadable("too_large", f"more than {limits.records} records in one chunk")
     sink = _Sink(len(data))
     scale = Scale(data)
     for start, stop, count in _slices(ends, limits.event_bytes):
@@ -203,7 +203,7 @@ def _cut_and_decode(data: bytes, limits: Limits) -> Decoded:
             continue
         _decode_slice(sink, piece, count)
         if scale.values() > limits.values:
-            raise Refused("too_large", f"more than {limits.values} values in one chunk")
+            raise Unreadable("too_large", f"more than {limits.values} values in one chunk")
     if unreadable:
         rest = data[ends[-1] if ends else 0 :]
         sink.reject(unreadable.reason, unreadable.detail, rest)

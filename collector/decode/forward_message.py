@@ -27,7 +27,7 @@ from collector.decode.entries import (
 )
 from collector.decode.frames import array_header, cut, string_header
 from collector.decode.inflate import inflate
-from collector.decode.result import Decoded, Limits, Refused
+from collector.decode.result import Decoded, Limits, Unreadable
 
 _CHUNK_ID_BYTES: Final = 1024
 _NIL: Final = b"\xc0"
@@ -49,7 +49,7 @@ class ForwardMessage:
     tag: str
     decoded: Decoded
     chunk: bytes | None = None
-    refused: Refused | None = None
+    refused: Unreadable | None = None
     keep: bool = True
 
 
@@ -153,7 +153,7 @@ def _finish(
     tag: str, stream: bytes, claimed: int | None, option: _Option, limits: Limits
 ) -> ForwardMessage:
     if option.signal:
-        refused = Refused(
+        refused = Unreadable(
             "undecodable",
             f"fluent_signal {option.signal} is metrics or traces, not logs",
             hint="route only logs to this output",
@@ -163,14 +163,14 @@ def _finish(
         if option.compressed == "gzip":
             stream = inflate(stream, limits)
         elif option.compressed not in ("", "text"):
-            refused = Refused(
+            refused = Unreadable(
                 "undecodable",
                 f"compression {option.compressed[:20]!r} is not supported",
                 hint="set compress gzip in the sender",
             )
             return ForwardMessage(tag, Decoded(), option.chunk, refused, keep=False)
         return ForwardMessage(tag, decode_stream(stream, claimed, limits), option.chunk)
-    except Refused as refused:
+    except Unreadable as refused:
         # Its traceback holds frames, and those what was decoded so far.
         return ForwardMessage(tag, Decoded(), option.chunk, refused.with_traceback(None))
 

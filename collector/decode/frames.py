@@ -10,7 +10,7 @@ from typing import Final
 
 import msgpack
 
-from collector.decode.result import Limits, Refused
+from collector.decode.result import Limits, Unreadable
 
 _SLACK: Final = 1024**2
 
@@ -97,12 +97,12 @@ class Framer:
         """Add bytes.
 
         Raises:
-            Refused: far more is waiting than a message may have.
+            Unreadable: far more is waiting than a message may have.
         """
         try:
             self._unpacker.feed(data)
         except msgpack.BufferFull as full:
-            raise Refused(
+            raise Unreadable(
                 "too_large", "more bytes are waiting than a connection may have"
             ) from full
         self._parts.append(data)
@@ -117,7 +117,7 @@ class Framer:
         """Return the next whole message, or ``None`` until more is fed.
 
         Raises:
-            Refused: the bytes are not MessagePack (``undecodable``), nested beyond 1024
+            Unreadable: the bytes are not MessagePack (``undecodable``), nested beyond 1024
                 levels (``too_deep``), or the message is ``too_large``. The stream cannot be
                 read on after that; :meth:`rest` gives what is left.
         """
@@ -128,12 +128,12 @@ class Framer:
             self._check_size()
             return None
         except msgpack.StackError as deep:
-            raise Refused("too_deep", "nested beyond 1024 levels") from deep
+            raise Unreadable("too_deep", "nested beyond 1024 levels") from deep
         except ValueError as wrong:  # FormatError and what else the C code raises
-            raise Refused("undecodable", "the bytes are not MessagePack") from wrong
+            raise Unreadable("undecodable", "the bytes are not MessagePack") from wrong
         end = self._unpacker.tell()
         if end - self._start > self._limit:
-            raise Refused("too_large", self._too_large(end - self._start), hint=_SMALLER)
+            raise Unreadable("too_large", self._too_large(end - self._start), hint=_SMALLER)
         data = self._joined()
         message = data[self._start - self._base : end - self._base]
         self._start = end
@@ -151,11 +151,11 @@ class Framer:
     def _check_size(self) -> None:
         waiting = self.buffered
         if waiting > self._limit:
-            raise Refused("too_large", self._too_large(waiting), hint=_SMALLER)
+            raise Unreadable("too_large", self._too_large(waiting), hint=_SMALLER)
         if waiting > 4096 and len(self._parts) == 1 and self._start == self._base:
             claimed = claimed_size(self._parts[0][:4096])
             if claimed > self._limit:
-                raise Refused("too_large", self._too_large(claimed), hint=_SMALLER)
+                raise Unreadable("too_large", self._too_large(claimed), hint=_SMALLER)
 
     def _too_large(self, size: int) -> str:
         return f"a message of {size} bytes or more; {self._limit} are allowed"
@@ -168,7 +168,7 @@ class Framer:
 _SMALLER: Final = "lower the sender's chunk size (Fluentd: chunk_limit_size; Fluent Bit: 2 MB)"
 
 
-def cut(data: bytes, most: int) -> tuple[list[int], Refused | None]:
+def cut(data: bytes, most: int) -> tuple[list[int], Unreadable | None]:
     """Return the ends of the objects that follow each other in ``data``.
 
     Args:
@@ -190,9 +190,9 @@ def cut(data: bytes, most: int) -> tuple[list[int], Refused | None]:
             add(tell())
     except msgpack.OutOfData:
         if not ends or ends[-1] < len(data):
-            return ends, Refused("undecodable", "the event stream ends inside an entry")
+            return ends, Unreadable("undecodable", "the event stream ends inside an entry")
     except msgpack.StackError:
-        return ends, Refused("too_deep", "nested beyond 1024 levels")
+        return ends, Unreadable("too_deep", "nested beyond 1024 levels")
     except ValueError:
-        return ends, Refused("undecodable", "the bytes are not MessagePack")
+        return ends, Unreadable("undecodable", "the bytes are not MessagePack")
     return ends, None

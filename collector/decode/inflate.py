@@ -13,7 +13,7 @@ from typing import Final
 
 from isal import igzip, isal_zlib
 
-from collector.decode.result import Limits, Refused
+from collector.decode.result import Limits, Unreadable
 
 _PIECE: Final = 1024**2
 
@@ -22,7 +22,7 @@ def inflate(data: bytes, limits: Limits) -> bytes:
     """Return the decompressed bytes of one or more gzip members.
 
     Raises:
-        Refused: ``undecodable`` for what is not gzip, is cut short or fails its checksum;
+        Unreadable: ``undecodable`` for what is not gzip, is cut short or fails its checksum;
             ``too_large`` beyond ``limits.inflated_bytes`` or ``limits.ratio``.
     """
     pieces: list[bytes] = []
@@ -34,17 +34,17 @@ def inflate(data: bytes, limits: Limits) -> bytes:
                 pieces.append(piece)
                 size += len(piece)
                 if size > limits.inflated_bytes:
-                    raise Refused(
+                    raise Unreadable(
                         "too_large",
                         f"gzip of {len(data)} bytes holds more than {limits.inflated_bytes}",
                         hint="send smaller chunks",
                     )
                 if size > most:
-                    raise Refused(
+                    raise Unreadable(
                         "too_large",
                         f"gzip of {len(data)} bytes unpacks to more than {limits.ratio} times that",
                         hint="send it uncompressed if it is genuine",
                     )
     except (OSError, EOFError, zlib.error, isal_zlib.error) as wrong:  # type: ignore[misc]
-        raise Refused("undecodable", f"not whole gzip: {wrong}") from wrong
+        raise Unreadable("undecodable", f"not whole gzip: {wrong}") from wrong
     return b"".join(pieces)

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from collector.decode.result import Broken, Decoded, Limits, Refused
+from collector.decode.result import Broken, Decoded, Limits, Unreadable
 
 _BOM: Final = b"\xef\xbb\xbf"
 _FIRST: Final = re.compile(rb"[ \t\r\n]*([^ \t\r\n])")
@@ -86,17 +86,17 @@ def decode_json(body: bytes, limits: Limits, *, lines: bool = False) -> Decoded:
         Records and broken records in the order sent. In NDJSON blank lines count as none.
 
     Raises:
-        Refused: nothing of the body can be read, or it holds too many values.
+        Unreadable: nothing of the body can be read, or it holds too many values.
     """
     if body.startswith(_BOM):
         body = body[len(_BOM) :]
     containers = body.count(b"{") + body.count(b"[")
     values = containers + body.count(b",") + body.count(b"\n")  # at most
     if values > limits.values:
-        raise Refused("too_large", f"more than {limits.values} values in one body")
+        raise Unreadable("too_large", f"more than {limits.values} values in one body")
     first = _FIRST.match(body)
     if first is None:
-        raise Refused("undecodable", "the body is empty", hint="send at least one activity")
+        raise Unreadable("undecodable", "the body is empty", hint="send at least one activity")
     if lines:
         decoded = _lines(body, limits)
     elif first.group(1) == b"[":
@@ -114,7 +114,7 @@ def _lines(body: bytes, limits: Limits) -> Decoded:
         if not stripped:
             continue
         if sink.index >= limits.records:
-            raise Refused("too_large", f"more than {limits.records} records in one body")
+            raise Unreadable("too_large", f"more than {limits.records} records in one body")
         sink.one(stripped)
     return sink.decoded
 
@@ -163,12 +163,12 @@ def _split_slowly(body: bytes, limits: Limits, wrong: Exception) -> list[bytes]:
     except (ValueError, RecursionError):
         pass
     reason, detail = _reason(body, wrong)
-    raise Refused(reason, detail) from wrong
+    raise Unreadable(reason, detail) from wrong
 
 
 def _counted(records: list[Any], limits: Limits) -> list[Any]:
     if len(records) > limits.records:
-        raise Refused("too_large", f"more than {limits.records} records in one body")
+        raise Unreadable("too_large", f"more than {limits.records} records in one body")
     return records
 
 
@@ -187,5 +187,5 @@ def _object_or_lines(body: bytes, limits: Limits) -> Decoded:
         if any(isinstance(record, dict) for record in decoded.records):
             return decoded
     if reason == "undecodable":
-        raise Refused(reason, detail)
+        raise Unreadable(reason, detail)
     return Decoded(broken=[Broken(0, reason, detail, raw)], size=len(body))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from activity_center.errors import ProtocolError
+from collector.records import MAX_EVENT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Limits:
             what bounds memory, since three bytes on the wire can become 230 in memory.
     """
 
-    event_bytes: int = 1024**2
+    event_bytes: int = MAX_EVENT_BYTES
     chunk_bytes: int = 16 * 1024**2
     inflated_bytes: int = 32 * 1024**2
     ratio: int = 200
@@ -35,7 +36,7 @@ class Limits:
 DEFAULT_LIMITS: Final = Limits()
 
 
-class Refused(ProtocolError):
+class Unreadable(ProtocolError):
     """A chunk or body that cannot be read at all; the bytes are kept by who received them.
 
     Args:

@@ -126,16 +126,22 @@ def send(client: OpenSearch, records: Sequence[Record], timeout: float) -> list[
     items = answer.get("items") if isinstance(answer, dict) else None
     if not isinstance(items, list) or len(items) != len(records):
         raise Unanswered("the answer has not one item for each document")
+    plain: dict[tuple[Any, Any], Item] = {}
     try:
-        return [_item(value) for item in items for value in item.values()]
+        return [_item(item["create"], plain) for item in items]
     except (KeyError, TypeError, AttributeError) as wrong:
         raise Unanswered(f"the answer is not one of OpenSearch: {wrong!r}") from wrong
 
 
-def _item(value: dict[str, Any]) -> Item:
+def _item(value: dict[str, Any], plain: dict[tuple[Any, Any], Item]) -> Item:
+    """Return the item; those without an error are alike, and made once (``plain``)."""
     error = value.get("error")
     if error is None:
-        return Item(value["status"], value["_index"])
+        key = (value["status"], value["_index"])
+        found = plain.get(key)
+        if found is None:
+            found = plain[key] = Item(*key)
+        return found
     reason = str(error.get("reason", ""))
     cause = error.get("caused_by")
     if cause and cause.get("reason"):

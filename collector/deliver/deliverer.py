@@ -91,6 +91,8 @@ class Deliverer:
         until = time.monotonic() + drain_timeout
         self.stopping.set()
         self.spool.wake()
+        if self._main.ident is None:  # never started
+            return self.spool.drained and not self.spool.parking.streams
         self._main.join(max(0.0, until - time.monotonic()))
         self._parked.finish(max(0.0, until - time.monotonic()))
         self.abandoned.set()
@@ -113,16 +115,28 @@ class Deliverer:
                 self.abandoned.wait(self.backoff.wait(tries))
                 continue
             tries = 0
-            if records and not self._deliver(records):
+            if records and not self._deliver_surely(records):
                 return
             if not records and self.stopping.is_set():
                 if self.spool.drained:
                     return
                 self.abandoned.wait(_LOOK_AGAIN)
 
-    def _deliver(self, records: list[Record]) -> bool:
+    def _deliver_surely(self, records: list[Record]) -> bool:
+        """:meth:`_deliver`, and begin again after a fault of ours: the thread must live."""
+        tries = 0
+        while True:
+            try:
+                return self._deliver(records, again=tries > 0)
+            except Exception:
+                _log.exception("delivery failed unexpectedly")
+                tries += 1
+                if not self.pause(tries):
+                    return False
+
+    def _deliver(self, records: list[Record], *, again: bool) -> bool:
         """Try until all of ``records`` are settled; ``False`` when abandoned."""
-        suspects, floors = self._history(records)
+        suspects, floors = self._history(records, all_suspect=again)
         pending, lost = records, set(suspects)
         tries = answered = fruitless = 0
         while pending:
@@ -172,8 +186,12 @@ class Deliverer:
             result.again(records, unknown=True)
             return result
 
-    def _history(self, records: list[Record]) -> tuple[set[int], dict[str, str]]:
-        """What is not known of ``records`` from before the last start."""
+    def _history(
+        self, records: list[Record], *, all_suspect: bool
+    ) -> tuple[set[int], dict[str, str]]:
+        """What is not known of ``records``: positions, and since which write index."""
+        if all_suspect:
+            return {record[0] for record in records}, {one[2].stream: "" for one in records}
         if records[0][0] >= self.spool.suspects:
             return set(), {}
         suspects = {record[0] for record in records if record[0] < self.spool.suspects}

@@ -68,7 +68,7 @@ def outcome_of(item: Item) -> Outcome:
         return Outcome.RETRY
     if status >= 500:
         return Outcome.UNKNOWN
-    if kind in _STREAM_AT_FAULT or status in (401, 403, 404):
+    if kind in _STREAM_AT_FAULT or status not in (200, 400):
         return Outcome.PARK
     if kind == "illegal_argument_exception" and item.reason.startswith("pipeline with id"):
         return Outcome.PARK

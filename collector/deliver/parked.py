@@ -64,8 +64,11 @@ class ParkedLoop:
     def _run(self) -> None:
         while not self._deliverer.abandoned.is_set():
             last = self._finishing.is_set()
-            self._recheck(everything=last)
-            self._round(last)
+            try:
+                self._recheck(everything=last)
+                self._round(last)
+            except Exception:  # the thread must live
+                _log.exception("retrying parked records failed unexpectedly")
             if last:
                 return
             self._finishing.wait(_TICK)

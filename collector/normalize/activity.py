@@ -11,16 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import orjson
+
 from activity_center.config import Organization
-from activity_center.streams import ORGANIZATION_ID, stream_name
-from activity_center.vocabulary import ECS_VERSION, SCHEMA_VERSION, Action, actions
+from activity_center.streams import LENSES, ORGANIZATION_ID, stream_name
+from activity_center.vocabulary import SCHEMA_VERSION, Action, actions
 from collector.normalize.changes import difference, wrap
 from collector.normalize.refused import Refused
 from collector.normalize.timestamps import FUTURE_LIMIT, PAST_LIMIT, Moment, from_nanoseconds, parse
 from collector.normalize.useragent import parsed
 from collector.records import Sender
 
-_ECS: Final = {"version": ECS_VERSION}
 _PEOPLE: Final = ("target", "effective")
 _RELATED: Final = (
     ("ip", "source", ("ip",)),
@@ -92,21 +93,25 @@ class Normalizer:
         default_class: str,
     ) -> None:
         self._catalogue = {name: _Known(action) for name, action in actions().items()}
-        self._uncatalogued = {lens: _Known(None, lens) for lens in ("audit", "agent", "process")}
+        self._uncatalogued = {lens: _Known(None, lens) for lens in LENSES}
         self._classes = {
             id_: plans.get(one.plan, default_class) for id_, one in organizations.items()
         }
         self._own = frozenset(id_ for id_, one in organizations.items() if one.own_streams)
         self._default_class = default_class
         self._streams: dict[tuple[str, str, str | None], str] = {}
+        self._receivers: dict[tuple[bool, str, str], bytes] = {}
         self._ids: set[str] = set()
 
     def complete(
         self, activity: dict[str, Any], context: Context, transport_time: int | None
-    ) -> tuple[str, int]:
-        """Complete ``activity`` in place; return (data stream, ``@timestamp`` in Unix ms).
+    ) -> tuple[str, int, bytes]:
+        """Complete ``activity`` in place.
 
-        ``event.id``, ``event.hash`` and ``event.ingested`` are the pipeline's.
+        Returns:
+            The data stream, ``@timestamp`` in Unix ms, and what this receiver says of the
+            activity: members of the object ``activity`` as JSON text with a comma at the
+            end. They are kept apart since they are not part of the canonical bytes.
 
         Raises:
             Refused: no action, or an organization this sender may not send for.
@@ -120,7 +125,8 @@ class Normalizer:
             ours = activity["activity"] = {}
         known = self._catalogue.get(action)
         if known is None:
-            known = self._uncatalogued.get(ours.get("lens", "audit"), self._uncatalogued["audit"])
+            lens = ours.get("lens")
+            known = self._uncatalogued[lens if type(lens) is str and lens in LENSES else "audit"]
         self._catalogue_defaults(event, ours, known)
         organization = self._organization(activity, context.sender)
         ms = self._time(activity, event, ours, context.received, transport_time)
@@ -133,11 +139,21 @@ class Normalizer:
                 activity["user_agent"] = {**parsed(original), **agent}
         retention = known.retention or self._classes.get(organization or "", self._default_class)
         lens = ours["lens"]
-        ours["retention"] = {"class": retention}
-        ours["schema_version"] = SCHEMA_VERSION
-        ours["sender"] = context.sender.name
-        activity["ecs"] = _ECS
-        return self._stream(lens, retention, organization), ms
+        receiver = self._receiver(known.catalogued, retention, context.sender.name)
+        return self._stream(lens, retention, organization), ms, receiver
+
+    def _receiver(self, catalogued: bool, retention: str, sender: str) -> bytes:
+        key = (catalogued, retention, sender)
+        text = self._receivers.get(key)
+        if text is None:
+            members = {
+                "catalogued": catalogued,
+                "retention": {"class": retention},
+                "schema_version": SCHEMA_VERSION,
+                "sender": sender,
+            }
+            text = self._receivers[key] = orjson.dumps(members)[1:-1] + b","
+        return text
 
     def _stream(self, lens: str, retention: str, organization: str | None) -> str:
         key = (lens, retention, organization if organization in self._own else None)
@@ -148,9 +164,13 @@ class Normalizer:
 
     @staticmethod
     def _catalogue_defaults(event: dict[str, Any], ours: dict[str, Any], known: _Known) -> None:
-        ours["catalogued"] = known.catalogued
-        if "lens" not in ours:
+        lens = ours.get("lens")
+        if lens is None:
             ours["lens"] = known.lens
+        elif lens not in LENSES:
+            ours["lens"] = known.lens
+            ours["overflow"] = {"activity.lens": lens}
+            ours["overflow_fields"] = ["activity.lens"]
         if "type" not in ours:
             ours["type"] = known.type
         if "kind" not in event:
@@ -166,8 +186,10 @@ class Normalizer:
         if known.result is not None and "result" not in ours:
             ours["result"] = known.result
         result = ours.get("result")
-        if result == "denied" and "denied" not in event["type"]:
-            event["type"] = [*event["type"], "denied"]
+        if result == "denied":
+            types = event["type"]
+            if type(types) is list and "denied" not in types:
+                event["type"] = [*types, "denied"]
         if known.resource:
             resource = ours.get("resource")
             if resource is None:
@@ -250,7 +272,9 @@ class Normalizer:
         if "changes" not in ours:
             ours["changes"] = difference(old, new)
         if "modified_fields" not in ours and type(ours["changes"]) is list:
-            ours["modified_fields"] = [one["field"] for one in ours["changes"] if "field" in one]
+            ours["modified_fields"] = [
+                one["field"] for one in ours["changes"] if type(one) is dict and "field" in one
+            ]
 
     @staticmethod
     def _people(activity: dict[str, Any], ours: dict[str, Any], sender: Sender) -> None:

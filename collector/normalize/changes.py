@@ -15,6 +15,7 @@ import orjson
 MAX_LEAVES: Final = 500
 """Above this many changed leaves the difference is told by top-level fields only."""
 _ABSENT: Final = object()
+_OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 _FIRST: Final = itemgetter(0)
 
 
@@ -38,9 +39,7 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> list[dict[str, str]]
     """
     found: list[dict[str, str]] = []
     if not _compare(old, new, "", found):
-        found.clear()
-        for name, before, after in _changed(old, new):
-            found.append(_entry(name, before, after))
+        found = [_entry(*one) for one in _changed(old, new)]
     return found
 
 
@@ -65,7 +64,7 @@ def _compare(
             if not _compare(before, after, f"{prefix}{key}.", found):
                 return False
         else:
-            found.append(_entry(f"{prefix}{key}", before, after))
+            found.append(_entry(prefix + key, before, after))
             if len(found) > MAX_LEAVES:
                 return False
     return True
@@ -81,4 +80,7 @@ def _entry(name: str, before: Any, after: Any) -> dict[str, str]:
 
 
 def _json(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    try:
+        return orjson.dumps(value, option=_OPTIONS).decode()
+    except TypeError:  # the state holds it too, and is refused for it with its path
+        return type(value).__name__

@@ -35,7 +35,7 @@ def content_key(record: dict[str, Any], time: int | str | None, output: int) -> 
 
     Args:
         record: as decoded and redacted.
-        time: the transport's time (Unix ns), or a claimed one that was not believed.
+        time: the transport's time (Unix ns), or what makes a record without any time unique.
         output: index among several activities made from the record.
 
     Raises:

@@ -75,6 +75,38 @@ class Pseudonyms:
                 elif type(value) is list:
                     group[last] = [self.pseudonym(v) if type(v) is str else v for v in value]
 
+    def hide(self, record: dict[str, Any], activities: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return a record that is rejected without the texts that the chosen fields would get.
+
+        Args:
+            activities: what the mapping makes of the record; they are changed.
+        """
+        hidden: dict[str, str] = {}
+        for activity in activities:
+            for path in self._paths:
+                value = _at(activity, path)
+                for text in value if type(value) is list else [value]:
+                    if type(text) is str:
+                        hidden[text] = self.pseudonym(text)
+        return _replaced(record, hidden) if hidden else record
+
+
+def _at(activity: dict[str, Any], path: list[str]) -> Any:
+    value: Any = activity
+    for part in path:
+        value = value.get(part) if type(value) is dict else None
+    return value
+
+
+def _replaced(value: Any, hidden: dict[str, str]) -> Any:
+    if type(value) is str:
+        return hidden.get(value, value)
+    if type(value) is dict:
+        return {key: _replaced(child, hidden) for key, child in value.items()}
+    if type(value) is list:
+        return [_replaced(child, hidden) for child in value]
+    return value
+
 
 def load(rules: Redaction, data_dir: Path) -> Pseudonyms:
     """Return the pseudonyms of a configuration; the key file is made when it is missing.

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final, cast
 
-EVENT_BYTES: Final = 1024**2
-"""Longest line that is sent; the collector takes no longer event."""
+from collector.records import MAX_EVENT_BYTES
+
 POST_LINES: Final = 1000
 POST_BYTES: Final = 1024**2
 REMEMBERED: Final = 100_000
@@ -26,7 +26,7 @@ _PIECE: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Unsent:
     """A line that is not sent.
 
     Attributes:
@@ -75,7 +75,9 @@ def opened(stream: io.BufferedReader) -> BinaryIO:
     return cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb"))
 
 
-def read_lines(stream: BinaryIO, limit: int = EVENT_BYTES) -> Iterator[tuple[int, bytes] | Refused]:
+def read_lines(
+    stream: BinaryIO, limit: int = MAX_EVENT_BYTES
+) -> Iterator[tuple[int, bytes] | Unsent]:
     """Yield (number, line) for each line that is not blank.
 
     A line beyond ``limit`` bytes is read past without being held, and reported.
@@ -89,7 +91,7 @@ def read_lines(stream: BinaryIO, limit: int = EVENT_BYTES) -> Iterator[tuple[int
             while not ended and (rest := stream.readline(_PIECE)):
                 ended = rest.endswith(b"\n")
                 size += len(rest) - ended
-            yield Refused(number, "too_large", f"the line has {size} bytes; {limit} are allowed")
+            yield Unsent(number, "too_large", f"the line has {size} bytes; {limit} are allowed")
             continue
         stripped = line.strip(b" \t\r\n")
         if stripped:
@@ -118,8 +120,8 @@ class _Repeats:
 
 
 def posts(
-    lines: Iterator[tuple[int, bytes] | Refused], post_lines: int = POST_LINES
-) -> Iterator[Post | Refused]:
+    lines: Iterator[tuple[int, bytes] | Unsent], post_lines: int = POST_LINES
+) -> Iterator[Post | Unsent]:
     """Put lines together to posts.
 
     An event without an id of its own gets one from its content and its place among equal
@@ -130,7 +132,7 @@ def posts(
     repeats = _Repeats()
     post, here = Post(), set[bytes]()
     for line in lines:
-        if isinstance(line, Refused):
+        if isinstance(line, Unsent):
             yield line
             continue
         number, text = line
@@ -138,7 +140,7 @@ def posts(
         if before and text not in here:
             if before > MOST_COPIES or before * len(text) > MOST_COPY_BYTES:
                 detail = f"equal to {before} lines before it: give the records an id or a time"
-                yield Refused(number, "invalid", detail)
+                yield Unsent(number, "invalid", detail)
                 continue
             for _ in range(before):
                 post.add(0, text)

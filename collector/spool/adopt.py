@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -61,6 +62,7 @@ def adopt(spool: Spool, root: Path, own_index: int, workers: int) -> int:
         try:
             taken = _move(spool, folder)
             _keep_quarantined(spool, folder)
+            _keep_rechecks(spool, folder)
             remove_folder(folder)
         finally:
             os.close(lock)
@@ -100,3 +102,11 @@ def _keep_quarantined(spool: Spool, folder: Path) -> None:
         make_folder(target)
         for file in quarantined.iterdir():
             shutil.move(str(file), target / f"{folder.name}-{file.name}")
+
+
+def _keep_rechecks(spool: Spool, folder: Path) -> None:
+    """What was to be looked for again still is."""
+    with contextlib.suppress(FileNotFoundError):
+        lines = (folder / layout.RECHECKS).read_bytes()
+        with (spool.folder / layout.RECHECKS).open("ab") as file:
+            file.write(lines)

@@ -120,7 +120,12 @@ class Committer:
             if not group:
                 self._probe()
                 continue
-            failures = self._commit(group)
+            try:
+                failures = self._commit(group)
+            except Exception as wrong:  # the thread must live, and everybody be answered
+                _log.exception("group commit failed unexpectedly")
+                failed = SpoolFailed(f"the spool could not be written: {wrong}")
+                failures = dict.fromkeys(group, failed)
             self._answer(group, failures)
 
     def _next_group(self) -> list[Append] | None:
@@ -153,11 +158,6 @@ class Committer:
         except ActivityCenterError as wrong:
             self._note(wrong)
             return failures | dict.fromkeys(going, wrong)
-        except Exception as wrong:
-            _log.exception("spool write failed unexpectedly")
-            failed = SpoolFailed(f"the spool could not be written: {wrong}")
-            self._note(failed)
-            return failures | dict.fromkeys(going, failed)
         if self.state != "ok":
             self._recovered()
         for one in going:

@@ -49,6 +49,8 @@ _RECORD: Final = Struct("<4sIQIqH")
 _CRC: Final = Struct("<I")
 SEGMENT_HEADER_BYTES: Final = _SEGMENT.size + _CRC.size
 RECORD_HEADER_BYTES: Final = _RECORD.size + _CRC.size
+_CHECKED: Final = _RECORD.size
+_WHOLE: Final = Struct(_RECORD.format + "I")
 MAX_PAYLOAD: Final = 16 * 1024 * 1024
 """Bytes. An event is at most 1 MiB when it comes in; more is a damaged length."""
 
@@ -190,13 +192,10 @@ def encode_records(position: int, entries: Sequence[Entry]) -> tuple[bytes, list
 
 def decode_record_header(data: bytes, offset: int) -> RecordHeader | None:
     """Return the header at ``offset``, or ``None`` when there is none or it is damaged."""
-    if not data.startswith(RECORD_MAGIC, offset):
+    if len(data) - offset < RECORD_HEADER_BYTES or not data.startswith(RECORD_MAGIC, offset):
         return None
-    if len(data) - offset < RECORD_HEADER_BYTES:
-        return None
-    _, length, position, crc, time, text = _RECORD.unpack_from(data, offset)
-    (header_crc,) = _CRC.unpack_from(data, offset + _RECORD.size)
-    if header_crc != zlib.crc32(data[offset : offset + _RECORD.size]):
+    _, length, position, crc, time, text, header_crc = _WHOLE.unpack_from(data, offset)
+    if header_crc != zlib.crc32(data[offset : offset + _CHECKED]):
         return None
     if length > MAX_PAYLOAD or text > length:
         return None

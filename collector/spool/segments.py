@@ -13,7 +13,6 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -25,30 +24,12 @@ from collector.spool.cursor import CursorFile
 from collector.spool.files import make_folder, remove_folder, sync_folder
 from collector.spool.layout import Cursor, Record
 from collector.spool.reader import Damage, SegmentReader
+from collector.spool.recovery import Segment, recover
 
 _log = structlog.get_logger(__name__)
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _HINT_BYTES: Final = 1024 * 1024
-
-
-@dataclass(slots=True, eq=False)
-class Segment:
-    """One file.
-
-    Attributes:
-        end: bytes that are durable; what lies behind them was never acknowledged.
-        last: position of the last durable record; ``first - 1`` when there is none.
-        created: Unix time in ns.
-        hints: (position, offset) of a record about every MiB, to begin reading there.
-    """
-
-    first: int
-    path: Path
-    end: int
-    last: int
-    created: int
-    hints: list[tuple[int, int]] = field(default_factory=list)
 
 
 class SegmentLog:
@@ -88,10 +69,13 @@ class SegmentLog:
         try:
             make_folder(self._directory)
             self._cursor = CursorFile(folder)
-            self._recover(found)
+            self._segments, self.next_position = recover(
+                self._directory, self._cursor.value.position, found
+            )
         except OSError as wrong:
             raise trouble(wrong, self._directory) from wrong
-        self.place = self._cursor.value.position
+        start = self._segments[0].first if self._segments else self.next_position
+        self.place = max(self._cursor.value.position, start)
 
     # -- writing -----------------------------------------------------------------
 
@@ -217,29 +201,40 @@ class SegmentLog:
                 self.place = max(self.place, upto)
                 break
             try:
-                reader = self._reader_of(segment)
-                before, item = reader.last, reader.next(end)
-                if isinstance(item, Damage):
-                    # Reported by itself, so that a report that fails loses no record.
-                    if not found:
-                        self._report(reader, item, before)
-                        continue
-                    reader.offset, reader.last = item.start, before
-                    break
+                size, whole = self._read_segment(
+                    self._reader_of(segment), end, documents, size, found
+                )
             except ActivityCenterError:
                 if found:
                     break
                 raise
-            if item is None and following is None:
+            if not whole:
+                break
+            if following is None:
                 self.place = max(self.place, upto)
                 break
+            self._close_reader(following)
+        return found
+
+    def _read_segment(
+        self, reader: SegmentReader, end: int, documents: int, size: int, found: list[Record]
+    ) -> tuple[int, bool]:
+        """Read on in one segment; return what is left of ``size``, and whether it ended."""
+        while size > 0 and len(found) < documents:
+            before, item = reader.last, reader.next(end)
             if item is None:
-                self._close_reader(following)
+                return size, True
+            if isinstance(item, Damage):
+                # Reported by itself, so that a report that fails loses no record.
+                if found:
+                    reader.offset, reader.last = item.start, before
+                    break
+                self._report(reader, item, before)
             elif item[0] >= self.place:
                 self.place = item[0] + 1
                 size -= item[1]
                 found.append(item)
-        return found
+        return size, False
 
     def _report(self, reader: SegmentReader, damage: Damage, before: int) -> None:
         try:
@@ -332,63 +327,6 @@ class SegmentLog:
         self._close_file()
         self._close_reader()
         remove_folder(self.folder)
-
-    # -- opening -----------------------------------------------------------------
-
-    def _recover(self, found: Callable[[Record], None]) -> None:
-        """List the segments, show what is undelivered, and repair a torn tail."""
-        paths = {
-            first: path
-            for path in self._directory.iterdir()
-            if (first := layout.segment_first(path)) is not None
-        }
-        firsts = sorted(paths)
-        lost = 0
-        for index, first in enumerate(firsts):
-            final = index == len(firsts) - 1
-            if not final and firsts[index + 1] <= self.cursor.position:
-                paths[first].unlink()
-                continue
-            segment, tail = self._scan(first, paths[first], found)
-            if final and tail is not None and tail.torn:
-                self._cut_tail(segment, tail)
-            elif final and tail is not None:
-                # Acknowledged records may be lost in it: do not give their positions away.
-                lost = 1 + (tail.end - tail.start) // layout.RECORD_HEADER_BYTES
-            self._segments.append(segment)
-        self.next_position = max(1, self.cursor.position)
-        if self._segments:
-            last = self._segments[-1]
-            self.next_position = max(self.next_position, last.first, last.last + 1 + lost)
-
-    def _scan(
-        self, first: int, path: Path, found: Callable[[Record], None]
-    ) -> tuple[Segment, Damage | None]:
-        """Read a whole segment; return it, and the damage at its end if there is any."""
-        segment = Segment(first, path, path.stat().st_size, first - 1, 0)
-        tail: Damage | None = None
-        with SegmentReader(path) as reader:
-            segment.created = reader.created or path.stat().st_mtime_ns
-            while (item := reader.next(segment.end)) is not None:
-                if isinstance(item, Damage):
-                    tail = item
-                    continue
-                tail = None
-                segment.last = item[0]
-                if item[0] >= self.cursor.position:
-                    found(item)
-        return segment, tail
-
-    @staticmethod
-    def _cut_tail(segment: Segment, tail: Damage) -> None:
-        os.truncate(segment.path, tail.start)
-        segment.end = tail.start
-        _log.warning(
-            "torn tail of the spool repaired: it was never acknowledged",
-            segment=segment.path.name,
-            bytes=tail.end - tail.start,
-            why=tail.why,
-        )
 
 
 def trouble(wrong: OSError, path: Path) -> SpoolFull | SpoolFailed:

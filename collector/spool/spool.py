@@ -31,6 +31,8 @@ _log = structlog.get_logger(__name__)
 
 DEFAULT_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 _SMALLEST_SEGMENT: Final = 64 * 1024
+_ROOM_AGAIN: Final = 0.875
+"""Of the quota: below this a spool that refused something is ready again."""
 _PARKED_SHARE: Final = 0.5
 """Of the quota: what the parked records of refusing streams may take."""
 
@@ -81,6 +83,7 @@ class Spool:
         self._submitting = threading.Lock()
         self._committer = Committer(self._log, rejected, self._outlet.committed, self._drop)
         self._closed = False
+        self._refused = False
 
     @classmethod
     def open(
@@ -162,6 +165,7 @@ class Spool:
         force: bool,
     ) -> None:
         if entries and not force and self.bytes >= self.quota_bytes:
+            self._refused = True
             raise SpoolFull("the spool is full", where=str(self.folder))
         with self._submitting:
             blob, records = layout.encode_records(self._next, entries)
@@ -182,6 +186,7 @@ class Spool:
         if not entries:
             return
         if self.bytes + size > self.quota_bytes:
+            self._refused = True
             raise SpoolFull("the spool is full", where=str(self.folder))
         for sender, more in sums.items():
             quota = self._quota_of(sender)
@@ -252,8 +257,14 @@ class Spool:
 
     @property
     def ready(self) -> bool:
-        """Whether it can sync and is under its quota."""
-        return self.state == "ok" and self.bytes < self.quota_bytes
+        """Whether it can sync and is under its quota.
+
+        What is refused is the append that would go beyond the quota, so the last bytes of
+        it are hardly ever used: after a refusal an eighth has to be free again.
+        """
+        if self._refused and self.bytes <= self.quota_bytes * _ROOM_AGAIN:
+            self._refused = False
+        return self.state == "ok" and not self._refused and self.bytes < self.quota_bytes
 
     @property
     def records(self) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from activity_center.config import is_loopback, load
+from activity_center.config import load
 from activity_center.errors import ConfigError
 
 GOOD = """
@@ -101,9 +101,3 @@ def test_a_missing_file_says_where_an_example_is(tmp_path: Path) -> None:
     """The first mistake of a newcomer has an answer."""
     with pytest.raises(ConfigError, match=r"docs/configuration\.md"):
         load(tmp_path / "none.yml", {})
-
-
-def test_loopback() -> None:
-    """Only what cannot leave the machine counts as loopback."""
-    assert all(is_loopback(b) for b in ("127.0.0.1:1", "[::1]:1", "localhost:1", "unix:/x"))
-    assert not any(is_loopback(b) for b in ("0.0.0.0:1", "[::]:1", "example.org:1", "10.0.0.1:1"))

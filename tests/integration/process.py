@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -30,15 +31,17 @@ SENDER = "tests"
 
 
 def free_port(count: int = 1) -> int:
-    """The first of ``count`` TCP ports in a row of the loopback address that are free now."""
-    for _ in range(100):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = int(probe.getsockname()[1])
-            with contextlib.ExitStack() as others, contextlib.suppress(OSError, OverflowError):
-                for port in range(first + 1, first + count):
-                    others.enter_context(socket.socket()).bind(("127.0.0.1", port))
-                return first
+    """The first of ``count`` TCP ports in a row of the loopback address that are free now.
+
+    Below the range from which the kernel takes ports for outgoing connections: one of
+    those could have the port when a collector starts again.
+    """
+    for _ in range(1000):
+        first = random.randrange(10_000, 32_000 - count)
+        with contextlib.ExitStack() as probes, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
     raise AssertionError(f"no {count} free ports in a row")
 
 

@@ -157,7 +157,7 @@ def test_nobody_there(tmp_path: Path) -> None:
     done = ingest(str(file), "--source", "native", "--url", url, "--retry-for", "0.1")
     assert done.returncode == 1
     assert "Connection refused" in done.stderr
-    assert "stopped after line 0; run it again, nothing doubles" in done.stderr
+    assert "stopped after line 0; run it again: what has an id or a time" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -179,6 +179,7 @@ def test_damaged_gzip(collector: Collector, tmp_path: Path) -> None:
     [
         (["--source", "native"], 2, "where is the collector"),
         (["--source", "native", "--url", "ftp://x"], 2, "not http://host:port"),
+        (["--source", "native", "--url", "http://127.0.0.1:99999"], 2, "not an address"),
         (["--source", "native", "--url", "http://192.0.2.1:1"], 2, "travel unencrypted"),
         (["--url", "URL"], 2, "--source"),
     ],

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from activity_center.errors import ProtocolError, SpoolFailed, SpoolFull
-from collector.decode import ForwardMessage, Framer, Refused, decode_message
+from collector.decode import ForwardMessage, Framer, Unreadable, decode_message
 from collector.receive.address import spell
 from collector.receive.forward.handshake import AuthenticationError, Handshake, refusal
 from collector.receive.forward.in_flight import AckQueue, InFlight
@@ -99,7 +99,7 @@ class ForwardConnection(asyncio.Protocol):
         self._pace.add(len(data), self.server.now())
         try:
             self._framer.feed(data)
-        except Refused as refused:
+        except Unreadable as refused:
             self._break(refused, b"")
             return
         self._pump()

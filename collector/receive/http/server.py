@@ -17,7 +17,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from activity_center.config import HttpListener
 from activity_center.errors import SpoolFailed, SpoolFull
-from collector.decode import DEFAULT_LIMITS, Decoded, Limits, Refused, decode_json, inflate
+from collector.decode import DEFAULT_LIMITS, Decoded, Limits, Unreadable, decode_json, inflate
 from collector.receive.address import listen, serve, spell
 from collector.receive.budget import Budget
 from collector.receive.counters import HttpCounters
@@ -267,7 +267,7 @@ class HttpServer:
         try:
             plain = inflate(body, self.limits) if gzip else body
             decoded = decode_json(plain, self.limits, lines=lines)
-        except Refused as refused:
+        except Unreadable as refused:
             raise await self._unreadable(request, sender, body, refused) from refused
         self.counters.records += len(decoded.records)
         self.counters.broken_records += len(decoded.broken)
@@ -303,7 +303,7 @@ class HttpServer:
         return receipt
 
     async def _unreadable(
-        self, request: web.BaseRequest, sender: Sender, body: bytes, refused: Refused
+        self, request: web.BaseRequest, sender: Sender, body: bytes, refused: Unreadable
     ) -> Problem:
         """Keep a body that cannot be read, and return its problem."""
         self.counters.refused_bodies += 1

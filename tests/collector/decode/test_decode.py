@@ -19,7 +19,7 @@ from collector.decode import (
     DEFAULT_LIMITS,
     Framer,
     Limits,
-    Refused,
+    Unreadable,
     decode_json,
     decode_message,
     inflate,
@@ -122,11 +122,11 @@ def test_json_lines_and_arrays(values):
 @settings(max_examples=300)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode("utf-8", "replace")))
 def test_any_json(body):
-    """Any body decodes, or breaks by line, or raises Refused."""
+    """Any body decodes, or breaks by line, or raises Unreadable."""
     for lines in (False, True):
         try:
             decoded = decode_json(body, DEFAULT_LIMITS, lines=lines)
-        except Refused as refused:
+        except Unreadable as refused:
             assert refused.reason and refused.detail
         else:
             assert decoded.records or decoded.broken
@@ -198,7 +198,7 @@ def test_inflate_is_bounded():
         (Limits(ratio=100), "more than 100 times"),
     ):
         tracemalloc.start()
-        with pytest.raises(Refused, match=words):
+        with pytest.raises(Unreadable, match=words):
             inflate(bomb, limits)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
@@ -259,7 +259,7 @@ def test_errors_show_no_content():
         try:
             broken = decode_json(body.encode(), DEFAULT_LIMITS).broken
             words = broken[0].detail + repr(broken)
-        except Refused as refused:
+        except Unreadable as refused:
             words = str(refused)
         assert secret not in words
     raw = msgpack.packb([1, {secret: b"\xff" + secret.encode()}])

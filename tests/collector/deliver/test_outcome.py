@@ -107,3 +107,17 @@ def test_stored_already(opensearch: Any, index: str) -> None:
     (item,) = _send(opensearch.client, index, b'{"n":1}', id_="same")
     assert (item.status, item.backing) == (409, index)
     assert outcome_of(item) is Outcome.EXISTS
+
+
+def test_a_document_that_a_pipeline_drops_is_not_delivered() -> None:
+    """200 "noop" (an ingest pipeline dropped it) is a refusal, in words that say so."""
+    item = Item(200, "activity-audit-permanent")
+    assert outcome_of(item) is Outcome.REJECT
+    assert "ingest pipeline" in explain(item)
+
+
+def test_an_unheard_of_answer_loses_nothing() -> None:
+    """What is not known to be the event's fault is kept, whatever the status."""
+    for status in (401, 402, 403, 404, 405, 418, 429, 500, 502, 503, 504, 599):
+        assert outcome_of(Item(status, "s")) not in (Outcome.CREATED, Outcome.EXISTS)
+        assert outcome_of(Item(status, "s")) is not Outcome.REJECT

@@ -235,24 +235,6 @@ def test_what_is_parked_is_bounded(opensearch: Any, stream: str, rig: Callable[.
     assert _once(opensearch.client, stream, entries)
 
 
-def test_a_document_that_a_pipeline_drops_is_not_lost(
-    opensearch: Any, stream: str, rig: Callable[..., Rig]
-) -> None:
-    """200 "noop" is no delivery: the event is in the rejected store, with the reason."""
-    client = opensearch.client
-    pipeline = f"drop-{stream}"
-    try:
-        client.ingest.put_pipeline(id=pipeline, body={"processors": [{"drop": {}}]})
-    except Exception:
-        pytest.skip("this node has no drop processor (module ingest-common)")
-    client.indices.put_settings(index=stream, body={"index.default_pipeline": pipeline})
-    here = rig()
-    here.deliver(_entries(stream, range(3)))
-    here.wait()
-    assert [row.reason for row in here.rejected.select()] == ["refused"] * 3
-    assert "pipeline" in next(here.rejected.select()).detail
-
-
 def test_stopping_delivers_what_is_left(
     opensearch: Any, stream: str, rig: Callable[..., Rig]
 ) -> None:

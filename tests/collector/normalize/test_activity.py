@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -25,7 +26,8 @@ def complete(
     activity: dict[str, Any], sender: Sender | None = None, transport: int | None = None
 ) -> tuple[dict[str, Any], str, int]:
     context = Context.of(sender or Sender("s"), RECEIVED)
-    stream, ms = NORMALIZER.complete(activity, context, transport)
+    stream, ms, receiver = NORMALIZER.complete(activity, context, transport)
+    activity["activity"] |= json.loads(b"{" + receiver[:-1] + b"}")
     return activity, stream, ms
 
 

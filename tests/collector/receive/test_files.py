@@ -15,13 +15,12 @@ from collector.mapping import Router, load_all
 from collector.normalize import Normalizer
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.pipeline import Pipeline, Stages
-from collector.receive import files
-from collector.receive.files import Post, Refused, opened, posts, read_lines
-from collector.records import Batch, Entry, Reject, Sender
+from collector.receive.files import Post, Unsent, opened, posts, read_lines
+from collector.records import MAX_EVENT_BYTES, Batch, Entry, Reject, Sender
 from collector.redact import Redactor
 
 
-def lines_of(data: bytes, limit: int = files.EVENT_BYTES) -> list:
+def lines_of(data: bytes, limit: int = MAX_EVENT_BYTES) -> list:
     return list(read_lines(io.BytesIO(data), limit))
 
 
@@ -38,7 +37,7 @@ def test_lines():
 def test_too_long_a_line(size):
     """A line beyond the limit is named with its number and size; the rest goes on."""
     found = lines_of(b"a\n" + b"x" * size + b"\nb\n", 10)
-    long = (2, b"x" * size) if size <= 10 else Refused(2, "too_large", found[1].detail)
+    long = (2, b"x" * size) if size <= 10 else Unsent(2, "too_large", found[1].detail)
     assert found == [(1, b"a"), long, (3, b"b")]
     if size > 10:
         assert str(size) in found[1].detail
@@ -70,7 +69,7 @@ def test_posts_are_bounded():
 def test_a_line_too_often():
     """Where equal lines would need too many copies, the line is refused, not merged."""
     found = list(posts((n, b'{"a":1}') for n in range(1, 10_001)))
-    refused = [one for one in found if isinstance(one, Refused)]
+    refused = [one for one in found if isinstance(one, Unsent)]
     sent = {number for one in found if isinstance(one, Post) for number in one.numbers if number}
     assert len(sent) + len(refused) == 10_000
     assert len(sent) >= 2000

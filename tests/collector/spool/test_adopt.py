@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from collector.spool import Spool, adopt, layout
@@ -37,7 +38,7 @@ def test_what_was_undelivered_is_taken_over(tmp_path: Path) -> None:
     former.parking.park("refusing", first[:2])
     former.settle(first)
     former.close()
-    # In the cursor it is noted by the next taker or at the end.
+    (worker_folder(tmp_path, 1) / layout.RECHECKS).write_bytes(b"later\n")
     heir = _open(tmp_path, 0)
     heir.append_now([entry(100)])
     heir.close()
@@ -46,13 +47,33 @@ def test_what_was_undelivered_is_taken_over(tmp_path: Path) -> None:
     assert heir.records == 9
     # Any generation may hold them: nothing is known of their history here.
     assert heir.generations == {}
-    assert heir.suspects == heir.next_position
+    assert heir.suspects == 10
     assert not worker_folder(tmp_path, 1).exists()
+    assert (heir.folder / layout.RECHECKS).read_bytes() == b"later\n"
     heir.close()
     heir = _open(tmp_path, 0)
     found = entries_of(take_all(heir))
     assert found == [entry(100), *[entry(n) for n in range(4, 10)], entry(0), entry(1)]
     heir.close()
+
+
+def test_a_kill_after_taking_over_keeps_the_doubt(tmp_path: Path) -> None:
+    """What was taken over may be in any generation, also after kill -9 before it is sent."""
+    former = _open(tmp_path, 1)
+    former.append_now([entry(number) for number in range(10)])
+    former.take(4, 5_000_000, 0, NEVER)
+    former.close()
+    heir = _open(tmp_path, 0)
+    heir.append_now([entry(100)])
+    heir.settle(heir.take(1, 5_000_000, 0, NEVER), {"s": ".ds-s-000003"})
+    adopt(heir, tmp_path, 0, 1)
+    killed = tmp_path / "killed"
+    shutil.copytree(heir.folder, killed)
+    heir.close()
+    again = Spool.open(killed, quota_bytes=QUOTA)
+    assert again.generations == {}
+    assert again.suspects == 12
+    again.close()
 
 
 def test_a_spool_in_use_is_left_alone(tmp_path: Path) -> None:

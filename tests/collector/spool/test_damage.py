@@ -9,7 +9,7 @@ import pytest
 
 from collector.rejected import RejectedStore
 from collector.spool import Spool, layout
-from tests.collector.spool.entries import entries_of, entry, take_all
+from tests.collector.spool.entries import entries_of, entry, reject, take_all, wait_until
 
 QUOTA = 1 << 20
 ENTRIES = [entry(number, extra="x" * (number % 7)) for number in range(6)]
@@ -104,8 +104,10 @@ def test_damage_at_the_end_takes_no_position_again(tmp_path: Path) -> None:
     segment, content = _write(tmp_path / "spool")
     segment.write_bytes(content[:-1] + b"?")
     spool = Spool.open(tmp_path / "spool", quota_bytes=QUOTA)
-    assert spool.next_position > 6
-    assert len(take_all(spool)) == 5
+    spool.append_now([entry(99)])
+    found = take_all(spool)
+    assert entries_of(found) == [*ENTRIES[:5], entry(99)]
+    assert found[-1][0] > 6
     assert spool.corrupt == 1
     spool.close()
 
@@ -152,3 +154,54 @@ def test_garbage_between_records_is_skipped(tmp_path: Path) -> None:
         assert spool.corrupt == 1
         spool.close()
         (tmp_path / "spool" / layout.CURSOR).unlink()
+
+
+def test_a_segment_whose_only_record_is_damaged_is_not_taken_for_empty(tmp_path: Path) -> None:
+    """What was acknowledged and cannot be read is reported, also when the writer goes on."""
+    spool = Spool.open(tmp_path, quota_bytes=QUOTA)
+    spool.append_now([entry(1)])
+    spool.close()
+    (segment,) = (tmp_path / layout.SEGMENTS).iterdir()
+    content = bytearray(segment.read_bytes())
+    content[-1] ^= 1
+    segment.write_bytes(content)
+    spool = Spool.open(tmp_path, quota_bytes=QUOTA)
+    spool.append_now([entry(2)])
+    assert entries_of(take_all(spool)) == [entry(2)]
+    assert spool.corrupt == 1
+    spool.close()
+
+
+@pytest.mark.parametrize("torn", [b"half a header", None])
+def test_a_write_that_failed_is_no_damage(tmp_path: Path, torn: bytes | None) -> None:
+    """A torn tail before a later segment (a sync failed there) was never acknowledged."""
+    spool = Spool.open(tmp_path, quota_bytes=QUOTA, segment_bytes=1)
+    for number in range(3):
+        spool.append_now([entry(number)])
+    spool.close()
+    first, *_ = sorted((tmp_path / layout.SEGMENTS).iterdir())
+    tail = layout.encode_records(90, [entry(90)])[0][:-5] if torn is None else torn[:5]
+    whole = first.read_bytes()
+    first.write_bytes(whole + (tail if torn is None else layout.RECORD_MAGIC + tail))
+    spool = Spool.open(tmp_path, quota_bytes=QUOTA)
+    assert entries_of(take_all(spool)) == [entry(number) for number in range(3)]
+    assert spool.corrupt == 0
+    spool.close()
+
+
+def test_a_full_store_does_not_hold_up_what_is_whole(tmp_path: Path) -> None:
+    """A report that finds no room waits, beside the records, until there is room."""
+    segment, content = _write(tmp_path / "spool")
+    segment.write_bytes(content[:200] + b"?" + content[201:])
+    store = RejectedStore(tmp_path / "rejected", quota_bytes=400)
+    (old,) = store.add([reject(1)], reserve=True)
+    spool = Spool.open(tmp_path / "spool", quota_bytes=QUOTA, rejected=store)
+    assert len(take_all(spool)) == 5
+    assert spool.corrupt == 1
+    assert spool.unreported == 1
+    assert store.count() == 1
+    store.discard([old])
+    spool.append_now([entry(99)])
+    wait_until(lambda: take_all(spool) or spool.unreported == 0)
+    assert store.count(reason="spool_corrupt") == 1
+    spool.close()

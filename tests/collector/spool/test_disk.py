@@ -120,10 +120,10 @@ def test_a_full_disk_under_the_rejected_store(small_disk: Path) -> None:
     store.close()
 
 
-def test_a_failed_fdatasync_is_not_tried_again(tmp_path: Path) -> None:
-    """EIO: not acknowledged, not ready, and a new segment for what comes next."""
+def _broken_disk(folder: Path, how: str) -> list[str]:
+    """Append on a disk that breaks; return what each append said."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.collector.spool.broken_disk", tmp_path],
+        [sys.executable, "-m", "tests.collector.spool.broken_disk", folder, how],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -131,17 +131,31 @@ def test_a_failed_fdatasync_is_not_tried_again(tmp_path: Path) -> None:
         timeout=60,
         check=False,
     )
-    said = [line for line in done.stdout.splitlines() if re.match(r"\d ", line)]
-    assert said == [
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [line for line in done.stdout.splitlines() if re.match(r"\d ", line)]
+
+
+def test_a_failed_fdatasync_is_not_tried_again(tmp_path: Path) -> None:
+    """EIO: not acknowledged, not ready, and a new segment for what comes next."""
+    assert _broken_disk(tmp_path, "sync") == [
         "0 kept ok True",
         "1 SpoolFailed failed False",
         "2 SpoolFailed failed False",
         "3 kept ok True",
         "4 kept ok True",
-    ], done.stdout + done.stderr
+    ]
     names = sorted(path.name for path in (tmp_path / layout.SEGMENTS).iterdir())
     assert len(names) == 2
     spool = Spool.open(tmp_path, quota_bytes=1 << 20)
     found = entries_of(take_all(spool))
     assert [one for one in found if one != entry(1)] == [entry(0), entry(3), entry(4)]
     spool.close()
+
+
+def test_a_disk_that_becomes_read_only_answers_every_append(tmp_path: Path) -> None:
+    """EROFS while the writer tries again by itself: it lives, and appends fail and return."""
+    assert _broken_disk(tmp_path, "read-only") == [
+        "0 SpoolFull full False",
+        "1 SpoolFailed failed False",
+        "2 SpoolFailed failed False",
+    ]

@@ -7,6 +7,7 @@ import shutil
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -103,17 +104,18 @@ def test_delivered_segments_are_deleted(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_batches_settled_out_of_order_keep_the_cursor_back(tmp_path: Path) -> None:
+def test_a_batch_that_is_not_settled_comes_again(tmp_path: Path) -> None:
     """After a restart everything from the oldest unsettled batch on comes again."""
     spool = Spool.open(tmp_path, quota_bytes=QUOTA, segment_bytes=1)
     for number in range(6):
         spool.append_now([entry(number)])
-    first, second = (spool.take(2, 5_000_000, 0, NEVER) for _ in range(2))
-    spool.settle(second)
+    spool.settle(spool.take(2, 5_000_000, 0, NEVER))
+    spool.take(2, 5_000_000, 0, NEVER)
+    assert not spool.drained
     spool.close()
     spool = Spool.open(tmp_path, quota_bytes=QUOTA)
-    assert entries_of(take_all(spool)) == [entry(n) for n in range(6)]
-    assert first[0][0] == 1
+    assert entries_of(take_all(spool)) == [entry(n) for n in range(2, 6)]
+    assert spool.drained
     spool.close()
 
 
@@ -125,7 +127,8 @@ def test_positions_never_come_again(tmp_path: Path) -> None:
     spool.close()
     (tmp_path / layout.CURSOR).unlink()
     spool = Spool.open(tmp_path, quota_bytes=QUOTA)
-    assert spool.next_position == 6
+    spool.append_now([entry(5)])
+    assert [record[0] for record in take_all(spool)] == [*range(1, 7)]
     spool.close()
 
 
@@ -295,3 +298,48 @@ def test_what_a_taker_does_not_fetch_is_not_kept_in_memory(tmp_path: Path) -> No
     wait_until(lambda: len(spool._outlet._tail) == 1)
     assert entries_of(take_all(spool)) == [entry(100)]
     spool.close()
+
+
+def _killed(folder: Path, name: str) -> Path:
+    """The folder as kill -9 leaves it now."""
+    copy = folder.with_name(name)
+    shutil.copytree(folder, copy)
+    return copy
+
+
+def test_what_may_have_been_sent_never_becomes_less(tmp_path: Path) -> None:
+    """Five sent, kill, one of them again, kill: all five still may have been sent."""
+    spool = Spool.open(tmp_path / "a", quota_bytes=QUOTA)
+    spool.append_now([entry(number) for number in range(9)])
+    spool.take(5, 5_000_000, 0, NEVER)
+    first = _killed(tmp_path / "a", "b")
+    spool.close()
+    spool = Spool.open(first, quota_bytes=QUOTA)
+    assert spool.suspects == 6
+    spool.settle(spool.take(1, 5_000_000, 0, NEVER))
+    second = _killed(first, "c")
+    spool.close()
+    spool = Spool.open(second, quota_bytes=QUOTA)
+    assert spool.suspects == 6
+    spool.close()
+
+
+def test_a_kill_after_a_loss_of_power_forgets_nothing(tmp_path: Path) -> None:
+    """After a loss of power all may have been sent; a kill before it is sent changes nothing."""
+    spool = Spool.open(tmp_path / "a", quota_bytes=QUOTA)
+    spool.append_now([entry(number) for number in range(9)])
+    spool.settle(spool.take(2, 5_000_000, 0, NEVER))
+    spool.close()
+    cursor = layout.decode_cursor((tmp_path / "a" / layout.CURSOR).read_bytes())
+    other_boot = msgspec.structs.replace(cursor, boot="another boot")
+    (tmp_path / "a" / layout.CURSOR).write_bytes(layout.encode_cursor(other_boot))
+    spool = Spool.open(tmp_path / "a", quota_bytes=QUOTA)
+    assert spool.suspects == 10
+    early = _killed(tmp_path / "a", "b")
+    spool.settle(spool.take(1, 5_000_000, 0, NEVER))
+    late = _killed(tmp_path / "a", "c")
+    spool.close()
+    for folder in (early, late):
+        spool = Spool.open(folder, quota_bytes=QUOTA)
+        assert spool.suspects == 10
+        spool.close()

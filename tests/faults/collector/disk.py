@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from collector.records import Entry
+from collector.spool.layout import encode_records
+from collector.spool.reader import SegmentReader
 from tests.integration.process import Collector
 
 
@@ -33,7 +36,7 @@ class SmallDisk:
 
     def fill(self, collector: Collector) -> None:
         """Write until ENOSPC."""
-        with (self.folder / "ballast").open("wb", buffering=0) as ballast:
+        with (self.folder / "ballast").open("ab", buffering=0) as ballast:
             try:
                 while True:
                     ballast.write(bytes(4096))
@@ -69,7 +72,7 @@ class LimitedFiles:
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Disk]:
     """A disk that can be full; a real one where this process may mount."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs", str(folder)]
     if os.getuid() or subprocess.run(mount, capture_output=True).returncode:
         yield LimitedFiles(folder)
@@ -94,8 +97,11 @@ def flip_byte(segment: Path, marker: bytes) -> None:
 
 
 def tear_tail(segment: Path) -> None:
-    """Append the first half of a record, as a power cut leaves it."""
-    data = segment.read_bytes()
-    start = data.index(b"\xff\xfeAC")
+    """Append the first half of the next record, as a power cut leaves it."""
+    entry = Entry("activity-audit-permanent", "torn", 0, "0" * 64, b"{}" * 100, "tests")
+    with SegmentReader(segment) as reader:
+        while reader.next(segment.stat().st_size) is not None:
+            pass
+    blob, _ = encode_records(reader.last + 1, [entry])
     with segment.open("ab") as file:
-        file.write(data[start : start + 200])
+        file.write(blob[: len(blob) // 2])

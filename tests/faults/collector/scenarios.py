@@ -125,7 +125,7 @@ def pressure(folder: Path, node: Any, seed: int = 3) -> Outcome:
         return finish(outcome, collector, traffic, node.client, note)
 
 
-def unavailable(folder: Path, node: Any, count: int = 6, seed: int = 4) -> Outcome:
+def unavailable(folder: Path, node: Any, count: int = 4, seed: int = 4) -> Outcome:
     """A proxy before OpenSearch answers 503 and 502."""
     outcome = Outcome("OpenSearch: answers 502 and 503", count)
     left = [count]
@@ -140,7 +140,7 @@ def unavailable(folder: Path, node: Any, count: int = 6, seed: int = 4) -> Outco
     return _through_gate(outcome, folder, node, rule, lambda: left[0] == 0, seed)
 
 
-def answers_lost(folder: Path, node: Any, count: int = 4, seed: int = 5) -> Outcome:
+def answers_lost(folder: Path, node: Any, count: int = 3, seed: int = 5) -> Outcome:
     """The connection is cut after the request and before the answer; then a rollover."""
     outcome = Outcome("connection cut between request and answer, with a rollover", count)
     left = [count]

@@ -53,7 +53,7 @@ class Traffic:
         single: Forward connections that send one event a message, several in flight.
         bulk: Forward connections that send chunks, some compressed.
         http: HTTP clients that send NDJSON, some gzip.
-        pause: mean seconds between two requests of one connection.
+        pause: mean seconds between two requests of one connection, more after many events.
 
     Attributes:
         sent: keys of the events that were sent.
@@ -69,7 +69,7 @@ class Traffic:
         single: int = 8,
         bulk: int = 2,
         http: int = 2,
-        pause: float = 0.05,
+        pause: float = 0.1,
         seed: int = 1,
         token: str = TOKEN,
     ) -> None:
@@ -158,8 +158,8 @@ class Traffic:
         self.sent.update(keys)
         return keys, [activity(*pair) for pair in zip(keys, numbers, strict=True)]
 
-    async def _rest(self) -> None:
-        await asyncio.sleep(self._chance.uniform(0, 2 * self._pause))
+    async def _rest(self, events: int) -> None:
+        await asyncio.sleep(self._chance.uniform(0, 2 * self._pause) * max(1.0, events / 8))
 
     async def _forward(self, size: int, window: int) -> None:
         """One connection at a time; ``window`` messages of ``size`` events in flight."""
@@ -197,7 +197,7 @@ class Traffic:
                 )
                 pending[chunk] = message, keys
                 client.writer.write(message)
-                await self._rest()
+                await self._rest(size)
             if pending:
                 answer = await asyncio.wait_for(client.read(), _PATIENCE)
                 self.acked.update(pending.pop(answer["ack"])[1])
@@ -218,7 +218,7 @@ class Traffic:
                     body, headers["Content-Encoding"] = gzip.compress(body, 1), "gzip"
                 while not await self._posted(session, url, body, headers, keys):
                     self.repeats += 1
-                await self._rest()
+                await self._rest(len(keys))
 
     async def _posted(
         self,

@@ -1,0 +1,1 @@
+"""Measuring: speed (``python -m bench``) and faults (``python -m bench.faults``)."""

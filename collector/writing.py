@@ -1,0 +1,197 @@
+"""Write: a completed activity as the bytes that are stored, with its hash and its id.
+
+The canonical bytes (:mod:`activity_center.canonical`) are written once. What the receiver
+adds is put into them afterwards, in places that are known because keys are sorted::
+
+    {"ecs":{...},"@timestamp":"...","activity":{<receiver's>, ...},...,"event":{...,"hash":...
+
+so that hashing costs no second pass through a JSON writer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Any, Final
+
+import orjson
+
+from activity_center.vocabulary import ECS_VERSION
+from collector.normalize.identity import Ordinals, content_key, document_id
+from collector.normalize.inspection import inspect
+from collector.normalize.place import MAX_DEPTH, Placer
+from collector.normalize.refused import Refused
+from collector.records import MAX_EVENT_BYTES, Entry
+from collector.validate import Validator
+
+LOOK_CLOSELY: Final = 8_000
+"""Documents above this size, bytes, have every leaf measured."""
+MAX_ID: Final = 512
+"""Longest ``event.id``, characters."""
+_SORTED: Final = orjson.OPT_SORT_KEYS
+_DEL: Final = b"\x7f"
+_NO_ID: Final = "-"
+_new: Final = tuple.__new__
+"""Half the time of calling a NamedTuple's class; one is made per event."""
+_ECS: Final = f'{{"ecs":{{"version":"{ECS_VERSION}"}},'.encode()
+_ACTIVITY: Final = b'"activity":{'
+_TIMESTAMP: Final = b'{"@timestamp":"'
+_HASH: Final = b'"hash":"'
+_BEFORE_ID: Final = b'","id":"'
+
+Draft = tuple[dict[str, Any], bytes, str, int, bytes, str | None, bool]
+"""An activity on its way: itself, its canonical bytes with a mark where the hash goes, its
+stream, its time in Unix ms, what the receiver says of it, the producer's id if there is one,
+and whether the schema takes it. A plain tuple: one is made per event."""
+
+
+class Writer:
+    """Writes activities; holds what is compiled once."""
+
+    def __init__(self) -> None:
+        self._validator = Validator()
+        self._placer = Placer()
+        # Stands where the hash goes; unguessable, so that no value can hold it.
+        self._mark = _DEL.decode() + secrets.token_hex(16)
+        self._mark_bytes = self._mark.encode()
+
+    def draft(self, activity: dict[str, Any], stream: str, ms: int, receiver: bytes) -> Draft:
+        """Write a completed activity for the first time.
+
+        Raises:
+            Refused: it holds what JSON cannot say, or breaks the schema.
+        """
+        event = activity["event"]
+        given = event.get("id")
+        if type(given) is not str or not given:
+            given, event["id"] = None, _NO_ID  # the derived id follows in entry()
+        elif len(given) > MAX_ID:
+            _shorten_id(activity, event, given)
+        try:
+            valid = self._validator.is_valid(activity)
+            return activity, self._json(activity), stream, ms, receiver, given, valid
+        except (TypeError, ValueError):  # neither says where nor, for some values, anything
+            self._closely(activity, whole=True)
+            return activity, self._json(activity), stream, ms, receiver, given, True
+
+    def entry(
+        self,
+        draft: Draft,
+        source: str,
+        record: dict[str, Any],
+        transport: int | None,
+        output: int,
+        ordinals: Ordinals,
+        received: str,
+        sender: str,
+    ) -> Entry:
+        """Finish a draft.
+
+        Args:
+            source: the source mapping.
+            record: what it was made from, without secrets: its identity where it has no id.
+            transport: the transport's time, Unix ns.
+            output: index among the activities of the record.
+            ordinals: counts equal records of the chunk.
+            received: time of receipt as it is stored.
+            sender: for its quota.
+
+        Raises:
+            Refused: it cannot be kept.
+        """
+        activity, body, stream, ms, receiver, given, valid = draft
+        large = len(body) > LOOK_CLOSELY
+        if large or not valid:
+            self._closely(activity, whole=large)
+            body = self._json(activity)
+        organization = activity.get("organization")
+        owner: str = organization.get("id", "") if organization is not None else ""
+        ours = activity["activity"]
+        timeless = ours["timestamp_source"] == "receipt"
+        if given is not None:
+            _id = document_id(source, owner, f"id:{given}")
+        else:
+            # Whether a claimed time is believed hangs on our clock: the claim itself is in
+            # the record. Without any time of its own a record is a new event each time.
+            moment: int | str | None = transport
+            if moment is None and timeless and "claimed_timestamp" not in ours:
+                moment = secrets.token_hex(16)
+            _id = document_id(source, owner, ordinals.key(_content(record, moment, output)))
+        mark = self._mark_bytes
+        # JSON escapes no DEL, but it is rare: looking for that one byte is quicker.
+        at = body.find(_DEL)
+        if not body.startswith(mark, at):
+            at = body.index(mark)
+        head, tail = body[:at], body[at + len(mark) :]
+        if given is None:
+            tail = _BEFORE_ID + _id.encode() + tail[len(_BEFORE_ID) + len(_NO_ID) :]
+        start = len(_TIMESTAMP) + len(received) + 2  # of "activity", after the time's quote
+        front = head[: -len(_HASH)]
+        if timeless:
+            front = b"{" + front[start:]
+            # An id that was seen before may be in any generation, whatever our clock says.
+            ms = 0 if given is not None or "claimed_timestamp" in ours else ms
+        digest = hashlib.sha256(front + tail[2:]).hexdigest()
+        cut = start + len(_ACTIVITY)
+        ingested = f'{digest}","ingested":"{received}'.encode()
+        stored = b"".join((_ECS, head[1:cut], receiver, head[cut:], ingested, tail))
+        if len(stored) > MAX_EVENT_BYTES:
+            size = f"the activity has {len(stored)} bytes, more than {MAX_EVENT_BYTES}"
+            raise Refused("too_large", size)
+        return _new(Entry, (stream, _id, ms, digest, stored, sender))
+
+    def _json(self, activity: dict[str, Any]) -> bytes:
+        """The activity as JSON with sorted keys, with a mark where its hash goes.
+
+        Raises:
+            TypeError: a value that JSON cannot say.
+        """
+        event = activity["event"]
+        event["hash"] = self._mark
+        try:
+            return orjson.dumps(activity, option=_SORTED)
+        finally:
+            del event["hash"]
+
+    def _closely(self, activity: dict[str, Any], *, whole: bool) -> None:
+        """The slow look: numbers and text, then fit to the fields, then the schema again.
+
+        Args:
+            whole: fit also when the schema is satisfied (large or unwritable documents).
+
+        Raises:
+            Refused: with the reason and the path.
+        """
+        inspect(activity)
+        if not whole and self._validator.is_valid(activity):
+            return
+        self._placer.fit(activity)
+        event = activity.get("event")
+        if type(event) is dict:
+            event.setdefault("outcome", "unknown")
+            event.setdefault("kind", "event")
+        if not self._validator.is_valid(activity):
+            finding = self._validator.explain(activity)
+            raise Refused("invalid", finding.detail, finding.path)
+
+
+def _content(record: dict[str, Any], moment: int | str | None, output: int) -> bytes:
+    """Identity of a record without id.
+
+    Raises:
+        Refused: the record cannot be written as JSON.
+    """
+    try:
+        return content_key(record, moment, output)
+    except TypeError:
+        inspect(record)
+        raise Refused("too_deep", f"nested deeper than {MAX_DEPTH} levels") from None
+
+
+def _shorten_id(activity: dict[str, Any], event: dict[str, Any], given: str) -> None:
+    """An id too long for its field is stood for by its hash, and kept whole."""
+    digest = hashlib.sha256(given.encode("utf-8", "surrogatepass")).hexdigest()
+    event["id"] = f"sha256:{digest}"
+    ours = activity["activity"]
+    ours["overflow"] = {**ours.get("overflow", {}), "event.id": given}
+    ours["overflow_fields"] = [*ours.get("overflow_fields", ()), "event.id"]

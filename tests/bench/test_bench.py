@@ -1,0 +1,115 @@
+"""``make bench``: that it runs on real parts, says everything and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))  # bench/ is not installed
+
+from bench.events import WORKLOADS, chunks, sizes  # noqa: E402
+from bench.load import prepared  # noqa: E402
+from bench.measure import percentile  # noqa: E402
+from bench.report import Row, Target, table  # noqa: E402
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
+
+
+def test_the_bench_runs_and_gives_every_figure_of_the_issue() -> None:
+    """Each chunk size has its CPU, rate and latencies; the ends are compared in pairs."""
+    done = run("bench", "--tiny", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert "OpenSearch" in found["machine"] and "Python" in found["machine"]
+    rows = {row["name"]: row for row in found["rows"]}
+    for what, target in (("chunks of 500", "<= 25"), ("chunks of 50", "<= 40"),
+                         ("single events", "<= 120")):  # fmt: skip
+        assert rows[f"{what}: collector CPU, µs per event"]["target"] == target
+    assert rows["end to end / raw _bulk, of each pair"]["target"] == ">= 0.95"
+    assert rows["at its peak, MB"]["target"] == "<= 120"
+    for name in (
+        "OpenSearch CPU, µs per document",
+        "acked, events/s",
+        "ack p50, ms",
+        "ack p99, ms",
+    ):
+        of_this = [row for row in found["rows"] if row["name"] == name]
+        assert len(of_this) >= 3
+        assert all(value > 0 for row in of_this for value in row["values"])
+    for name in ("end to end, documents/s", "raw _bulk, documents/s", "at its peak, MB"):
+        assert rows[name]["median"] > 0
+    assert not list(Path("/tmp").glob("activity-bench-*/collector.log"))
+
+
+def test_the_stages_are_listed() -> None:
+    """``python -m bench.stages`` times each stage and the whole."""
+    done = run("bench.stages", "--events", "100", "--chunk", "50", "--repeats", "2")
+    assert done.returncode == 0, done.stderr
+    for stage in ("decode", "map", "normalize", "validate", "process", "body for _bulk"):
+        assert f"\n{stage} " in done.stdout
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_no_two_loads_share_an_event(workload: str) -> None:
+    """A seed of its own gives every round new ids, else 409 would look like speed."""
+    first, second = (
+        {json.dumps(one) for _, some in chunks(workload, seed, 60, 20) for one in some}
+        for seed in (1, 2)
+    )
+    assert len(first) == len(second) == 60
+    assert not first & second
+
+
+def test_the_audit_event_is_the_one_that_is_described() -> None:
+    """About 1 kB of JSON, 840 B of MessagePack and 30 fields."""
+    event = sizes("audit")
+    assert 900 < event.json < 1100
+    assert 760 < event.msgpack < 900
+    assert 28 <= event.fields <= 36
+
+
+def test_a_load_is_encoded_before_the_clock_starts() -> None:
+    """Every message holds its chunk id, and the ack due for it is known."""
+    messages = prepared("audit", 7, 10, 4)
+    assert len(messages) == 3
+    assert len({ack for _, ack in messages}) == 3
+    assert all(ack[7:] in message for message, ack in messages)
+
+
+def test_a_row_is_judged_by_its_median() -> None:
+    """One good round does not reach a target, one bad round does not miss it."""
+    assert Row("x", [1, 9, 9], Target("<=", 5)).reached is False
+    assert Row("x", [1, 1, 9], Target("<=", 5)).reached is True
+    assert Row("x", [0.9, 0.96, 0.97], Target(">=", 0.95)).reached is True
+    assert Row("x", [1.0]).reached is None
+
+
+def test_the_table_shows_median_and_spread() -> None:
+    """A figure without its spread says little on a shared machine."""
+    text = table([Row("cpu", [10.0, 30.0, 20.0], Target("<=", 25))])
+    assert text.splitlines()[1].split() == ["cpu", "20.0", "10.0", "30.0", "≤", "25:", "reached"]
+
+
+def test_percentiles() -> None:
+    """p99 of a hundred is not their greatest."""
+    values = [float(n) for n in range(1, 102)]
+    assert percentile(values, 0.5) == 51
+    assert 99 < percentile(values, 0.99) < 101
+    assert percentile([3.0], 0.99) == 3.0
+
+
+def test_events_are_recent() -> None:
+    """Events in the future or far past would take another path through the collector."""
+    for _, records in chunks("audit", 3, 50, 50):
+        for record in records:
+            age = datetime.now().astimezone() - datetime.fromisoformat(record["@timestamp"])
+            assert 0 < age.total_seconds() < 3600

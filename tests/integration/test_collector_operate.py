@@ -1,0 +1,153 @@
+"""A collector as an operator has it in hand: check, start, signals, one data folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from activity_center.config import Cluster
+from tests.clients.forward import ForwardClient, encode
+from tests.integration.process import TOKEN, Collector, sha256, until
+
+NOWHERE = Cluster(url="http://127.0.0.1:1")
+
+
+def post(collector: Collector, token: str = TOKEN, number: int = 1) -> int:
+    """Status of one event over HTTP."""
+    event = {"event": {"id": f"operate-{number}", "action": "server.create"}}
+    request = urllib.request.Request(
+        f"{collector.url}/v1/activities?source=native",
+        json.dumps(event).encode(),
+        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def collect(collector: Collector, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """``activity-center collect`` with the collector's configuration, until it ends."""
+    command = [sys.executable, "-m", "activity_center", "collect", *arguments]
+    return subprocess.run(
+        [*command, "--config", str(collector.config)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **collector.environment},
+        timeout=60,
+    )
+
+
+def test_check(tmp_path: Path) -> None:
+    """``--check`` says what is wrong, with file, line and path, starts nothing and makes no
+    data folder; exit code 0 for right, 2 for wrong."""
+    collector = Collector(tmp_path, NOWHERE)
+    collector.write()
+    done = collect(collector, "--check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "right (2 listeners, 1 senders)" in done.stdout
+    assert not collector.data_dir.exists()
+    collector.document["collector"]["quotta"] = 1
+    collector.document["senders"][0]["sources"] = ["nope"]
+    collector.write()
+    done = collect(collector, "--check")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "quotta" in done.stderr and f"{collector.config}" in done.stderr
+    del collector.document["collector"]["quotta"]
+    collector.write()
+    done = collect(collector, "--check")
+    assert done.returncode == 2 and "no source is named 'nope'" in done.stderr
+
+
+def test_one_data_folder_one_collector_one_address(tmp_path: Path) -> None:
+    """A second collector on the same data folder or address is refused with words, and the
+    first one goes on."""
+    first = Collector(tmp_path / "first", NOWHERE)
+    second = Collector(tmp_path / "second", NOWHERE, data_dir=str(first.data_dir))
+    third = Collector(tmp_path / "third", NOWHERE, health=f"127.0.0.1:{first.health_port}")
+    with first, second, third:
+        first.start()
+        second.start(wait=False)
+        third.start(wait=False)
+        assert second.wait() == 1
+        assert third.wait() == 2
+        assert "another process uses this spool" in second.tail()
+        assert "stop the other collector" in second.tail()
+        assert "cannot listen" in third.tail()
+        assert "Traceback" not in second.tail() + third.tail()
+        assert post(first) == 200
+
+
+def test_reload(tmp_path: Path) -> None:
+    """SIGHUP: a new token works and the old one does not; a broken file changes nothing and
+    is logged without its secrets; the process and its connections stay."""
+    collector = Collector(tmp_path, NOWHERE)
+    with collector:
+        collector.start()
+        pid = collector.pid
+        with ForwardClient(collector.forward) as client:
+            client.send("activity.native", [(1, {"event": {"action": "a.b"}})])
+            collector.document["senders"][0]["token_sha256"] = sha256("new-token")
+            collector.reload()
+            until(lambda: collector.logged("configuration reloaded"))
+            assert (post(collector, "new-token"), post(collector)) == (200, 401)
+            good = collector.config.read_text()
+            collector.config.write_text(good + "\nsenders: [{name: x, token: geheim}]\n")
+            collector.signal(1)
+            until(lambda: collector.logged("configuration not reloaded; the former one stays"))
+            assert (post(collector, "new-token"), post(collector)) == (200, 401)
+            collector.document["senders"][0]["sources"] = ["no-such-source"]
+            collector.reload()
+            until(
+                lambda: (
+                    len(collector.logged("configuration not reloaded; the former one stays")) == 2
+                )
+            )
+            assert (post(collector, "new-token"), post(collector)) == (200, 401)
+            client.send("activity.native", [(1, {"event": {"action": "a.b"}})])
+        assert collector.pid == pid and collector.alive
+    log = collector.log.read_text()
+    assert "no-such-source" in log
+    for secret in ("geheim", "new-token", sha256("new-token")):
+        assert secret not in log
+
+
+def test_sigterm_keeps_what_cannot_be_delivered(tmp_path: Path) -> None:
+    """SIGTERM without OpenSearch: within the drain time-out the process ends with code 0, and
+    the spool has what was accepted."""
+    collector = Collector(tmp_path, NOWHERE, drain_timeout=1)
+    with collector:
+        collector.start()
+        assert [post(collector, number=n) for n in range(5)] == [200] * 5
+        assert collector.terminate() == 0
+        assert "not all is delivered" in collector.tail()
+        collector.start()
+        until(lambda: collector.metric("activity_center_spool_records") == 5)
+
+
+def test_sigterm_answers_what_has_arrived(tmp_path: Path) -> None:
+    """A chunk that was read when SIGTERM came is acknowledged before the process ends."""
+    collector = Collector(tmp_path, NOWHERE, drain_timeout=1)
+    with collector:
+        collector.start()
+        events: list[Any] = [
+            (time.time_ns(), {"event": {"action": "a.b", "id": f"t{n}"}}) for n in range(3000)
+        ]
+        with ForwardClient(collector.forward) as client:
+            client.send("activity.native", [(1, {"event": {"action": "a.b"}})])
+            before = collector.metric("activity_center_receiver_bytes_total", receiver="forward")
+            client.write(encode("activity.native", events, chunk="last"))
+            until(lambda: collector.metric("activity_center_receiver_bytes_total") > before)
+            collector.signal(15)
+            assert client.read() == {"ack": "last"}
+        assert collector.wait() == 0
+        collector.start()
+        until(lambda: collector.metric("activity_center_spool_records") == 3001)
