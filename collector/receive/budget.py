@@ -20,9 +20,13 @@ class Budget:
         self.used = 0
         self._waiting: deque[Callable[[], None]] = deque()
 
-    def has_room(self) -> bool:
-        """Whether anything more may be decoded now."""
-        return self.used < self.limit
+    def has_room(self, *, beside: int = 0) -> bool:
+        """Whether anything more may be taken now.
+
+        Args:
+            beside: bytes that the asker has taken already; only the others' count.
+        """
+        return self.used - beside < self.limit
 
     def take(self, size: int) -> None:
         """Count ``size`` bytes as in flight."""

@@ -14,9 +14,11 @@ class ConnectionLimits:
         connections: open connections of one listener.
         in_flight: messages of one Forward connection that are made durable at a time.
         requests: HTTP requests of one sender that are worked on at a time.
-        in_flight_memory: estimated memory of all those of one process. One that is
-            larger than this alone is still taken when it is the only one.
-        buffered: bytes of unfinished messages of all Forward connections together.
+        in_flight_memory: estimated memory of all those of one process, with HTTP bodies
+            from their first byte on. One that is larger than this alone is still taken
+            when it is the only one.
+        buffered: bytes of all unfinished messages or bodies of one listener; beyond it the
+            oldest gives way.
         handshake_timeout: for TLS, and again for HELO, PING and PONG.
         message_timeout: for a message or body that has begun, plus the time that its
             bytes take at ``slowest`` bytes per second.

@@ -251,8 +251,7 @@ class ForwardConnection(asyncio.Protocol):
         message = decode_message(raw, self.server.limits)
         counters = self.counters
         if message is None:
-            counters.heartbeats += 1
-            return
+            return  # a heartbeat
         counters.chunks += 1
         decoded = message.decoded
         counters.records += len(decoded.records)
@@ -281,8 +280,6 @@ class ForwardConnection(asyncio.Protocol):
             self.reports.crashed()
             self.end()
         finally:
-            if not one.durable:
-                self.counters.unacknowledged += 1
             self._settle(one)
 
     def _settle(self, one: InFlight) -> None:

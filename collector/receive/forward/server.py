@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
 from activity_center.config import ForwardListener
 from activity_center.errors import ConfigError
-from collector.decode import DEFAULT_LIMITS, Limits
-from collector.receive.address import listen, remove_stale, serve, spell
-from collector.receive.budget import Budget
 from collector.receive.counters import ForwardCounters
 from collector.receive.credentials import Credentials
 from collector.receive.forward.connection import ForwardConnection
 from collector.receive.forward.keeper import Keeper
-from collector.receive.limits import DEFAULT_CONNECTION_LIMITS, ConnectionLimits
-from collector.receive.tls import server_context
-from collector.records import Accept, RejectBytes
+from collector.receive.receiver import Receiver
 
 _POLL: Final = 0.01
 _FLUSH: Final = 1.0
@@ -30,53 +23,24 @@ _FLUSH: Final = 1.0
 _log: Final = structlog.get_logger("collector.receive.forward")
 
 
-class ForwardServer:
-    """Serves one Forward address.
-
-    Args:
-        listener: address, TLS, shared key, sender and source.
-        credentials: the senders.
-        accept: makes a batch durable; a chunk is acknowledged only after it returned.
-        reject_bytes: makes bytes durable that do not decode.
-        limits: of decoding.
-        connection_limits: of connections.
-        budget: memory in flight, shared with the process's other receivers.
-        reuse_port: let several worker processes listen on the same TCP port.
+class ForwardServer(Receiver[ForwardListener]):
+    """Serves one Forward address; arguments as of :class:`Receiver`.
 
     Attributes:
-        address: the address as bound (with the real port), once started.
         counters: what happened so far.
+        keeper: what messages are handed to.
 
     Raises:
         ConfigError: the listener names no way to tell who sends.
     """
 
-    def __init__(
-        self,
-        listener: ForwardListener,
-        credentials: Credentials,
-        accept: Accept,
-        reject_bytes: RejectBytes,
-        *,
-        limits: Limits = DEFAULT_LIMITS,
-        connection_limits: ConnectionLimits = DEFAULT_CONNECTION_LIMITS,
-        budget: Budget | None = None,
-        reuse_port: bool = False,
-    ) -> None:
-        self.listener = listener
-        self.credentials = credentials
-        self.limits = limits
-        self.connection_limits = connection_limits
+    def _set_up(self) -> None:
+        source = self.listener.source or None
         self.counters = ForwardCounters()
-        self.budget = budget or Budget(connection_limits.in_flight_memory)
-        self.keeper = Keeper(accept, reject_bytes, listener.source or None, limits, self.counters)
-        self.address = listener.bind
-        self._reuse_port = reuse_port
+        self.keeper = Keeper(self.accept, self.reject_bytes, source, self.limits, self.counters)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._servers: list[asyncio.Server] = []
         self._connections: set[ForwardConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sweeper: asyncio.Task[None] | None = None
         self._check()
 
     def _check(self) -> None:
@@ -101,14 +65,7 @@ class ForwardServer:
             ConfigError: the address cannot be had, or a TLS file is wrong.
         """
         self._loop = asyncio.get_running_loop()
-        context = server_context(self.listener.tls) if self.listener.tls else None
-        sockets = listen(self.listener.bind, reuse_port=self._reuse_port)
-        if not self.listener.bind.startswith("unix:"):
-            self.address = spell(sockets[0].getsockname())
-        timeout = self.connection_limits.handshake_timeout
-        self._servers = await serve(sockets, self._connection, context, timeout)
-        self._sweeper = asyncio.create_task(self._sweep())
-        _log.info("listening", listener=self.address, tls=context is not None)
+        await super().start()
 
     async def stop(self, timeout: float) -> bool:
         """Take no more, let what has arrived become durable and acknowledged, close.
@@ -119,8 +76,7 @@ class ForwardServer:
         Returns:
             Whether all of it was.
         """
-        for server in self._servers:
-            server.close()
+        self._close_address()
         for connection in list(self._connections):
             connection.finish()
         deadline = self.now() + timeout
@@ -137,18 +93,10 @@ class ForwardServer:
             await asyncio.sleep(_POLL)
         for connection in list(self._connections):
             connection.abort()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
-        if self.listener.bind.startswith("unix:"):
-            self._remove_socket()
+        await self._end()
         if left:
             _log.warning("stopped with chunks not taken", listener=self.address, chunks=len(left))
         return not left
-
-    def _remove_socket(self) -> None:
-        with contextlib.suppress(OSError, ConfigError):
-            remove_stale(Path(self.listener.bind[5:]))
 
     def reload(self, credentials: Credentials) -> None:
         """Use other senders; connections whose sender is gone are closed."""
@@ -214,7 +162,7 @@ class ForwardServer:
 
     # -- clock -----------------------------------------------------------------------
 
-    def _connection(self) -> ForwardConnection:
+    def _protocol(self) -> ForwardConnection:
         return ForwardConnection(self)
 
     async def _sweep(self) -> None:

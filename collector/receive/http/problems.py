@@ -65,6 +65,9 @@ class Problem(Exception):
         return answer
 
 
-def wait(kind: str, detail: str, seconds: int, status: HTTPStatus) -> Problem:
+def wait(
+    kind: str, detail: str, seconds: int, status: HTTPStatus, *, close: bool = False
+) -> Problem:
     """Return a problem that goes away: try again after some seconds (RFC 9110, 10.2.3)."""
-    return Problem(status, kind, detail, headers={"Retry-After": str(max(1, seconds))})
+    after = {"Retry-After": str(max(1, seconds))}
+    return Problem(status, kind, detail, headers=after, close=close)

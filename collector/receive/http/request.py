@@ -1,17 +1,14 @@
-"""From a request to the sender and the bytes it sent."""
+"""From a request's head to its sender, its source and the form of its body."""
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import StreamReader, web
+from aiohttp import web
 
-from collector.decode import Limits
 from collector.receive.credentials import Credentials
 from collector.receive.http.problems import Problem
-from collector.receive.limits import ConnectionLimits
 from collector.receive.tls import peer_certificate
 from collector.records import Sender
 
@@ -138,65 +135,3 @@ def is_gzip(request: web.BaseRequest) -> bool:
         headers={"Accept-Encoding": "gzip"},
         close=True,
     )
-
-
-def too_large(detail: str) -> Problem:
-    """Return 413."""
-    return Problem(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "too-large",
-        detail,
-        hint="send fewer activities per request",
-        close=True,
-    )
-
-
-async def read_body(
-    request: web.BaseRequest, limits: Limits, connection_limits: ConnectionLimits
-) -> bytes:
-    """Return the body as sent.
-
-    Raises:
-        Problem: 413 if too large, 408 if too slow, 400 if cut short.
-    """
-    announced = request.content_length
-    if announced is not None and announced > limits.chunk_bytes:
-        raise too_large(f"a body of {announced} bytes; {limits.chunk_bytes} are allowed")
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
-    content = request.content
-    if content.is_eof():
-        body = content.read_nowait(-1)
-        if len(body) > limits.chunk_bytes:
-            raise too_large(f"a body of {len(body)} bytes; {limits.chunk_bytes} are allowed")
-        return body
-    return await _read_slowly(content, limits, connection_limits)
-
-
-async def _read_slowly(
-    content: StreamReader, limits: Limits, connection_limits: ConnectionLimits
-) -> bytes:
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        while True:
-            due = started + connection_limits.message_timeout + size / connection_limits.slowest
-            async with asyncio.timeout_at(due):
-                piece = await content.readany()
-            if not piece:
-                return b"".join(pieces)
-            pieces.append(piece)
-            size += len(piece)
-            if size > limits.chunk_bytes:
-                raise too_large(f"a body of {size} bytes or more; {limits.chunk_bytes} are allowed")
-    except TimeoutError as slow:
-        raise Problem(
-            HTTPStatus.REQUEST_TIMEOUT, "too-slow", "the body took too long", close=True
-        ) from slow
-    except (web.RequestPayloadError, ConnectionError) as cut:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST, "cut-short", "the body ended early", close=True
-        ) from cut

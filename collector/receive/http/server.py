@@ -17,17 +17,16 @@ from aiohttp.web_protocol import RequestHandler
 
 from activity_center.config import HttpListener
 from activity_center.errors import SpoolFailed, SpoolFull
-from collector.decode import DEFAULT_LIMITS, Decoded, Limits, Unreadable, decode_json, inflate
-from collector.receive.address import listen, serve, spell
-from collector.receive.budget import Budget
+from collector.decode import Decoded, Unreadable, decode_json, inflate
+from collector.receive.address import spell
 from collector.receive.counters import HttpCounters
 from collector.receive.credentials import Credentials
 from collector.receive.http import request as requests
 from collector.receive.http.answer import answer
+from collector.receive.http.body import Bodies, too_large
 from collector.receive.http.problems import Problem, wait
-from collector.receive.limits import DEFAULT_CONNECTION_LIMITS, ConnectionLimits
-from collector.receive.tls import server_context
-from collector.records import Accept, Batch, Receipt, RejectBytes, Sender
+from collector.receive.receiver import Receiver
+from collector.records import Batch, Receipt, Sender
 
 _log: Final = structlog.get_logger("collector.receive.http")
 
@@ -54,50 +53,17 @@ class _Busy(asyncio.Protocol):
             asyncio.get_running_loop().call_later(_FLUSH, transport.close)
 
 
-class HttpServer:
-    """Serves one HTTP address.
-
-    Args:
-        listener: address and TLS.
-        credentials: the senders.
-        accept: makes a batch durable; the answer comes after it returned.
-        reject_bytes: makes bytes durable that do not decode.
-        limits: of decoding.
-        connection_limits: of connections.
-        budget: memory in flight, shared with the process's other receivers.
-        reuse_port: let several worker processes listen on the same port.
+class HttpServer(Receiver[HttpListener]):
+    """Serves one HTTP address; arguments as of :class:`Receiver`.
 
     Attributes:
-        address: the address as bound (with the real port), once started.
-        credentials: the senders; may be replaced at any time.
         counters: what happened so far.
     """
 
-    def __init__(
-        self,
-        listener: HttpListener,
-        credentials: Credentials,
-        accept: Accept,
-        reject_bytes: RejectBytes,
-        *,
-        limits: Limits = DEFAULT_LIMITS,
-        connection_limits: ConnectionLimits = DEFAULT_CONNECTION_LIMITS,
-        budget: Budget | None = None,
-        reuse_port: bool = False,
-    ) -> None:
-        self.listener = listener
-        self.credentials = credentials
-        self.limits = limits
-        self.connection_limits = connection_limits
+    def _set_up(self) -> None:
         self.counters = HttpCounters()
-        self.budget = budget or Budget(connection_limits.in_flight_memory)
-        self.address = listener.bind
-        self._accept = accept
-        self._reject_bytes = reject_bytes
-        self._reuse_port = reuse_port
-        self._servers: list[asyncio.Server] = []
+        self._bodies = Bodies(self.limits, self.connection_limits, self.budget)
         self._web: web.Server | None = None
-        self._sweeper: asyncio.Task[None] | None = None
         self._busy: set[object] = set()  # protocols with a request under way
         self._quiet: dict[RequestHandler, float] = {}
         self._requests: Counter[str] = Counter()  # under way, by sender
@@ -119,13 +85,7 @@ class HttpServer:
             lingering_time=_LINGER,
             debug=False,
         )
-        context = server_context(self.listener.tls) if self.listener.tls else None
-        sockets = listen(self.listener.bind, reuse_port=self._reuse_port)
-        self.address = spell(sockets[0].getsockname())
-        timeout = self.connection_limits.handshake_timeout
-        self._servers = await serve(sockets, self._protocol, context, timeout)
-        self._sweeper = asyncio.create_task(self._sweep())
-        _log.info("listening", listener=self.address, tls=context is not None)
+        await super().start()
 
     async def stop(self, timeout: float) -> bool:
         """Take no new requests, answer those under way, close.
@@ -137,19 +97,16 @@ class HttpServer:
             Whether all were answered.
         """
         self._stopping = True
-        for server in self._servers:
-            server.close()
+        self._close_address()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while self.counters.open_requests and loop.time() < deadline:
             await asyncio.sleep(0.01)
         done = not self.counters.open_requests
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
         if self._web is not None:
             self._web.pre_shutdown()  # those that idle
             await self._web.shutdown(_FLUSH)
+        await self._end()
         return done
 
     def reload(self, credentials: Credentials) -> None:
@@ -158,7 +115,7 @@ class HttpServer:
 
     def _protocol(self) -> asyncio.BaseProtocol:
         if self._web is None or len(self._web.connections) >= self.connection_limits.connections:
-            self.counters.held += 1
+            self.counters.refused_connections += 1
             return _Busy()
         return self._web()
 
@@ -200,7 +157,7 @@ class HttpServer:
                 HTTPStatus.INTERNAL_SERVER_ERROR,
                 "internal",
                 "the collector failed; its log says how",
-                hint="the same request may be sent again: nothing is stored twice",
+                hint="send the request again: an event that has an id or a time is stored once",
             ).response()
         finally:
             counters.open_requests -= 1
@@ -246,9 +203,9 @@ class HttpServer:
             )
         self._requests[sender.name] += 1
         try:
-            body = await requests.read_body(request, self.limits, self.connection_limits)
-            self.counters.bytes += len(body)
-            return await self._take(request, sender, source, body, lines, gzip)
+            async with self._bodies.read(request) as body:
+                self.counters.bytes += len(body)
+                return await self._take(request, sender, source, body, lines, gzip)
         finally:
             self._requests[sender.name] -= 1
 
@@ -261,8 +218,6 @@ class HttpServer:
         lines: bool,
         gzip: bool,
     ) -> web.Response:
-        if not self.budget.has_room():
-            raise wait("busy", "too much is under way", 1, HTTPStatus.SERVICE_UNAVAILABLE)
         received = time.time_ns()
         try:
             plain = inflate(body, self.limits) if gzip else body
@@ -296,10 +251,10 @@ class HttpServer:
         return answer(decoded, receipt)
 
     async def _keep(self, batch: Batch, decoded: Decoded) -> Receipt:
-        receipt = await self._accept(batch) if batch.records else Receipt()
+        receipt = await self.accept(batch) if batch.records else Receipt()
         for one in decoded.broken:
             words = f"{one.reason}: {one.detail} (event {one.index})"
-            await self._reject_bytes(batch.sender, one.raw, words)
+            await self.reject_bytes(batch.sender, one.raw, words)
         return receipt
 
     async def _unreadable(
@@ -315,9 +270,9 @@ class HttpServer:
             **self._details(request),
         )
         if refused.reason == "too_large":
-            return requests.too_large(refused.detail)
+            return too_large(refused.detail)
         try:
-            await self._reject_bytes(sender, body, refused.message)
+            await self.reject_bytes(sender, body, refused.message)
         except SpoolFull as full:
             return wait(
                 "spool-full", full.message, full.retry_after, HTTPStatus.SERVICE_UNAVAILABLE

@@ -21,6 +21,8 @@ from tests.faults.collector.traffic import STREAMS, Traffic
 from tests.integration.process import Collector, until
 
 QUICK: dict[str, Any] = {"deliver": {"linger": 0.05, "batch_documents": 200, "timeout": 20}}
+PRESSURE = {"indexing_pressure.memory.limit": "100kb"}
+"""Settings of a node that answers 429 to all but small requests."""
 
 
 class Rollovers:
@@ -87,22 +89,31 @@ def killed(folder: Path, node: Any, cycles: int, seed: int = 1, rollovers: int =
         return finish(outcome, collector, traffic, node.client)
 
 
-def node_restarted(folder: Path, node: Any, seed: int = 2) -> Outcome:
-    """OpenSearch killed, then stopped in good order, while events arrive."""
+def node_restarted(
+    folder: Path, node: Any, *, settings: dict[str, str] | None = None, seed: int = 2
+) -> Outcome:
+    """OpenSearch killed, then stopped in good order, while events arrive.
+
+    Args:
+        settings: of the node after its second start; :data:`PRESSURE` makes it answer 429.
+    """
     outcome = Outcome("OpenSearch: kill -9, stop, start", 2)
     collector = Collector(folder, node.cluster, **QUICK)
+    failures = "activity_center_deliver_failures_total"
     with collector, Traffic(collector, seed=seed) as traffic:
         collector.start()
-        for end in (node.kill, node.stop):
+        for end, start_with in ((node.kill, None), (node.stop, settings)):
             traffic.wait_acked(300)
             end()
             traffic.wait_acked(300)  # the spool takes them; nobody notices
             assert collector.get("/readyz")[0] == 200
-            node.start()
+            node.start(start_with)
             node.client.indices.rollover(alias=STREAMS[0])
-        waiting = collector.metric("activity_center_deliver_failures_total")
-        assert waiting > 0
-        outcome.note = f"{waiting:.0f} bulk requests without an answer"
+        if settings is not None:
+            until(lambda: collector.metric(failures, cause="pushback") > 0)
+        unreached = collector.metric(failures) - collector.metric(failures, cause="pushback")
+        assert unreached > 0
+        outcome.note = f"{unreached:.0f} bulk requests without an answer"
         return finish(outcome, collector, traffic, node.client)
 
 
@@ -110,7 +121,7 @@ def pressure(folder: Path, node: Any, seed: int = 3) -> Outcome:
     """OpenSearch answers 429 to whole requests: it has memory for small ones alone."""
     outcome = Outcome("OpenSearch: answers 429 (indexing pressure)", 1)
     node.stop()
-    node.start(settings={"indexing_pressure.memory.limit": "100kb"})
+    node.start(PRESSURE)
     collector = Collector(folder, node.cluster, **{**QUICK, "deliver": {"linger": 1.0}})
     with collector, Traffic(collector, seed=seed, pause=0.01) as traffic:
         collector.start()

@@ -6,6 +6,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.clients.forward import ForwardClient
 from tests.faults.collector.disk_scenarios import NOWHERE
 from tests.faults.collector.hostile_scenario import hostile_input
@@ -20,6 +22,7 @@ def test_hostile_input_harms_nobody_else(node: Any, tmp_path: Path) -> None:
     hostile_input(tmp_path, node).check()
 
 
+@pytest.mark.slow
 def test_unfinished_handshakes_are_closed(tmp_path: Path) -> None:
     """Whoever says nothing to HELO is let go after some seconds; others are served."""
     collector = Collector(tmp_path, NOWHERE, **QUICK)

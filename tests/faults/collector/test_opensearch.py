@@ -18,8 +18,7 @@ def test_opensearch_dies_and_refuses(own_node: Callable[..., Any], tmp_path: Pat
     are acknowledged all the time, and every event arrives once."""
     node = own_node()
     install(node.client, desired_state())
-    scenarios.node_restarted(tmp_path / "restarted", node).check()
-    scenarios.pressure(tmp_path / "pressure", node).check()
+    scenarios.node_restarted(tmp_path, node, settings=scenarios.PRESSURE).check()
 
 
 def test_answers_502_and_503(node: Any, tmp_path: Path) -> None:
