@@ -37,7 +37,6 @@ def scenarios(node: Any, cycles: int) -> dict[str, Callable[[Path], Any]]:
     from tests.faults.collector.hostile_scenario import hostile_input
 
     made: dict[str, Callable[[Path], Any]] = {
-        "kill": lambda folder: faults.killed(folder, node, cycles, rollovers=4 * cycles),
         "unavailable": lambda folder: faults.unavailable(folder, node, count=6),
         "answers": lambda folder: faults.answers_lost(folder, node, count=6),
         "disk-full": lambda folder: disk.disk_full(folder, node, times=5),
@@ -52,6 +51,8 @@ def scenarios(node: Any, cycles: int) -> dict[str, Callable[[Path], Any]]:
         made["clock"] = partial(disk.clock_jumps, node=node, preload=preload)
     else:
         sys.stderr.write("left out: clock (no libfaketime; Debian: apt-get install libfaketime)\n")
+    # Last: after many rollovers within an hour every batch asks many generations.
+    made["kill"] = lambda folder: faults.killed(folder, node, cycles, rollovers=cycles)
     return made
 
 

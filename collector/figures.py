@@ -44,6 +44,8 @@ def figures(worker: Worker) -> Values:
             (stream,): float(count) for stream, count in spool.parking.counts.items()
         },
         "deliver_duplicates_removed_total": courier.once.removed,
+        "deliver_duplicates_left_total": courier.once.left,
+        "deliver_rejected_copies_dropped_total": courier.copies_dropped,
         "rejected_store_bytes": worker.rejected.used_bytes,
         "ready": 0.0 if worker.ready() else 1.0,
     }
@@ -52,15 +54,20 @@ def figures(worker: Worker) -> Values:
     chunks: dict[tuple[str, ...], float] = {}
     held: dict[tuple[str, ...], float] = {}
     errors: dict[tuple[str, ...], float] = {}
+    events: dict[tuple[str, ...], float] = {}
+    acks: dict[tuple[str, ...], float] = {}
+    refused: dict[tuple[str, ...], float] = {}
     for server in worker.servers:
         counters = server.counters
         if isinstance(counters, ForwardCounters):
             key = ("forward", server.listener.bind)
             connections[key], chunks[key] = counters.open_connections, counters.chunks
+            acks[key] = counters.acks
         else:
             key = ("http", server.listener.bind)
             connections[key], chunks[key] = counters.open_requests, counters.requests
         sizes[key], held[key] = counters.bytes, counters.held
+        events[key], refused[key] = counters.records, counters.refused_connections
         for label, attribute in _ERRORS.items():
             count = getattr(counters, attribute, None)
             if count is not None:
@@ -70,6 +77,9 @@ def figures(worker: Worker) -> Values:
         "receiver_bytes_total": sizes,
         "receiver_chunks_total": chunks,
         "receiver_held_total": held,
+        "receiver_events_total": events,
+        "receiver_acks_total": acks,
+        "receiver_refused_connections_total": refused,
         "receiver_errors_total": errors,
     }
     return {f"activity_center_{name}": value for name, value in values.items()}

@@ -50,15 +50,35 @@ METRICS: Final[tuple[Definition, ...]] = (
         ("receiver", "bind"),
     ),
     Definition(
+        "activity_center_receiver_events_total",
+        "counter",
+        "Records decoded.",
+        ("receiver", "bind"),
+    ),
+    Definition(
+        "activity_center_receiver_acks_total",
+        "counter",
+        "Forward chunks acknowledged.",
+        ("receiver", "bind"),
+    ),
+    Definition(
+        "activity_center_receiver_refused_connections_total",
+        "counter",
+        "Connections turned away because all were taken.",
+        ("receiver", "bind"),
+    ),
+    Definition(
         "activity_center_receiver_errors_total",
         "counter",
-        "What went wrong at the door: auth, protocol, timeout, undecodable, truncated.",
+        "What went wrong at the door: auth, protocol, timeout, truncated (connection ended inside"
+        " a message), undecodable (a record), unreadable (a Forward message), unreadable_body"
+        " (an HTTP body), failure (answered 500).",
         ("receiver", "bind", "error"),
     ),
     Definition(
         "activity_center_receiver_held_total",
         "counter",
-        "Times that a sender had to wait because the spool was full.",
+        "Times that a sender had to wait: no room in the spool or in memory, or too many requests.",
         ("receiver", "bind"),
     ),
     Definition(
@@ -78,7 +98,7 @@ METRICS: Final[tuple[Definition, ...]] = (
     Definition(
         "activity_center_spool_corrupt_records_total",
         "counter",
-        "Records lost to damage on disk; their bytes are quarantined.",
+        "Damaged stretches found on disk; their bytes are quarantined.",
     ),
     Definition(
         "activity_center_deliver_documents_total",
@@ -93,7 +113,7 @@ METRICS: Final[tuple[Definition, ...]] = (
     Definition(
         "activity_center_deliver_failures_total",
         "counter",
-        "Bulk requests that failed as a whole, by cause.",
+        "Requests to OpenSearch that failed as a whole, by cause.",
         ("cause",),
     ),
     Definition(
@@ -106,6 +126,16 @@ METRICS: Final[tuple[Definition, ...]] = (
         "activity_center_deliver_duplicates_removed_total",
         "counter",
         "Second copies that came to be in a rollover and were removed.",
+    ),
+    Definition(
+        "activity_center_deliver_duplicates_left_total",
+        "counter",
+        "Second copies that could not be removed: configure opensearch.maintain.",
+    ),
+    Definition(
+        "activity_center_deliver_rejected_copies_dropped_total",
+        "counter",
+        "Searchable copies of rejected records that OpenSearch refused; the store has them all.",
     ),
     Definition("activity_center_rejected_store_bytes", "gauge", "Bytes of the rejected store."),
     Definition("activity_center_ready", "gauge", "1 when events can be made durable."),

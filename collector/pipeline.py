@@ -79,7 +79,6 @@ class Pipeline:
             self._process(work, start, start + SLICE)
             # The records are the larger part of what a chunk takes while it becomes durable.
             records[start : start + SLICE] = [None] * min(SLICE, total - start)
-        batch.records = []  # not needed any more, and they wait for the disk below
         if work.entries or work.rejects:
             await self._spool.append(work.entries, work.rejects)
         self._count(work)

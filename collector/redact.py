@@ -110,6 +110,9 @@ class Redactor:
             _check(pattern)
         self._looks = [re2.compile(pattern) for pattern in (*_LOOKS, *rules.patterns)]
         self._after = [re2.compile(pattern) for pattern in _AFTER]
+        # Whether any of them is found: nearly all texts need this one look alone.
+        every = "|".join(f"(?:{one})" for one in (*_LOOKS, *rules.patterns, *_AFTER))
+        self._any = re2.compile(every, _options())
         words = "|".join((*_SCAN_WORDS, *(_loose(key) for key in rules.keys)))
         # A secret's name is a key (followed by quote and colon) or stands in a text
         # before "=", ":" or a space; the same words inside other texts are left alone.
@@ -120,11 +123,8 @@ class Redactor:
         )
         for pattern in rules.patterns:
             scan += f"|(?:{pattern})"
-        options = re2.Options()
-        options.max_mem = 64 << 20
-        options.log_errors = False
-        self._scan = re2.compile(scan.encode(), options)
-        self._flags = re2.compile(f"null|{scan}".encode(), options)
+        self._scan = re2.compile(scan.encode(), _options())
+        self._flags = re2.compile(f"null|{scan}".encode(), _options())
         self._names: dict[str, int] = {}
 
     def suspect(self, body: bytes) -> bool:
@@ -266,6 +266,8 @@ class Redactor:
         if len(text) < 6:
             return text
         try:
+            if self._any.search(text) is None:
+                return text
             for look in self._looks:
                 if look.search(text) is not None:
                     text = look.sub(REPLACEMENT, text)
@@ -279,6 +281,14 @@ class Redactor:
 
 def _tells(key: Any) -> bool:
     return type(key) is str and _SQUEEZE.sub("", key.lower()) in _TELLING
+
+
+def _options() -> Any:
+    """Room for the automata of many patterns in one."""
+    options = re2.Options()
+    options.max_mem = 64 << 20
+    options.log_errors = False
+    return options
 
 
 def _keep_front(match: Any) -> str:

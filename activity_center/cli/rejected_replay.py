@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 import click
 
@@ -75,10 +76,17 @@ def replay(
     """Send rejected records to the running collector again, all or those chosen.
 
     For when the cause is mended: a source mapping, a right, a template. Records that were
-    one chunk go as one, so that each keeps its identity: replaying again, or after a
-    break, stores nothing twice. What is rejected again has a new entry with the new
-    reason. Bytes that did not decode cannot be sent; conflicts of ids only by their own
-    ID or with --reason id_conflict.
+    one chunk go as one, with their tag and the time that their transport gave them, so
+    that each is the event that it would have been: replaying again, after a break or
+    beside the sender's own repetition stores nothing twice.
+
+    Two kinds are exceptions. A record with neither an id nor any time is a new event
+    whenever it comes: a connection that breaks before the answer can store it twice. A
+    document that OpenSearch refused goes through the source native, as an event of that
+    source: replaying it again stores nothing twice, but the sender's own repetition does.
+
+    What is rejected again has a new entry with the new reason. Bytes that did not decode
+    cannot be sent; conflicts of ids only by their own ID or with --reason id_conflict.
 
     Exit code: 0 all were accepted, 1 some were rejected again or could not be sent.
 
@@ -120,23 +128,36 @@ class _Summary:
     seconds: float = 0.0
 
 
+class _Replayer(CollectorClient):
+    """Posts replayed records; the form is that of ``collector/receive/http/replay.py``.
+
+    Args:
+        source: a source mapping, or ``""``: routed by the tag, as at first.
+        tag: the Forward tag with which they came, or ``""``.
+    """
+
+    def __init__(
+        self, url: str, token: str, ca: str, source: str, tag: str, retry_for: float
+    ) -> None:
+        super().__init__(url, token, ca, source, retry_for)
+        query = {"source": source, "form": "replay", "tag": tag}
+        self._path = f"{self._path.partition('?')[0]}?{urlencode(query)}"
+
+
 class _Target:
-    """The running collector; a connection for each source."""
+    """The running collector; a connection for each source and tag."""
 
     def __init__(self, url: str, token: str, ca: str, source: str | None, retry_for: float) -> None:
         self._url, self._token, self._ca, self._source = url, token, ca, source
         self._retry_for = retry_for
-        self._open: dict[str, Any] = {}
+        self._open: dict[tuple[str, str], _Replayer] = {}
 
     def send(self, rows: list[Rejected]) -> list[str]:
         """Send one chunk; return the status of each record."""
-        source = self._source or _source(rows[0])
-        if source not in self._open:
-            self._open[source] = CollectorClient(
-                self._url, self._token, self._ca, source, self._retry_for
-            )
-        body = b"".join(_record(row).encode() + b"\n" for row in rows)
-        return [str(item["status"]) for item in self._open[source].post(body)]
+        key = self._source or _source(rows[0]), rows[0].tag
+        if key not in self._open:
+            self._open[key] = _Replayer(self._url, self._token, self._ca, *key, self._retry_for)
+        return [str(item["status"]) for item in self._open[key].post(b"".join(map(_line, rows)))]
 
     def close(self) -> None:
         for connection in self._open.values():
@@ -174,14 +195,14 @@ def _settle(
 ) -> None:
     if len(rows) != len(statuses):
         raise ActivityCenterError(f"{len(statuses)} answers to {len(rows)} records")
-    for row, status in zip(rows, statuses, strict=True):
+    for status in statuses:
         if status == "accepted":
             summary.accepted += 1
         elif status == "ignored":
             summary.ignored += 1
         else:
             summary.rejected += 1  # it has a new entry now
-        store.mark_replayed(row.id)
+    store.mark_replayed([row.id for row in rows])
 
 
 def _chunk(row: Rejected) -> tuple[int, str, str, str, bool]:
@@ -210,6 +231,12 @@ def _bytes(row: Rejected) -> bytes:
 
 def _source(row: Rejected) -> str:
     return "native" if row.reason in _AT_DELIVERY else row.source
+
+
+def _line(row: Rejected) -> bytes:
+    """Return the record in its envelope."""
+    moment = "null" if row.time is None else str(row.time)
+    return f'{{"time":{moment},"record":{_record(row)}}}\n'.encode()
 
 
 def _record(row: Rejected) -> str:

@@ -70,7 +70,7 @@ class Framer:
         limits: ``chunk_bytes`` bounds one message.
     """
 
-    __slots__ = ("_base", "_limit", "_parts", "_start", "_total", "_unpacker")
+    __slots__ = ("_base", "_data", "_limit", "_start", "_total", "_unpacker")
 
     def __init__(self, limits: Limits) -> None:
         self._limit = limits.chunk_bytes
@@ -78,8 +78,8 @@ class Framer:
         self._unpacker = msgpack.Unpacker(
             read_size=4096, max_buffer_size=2 * limits.chunk_bytes + _SLACK
         )
-        self._parts: list[bytes] = []
-        self._base = 0  # offset in the stream of the first byte of _parts
+        self._data = bytearray()  # not pieces: small ones would take many times their size
+        self._base = 0  # offset in the stream of the first byte of _data
         self._start = 0  # offset in the stream of the next message
         self._total = 0  # bytes fed
 
@@ -105,13 +105,8 @@ class Framer:
             raise Unreadable(
                 "too_large", "more bytes are waiting than a connection may have"
             ) from full
-        self._parts.append(data)
+        self._data += data
         self._total += len(data)
-
-    def _joined(self) -> bytes:
-        if len(self._parts) > 1:
-            self._parts = [b"".join(self._parts)]
-        return self._parts[0] if self._parts else b""
 
     def next(self) -> bytes | None:
         """Return the next whole message, or ``None`` until more is fed.
@@ -134,8 +129,8 @@ class Framer:
         end = self._unpacker.tell()
         if end - self._start > self._limit:
             raise Unreadable("too_large", self._too_large(end - self._start), hint=_SMALLER)
-        data = self._joined()
-        message = data[self._start - self._base : end - self._base]
+        with memoryview(self._data) as data:  # one copy, not two
+            message = bytes(data[self._start - self._base : end - self._base])
         self._start = end
         if end == self._total:
             self._trim()
@@ -143,17 +138,15 @@ class Framer:
 
     def _trim(self) -> None:
         """Let go of the bytes that messages took."""
-        if self._start > self._base:
-            rest = self.rest()
-            self._parts = [rest] if rest else []
-            self._base = self._start
+        del self._data[: self._start - self._base]
+        self._base = self._start
 
     def _check_size(self) -> None:
         waiting = self.buffered
         if waiting > self._limit:
             raise Unreadable("too_large", self._too_large(waiting), hint=_SMALLER)
-        if waiting > 4096 and len(self._parts) == 1 and self._start == self._base:
-            claimed = claimed_size(self._parts[0][:4096])
+        if waiting > 4096:
+            claimed = claimed_size(bytes(self._data[:4096]))
             if claimed > self._limit:
                 raise Unreadable("too_large", self._too_large(claimed), hint=_SMALLER)
 
@@ -162,7 +155,7 @@ class Framer:
 
     def rest(self) -> bytes:
         """Return the bytes that no message took."""
-        return self._joined()[self._start - self._base :]
+        return bytes(self._data[self._start - self._base :])
 
 
 _SMALLER: Final = "lower the sender's chunk size (Fluentd: chunk_limit_size; Fluent Bit: 2 MB)"

@@ -74,8 +74,8 @@ class Courier:
         failures: cause -> requests that brought no items.
         requests: bulk requests sent.
         seconds: seconds spent waiting for them.
-        copies_dropped: documents of the stream ``activity-rejected`` that were refused;
-            the rejected store has the original.
+        copies_dropped: documents for the stream ``activity-rejected`` that were refused or
+            could not be spooled; the rejected store has the original.
     """
 
     def __init__(

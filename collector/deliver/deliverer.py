@@ -27,6 +27,9 @@ _log = structlog.get_logger(__name__)
 TRIES: Final = 8
 """How often an item is tried that the cluster answers for and does not take: then its
 stream is parked or, where the cluster fails on that document, it is refused."""
+REFUSED: Final = "(refused)"
+"""Where refused records are parked that the rejected store does not take; no stream has
+such a name, so nothing else waits for them."""
 _DRAIN_WAIT: Final = 1.0
 _LOOK_AGAIN: Final = 0.05
 
@@ -46,6 +49,7 @@ class Deliverer:
     Attributes:
         courier: figures of requests and documents.
         alarm: what is wrong with the cluster as a whole, or ``""``.
+        store_alarm: why the rejected store takes no refused records, or ``""``.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Deliverer:
             if one is not None:
                 one.transport.max_retries = 0
         self.alarm = ""
+        self.store_alarm = ""
         self.spool = spool
         self.courier = Courier(client, maintain_client, delivery, spool.folder / RECHECKS)
         self.backoff = backoff
@@ -147,8 +152,8 @@ class Deliverer:
                 if answered >= TRIES:
                     self.give_up(result, park=True)
             self.note(result.failure)
-            self._park(result)
             self.keep_refused(result)
+            self._park(result)
             # Small requests that get through one by one are progress, not one long failure.
             fruitless = 1 if len(result.retry) < len(pending) else fruitless + 1
             pending = result.retry
@@ -261,7 +266,7 @@ class Deliverer:
                 _log.error("cannot park", stream=stream, error=str(wrong))
                 result.again(records, unknown=True)
                 continue
-            if stream not in known:
+            if stream not in known and stream != REFUSED:
                 item = result.last.get(records[0][0])
                 _log.error(
                     "stream refuses its events: they are kept and tried again slowly",
@@ -271,13 +276,16 @@ class Deliverer:
                 )
 
     def keep_refused(self, result: Result) -> None:
-        """Put refused events into the rejected store, then their searchable copies."""
+        """Put refused events into the rejected store, then their searchable copies.
+
+        Those that it does not take are to be parked: they hold up nothing.
+        """
         if not result.refused:
             return
         kept = self._store(result.refused)
         if len(kept) < len(result.refused):
             done = {id(reject) for reject in kept}
-            result.again([one for one, why in result.refused if id(why) not in done], unknown=True)
+            result.parked[REFUSED] += [one for one, why in result.refused if id(why) not in done]
         if kept and self._encode_reject is not None:
             try:
                 self.spool.append_now([self._encode_reject(one) for one in kept], force=True)
@@ -290,18 +298,27 @@ class Deliverer:
         rejects = [reject for _, reject in refused]
         with contextlib.suppress(ActivityCenterError):
             self._rejected.add(rejects, reserve=True)
+            self._note_store("")
             return rejects
         kept = []
+        alarm = ""
         for reject in rejects:
             try:
                 self._rejected.add([reject], reserve=True)
                 kept.append(reject)
             except ActivityCenterError as wrong:
-                _log.error("cannot keep a refused event", error=str(wrong))
+                alarm = str(wrong)
+        self._note_store(alarm)
         return kept
 
-    # -- figures -----------------------------------------------------------------
-
-    def parked_records(self) -> dict[str, int]:
-        """Return stream -> records that wait because it refuses them."""
-        return self.spool.parking.counts
+    def _note_store(self, alarm: str) -> None:
+        if bool(alarm) != bool(self.store_alarm):
+            if alarm:
+                _log.error(
+                    "refused events find no place in the rejected store: parked until they do",
+                    error=alarm,
+                    hint="replay or discard: activity-center rejected list",
+                )
+            else:
+                _log.info("the rejected store takes refused events again")
+        self.store_alarm = alarm

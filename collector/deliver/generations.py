@@ -39,13 +39,11 @@ class Stream:
 
     Attributes:
         backing: oldest first; the last one takes the writes.
-        read_at: :func:`time.monotonic` at which it was read.
-        write_since: the same at which the write index was first seen, or before.
+        write_since: :func:`time.monotonic` at which the write index was first seen, or before.
     """
 
     name: str
     backing: tuple[Backing, ...]
-    read_at: float
     write_since: float
 
     @property
@@ -136,7 +134,7 @@ class Generations:
             since = now
         else:
             since = now - max(0.0, self._clock() - backing[-1].created / 1000)
-        return Stream(stream, backing, now, since)
+        return Stream(stream, backing, since)
 
     def _creation_dates(self, stream: str, names: dict[str, str], timeout: float) -> dict[str, int]:
         """Return creation dates in ms by UUID; the present where no right lets us read them.

@@ -81,7 +81,7 @@ class Once:
     Attributes:
         asked: documents looked for.
         removed: second copies removed.
-        left: second copies that could not be removed.
+        left: second copies found that could not be removed, counted at each look.
     """
 
     def __init__(

@@ -30,7 +30,6 @@ class Item(NamedTuple):
 class Outcome(Enum):
     """What to do with the event."""
 
-    CREATED = "created"
     EXISTS = "exists"
     """Something is stored under its id: delivered only if it is the same event."""
     RETRY = "retry"
@@ -58,10 +57,8 @@ _FIELD: Final = re.compile(
 
 
 def outcome_of(item: Item) -> Outcome:
-    """Return what to do with the event of ``item``."""
+    """Return what to do with the event of ``item``, which was not created."""
     status, kind = item.status, item.type
-    if status == 201:
-        return Outcome.CREATED
     if status == 409:
         return Outcome.EXISTS
     if status == 429:

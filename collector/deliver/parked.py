@@ -94,14 +94,16 @@ class ParkedLoop:
                 return False
             # Their history is long or unknown: any generation may hold them.
             suspects = {record[0] for record in state.pending}
-            result = self._deliverer.attempt(state.pending, suspects, {stream: ""}, fresh=True)
+            floors = {record[2].stream: "" for record in state.pending}
+            result = self._deliverer.attempt(state.pending, suspects, floors, fresh=True)
         except ActivityCenterError as wrong:
             _log.error("parked records cannot be read", stream=stream, error=str(wrong))
             result = Result(retry=state.pending)
         if result.failure is None and state.tries >= 8:
             self._deliverer.give_up(result, park=False)
         self._deliverer.keep_refused(result)
-        state.pending = result.retry + result.parked.get(stream, [])
+        still = [record for parked in result.parked.values() for record in parked]
+        state.pending = result.retry + still
         if state.pending:
             state.tries += 1
             state.due = time.monotonic() + SLOW.wait(state.tries)
@@ -109,7 +111,7 @@ class ParkedLoop:
         self._parking.settle(stream, state.taken)
         state.taken, state.tries = [], 0
         if stream not in self._parking.streams:
-            _log.info("stream takes its events again", stream=stream)
+            _log.info("nothing is parked any more", stream=stream)
             return False
         return True
 

@@ -85,8 +85,11 @@ class Placer:
                 moved[name] = _text_if_deep(group.pop(key))
             elif node.type == "flat_object":
                 self._flat(group, key, name, moved)
+            elif node.type == "object_disabled" and type(value) is dict:
+                group[key] = {one: _text_if_deep(child) for one, child in value.items()}
             elif node.type == "object_disabled":
-                group[key] = _text_if_deep(value)
+                if group.pop(key) is not None:
+                    moved[name] = _text_if_deep(value)
             elif node.type == "object_array":
                 self._objects(group, key, name, moved)
             else:

@@ -11,20 +11,20 @@ checkpoints only. All workers share one store; SQLite's locks let them.
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import sqlite3
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from activity_center.errors import ConfigError, SpoolFailed, SpoolFull
 from collector.records import Reject
 from collector.rejected.database import DATABASE, connect
+from collector.rejected.rows import COLUMNS, Rejected, numbered, row_of, where_clause
 from collector.spool.files import make_folder, replace_file
 from collector.spool.segments import trouble
 
@@ -34,42 +34,8 @@ SENDER_SHARE: Final = 0.5
 """Of the quota: what the rejects of one sender may take, so that it cannot fill it for all."""
 RESERVE: Final = 0.1
 """Beyond the quota: room for what is refused after it was accepted."""
-_ROW_BYTES: Final = 256
 _PAGE: Final = 200
-
-_COLUMNS: Final = (
-    "id, received, reason, detail, path, record, raw_length, raw_sha256, sender, source, tag,"
-    " size, replayed"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """One row.
-
-    Attributes:
-        id: 32 hex digits, from the content and the time of receipt.
-        received: Unix time in ns.
-        record: the redacted record as JSON, or ``None`` where bytes did not decode.
-        raw_length: bytes in the raw file, or ``None`` where there is none.
-        raw_sha256: their SHA-256 in hexadecimal.
-        size: bytes that it counts for in the quota.
-        replayed: Unix time in ns at which it was sent again with success, or ``None``.
-    """
-
-    id: str
-    received: int
-    reason: str
-    detail: str
-    path: str
-    record: bytes | None
-    raw_length: int | None
-    raw_sha256: str | None
-    sender: str
-    source: str
-    tag: str
-    size: int
-    replayed: int | None
+_STRAY_SECONDS: Final = 86_400.0
 
 
 class RejectedStore:
@@ -104,6 +70,7 @@ class RejectedStore:
         try:
             make_folder(folder / RAW)
             self._database = connect(folder)
+            self._remove_strays()
         except (OSError, sqlite3.Error) as wrong:
             raise SpoolFailed(f"cannot open: {wrong}", where=str(folder / DATABASE)) from wrong
 
@@ -126,7 +93,7 @@ class RejectedStore:
                 where=str(self.folder),
                 hint="check the disk, then start the collector again",
             )
-        rows = [_row(reject, ordinal) for reject, ordinal in _numbered(rejects)]
+        rows = [row_of(reject, ordinal) for reject, ordinal in numbered(rejects)]
         fresh_files: list[Path] = []
         try:
             for row, reject in zip(rows, rejects, strict=True):
@@ -135,13 +102,14 @@ class RejectedStore:
                     fresh_files.append(path)
                     replace_file(path, reject.raw, durable=True)
             with self._transaction():
-                self._insert(rows, reserve=reserve)
+                gone = self._insert(rows, reserve=reserve)
         except BaseException as wrong:
             for path in fresh_files:
                 path.unlink(missing_ok=True)
             if isinstance(wrong, OSError):
                 raise trouble(wrong, self.folder) from wrong
             raise
+        self._unlink_raw(gone)
         return [row[0] for row in rows]
 
     @contextmanager
@@ -189,12 +157,12 @@ class RejectedStore:
             replayed: only those that were, or were not, replayed.
             newest: only what was there when :meth:`newest` returned this.
         """
-        where, values = _where(since, reason, sender, replayed, newest)
+        where, values = where_clause(since, reason, sender, replayed, newest)
         last = (-(2**63), 0)
         left = limit if limit is not None else 2**62
         while left > 0:
             page = self._query(
-                f"SELECT {_COLUMNS}, rowid FROM rejected"  # noqa: S608 - constants
+                f"SELECT {COLUMNS}, rowid FROM rejected"  # noqa: S608 - constants
                 f" WHERE {where} AND (received, rowid) > (?, ?)"
                 " ORDER BY received, rowid LIMIT ?",
                 [*values, *last, min(left, _PAGE)],
@@ -215,7 +183,7 @@ class RejectedStore:
         replayed: bool | None = None,
     ) -> int:
         """Return how many rows :meth:`select` would yield."""
-        where, values = _where(since, reason, sender, replayed)
+        where, values = where_clause(since, reason, sender, replayed)
         rows = self._query(f"SELECT count(*) FROM rejected WHERE {where}", values)  # noqa: S608 - constants
         return int(rows[0][0])
 
@@ -225,7 +193,7 @@ class RejectedStore:
 
     def get(self, id_: str) -> Rejected | None:
         """Return the row ``id_``, or ``None``."""
-        rows = self._query(f"SELECT {_COLUMNS} FROM rejected WHERE id = ?", [id_])  # noqa: S608 - constants
+        rows = self._query(f"SELECT {COLUMNS} FROM rejected WHERE id = ?", [id_])  # noqa: S608 - constants
         return Rejected(*rows[0]) if rows else None
 
     def find(self, beginning: str) -> list[str]:
@@ -240,11 +208,16 @@ class RejectedStore:
         """Return the path of the bytes that did not decode."""
         return self.folder / RAW / f"{id_}.bin"
 
-    def mark_replayed(self, id_: str) -> None:
-        """Note that the record was sent again and accepted."""
+    def mark_replayed(self, ids: Sequence[str]) -> None:
+        """Note that the records were sent again and answered for, all or none.
+
+        Raises:
+            SpoolFailed: the disk failed.
+        """
+        now = time.time_ns()
         with self._transaction():
-            self._database.execute(
-                "UPDATE rejected SET replayed = ? WHERE id = ?", [time.time_ns(), id_]
+            self._database.executemany(
+                "UPDATE rejected SET replayed = ? WHERE id = ?", [(now, id_) for id_ in ids]
             )
 
     def discard(self, ids: Sequence[str]) -> None:
@@ -261,8 +234,7 @@ class RejectedStore:
                 ).fetchall():
                     freed[sender] += size
             self._change_usage(freed, -1)
-        for id_ in ids:
-            self.raw_path(id_).unlink(missing_ok=True)
+        self._unlink_raw(ids)
 
     @property
     def used_bytes(self) -> int:
@@ -274,7 +246,8 @@ class RejectedStore:
         with self._lock:
             self._database.close()
 
-    def _insert(self, rows: list[tuple[Any, ...]], *, reserve: bool) -> None:
+    def _insert(self, rows: list[tuple[Any, ...]], *, reserve: bool) -> list[str]:
+        """Insert those that are new; return the ids of rows that made room for them."""
         fresh = [row for row in rows if not self._has(row[0])]
         more: Counter[str] = Counter()
         for row in fresh:
@@ -282,8 +255,9 @@ class RejectedStore:
         used = dict(self._database.execute("SELECT sender, bytes FROM usage").fetchall())
         quota = self.quota_bytes * (1 + RESERVE if reserve else 1)
         over = sum(used.values()) + sum(more.values()) - quota
+        gone: list[str] = []
         if over > 0:
-            freed = self._delete_replayed(over)
+            freed, gone = self._delete_replayed(over)
             over -= sum(freed.values())
             used = {sender: size - freed[sender] for sender, size in used.items()}
         if over > 0:
@@ -295,13 +269,17 @@ class RejectedStore:
                     where=str(self.folder),
                 )
         self._database.executemany(
-            f"INSERT INTO rejected ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constants
+            f"INSERT INTO rejected ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constants
             fresh,
         )
         self._change_usage(more, 1)
+        return gone
 
-    def _delete_replayed(self, size: float) -> Counter[str]:
-        """Make room: the oldest that were replayed go first; return bytes by sender."""
+    def _delete_replayed(self, size: float) -> tuple[Counter[str], list[str]]:
+        """Make room: the oldest that were replayed go first; return bytes by sender, and ids.
+
+        Their raw files are for the caller to remove once it has committed.
+        """
         freed: Counter[str] = Counter()
         gone: list[str] = []
         rows = self._database.execute(
@@ -314,9 +292,23 @@ class RejectedStore:
             gone.append(id_)
         self._database.executemany("DELETE FROM rejected WHERE id = ?", [(id_,) for id_ in gone])
         self._change_usage(freed, -1)
-        for id_ in gone:
-            self.raw_path(id_).unlink(missing_ok=True)
-        return freed
+        return freed, gone
+
+    def _unlink_raw(self, ids: Sequence[str]) -> None:
+        """Remove raw files whose rows are gone; what fails here goes at a later start."""
+        for id_ in ids:
+            with contextlib.suppress(OSError):
+                self.raw_path(id_).unlink(missing_ok=True)
+
+    def _remove_strays(self) -> None:
+        """Remove raw files that a kill left without a row; young ones may be about to get it."""
+        before = time.time() - _STRAY_SECONDS
+        for path in (self.folder / RAW).iterdir():
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < before and not (
+                    path.suffix == ".bin" and self._has(path.stem)
+                ):
+                    path.unlink()
 
     def _change_usage(self, sizes: Counter[str], sign: int) -> None:
         self._database.executemany(
@@ -332,56 +324,3 @@ class RejectedStore:
     def _query(self, statement: str, values: list[Any]) -> list[Any]:
         with self._lock:
             return self._database.execute(statement, values).fetchall()
-
-
-def _numbered(rejects: Sequence[Reject]) -> Iterator[tuple[Reject, int]]:
-    """Yield each reject with its ordinal among equal ones of this call."""
-    seen: Counter[Reject] = Counter()
-    for reject in rejects:
-        yield reject, seen[reject]
-        seen[reject] += 1
-
-
-def _row(reject: Reject, ordinal: int) -> tuple[Any, ...]:
-    raw = reject.raw
-    digest = hashlib.sha256()
-    for part in (*reject, ordinal):
-        data = part if isinstance(part, bytes) else repr(part).encode("utf-8", "surrogatepass")
-        digest.update(b"%d:" % len(data) + data)
-    return (
-        digest.hexdigest()[:32],
-        reject.received,
-        reject.reason,
-        reject.detail,
-        reject.path,
-        reject.record,
-        None if raw is None else len(raw),
-        None if raw is None else hashlib.sha256(raw).hexdigest(),
-        reject.sender,
-        reject.source,
-        reject.tag,
-        _ROW_BYTES + len(reject.detail) + len(reject.record or b"") + len(raw or b""),
-        None,
-    )
-
-
-def _where(
-    since: int | None,
-    reason: str | None,
-    sender: str | None,
-    replayed: bool | None,
-    newest: int | None = None,
-) -> tuple[str, list[Any]]:
-    parts, values = ["1"], []
-    for column, value in (
-        ("received >=", since),
-        ("reason =", reason),
-        ("sender =", sender),
-        ("rowid <=", newest),
-    ):
-        if value is not None:
-            parts.append(f"{column} ?")
-            values.append(value)
-    if replayed is not None:
-        parts.append(f"replayed IS {'NOT ' if replayed else ''}NULL")
-    return " AND ".join(parts), values

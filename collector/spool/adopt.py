@@ -68,8 +68,6 @@ def adopt(spool: Spool, root: Path, own_index: int, workers: int) -> int:
             os.close(lock)
         _log.info("spool of a former worker taken over", folder=str(folder), records=taken)
         total += taken
-    if total:
-        spool.forget_generations()
     return total
 
 
@@ -89,6 +87,8 @@ def _move(spool: Spool, folder: Path) -> int:
 def _copy(spool: Spool, read: Callable[[int, int], list[Record]]) -> int:
     taken = 0
     while records := read(_DOCUMENTS, _BYTES):
+        # Noted first: a kill between the two must not make them look new.
+        spool.expect_foreign(len(records))
         spool.append_now([entry for *_, entry in records], force=True)
         taken += len(records)
     return taken

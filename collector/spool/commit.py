@@ -6,16 +6,17 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 import structlog
 
 from activity_center.errors import ActivityCenterError, SpoolFailed, SpoolFull
 from collector.records import Reject
 from collector.spool.layout import Record
+from collector.spool.quarantine import RejectSink
 from collector.spool.segments import SegmentLog
 
 _log = structlog.get_logger(__name__)
@@ -24,21 +25,6 @@ State = Literal["ok", "full", "failed"]
 GROUP_BYTES: Final = 8 * 1024 * 1024
 """About how much one write takes, so that memory stays bounded."""
 _PROBE_SECONDS: Final = 5.0
-
-
-class RejectSink(Protocol):
-    """Where rejected records are kept; :class:`collector.rejected.RejectedStore` is one."""
-
-    def add(self, rejects: Sequence[Reject], *, reserve: bool = False) -> object:
-        """Make ``rejects`` durable.
-
-        Args:
-            reserve: may use the room that is kept for what is found after acceptance.
-
-        Raises:
-            SpoolFull: no room.
-            SpoolFailed: the disk failed.
-        """
 
 
 @dataclass(slots=True, eq=False)
@@ -125,6 +111,7 @@ class Committer:
             except Exception as wrong:  # the thread must live, and everybody be answered
                 _log.exception("group commit failed unexpectedly")
                 failed = SpoolFailed(f"the spool could not be written: {wrong}")
+                self._note(failed)
                 failures = dict.fromkeys(group, failed)
             self._answer(group, failures)
 
@@ -172,7 +159,7 @@ class Committer:
         if self._sink is None:
             return dict.fromkeys(with_rejects, SpoolFailed("there is no store for rejects"))
         if len(with_rejects) > 1:
-            with contextlib.suppress(ActivityCenterError):
+            with contextlib.suppress(Exception):  # one by one, whose fault it is shows
                 self._sink.add([reject for one in with_rejects for reject in one.rejects])
                 return {}
         failures: dict[Append, Exception] = {}
@@ -215,6 +202,9 @@ class Committer:
             self._log.begin_segment(self._log.next_position)
         except ActivityCenterError as wrong:
             self._note(wrong)
+        except Exception as wrong:  # the thread must live: without it every append hangs
+            _log.exception("trying the disk again failed unexpectedly")
+            self._note(SpoolFailed(f"the spool could not be written: {wrong}"))
         else:
             self._recovered()
 

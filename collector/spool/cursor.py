@@ -1,7 +1,8 @@
 """The cursor file: how far delivery has come, and what may have been sent.
 
-Written in place and not synced: kill -9 loses nothing of it, and after a loss of power
-an old one only makes delivery repeat and look.
+Written in place and not synced: kill -9 loses nothing of it. After a loss of power it may
+be an old one, which the boot's name in it shows: then all may have been sent, and that is
+what the file says from then on.
 """
 
 from __future__ import annotations
@@ -45,15 +46,19 @@ class CursorFile:
         with contextlib.suppress(FileNotFoundError):
             self.value = layout.decode_cursor(self._path.read_bytes())
 
-    def suspects(self, end: int) -> int:
-        """Return the position below which records may have been sent before the opening.
+    def begin(self, end: int) -> int:
+        """Return the position below which records may have been sent before, and note it.
 
         Args:
             end: the answer when the file does not tell.
         """
-        if not _BOOT or self.value.boot != _BOOT:
-            return end
-        return max(self.value.taken, self.value.position)
+        value = self.value
+        known = bool(_BOOT) and value.boot == _BOOT
+        taken = max(value.taken, value.position) if known else end
+        if not known:
+            self.value = Cursor(value.position, taken, _BOOT, value.generations)
+            self.save()
+        return taken
 
     def note_done(self, position: int, generations: Mapping[str, str] | None) -> None:
         """Everything below ``position`` is done; ``None`` keeps the generations."""
@@ -66,7 +71,13 @@ class CursorFile:
     def note_taken(self, position: int) -> None:
         """What lies below ``position`` may be sent from now on."""
         value = self.value
-        self.value = Cursor(value.position, position, _BOOT, value.generations)
+        self.value = Cursor(value.position, max(position, value.taken), _BOOT, value.generations)
+        self.save()
+
+    def note_foreign(self, position: int) -> None:
+        """What lies below ``position`` may be in any generation."""
+        value = self.value
+        self.value = Cursor(value.position, max(position, value.taken), _BOOT, {})
         self.save()
 
     def save(self) -> None:

@@ -1,7 +1,7 @@
-"""The way out of the spool: records in order to whoever delivers, and how far that is.
+"""The way out of the spool: records in order to the one who delivers, and how far that is.
 
-What was just written is handed on from memory, up to a bound; once deliverers
-fall behind it, they read from disk until they have caught up.
+What was just written is handed on from memory, up to a bound; once the taker falls
+behind it, it reads from disk until it has caught up.
 """
 
 from __future__ import annotations
@@ -17,18 +17,16 @@ from collector.spool.segments import SegmentLog
 
 _NEAR: Final = 512 * 1024
 """Bytes behind at which the rest is read with the writer held, to catch up for good."""
-_WINDOW: Final = 64_000
-"""Positions that deliverers may be ahead of the oldest batch that is not settled."""
 _MARK_SECONDS: Final = 1.0
 _MAX_MARKS: Final = 4096
 
 
 class Outlet:
-    """Hands out records in order, each to one taker, and keeps the cursor.
+    """Hands out records in order to one thread, and keeps the cursor.
 
     Args:
         log: what is written; its reading side belongs to the outlet.
-        memory: bytes of records that are kept for takers.
+        memory: bytes of records that are kept for the taker.
         behind: (records, bytes) that are on disk already.
     """
 
@@ -42,12 +40,11 @@ class Outlet:
         self._on_disk = self._place < self._end
         self._sought = True
         self._waiting_records, self._waiting_bytes = behind
-        self._in_flight: dict[int, None] = {}
+        self._open = False
         self._marks: deque[tuple[int, float]] = deque()
         if self._on_disk and log.oldest is not None:
             self._marks.append((self._place, log.oldest / 1e9))
         self._changed = threading.Condition()
-        self._turn = threading.Lock()
         self._wanted: tuple[int, int] | None = None
 
     # -- the writer's side -------------------------------------------------------
@@ -78,7 +75,7 @@ class Outlet:
             ):
                 self._changed.notify_all()
 
-    # -- the takers' side --------------------------------------------------------
+    # -- the taker's side ---------------------------------------------------------
 
     def take(
         self, documents: int, size: int, linger: float, stopping: threading.Event
@@ -91,43 +88,41 @@ class Outlet:
             stopping: when set, nothing is waited for.
 
         Returns:
-            Records to be given to :meth:`settle` as they are; ``[]`` for nothing.
+            Records to be settled before the next are taken; ``[]`` for nothing.
         """
-        with self._turn:
-            self._wait(documents, size, linger, stopping)
-            with self._changed:
-                records = self._from_tail(documents, size)
-                if not records and self._on_disk and self._waiting_bytes <= _NEAR:
-                    records = self._from_disk(documents, size)
-                from_disk = not records and self._on_disk
-            if from_disk:
+        self._wait(documents, size, linger, stopping)
+        with self._changed:
+            records = self._from_tail(documents, size)
+            if not records and self._on_disk and self._waiting_bytes <= _NEAR:
                 records = self._from_disk(documents, size)
-            if records:
-                self._log.note_taken(self._place)
-            return records
+            from_disk = not records and self._on_disk
+        if from_disk:
+            records = self._from_disk(documents, size)
+        if records:
+            self._log.note_taken(self._place)
+        return records
 
     def wake(self) -> None:
-        """Let takers look at their ``stopping`` again."""
+        """Let the taker look at its ``stopping`` again."""
         with self._changed:
             self._changed.notify_all()
 
-    def settle(self, records: list[Record], generations: Mapping[str, str] | None) -> None:
-        """All of a batch that :meth:`take` gave is delivered, rejected or parked."""
+    def settle(self, generations: Mapping[str, str] | None) -> None:
+        """All that :meth:`take` gave is delivered, rejected or parked."""
         with self._changed:
-            self._in_flight.pop(records[0][0], None)
-            cursor = min(self._in_flight, default=self._place)
+            self._open = False
+            cursor = self._place
             while len(self._marks) > 1 and self._marks[1][0] <= cursor:
                 self._marks.popleft()
             if cursor >= self._end:
                 self._marks.clear()
-            self._changed.notify_all()
         self._log.release(cursor, generations)
 
     @property
     def drained(self) -> bool:
         """Whether all that is durable is settled."""
         with self._changed:
-            return self._place >= self._end and not self._in_flight
+            return self._place >= self._end and not self._open
 
     @property
     def oldest(self) -> float | None:
@@ -138,7 +133,7 @@ class Outlet:
     def _wait(self, documents: int, size: int, linger: float, stopping: threading.Event) -> None:
         with self._changed:
             self._wanted = (1, 1)
-            while not stopping.is_set() and (self._nothing or self._too_far):
+            while not (stopping.is_set() or self._tail or self._on_disk):
                 self._changed.wait(1.0)
             self._wanted = (documents, size)
             until = time.monotonic() + linger
@@ -150,14 +145,6 @@ class Outlet:
             ):
                 self._changed.wait(left)
             self._wanted = None
-
-    @property
-    def _nothing(self) -> bool:
-        return not self._tail and not self._on_disk
-
-    @property
-    def _too_far(self) -> bool:
-        return bool(self._in_flight) and self._place - min(self._in_flight) > _WINDOW
 
     def _from_tail(self, documents: int, size: int) -> list[Record]:
         """Take from memory; the caller holds ``_changed``."""
@@ -173,7 +160,7 @@ class Outlet:
         return records
 
     def _from_disk(self, documents: int, size: int) -> list[Record]:
-        """Take from disk; the caller holds ``_turn``."""
+        """Take from disk."""
         if not self._sought:
             self._log.seek(self._place)
             self._sought = True
@@ -186,8 +173,7 @@ class Outlet:
 
     def _took(self, records: list[Record], place: int, size: int) -> None:
         self._place = max(self._place, place)
-        if records:
-            self._in_flight[records[0][0]] = None
+        self._open = self._open or bool(records)
         self._waiting_records = max(0, self._waiting_records - len(records))
         self._waiting_bytes = max(0, self._waiting_bytes - size)
         if self._place >= self._end:

@@ -65,7 +65,7 @@ def recover(
             paths[first].unlink()
             continue
         segment, tail = _scan(first, paths[first], cursor, found)
-        if final and tail is not None and tail.torn:
+        if tail is not None and tail.torn:
             _cut_tail(segment, tail)
         elif final and tail is not None:
             # Acknowledged records may be lost in it: do not give their positions away.
@@ -98,6 +98,7 @@ def _scan(
 
 
 def _cut_tail(segment: Segment, tail: Damage) -> None:
+    """Cut off a write that did not end: a crash, or before a later segment a failed sync."""
     os.truncate(segment.path, tail.start)
     segment.end = tail.start
     _log.warning(

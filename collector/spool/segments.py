@@ -41,6 +41,9 @@ class SegmentLog:
         found: called at opening for each record that is not delivered yet.
         damaged: called while reading for each stretch that holds no readable record.
 
+    Attributes:
+        suspects: positions below this may have been sent before the opening.
+
     Raises:
         SpoolFailed: the folder cannot be read or written.
         SpoolFull: the disk has no room for the folder.
@@ -74,6 +77,7 @@ class SegmentLog:
             )
         except OSError as wrong:
             raise trouble(wrong, self._directory) from wrong
+        self.suspects = self._cursor.begin(self.next_position)
         start = self._segments[0].first if self._segments else self.next_position
         self.place = max(self._cursor.value.position, start)
 
@@ -116,10 +120,7 @@ class SegmentLog:
             SpoolFailed: it cannot be made or synced.
         """
         self._close_file()
-        with self._lock:
-            if self._segments and self._segments[-1].last < self._segments[-1].first:
-                # It holds nothing that was acknowledged, and may have the name we need.
-                self._segments.pop().path.unlink(missing_ok=True)
+        self._remove_empty()
         path = self._directory / layout.segment_name(first)
         created = time.time_ns()
         try:
@@ -141,6 +142,21 @@ class SegmentLog:
                 Segment(first, path, layout.SEGMENT_HEADER_BYTES, first - 1, created)
             )
             self.next_position = max(self.next_position, first)
+
+    def _remove_empty(self) -> None:
+        """Remove the last segment if it holds nothing: it may have the name that is needed.
+
+        One whose records are damaged is not empty.
+        """
+        with self._lock:
+            if not self._segments or self._segments[-1].end > layout.SEGMENT_HEADER_BYTES:
+                return
+            path = self._segments[-1].path
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as wrong:
+                raise trouble(wrong, path) from wrong
+            self._segments.pop()
 
     def _sync(self, path: Path) -> None:
         """Make what was written durable.
@@ -297,15 +313,15 @@ class SegmentLog:
         with self._lock:
             self._cursor.note_taken(place)
 
+    def note_foreign(self, place: int) -> None:
+        """What lies below ``place`` may be anywhere, whoever sent it: note it now."""
+        with self._lock:
+            self._cursor.note_foreign(place)
+
     @property
     def cursor(self) -> Cursor:
         """How far it has come."""
         return self._cursor.value
-
-    @property
-    def suspects(self) -> int:
-        """At opening: positions below this may have been sent before."""
-        return self._cursor.suspects(self.next_position)
 
     @property
     def oldest(self) -> int | None:

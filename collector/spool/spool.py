@@ -18,12 +18,12 @@ from activity_center.errors import SpoolFailed, SpoolFull
 from collector.records import Entry, Reject
 from collector.spool import layout
 from collector.spool.accounts import Accounts, by_sender
-from collector.spool.commit import Append, Committer, RejectSink, State
+from collector.spool.commit import Append, Committer, State
 from collector.spool.files import make_folder
 from collector.spool.layout import Record
 from collector.spool.outlet import Outlet
 from collector.spool.parking import Parking
-from collector.spool.quarantine import quarantine
+from collector.spool.quarantine import RejectSink, Reports, quarantine
 from collector.spool.reader import Damage, SegmentReader
 from collector.spool.segments import SegmentLog, trouble
 
@@ -67,7 +67,7 @@ class Spool:
         self.corrupt = 0
         self._lock = lock
         self._quota_of = quota_of
-        self._rejected = rejected
+        self._reports = Reports(rejected)
         segment_bytes = min(segment_bytes, max(quota_bytes // 8, _SMALLEST_SEGMENT))
         self._accounts = Accounts()
         self._log = SegmentLog(
@@ -216,6 +216,7 @@ class Spool:
         records = self._outlet.take(documents, size, linger, stopping)
         if not records:
             self._forget_damaged()
+            self._reports.try_again()
         return records
 
     def wake(self) -> None:
@@ -225,14 +226,17 @@ class Spool:
     def settle(self, records: list[Record], generations: Mapping[str, str] | None = None) -> None:
         """All of a batch that :meth:`take` gave is delivered, rejected or parked.
 
+        One thread takes and settles, a batch before the next.
+
         Args:
             generations: see :class:`collector.spool.layout.Cursor`.
         """
         if self._closed:
             return  # a deliverer that outlived its time-out: it repeats after the start
-        self._outlet.settle(records, generations)
+        self._outlet.settle(generations)
         self._accounts.remove(len(records), by_sender(records))
         self._forget_damaged()
+        self._reports.try_again()
 
     def _forget_damaged(self) -> None:
         """What was damaged cannot be subtracted, whose it was is not known: start from zero."""
@@ -242,11 +246,17 @@ class Spool:
                     self._accounts.clear()
 
     def report_damage(self, reader: SegmentReader, damage: Damage) -> None:
-        """Quarantine damaged bytes and note them in the rejected store."""
+        """Quarantine damaged bytes and note them in the rejected store.
+
+        A store that takes nothing holds up no record: the report waits until it does.
+        """
         self.corrupt += 1
-        reject = quarantine(self.folder, reader, damage)
-        if self._rejected is not None:
-            self._rejected.add([reject], reserve=True)
+        self._reports.add(quarantine(self.folder, reader, damage))
+
+    @property
+    def unreported(self) -> int:
+        """Reports of damage that wait because the rejected store takes nothing."""
+        return self._reports.waiting
 
     # -- figures -----------------------------------------------------------------
 
@@ -306,16 +316,11 @@ class Spool:
         """Seconds spent in them."""
         return self._log.sync_seconds
 
-    @property
-    def next_position(self) -> int:
-        """The position that the next record gets."""
-        return self._next
-
-    def forget_generations(self) -> None:
-        """Records of unknown history were added: every generation may hold any of them."""
+    def expect_foreign(self, records: int) -> None:
+        """Before the next ``records``: their history is unknown, any generation may hold them."""
         self.generations = {}
-        self.suspects = self._next
-        self._log.release(self._log.cursor.position, {})
+        self.suspects = self._next + records
+        self._log.note_foreign(self.suspects)
 
     def close(self) -> None:
         """Write what waits, save the cursor, let the folder go."""
@@ -323,6 +328,7 @@ class Spool:
             return
         self._closed = True
         self._committer.close()
+        self._reports.try_again(now=True)
         self._log.close()
         self.parking.close()
         os.close(self._lock)

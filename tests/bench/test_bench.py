@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # bench/ is not installed
 
+from bench.__main__ import BEGIN, END, write  # noqa: E402
 from bench.events import WORKLOADS, chunks, sizes  # noqa: E402
 from bench.load import prepared  # noqa: E402
 from bench.measure import percentile  # noqa: E402
@@ -97,6 +98,19 @@ def test_the_table_shows_median_and_spread() -> None:
     """A figure without its spread says little on a shared machine."""
     text = table([Row("cpu", [10.0, 30.0, 20.0], Target("<=", 25))])
     assert text.splitlines()[1].split() == ["cpu", "20.0", "10.0", "30.0", "≤", "25:", "reached"]
+
+
+def test_the_table_replaces_the_one_on_the_page(tmp_path: Path) -> None:
+    """The docs hold the last run whole, and what stands around it stays."""
+    page = tmp_path / "benchmarks.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    for value in (1.0, 2.0):
+        write(page, {"machine": "here"}, [Row("cpu", [value])])
+    text = page.read_text()
+    assert text.startswith(f"before\n{BEGIN}\n") and text.endswith(f"{END}\nafter\n")
+    assert "- here" in text and "2.0" in text
+    assert "old" not in text and "1.0" not in text
+    assert BEGIN in (ROOT / "docs/benchmarks.md").read_text()
 
 
 def test_percentiles() -> None:

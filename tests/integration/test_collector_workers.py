@@ -16,7 +16,7 @@ from activity_center.setup import desired_state, install
 from tests.clients.forward import ForwardClient
 from tests.integration.process import Collector, count_by_id, until
 
-NOTHING = {"deliver": {"linger": 0.05}}
+QUICK: dict[str, Any] = {"deliver": {"linger": 0.05}}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def send(collector: Collector, count: int, connections: int = 12) -> list[str]:
 def test_workers(node: Any, tmp_path: Path) -> None:
     """Both workers take and deliver; a killed one is started again and delivers what it had;
     all ends with code 0; then one worker adopts the spool of the other."""
-    collector = Collector(tmp_path, node.cluster, workers=2, **NOTHING)
+    collector = Collector(tmp_path, node.cluster, workers=2, **QUICK)
     with collector:
         collector.start()
         collector.wait_ready(worker=1)
@@ -82,7 +82,7 @@ def test_workers(node: Any, tmp_path: Path) -> None:
 def test_workers_end_with_their_parent(tmp_path: Path, node: Any) -> None:
     """When the parent is killed its workers drain and end, so that the next start finds the
     spools free."""
-    collector = Collector(tmp_path, node.cluster, workers=2, **NOTHING)
+    collector = Collector(tmp_path, node.cluster, workers=2, **QUICK)
     with collector:
         collector.start()
         collector.wait_ready(worker=1)

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from collector.receive.credentials import Credentials
 from collector.receive.http.problems import Problem
+from collector.receive.http.replay import PARAMETERS
 from collector.receive.tls import peer_certificate
 from collector.records import Sender
 
@@ -49,12 +50,12 @@ def route(request: web.BaseRequest) -> str | None:
         )
     query = request.query
     for name in query:
-        if name != "source":
+        if name != "source" and name not in PARAMETERS:
             raise Problem(
                 HTTPStatus.BAD_REQUEST,
                 "unknown-parameter",
                 f"no query parameter is named {name[:50]!r}",
-                hint="source=NAME is the only one",
+                hint="source=NAME is the usual one",
                 close=True,
             )
     return query.get("source") or None

@@ -25,6 +25,7 @@ from collector.receive.http import request as requests
 from collector.receive.http.answer import answer
 from collector.receive.http.body import Bodies, too_large
 from collector.receive.http.problems import Problem, wait
+from collector.receive.http.replay import open_replay
 from collector.receive.receiver import Receiver
 from collector.records import Batch, Receipt, Sender
 
@@ -235,6 +236,7 @@ class HttpServer(Receiver[HttpListener]):
                 received=received,
                 size=decoded.size,
             )
+            open_replay(request.query, batch)
             receipt = await self._keep(batch, decoded)
         except SpoolFull as full:
             _log.warning("sender must wait", detail=full.message, **self._details(request))

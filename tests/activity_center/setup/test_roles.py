@@ -110,6 +110,8 @@ def test_the_collector_may_deliver(collector: OpenSearch) -> None:
         collector, "POST", f"/{index}/_mget", params={"_source": "false"}, body={"ids": [id_, "no"]}
     ).body
     assert [one["found"] for one in got["docs"]] == [True, False]
+    settings = ask(collector, "GET", f"/{STREAM}/_settings/index.creation_date").body
+    assert index in settings
 
 
 @pytest.mark.parametrize(

@@ -276,3 +276,18 @@ def test_a_refused_chunk_lets_its_memory_go():
     tracemalloc.stop()
     assert message.refused.reason == "too_large" and message.chunk == b"c"
     assert now < 1_000_000
+
+
+def test_small_pieces_take_little_memory():
+    """An unfinished message takes a few times its bytes, in however small pieces it comes."""
+    framer = Framer(DEFAULT_LIMITS)
+    framer.feed(b"\x92\xa1a\xc6" + (10**6).to_bytes(4, "big"))
+    tracemalloc.start()
+    try:
+        for number in range(100_000):
+            framer.feed(bytes((number & 255, 0)))
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert framer.next() is None and framer.buffered == 200_008
+    assert taken < 4 * 200_000

@@ -10,9 +10,10 @@ import pytest
 
 from activity_center.config import Delivery
 from activity_center.streams import REJECTED_STREAM
+from collector.deliver.deliverer import REFUSED
 from tests.collector.deliver.gate import Answer, Gate, Request, answer_first
 from tests.collector.deliver.rig import Rig, make_stream, stored
-from tests.collector.spool.entries import entry, wait_until
+from tests.collector.spool.entries import entry, reject, wait_until
 
 TEXT = {"Content-Type": "text/plain; charset=UTF-8"}
 HTML = {"Content-Type": "text/html"}
@@ -165,6 +166,36 @@ def test_a_refusal_is_searchable_and_does_not_go_round(
     assert here.rejected.count() == 1
 
 
+def test_a_full_store_holds_up_nobody(
+    opensearch: Any, stream: str, rig: Callable[..., Rig]
+) -> None:
+    """What is refused and finds no room is kept aside; the others arrive, also after a start."""
+    here = rig()
+    here.rejected.quota_bytes = 300
+    (full,) = here.rejected.add([reject(1)], reserve=True)
+    bad = [entry(n, stream=stream, time_ms=_now(), n='"no number"') for n in range(60, 63)]
+    entries = _entries(stream, range(50))
+    here.deliver([*entries[:20], *bad, *entries[20:40]])
+    here.wait()
+    here.accept(entries[40:])
+    here.wait()
+    assert _once(opensearch.client, stream, entries)
+    assert here.deliverer.store_alarm
+    assert here.spool.parking.counts == {REFUSED: 3}
+    assert here.rejected.count() == 1
+    assert not here.close(0.2)
+    again = rig()
+    again.rejected.quota_bytes = 300
+    again.deliverer.start()
+    wait_until(lambda: again.deliverer.store_alarm != "")
+    assert again.spool.parking.counts == {REFUSED: 3}
+    again.rejected.discard([full])
+    again.rejected.quota_bytes = 100_000
+    wait_until(lambda: REFUSED not in again.spool.parking.streams)
+    assert {row.record for row in again.rejected.select()} == {one.body for one in bad}
+    assert again.deliverer.store_alarm == ""
+
+
 @pytest.mark.parametrize(
     "trouble", ["flood stage", "write block", "read-only", "missing", "pipeline"]
 )
@@ -196,7 +227,7 @@ def test_a_stream_that_refuses_holds_up_nobody(
     here.accept(mixed[40:], size=10)
     here.wait()
     assert _once(client, stream, good)
-    assert here.deliverer.parked_records() == {other: 40}
+    assert here.spool.parking.counts == {other: 40}
     assert here.spool.bytes == here.spool.sender_bytes("web") > 0
     assert not here.close(0.2)
     again = rig()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +16,10 @@ from typing import Any
 import pytest
 
 from activity_center.config import Cluster
-from collector.records import Reject
+from collector.records import Entry, Reject
 from collector.rejected import RejectedStore
+from collector.spool.reader import Damage, SegmentReader
+from tests.clients.forward import ForwardClient
 from tests.collector.spool.entries import reject
 from tests.integration.process import TOKEN, Collector, count_by_id
 
@@ -178,6 +182,53 @@ def test_what_is_rejected_again_does_not_go_round(collector: Callable[..., Colle
         assert done.returncode == 1
         assert json.loads(done.stdout)["rejected"] == 2
         assert len(json.loads(run("list", "--config", config, "--json").stdout)) == 2
+
+
+def _spooled(tmp_path: Path) -> list[Entry]:
+    """The entries that the collector made durable, in order."""
+    found: list[Entry] = []
+    for path in sorted((tmp_path / "data" / "worker-0" / "segments").iterdir()):
+        with SegmentReader(path) as reader:
+            while (item := reader.next(path.stat().st_size)) is not None:
+                assert not isinstance(item, Damage)
+                found.append(item[2])
+    return found
+
+
+def test_a_replayed_record_is_the_event_that_it_would_have_been(
+    collector: Callable[..., Collector], tmp_path: Path
+) -> None:
+    """Without an id or a time of its own: the transport's time and tag come again too, so the
+    sender's own repetition is the same document, and so is a second replay after a break."""
+    moment = time.time_ns() - 10**9
+    record = {"event": {"action": "user.login"}, "user": {"name": "ann"}}
+    body = json.dumps(record).encode()
+    lost = Reject("no_source", "", "", body, None, "tests", "", "activity.native", 5, moment)
+    data = tmp_path / "data"
+    store = RejectedStore(data / "rejected")
+    store.add([lost, lost, lost._replace(time=moment + 1)])
+    store.close()
+    here = collector()
+    arguments = ["replay", "--config", str(here.config), "--json"]
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["accepted"] == 3
+    replayed = _spooled(tmp_path)
+    assert len({one.id for one in replayed}) == 3
+    assert {one.time for one in replayed} == {moment // 10**6, (moment + 1) // 10**6}
+    database = sqlite3.connect(data / "rejected" / "store.sqlite")
+    database.execute("UPDATE rejected SET replayed = NULL")
+    database.commit()
+    database.close()
+    assert json.loads(run(*arguments).stdout)["accepted"] == 3
+    with ForwardClient(here.forward) as client:
+        client.send("activity.native", [(moment, record), (moment, record), (moment + 1, record)])
+    again = _spooled(tmp_path)[3:]
+    assert len(again) == 6
+    for three in (again[:3], again[3:]):
+        assert sorted((one.id, one.hash) for one in three) == sorted(
+            (one.id, one.hash) for one in replayed
+        )
 
 
 def test_a_collector_that_is_away(data_dir: Path) -> None:

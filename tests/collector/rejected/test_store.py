@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sqlite3
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activity_center.errors import ConfigError, SpoolFull
+from activity_center.errors import ConfigError, SpoolFailed, SpoolFull
 from collector.records import REASONS, Reject
 from collector.rejected import RejectedStore
 from tests.collector.spool.entries import reject
@@ -28,6 +29,7 @@ REJECTS = st.builds(
     TEXT,
     TEXT,
     st.integers(-(2**62), 2**62),
+    st.none() | st.integers(-(2**62), 2**62),
 )
 
 
@@ -56,6 +58,7 @@ def test_what_is_added_comes_back(
             row.source,
             row.tag,
             row.received,
+            row.time,
         )
     assert len(set(ids)) == len(ids) == store.count()
     assert [row.received for row in store.select()] == sorted(one.received for one in rejects)
@@ -94,7 +97,7 @@ def test_rows_are_selected(tmp_path: Path) -> None:
     assert [row.id for row in store.select(reason="bad_text")] == [odd]
     assert store.count(sender="b") == 225
     assert [row.received for row in store.select(sender="b", limit=2)] == [1, 3]
-    store.mark_replayed(odd)
+    store.mark_replayed([odd])
     assert [row.id for row in store.select(replayed=True)] == [odd]
     assert store.count(replayed=False) == 450
     assert store.find(odd[:10]) == [odd]
@@ -107,7 +110,7 @@ def test_the_bound_holds_and_replayed_rows_make_room(tmp_path: Path) -> None:
     with pytest.raises(SpoolFull):
         store.add([reject(9, sender="s9", raw=bytes(4000))])
     assert len(list((tmp_path / "raw").iterdir())) == 4
-    store.mark_replayed(first[2])
+    store.mark_replayed([first[2]])
     store.add([reject(9, sender="s9", raw=bytes(4000))])
     assert [row.received for row in store.select()] == [0, 1, 3, 9]
     assert not store.raw_path(first[2]).exists()
@@ -132,6 +135,73 @@ def test_a_reserve_is_left_for_what_was_accepted(tmp_path: Path) -> None:
     store.add([reject(3, raw=bytes(1000))], reserve=True)
     with pytest.raises(SpoolFull):
         store.add([reject(4, raw=bytes(2000))], reserve=True)
+
+
+def test_a_write_that_fails_deletes_no_bytes(tmp_path: Path) -> None:
+    """Replayed rows that were to make room stay whole when the transaction is not committed."""
+    store = RejectedStore(tmp_path, quota_bytes=20_000)
+    (old,) = store.add([reject(1, sender="a", raw=bytes(9000))])
+    store.add([reject(2, sender="b", raw=bytes(9000))])
+    store.mark_replayed([old])
+    with pytest.raises(SpoolFull, match="share"):
+        store.add([reject(3, sender="c", raw=bytes(10_200))])
+    assert store.count() == 2
+    assert store.raw_path(old).read_bytes() == bytes(9000)
+    store.add([reject(4, sender="c", raw=bytes(9000))])
+    assert not store.raw_path(old).exists()
+
+
+def test_raw_bytes_without_a_row_are_removed(tmp_path: Path) -> None:
+    """A kill between file and row leaves unredacted bytes: they go at a later start."""
+    store = RejectedStore(tmp_path)
+    (kept,) = store.add([reject(1, raw=b"kept")])
+    old, young = store.raw_path("0" * 32), store.raw_path("1" * 32)
+    draft = old.with_name("2.bin.new")
+    for path in (old, young, draft):
+        path.write_bytes(b"left")
+    for path in (old, draft, store.raw_path(kept)):
+        os.utime(path, (0, 0))
+    store.close()
+    store = RejectedStore(tmp_path)
+    assert {path.name for path in (tmp_path / "raw").iterdir()} == {f"{kept}.bin", young.name}
+    store.close()
+
+
+def test_a_store_of_an_earlier_release_opens(tmp_path: Path) -> None:
+    """Rows of schema 1 are there, with the ids that the same rejects get now."""
+    store = RejectedStore(tmp_path)
+    ids = store.add([reject(1), reject(2, raw=b"\xff")])
+    store.close()
+    database = sqlite3.connect(tmp_path / "store.sqlite")
+    database.executescript("ALTER TABLE rejected DROP COLUMN time; PRAGMA user_version = 1")
+    database.close()
+    for _ in range(2):
+        store = RejectedStore(tmp_path)
+        assert [(row.id, row.time) for row in store.select()] == [(id_, None) for id_ in ids]
+        assert store.add([reject(1), reject(2, raw=b"\xff")]) == ids
+        store.close()
+    store = RejectedStore(tmp_path)
+    (timed,) = store.add([reject(1)._replace(time=5)])
+    assert timed not in ids
+    row = store.get(timed)
+    assert row is not None and row.time == 5
+
+
+def test_a_time_beyond_64_bit_stops_nothing(tmp_path: Path) -> None:
+    """What a sender may claim, SQLite may not hold: the record is kept without that time."""
+    store = RejectedStore(tmp_path)
+    ids = store.add([reject(1)._replace(time=value) for value in (2**63, -(2**63) - 1, 2**70, -1)])
+    assert [row.time for row in map(store.get, ids) if row is not None] == [None] * 3 + [-1]
+
+
+def test_a_store_of_a_later_release_is_left_alone(tmp_path: Path) -> None:
+    """Nothing is written into tables that this release does not know."""
+    RejectedStore(tmp_path).close()
+    database = sqlite3.connect(tmp_path / "store.sqlite")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(SpoolFailed, match="99"):
+        RejectedStore(tmp_path)
 
 
 def _add_many(folder: Path, worker: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collector.rejected import RejectedStore
-from collector.spool import Spool, layout
+from collector.spool import Record, Spool, layout
 from tests.collector.spool.entries import entries_of, entry, reject, take_all, wait_until
 
 QUOTA = 1 << 20
@@ -193,8 +193,8 @@ def test_a_full_store_does_not_hold_up_what_is_whole(tmp_path: Path) -> None:
     """A report that finds no room waits, beside the records, until there is room."""
     segment, content = _write(tmp_path / "spool")
     segment.write_bytes(content[:200] + b"?" + content[201:])
-    store = RejectedStore(tmp_path / "rejected", quota_bytes=400)
-    (old,) = store.add([reject(1)], reserve=True)
+    store = RejectedStore(tmp_path / "rejected", quota_bytes=1000)
+    (old,) = store.add([reject(1, raw=bytes(800))], reserve=True)
     spool = Spool.open(tmp_path / "spool", quota_bytes=QUOTA, rejected=store)
     assert len(take_all(spool)) == 5
     assert spool.corrupt == 1
@@ -202,6 +202,13 @@ def test_a_full_store_does_not_hold_up_what_is_whole(tmp_path: Path) -> None:
     assert store.count() == 1
     store.discard([old])
     spool.append_now([entry(99)])
-    wait_until(lambda: take_all(spool) or spool.unreported == 0)
+    found: list[Record] = []
+
+    def reported() -> bool:
+        found.extend(take_all(spool))
+        return spool.unreported == 0
+
+    wait_until(reported)
+    assert entries_of(found) == [entry(99)]
     assert store.count(reason="spool_corrupt") == 1
     spool.close()

@@ -128,7 +128,7 @@ def requests() -> list[Request]:
 
 
 def _message(stream: bytes, **option: Any) -> bytes:
-    return msgpack.packb([TAG, stream, {"chunk": "hostile", **option}])
+    return bytes(msgpack.packb([TAG, stream, {"chunk": "hostile", **option}]))
 
 
 def _entry(time: bytes, record: bytes) -> bytes:

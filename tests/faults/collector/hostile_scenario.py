@@ -42,7 +42,7 @@ def send_requests(collector: Collector) -> int:
     """Send each; every hostile request gets its status, and each event its reason."""
     requests = hostile.requests()
     for one in requests:
-        headers = dict(one.headers)
+        headers: dict[str, Any] = dict(one.headers)
         source = headers.pop("source", "native")
         headers = {name.replace("-", "_"): value for name, value in headers.items()}
         status, _, answer = post(

@@ -21,6 +21,8 @@ from tests.faults.collector.traffic import STREAMS, Traffic
 from tests.integration.process import Collector, until
 
 QUICK: dict[str, Any] = {"deliver": {"linger": 0.05, "batch_documents": 200, "timeout": 20}}
+LIGHT: dict[str, Any] = {"single": 4, "bulk": 1, "http": 1, "pause": 0.3}
+"""Traffic while a node starts, which takes its time."""
 PRESSURE = {"indexing_pressure.memory.limit": "100kb"}
 """Settings of a node that answers 429 to all but small requests."""
 
@@ -100,12 +102,12 @@ def node_restarted(
     outcome = Outcome("OpenSearch: kill -9, stop, start", 2)
     collector = Collector(folder, node.cluster, **QUICK)
     failures = "activity_center_deliver_failures_total"
-    with collector, Traffic(collector, seed=seed) as traffic:
+    with collector, Traffic(collector, **LIGHT, seed=seed) as traffic:
         collector.start()
         for end, start_with in ((node.kill, None), (node.stop, settings)):
-            traffic.wait_acked(300)
+            traffic.wait_acked(100)
             end()
-            traffic.wait_acked(300)  # the spool takes them; nobody notices
+            traffic.wait_acked(100)  # the spool takes them; nobody notices
             assert collector.get("/readyz")[0] == 200
             node.start(start_with)
             node.client.indices.rollover(alias=STREAMS[0])
