@@ -18,8 +18,8 @@ help: ## List the targets
 demo: $(VENV)/.installed-demo ## Bring up a real OpenSearch and show a day of activity in it (ARGS="--check --json")
 	@$(BIN)/activity-center demo $(ARGS)
 
-test: $(VENV)/.installed-dev ## Run the tests against a real OpenSearch (ARGS="-m slow", ARGS="tests/docs -n 2")
-	@PYTHONPATH=tests/plugins $(BIN)/python -m pytest -p no_skips $(ARGS)
+test: $(VENV)/.installed-dev ## Run the tests against a real OpenSearch (ARGS="-m slow", ARGS="tests/docs -n 0")
+	@PYTHONPATH=tests/plugins $(BIN)/python -m pytest -p no_skips -n 2 --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Style, types, import directions, generated files, source mappings
 	@$(BIN)/ruff check .

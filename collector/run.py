@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, TextIO, TypedDict, cast
 
 import structlog
+from opensearchpy import OpenSearch
 
 from activity_center.config import Cluster, Config, load
 from activity_center.connection import connect
@@ -124,7 +125,7 @@ class Worker:
         adopt(self.spool, root, index, workers)
         self.pipeline = Pipeline(stages(config), self.spool)
         self.client = connect(_named(config.opensearch), timeout=section.deliver.timeout)
-        maintain = connect(_named(config.maintainer)) if config.maintain else self.client
+        maintain = self._maintain_client()
         self.deliverer = Deliverer(
             self.spool,
             self.client,
@@ -145,6 +146,14 @@ class Worker:
             HttpServer(one, self.credentials, accept, reject_bytes, **rest) for one in section.http
         ]
         self.servers: tuple[ForwardServer | HttpServer, ...] = (*self.forward, *self.http)
+
+    def _maintain_client(self) -> OpenSearch | None:
+        """The account that may delete; where nobody has to log in, the only one there is."""
+        config = self.config
+        if config.maintain:
+            return connect(_named(config.maintainer))
+        login = config.opensearch.username or config.opensearch.api_token
+        return None if login else self.client
 
     def _quota_of(self, sender: str) -> int | None:
         quotas = {one.name: one.quota_bytes for one in self.config.senders}

@@ -20,6 +20,9 @@ from tests.integration.process import Collector, count_by_id, until
 API = "/_plugins/_security/api"
 STREAM = "activity-audit-permanent"
 
+pytestmark = pytest.mark.xdist_group("secure")
+"""They change the accounts of one shared node."""
+
 
 @pytest.fixture
 def accounts(secure_opensearch: Any) -> Iterator[dict[str, Cluster]]:

@@ -23,6 +23,9 @@ STREAM = "activity-audit-permanent"
 INDEX = ".ds-activity-audit-permanent-000001"
 DENIED = 403
 
+pytestmark = pytest.mark.xdist_group("secure")
+"""They change the accounts of one shared node."""
+
 
 @pytest.fixture(scope="module")
 def installed(secure_opensearch: Any) -> Any:
