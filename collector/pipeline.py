@@ -161,14 +161,20 @@ class Pipeline:
             raise Refused("not_an_object", f"the record is {type(record).__name__}, not an object")
         source = self.stages.router.route(batch.source, batch.tag, record)
         if source is None:
-            asked = f" named {batch.source!r}" if batch.source else f" for the tag {batch.tag!r}"
-            raise Refused("no_source", f"no source mapping{asked}")
+            raise Refused("no_source", self._why_no_source(batch))
         allowed = batch.sender.sources
         if allowed is not None and source.name not in allowed:
             raise Refused(
                 "source_not_allowed", f"sender {batch.sender.name} may not send for {source.name}"
             )
         return source
+
+    def _why_no_source(self, batch: Batch) -> str:
+        known = ", ".join(sorted(self.stages.router.sources))
+        if batch.source:
+            return f"no source is named {batch.source[:64]!r} (known: {known})"
+        tag = f" with the tag {batch.tag[:64]!r}" if batch.tag else ""
+        return f"no source recognizes this record{tag}; name one (known: {known})"
 
     def _drafts(
         self, source: Source, record: dict[str, Any], work: _Work, transport: int | None
@@ -201,19 +207,32 @@ class Pipeline:
             Refused: the record goes to the rejected store.
         """
         redactor, batch = self.stages.redactor, work.batch
-        record = batch.records[index]
+        record, keyed = batch.records[index], False
         if any(redactor.suspect(draft[1]) for draft in drafts):
             cleaned = redactor.clean(record)
             if cleaned is not record:
-                record = cleaned
                 transport = batch.times[index] if batch.times is not None else None
-                again = self._drafts(source, record, work, transport)
+                again = self._drafts(source, cleaned, work, transport)
                 if isinstance(again, str):
                     return again
-                drafts = again
+                drafts, keyed = self._own_ids(drafts, again), True
         # NaN is written as null without a word, and a field that is null is none.
         drafts = [(*draft[:6], False) if b"null" in draft[1] else draft for draft in drafts]
-        return self._entries(drafts, source, index, work, record)
+        return self._entries(drafts, source, index, work, record, keyed=keyed)
+
+    def _own_ids(self, before: list[Draft], after: list[Draft]) -> list[Draft]:
+        """Give back their own ids to events whose id was taken for a secret, as keyed hashes.
+
+        Two ids that redaction makes equal are still two events.
+        """
+        result = []
+        for old, new in zip(before, after, strict=True):
+            if old[5] is not None and old[5] != new[5]:
+                activity = new[0]
+                activity["event"]["id"] = self.stages.pseudonyms.pseudonym(old[5])
+                new = self._writer.draft(activity, new[2], new[3], new[4])
+            result.append(new)
+        return result
 
     def _entries(
         self,
@@ -222,11 +241,14 @@ class Pipeline:
         index: int,
         work: _Work,
         record: dict[str, Any],
+        *,
+        keyed: bool = False,
     ) -> list[Entry]:
         """What is stored of one record.
 
         Args:
-            record: without its secrets, where it held some.
+            record: as received: its content is its identity where it has no id.
+            keyed: it holds something that must not be guessed from its id.
 
         Raises:
             Refused: the record goes to the rejected store.
@@ -234,36 +256,50 @@ class Pipeline:
         times, context = work.batch.times, work.context
         transport = times[index] if times is not None else None
         received, sender, entry = context.received.text, context.sender.name, self._writer.entry
+        pseudonyms = self.stages.pseudonyms
+        key = pseudonyms.key if keyed or pseudonyms else b""
+        origin = (source.name, record, transport, key)
         return [
-            entry(draft, source.name, record, transport, output, work.ordinals, received, sender)
+            entry(draft, origin, output, work.ordinals, received, sender)
             for output, draft in enumerate(drafts)
         ]
 
     def _reject(self, wrong: Exception, record: Any, index: int, work: _Work) -> None:
         """Note a record as rejected: without its secrets, and without what its source drops."""
-        batch, receipt, stages = work.batch, work.receipt, self.stages
+        batch, receipt, text = work.batch, work.receipt, self.stages.redactor.text
         refused = _refused(wrong, batch, receipt.sources[index])
-        source = stages.router.sources.get(receipt.sources[index])
-        if source is not None:
-            record = source.scrub(record)
-            if stages.pseudonyms:
-                mapped = source.map(record, batch.tag)
-                record = stages.pseudonyms.hide(record, mapped if type(mapped) is list else [])
         reject = Reject(
             reason=refused.reason,
-            detail=refused.detail,
-            path=refused.path,
-            record=stages.redactor.json(record),
+            detail=text(refused.detail),
+            path=text(refused.path),
+            record=self._as_kept(record, receipt.sources[index], batch.tag),
             raw=None,
             sender=batch.sender.name,
-            source=receipt.sources[index] or batch.source or "",
-            tag=batch.tag,
+            source=receipt.sources[index] or text(batch.source or ""),
+            tag=text(batch.tag),
             received=work.received,
             time=batch.times[index] if batch.times is not None else None,
         )
         receipt.rejected[index] = reject
         work.rejects.append(reject)
         work.entries.append(rejected_entry(reject))
+
+    def _as_kept(self, record: Any, name: str, tag: str) -> bytes:
+        """A rejected record as JSON, without secrets; whatever it does, it is kept somehow."""
+        stages = self.stages
+        try:
+            source = stages.router.sources.get(name)
+            if source is not None:
+                record = source.scrub(record)
+                if stages.pseudonyms:
+                    mapped = source.map(record, tag)
+                    record = stages.pseudonyms.hide(
+                        record, mapped if isinstance(mapped, list) else []
+                    )
+            return stages.redactor.json(record)
+        except Exception as wrong:
+            _log.error("a rejected record cannot be written", source=name, exc_info=wrong)
+            return b'"[this record cannot be written]"'
 
     def _count(self, work: _Work) -> None:
         receipt, sender, counts = work.receipt, work.batch.sender.name, self.counts

@@ -78,7 +78,8 @@ _AFTER: Final[tuple[str, ...]] = (
     # A digit is demanded: "basic authentication failed" is prose.
     r"(?i)(\b(?:bearer|basic)\s+)[a-z._~+/-]{0,64}[0-9=][a-z0-9._~+/=-]{7,}",
     r"(://[^/\s:@\"]*:)[^/\s@\"]+(?:@)",
-    rf"(?i)(\b[a-z0-9_.-]*(?:{_TEXT_WORDS})[\"']?\s*[=:]\s*[\"']?)[^\s&;,'\"]{{3,}}",
+    # Backslashes: JSON within JSON.
+    rf"(?i)(\b[a-z0-9_.-]*(?:{_TEXT_WORDS})\\*[\"']?\s*[=:]\s*\\*[\"']?)[^\s&;,'\"\\]{{3,}}",
     rf"(?i)((?:^|\s)-{{1,2}}[a-z0-9_-]*(?:{_TEXT_WORDS})\s+[\"']?)[^\s'\"]{{3,}}",
 )
 _SCAN_LOOKS: Final = (
@@ -117,8 +118,8 @@ class Redactor:
         # A secret's name is a key (followed by quote and colon) or stands in a text
         # before "=", ":" or a space; the same words inside other texts are left alone.
         scan = (
-            rf"(?i:{words})[A-Za-z0-9_. \-]*\\?[\"']?\s*[:=]"
-            rf"|(?i:{words})[A-Za-z0-9_-]*\\?[\"']"
+            rf"(?i:{words})[A-Za-z0-9_. \-]*\\*[\"']?\s*[:=]"
+            rf"|(?i:{words})[A-Za-z0-9_-]*\\*[\"']"
             rf"|(?i:-(?:{words})[a-z0-9_-]*\s)|{_SCAN_LOOKS}"
         )
         for pattern in rules.patterns:
@@ -153,6 +154,10 @@ class Redactor:
     def clean(self, value: Any) -> Any:
         """Return ``value`` without secrets; what is clean is returned as it is, not copied."""
         return self._walk(value, 0)
+
+    def text(self, text: str) -> str:
+        """Return ``text`` without what looks like a secret."""
+        return self._text(text)
 
     def json(self, record: Any) -> bytes:
         """Return any decoded record as JSON text without secrets, for the rejected store.
@@ -192,8 +197,8 @@ class Redactor:
         kind = type(value)
         if kind is str:
             return self._text(value)
-        if depth > MAX_DEPTH:
-            return value
+        if depth > MAX_DEPTH:  # nobody looks further down, so nothing from there is shown
+            return REPLACEMENT if kind is dict or kind is list else value
         if kind is dict:
             changed: dict[Any, Any] | None = None
             for key, child in value.items():
@@ -208,10 +213,18 @@ class Redactor:
                     if changed is None:
                         changed = dict(value)
                     changed[key] = new
-            return value if changed is None else changed
+            return self._clean_names(value if changed is None else changed)
         if kind is list:
             return self._walk_list(value, depth)
         return value
+
+    def _clean_names(self, value: dict[Any, Any]) -> dict[Any, Any]:
+        """A key can be a secret too, such as a session's token; its value stays."""
+        secret = [key for key in value if type(key) is str and self._text(key) != key]
+        if not secret:
+            return value
+        names = {key: f"{self._text(key)}-{n}" for n, key in enumerate(secret, 1)}
+        return {names.get(key, key): child for key, child in value.items()}
 
     def _walk_list(self, value: list[Any], depth: int) -> list[Any]:
         """A list; in a command line the word after ``--password`` is hidden."""

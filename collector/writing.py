@@ -11,6 +11,7 @@ so that hashing costs no second pass through a JSON writer.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from typing import Any, Final
 
@@ -43,6 +44,11 @@ Draft = tuple[dict[str, Any], bytes, str, int, bytes, str | None, bool]
 """An activity on its way: itself, its canonical bytes with a mark where the hash goes, its
 stream, its time in Unix ms, what the receiver says of it, the producer's id if there is one,
 and whether the schema takes it. A plain tuple: one is made per event."""
+
+Origin = tuple[str, dict[str, Any], int | None, bytes]
+"""The source mapping's name; the record as received, whose content is the identity of an
+activity without id; the transport's time in Unix ns; and a key, where that identity must not
+let the content be guessed (else ``b""``)."""
 
 
 class Writer:
@@ -77,9 +83,7 @@ class Writer:
     def entry(
         self,
         draft: Draft,
-        source: str,
-        record: dict[str, Any],
-        transport: int | None,
+        origin: Origin,
         output: int,
         ordinals: Ordinals,
         received: str,
@@ -88,9 +92,7 @@ class Writer:
         """Finish a draft.
 
         Args:
-            source: the source mapping.
-            record: what it was made from, without secrets: its identity where it has no id.
-            transport: the transport's time, Unix ns.
+            origin: what the draft was made from.
             output: index among the activities of the record.
             ordinals: counts equal records of the chunk.
             received: time of receipt as it is stored.
@@ -100,6 +102,7 @@ class Writer:
             Refused: it cannot be kept.
         """
         activity, body, stream, ms, receiver, given, valid = draft
+        source, record, transport, key = origin
         large = len(body) > LOOK_CLOSELY
         if large or not valid:
             self._closely(activity, whole=large)
@@ -116,7 +119,10 @@ class Writer:
             moment: int | str | None = transport
             if moment is None and timeless and "claimed_timestamp" not in ours:
                 moment = secrets.token_hex(16)
-            _id = document_id(source, owner, ordinals.key(_content(record, moment, output)))
+            content = _content(record, moment, output)
+            if key:
+                content = hmac.digest(key, content, "sha256")
+            _id = document_id(source, owner, ordinals.key(content))
         mark = self._mark_bytes
         # JSON escapes no DEL, but it is rare: looking for that one byte is quicker.
         at = body.find(_DEL)

@@ -19,6 +19,7 @@ from activity_center.errors import ConfigError
 from activity_center.vocabulary import fields
 
 KEY_BYTES: Final = 32
+MAX_DEPTH: Final = 120
 _KINDS: Final = frozenset({"keyword", "wildcard"})
 
 
@@ -28,6 +29,9 @@ class Pseudonyms:
     Args:
         names: vocabulary fields.
         key: the HMAC key.
+
+    Attributes:
+        key: the same; also for the ids of records that held a secret.
 
     Raises:
         ConfigError: a field is unknown, holds no text, or carries the access wall.
@@ -47,6 +51,7 @@ class Pseudonyms:
                     f"{name} decides who may see an entry, or what it is, and cannot be hashed",
                     where="collector.redaction.hash",
                 )
+        self.key = key
         self._paths = [name.split(".") for name in names]
 
         @lru_cache(maxsize=8192)
@@ -88,7 +93,7 @@ class Pseudonyms:
                 for text in value if type(value) is list else [value]:
                     if type(text) is str:
                         hidden[text] = self.pseudonym(text)
-        return _replaced(record, hidden) if hidden else record
+        return _replaced(record, hidden, 0) if hidden else record
 
 
 def _at(activity: dict[str, Any], path: list[str]) -> Any:
@@ -98,13 +103,15 @@ def _at(activity: dict[str, Any], path: list[str]) -> Any:
     return value
 
 
-def _replaced(value: Any, hidden: dict[str, str]) -> Any:
+def _replaced(value: Any, hidden: dict[str, str], depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        return "[too deep]"
     if type(value) is str:
         return hidden.get(value, value)
     if type(value) is dict:
-        return {key: _replaced(child, hidden) for key, child in value.items()}
+        return {key: _replaced(child, hidden, depth + 1) for key, child in value.items()}
     if type(value) is list:
-        return [_replaced(child, hidden) for child in value]
+        return [_replaced(child, hidden, depth + 1) for child in value]
     return value
 
 
@@ -114,8 +121,6 @@ def load(rules: Redaction, data_dir: Path) -> Pseudonyms:
     Raises:
         ConfigError: the key cannot be read or is too short.
     """
-    if not rules.hash:
-        return Pseudonyms((), b"")
     file = Path(rules.hash_key_file) if rules.hash_key_file else data_dir / "keys" / "redaction.key"
     try:
         if not file.exists():

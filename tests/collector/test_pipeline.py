@@ -143,6 +143,56 @@ def test_secrets_are_gone_before_the_hash() -> None:
     assert record["password"] == "hunter22", "the caller's record is not changed"
 
 
+def test_ids_that_look_like_secrets_stay_apart() -> None:
+    """Redaction makes them equal; the events are still two, and a repeat is still a repeat."""
+    keyed = Pipeline(pipeline().stages._replace(pseudonyms=Pseudonyms((), b"k" * 32)), Nowhere())
+
+    def made(record: dict[str, Any]) -> Entry:
+        batch = Batch(Sender("s"), [copy.deepcopy(record)], None, "native", "", NOW)
+        return keyed.process(batch)[1][0]
+
+    first = {"event": {"action": "a.b", "id": "token:1001x"}, "@timestamp": "2026-11-25T02:00:00Z"}
+    second = {**first, "event": {"action": "a.b", "id": "token:1002x"}}
+    assert made(first).id != made(second).id
+    assert (made(first).id, made(first).hash) == (made(first).id, made(first).hash)
+    assert b"1001x" not in made(first).body
+    assert b'"id":"hmac:' in made(first).body
+    plain = {"event": {"action": "a.b"}, "@timestamp": "2026-11-25T02:00:00Z"}
+    one_, two = ({**plain, "input": {"token": secret}} for secret in ("aaaa", "bbbb"))
+    assert made(one_).id != made(two).id
+    assert made(one_).id == made(one_).id
+
+
+def test_an_id_says_nothing_of_a_keyed_value() -> None:
+    """Who reads the document cannot test guesses of a hashed field against its id."""
+    record = login(user={"email": "mira@example.org"}) | {"@timestamp": "2026-11-25T02:00:00Z"}
+    ids = set()
+    for key in (b"k" * 32, b"l" * 32):
+        keyed = pipeline(Pseudonyms(("user.email",), key))
+        batch = Batch(Sender("s"), [copy.deepcopy(record)], None, "native", "", NOW)
+        ids.add(keyed.process(batch)[1][0].id)
+    assert len(ids) == 2
+
+
+def test_a_deep_record_is_rejected_with_keyed_fields_too() -> None:
+    """Nothing about a rejected record can stop its sender."""
+    keyed = pipeline(Pseudonyms(("user.email",), b"k" * 32))
+    record = event(user={"email": "mira@example.org"}, x=deep(500))
+    _, _, (reject,) = keyed.process(Batch(Sender("s"), [record], None, "native", "", NOW))
+    assert reject.reason == "too_deep"
+    assert reject.record is not None
+    assert b"mira@example.org" not in reject.record
+
+
+def test_no_secret_stands_in_the_words_of_a_rejection() -> None:
+    """Tag and source come from the sender too."""
+    token = "ghp_0123456789abcdefABCDEF0123456789abcd"
+    batch = Batch(Sender("s"), [{"n": 1}], None, token, f"tag.{token}", NOW)
+    _, (entry,), (reject,) = PIPELINE.process(batch)
+    assert token not in f"{reject.tag}{reject.source}{reject.detail}{reject.path}"
+    assert token.encode() not in entry.body
+
+
 def test_a_rejected_record_is_kept_whole_without_its_secrets() -> None:
     """What is refused is stored with reason and path, redacted like all others."""
     _, entries, (reject,) = process({"event": {"action": ""}, "password": "hunter22", "n": 1})

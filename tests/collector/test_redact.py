@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -26,6 +27,8 @@ SECRETS = [
     {"env": [{"name": "DB_PASSWORD", "value": "hunter22"}]},
     {"changes": [{"field": "smtp.password", "old": "hunter22", "new": "hunter22"}]},
     {"otp": 22334455},
+    {"x": json.dumps({"a": json.dumps({"password": "hunter22"})})},
+    {"sessions": {"ghp_0123456789abcdefABCDEF0123456789abcd": 1}},
     {"password_confirmation": "hunter22", "passwordConfirm": "hunter22", "password1": "hunter22"},
     {"passwords": ["hunter22"], "apiKeys": ["hunter22"], "cookies": ["sid=hunter22"]},
     {"tokens": ["hunter22"]},
@@ -129,3 +132,19 @@ def test_any_record_can_be_kept_as_text() -> None:
     assert b"hunter22" not in text
     assert str(2**80).encode() in text
     assert REDACTOR.json({"a": {"b": "c"}}) == b'{"a":{"b":"c"}}'
+
+
+def test_nothing_is_shown_from_where_nobody_looks() -> None:
+    """Deeper than the walk goes, a secret could stand."""
+    record: dict[str, Any] = {"password": "hunter22"}
+    for _ in range(150):
+        record = {"a": record}
+    assert REDACTOR.suspect(orjson.dumps(record))
+    assert b"hunter22" not in orjson.dumps(REDACTOR.clean(record))
+
+
+def test_keys_that_are_secrets_keep_their_values_apart() -> None:
+    """Two session tokens as keys are still two sessions."""
+    token = "ghp_0123456789abcdefABCDEF0123456789abc"
+    assert REDACTOR.clean({token + "d": 1, token + "e": 2, "f": 3}) == {
+        "[redacted]-1": 1, "[redacted]-2": 2, "f": 3}  # fmt: skip
