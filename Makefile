@@ -15,11 +15,11 @@ ARGS ?=
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.installed-demo ## Bring up a real OpenSearch and show a day of activity in it (ARGS="--check --json")
+demo: $(VENV)/.installed-demo ## Bring up a real OpenSearch and show a month of three organizations in it (ARGS="--check --json")
 	@$(BIN)/activity-center demo $(ARGS)
 
 test: $(VENV)/.installed-dev ## Run the tests against a real OpenSearch (ARGS="-m slow", ARGS="tests/docs -n 0")
-	@PYTHONPATH=tests/plugins $(BIN)/python -m pytest -p no_skips -n 2 --dist loadgroup $(ARGS)
+	@PYTHONPATH=tests/plugins $(BIN)/python -m pytest -p no_skips -n 2 $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Style, types, import directions, generated files, source mappings
 	@$(BIN)/ruff check .

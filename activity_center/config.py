@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.address import binds_loopback
 from activity_center.errors import ConfigError
+
+if TYPE_CHECKING:
+    from activity_center.config_file import Findings
+
+MAX_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,7 @@ class CollectorConfig:
     forward: tuple[ForwardListener, ...] = ()
     http: tuple[HttpListener, ...] = ()
     health: str = "127.0.0.1:9600"
+    health_public: bool = False
     sources_dir: str = ""
     redaction: Redaction = Redaction()
     deliver: Delivery = Delivery()
@@ -176,10 +182,34 @@ def load(path: str | Path, environment: Mapping[str, str] | None = None) -> Conf
     Raises:
         ConfigError: with every finding, each with file, line and path.
     """
+    config, findings = examine(path, environment)
+    return findings.check(config)
+
+
+def examine(
+    path: str | Path, environment: Mapping[str, str] | None = None
+) -> tuple[Config | None, Findings]:
+    """Read the file as far as it goes; for who has further checks to add to the findings.
+
+    Args:
+        path: the YAML file.
+        environment: for ``${ENV}``; default ``os.environ``.
+
+    Returns:
+        The configuration without what the schema refuses (``None``: too little is left), and
+        what is wrong: only without findings is it to be used for anything but checks.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no YAML.
+    """
     from activity_center.config_file import read
 
-    document = read(Path(path), os.environ if environment is None else environment)
-    return _build(document, str(path))
+    document, findings = read(Path(path), os.environ if environment is None else environment)
+    if document is None:
+        return None, findings
+    config = _build(document, str(path))
+    _cross_check(config, findings)
+    return config, findings
 
 
 def _secret(section: Mapping[str, Any], name: str, path: str) -> str:
@@ -237,12 +267,11 @@ def _sender(section: Mapping[str, Any], path: str) -> SenderConfig:
     )
 
 
+_PLAIN: Final = ("data_dir", "workers", "health", "health_public", "sources_dir", "drain_timeout")
+
+
 def _collector(section: Mapping[str, Any], path: str) -> CollectorConfig:
-    plain = {
-        key: section[key]
-        for key in ("data_dir", "workers", "health", "sources_dir", "drain_timeout")
-        if key in section
-    }
+    plain = {key: section[key] for key in _PLAIN if key in section}
     if "quota" in section:
         plain["quota_bytes"] = _bytes(section["quota"])
     redaction = section.get("redaction", {})
@@ -272,7 +301,7 @@ def _collector(section: Mapping[str, Any], path: str) -> CollectorConfig:
 
 def _build(document: Mapping[str, Any], path: str) -> Config:
     opensearch = document.get("opensearch", {})
-    config = Config(
+    return Config(
         path=path,
         opensearch=_cluster(opensearch, path),
         maintain=_cluster(opensearch["maintain"], path) if "maintain" in opensearch else None,
@@ -285,37 +314,58 @@ def _build(document: Mapping[str, Any], path: str) -> Config:
         plans={**PLAN_PRESETS, **document.get("plans", {})},
         default_class=document.get("default_retention_class", "permanent"),
     )
-    _cross_check(config)
-    return config
 
 
-def _cross_check(config: Config) -> None:
+def _cross_check(config: Config, findings: Findings) -> None:
     """What a schema cannot say: names that refer to each other, TLS off loopback."""
-    findings = []
+    from activity_center.config_words import meant
+
     names = [sender.name for sender in config.senders]
-    findings += [
-        f"senders: the name {name!r} stands twice"
-        for name in sorted(set(names))
-        if names.count(name) > 1
-    ]
-    for listener in config.collector.forward:
-        where = f"collector.forward {listener.bind}"
-        if listener.sender and listener.sender not in names:
-            findings.append(f"{where}: no sender is named {listener.sender!r}")
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            findings.add(("senders", index, "name"), f"the name {name!r} stands twice")
+    for index, listener in enumerate(config.collector.forward):
+        place = ("collector", "forward", index)
+        unknown = listener.sender and listener.sender not in names
+        if unknown and not findings.within(("senders",)):
+            words = f"no sender is named {listener.sender!r}{meant(listener.sender, names)}"
+            findings.follow((*place, "sender"), words)
         client_certificates = listener.tls is not None and listener.tls.client_ca
         if not (listener.sender or listener.shared_key or client_certificates):
-            findings.append(f"{where}: needs sender, shared_key with users, or tls.client_ca")
-        if listener.tls is None and not binds_loopback(listener.bind):
-            findings.append(f"{where}: an address beyond loopback needs tls")
-    for http in config.collector.http:
-        if http.tls is None and not binds_loopback(http.bind):
-            findings.append(f"collector.http {http.bind}: an address beyond loopback needs tls")
-    for organization in config.organizations.values():
+            findings.follow(place, "needs sender, shared_key with users, or tls.client_ca")
+    for where, one in listeners(config):
+        _check_port(one.bind, 0, (*where, "bind"), findings)
+        if one.tls is None and not binds_loopback(one.bind):
+            findings.follow(where, f"{one.bind}: an address beyond loopback needs tls")
+    health = ("collector", "health")
+    _check_port(config.collector.health, config.collector.workers - 1, health, findings)
+    if not (config.collector.health_public or binds_loopback(config.collector.health)):
+        findings.follow(
+            health,
+            f"{config.collector.health}: an address beyond loopback, where anyone who reaches it "
+            "reads the names of senders and sources (no content); "
+            "where that is meant, set collector.health_public: true",
+        )
+    for organization in () if findings.within(("plans",)) else config.organizations.values():
         if organization.plan and organization.plan not in config.plans:
-            known = ", ".join(sorted(config.plans))
-            findings.append(
-                f"organizations.{organization.id}.plan: no plan is named {organization.plan!r}"
-                f" (known: {known})"
+            findings.follow(
+                ("organizations", organization.id, "plan"),
+                f"no plan is named {organization.plan!r}{meant(organization.plan, config.plans)}",
             )
-    if findings:
-        raise ConfigError("\n  ".join(findings), where=config.path)
+
+
+def listeners(
+    config: Config,
+) -> Iterator[tuple[tuple[str | int, ...], ForwardListener | HttpListener]]:
+    """Yield every listener with its place in the file."""
+    for index, forward in enumerate(config.collector.forward):
+        yield ("collector", "forward", index), forward
+    for index, http in enumerate(config.collector.http):
+        yield ("collector", "http", index), http
+
+
+def _check_port(bind: str, further: int, place: tuple[str | int, ...], findings: Findings) -> None:
+    """A port, and the ``further`` ones after it, are at most 65535."""
+    port = bind.rpartition(":")[2]
+    if not bind.startswith("unix:") and port.isdigit() and int(port) + further > MAX_PORT:
+        findings.follow(place, f"{bind}: the highest port is {MAX_PORT}")

@@ -6,26 +6,101 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from activity_center.errors import ConfigError
+from activity_center import config_words
+from activity_center.config_words import SECRETS, Place
+from activity_center.errors import ActivityCenterError, ConfigError
 
 SCHEMA_FILE: Final = Path(__file__).with_name("config.schema.json")
+MAX_NODES: Final = 200_000
+"""Of a document with its anchors expanded; a few lines of YAML can expand to billions."""
+_NEEDED: Final = frozenset({"bind", "name", "certificate", "key"})
+"""Required keys: a wrong text stays in the document so that the later checks see the rest."""
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-_SECRETS: Final = frozenset({"password", "api_token", "shared_key", "token"})
-Lines = dict[tuple[str | int, ...], int]
+Lines = dict[Place, int]
+ValueT = TypeVar("ValueT")
 
 
-def read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return the checked document with ``${NAME}`` and ``${NAME:-default}`` filled in.
+class Findings:
+    """What is wrong with a file, from all stages of checking, each with its line.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        lines: the line of every node, from 1.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = str(path)
+        self.lines: Lines = {}
+        self._found: list[tuple[int, str]] = []
+        self._places: list[Place] = []
+
+    def __bool__(self) -> bool:
+        """Whether anything is wrong."""
+        return bool(self._found)
+
+    def add(self, place: Place, words: str) -> None:
+        """Note something that is wrong at a place of the document."""
+        shown = ".".join(str(part) for part in place) or "(top)"
+        line = _line(self.lines, place)
+        self._found.append((line, f"{self.path}:{line}: {shown}: {words}"))
+        self._places.append(place)
+
+    def within(self, place: Place) -> bool:
+        """Whether something at ``place`` or below it is wrong."""
+        return any(one[: len(place)] == place for one in self._places)
+
+    def follow(self, place: Place, words: str | ActivityCenterError) -> None:
+        """Note a contradiction, unless something within ``place`` is wrong already.
+
+        Then it may only follow from that: a listener whose ``sender`` is spelled wrong has none.
+        """
+        if self.within(place):
+            return
+        if isinstance(words, ActivityCenterError):
+            words = str(words).replace("\n", "\n  ")
+        self.add(place, words)
+
+    def check(self, value: ValueT | None) -> ValueT:
+        """Return what was made of the file, or raise what was found.
+
+        Raises:
+            ConfigError: every finding in the order of lines, each with ``file:line: place``.
+        """
+        if value is not None and not self._found:
+            return value
+        head = f"{len(self._found)} finding{'s' if len(self._found) > 1 else ''}"
+        texts = [text for _, text in sorted(self._found, key=lambda one: one[0])]
+        raise ConfigError(
+            "\n  ".join([head, *texts]),
+            where=self.path,
+            hint="docs/configuration.md names every key",
+        )
+
+
+def read(path: Path, environment: Mapping[str, str]) -> tuple[dict[str, Any] | None, Findings]:
+    """Return the document with ``${NAME}`` and ``${NAME:-default}`` filled in, and the findings.
+
+    What the schema refuses is left out of the document, so that further checks can look at
+    the rest; ``None`` where too little is left.
 
     Raises:
-        ConfigError: every finding, each with ``file:line: path``.
+        ConfigError: the file cannot be read, or is no YAML that we take.
     """
+    try:
+        return _read(path, environment)
+    except RecursionError:
+        raise ConfigError("nested too deep", where=str(path)) from None
+
+
+def _read(path: Path, environment: Mapping[str, str]) -> tuple[dict[str, Any] | None, Findings]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as wrong:
@@ -36,34 +111,26 @@ def read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
         ) from wrong
     except UnicodeDecodeError as wrong:
         raise ConfigError(f"not UTF-8: {wrong.reason}", where=str(path)) from wrong
-    lines: Lines = {}
-    findings: list[str] = []
+    findings = Findings(path)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        twice = [] if node is None else list(_mark(node, (), findings, []))
         document = yaml.safe_load(text)
     except yaml.YAMLError as wrong:
         mark = getattr(wrong, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise ConfigError(f"not YAML: {getattr(wrong, 'problem', wrong)}", where=where) from wrong
-    except RecursionError as wrong:
-        raise ConfigError("nested too deep", where=str(path)) from wrong
-    document = {} if document is None else document
-    if node is not None:
-        findings += [f"{path}:{line}: {text_}" for line, text_ in _mark(node, (), lines)]
-    document = _fill(document, (), environment, lines, path, findings)
-    for error in sorted(_validator().iter_errors(document), key=lambda one: list(one.path)):
-        found = _deepest(error)
-        place = tuple(found.absolute_path)
-        shown = ".".join(str(part) for part in place) or "(top)"
-        findings.append(f"{path}:{_line(lines, place)}: {shown}: {_words(found, place)}")
-    if findings:
-        head = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
-        raise ConfigError(
-            head + "\n  " + "\n  ".join(findings),
-            where=str(path),
-            hint="docs/configuration.md names every key",
-        )
-    return document if isinstance(document, dict) else {}
+    for place in twice:
+        findings.add(place, f"the key {place[-1]!r} stands twice")
+    document = _fill({} if document is None else document, (), environment, findings)
+    usable = True
+    for error in _validator().iter_errors(document):
+        for place, words in config_words.findings(_deepest(error)):
+            findings.add(place, words)
+            usable = usable and error.validator != "required" and bool(place)
+    if usable and findings:
+        usable = _without(document, findings)
+    return (document if usable else None), findings
 
 
 def _validator() -> Draft202012Validator:
@@ -75,61 +142,86 @@ def _deepest(error: ValidationError) -> ValidationError:
     return (best_match(error.context) or error) if error.context else error
 
 
-def _words(error: ValidationError, place: tuple[str | int, ...]) -> str:
-    """The finding, without repeating a secret."""
-    if place and place[-1] in _SECRETS:
-        return f"does not satisfy {error.validator}: {error.validator_value!r}"
-    return error.message
+def _without(document: dict[str, Any], findings: Findings) -> bool:
+    """Take out what the schema refuses; return whether the rest can be looked at."""
+    for error in [*_validator().iter_errors(document)]:
+        for place, _ in [*config_words.findings(_deepest(error))]:
+            while isinstance(place[-1], int):
+                place = place[:-1]
+            if place[-1] in _NEEDED and error.validator != "additionalProperties":
+                if error.validator == "type":
+                    return False
+                continue
+            parent: Any = document
+            for part in place[:-1]:
+                parent = parent[part] if _has(parent, part) else None
+            if isinstance(parent, dict):
+                parent.pop(place[-1], None)
+    return True
 
 
-def _line(lines: Lines, place: tuple[str | int, ...]) -> int:
+def _has(value: Any, part: str | int) -> bool:
+    if isinstance(value, dict):
+        return part in value
+    return isinstance(value, list) and isinstance(part, int) and part < len(value)
+
+
+def _line(lines: Lines, place: Place) -> int:
     while place and place not in lines:
         place = place[:-1]
     return lines.get(place, 1)
 
 
-def _mark(node: yaml.Node, place: tuple[str | int, ...], lines: Lines) -> Iterator[tuple[int, str]]:
-    """Note the line of every node; yield keys that stand twice (YAML keeps the last)."""
-    lines[place] = node.start_mark.line + 1
+def _mark(
+    node: yaml.Node, place: Place, findings: Findings, above: list[yaml.Node]
+) -> Iterator[Place]:
+    """Note the line of every node; yield keys that stand twice (YAML keeps the last).
+
+    Raises:
+        ConfigError: an anchor contains itself, or anchors expand beyond measure.
+    """
+    line = node.start_mark.line + 1
+    if any(node is one for one in above):
+        raise ConfigError("an anchor contains itself", where=f"{findings.path}:{line}")
+    findings.lines.setdefault(place, line)
+    if len(findings.lines) > MAX_NODES:
+        raise ConfigError("its anchors expand beyond measure", where=findings.path)
+    above.append(node)
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
+            below = (*place, str(key.value))
             if key.value in seen:
-                yield key.start_mark.line + 1, f"the key {key.value!r} stands twice"
+                yield below
             seen.add(key.value)
-            yield from _mark(value, (*place, key.value), lines)
-            lines[(*place, key.value)] = key.start_mark.line + 1
+            findings.lines[below] = key.start_mark.line + 1
+            yield from _mark(value, below, findings, above)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            yield from _mark(value, (*place, index), lines)
+            yield from _mark(value, (*place, index), findings, above)
+    above.pop()
 
 
-def _fill(
-    value: Any,
-    place: tuple[str | int, ...],
-    environment: Mapping[str, str],
-    lines: Lines,
-    path: Path,
-    findings: list[str],
-) -> Any:
+def _fill(value: Any, place: Place, environment: Mapping[str, str], findings: Findings) -> Any:
     """Replace variables in strings; a secret must be one, never plain text."""
     if isinstance(value, dict):
-        return {
-            key: _fill(child, (*place, key), environment, lines, path, findings)
+        for key in value:
+            if not isinstance(key, str):
+                findings.add((*place, str(key)), "a key must be text: write it in quotes")
+        filled = {
+            str(key): _fill(child, (*place, str(key)), environment, findings)
             for key, child in value.items()
         }
+        return {key: child for key, child in filled.items() if _opens(key, child, place, findings)}
     if isinstance(value, list):
         return [
-            _fill(child, (*place, index), environment, lines, path, findings)
+            _fill(child, (*place, index), environment, findings)
             for index, child in enumerate(value)
         ]
     if not isinstance(value, str):
         return value
-    shown = f"{path}:{_line(lines, place)}: {'.'.join(str(part) for part in place)}"
-    if place and place[-1] in _SECRETS and not _VARIABLE.fullmatch(value):
-        findings.append(
-            f"{shown}: a secret stands here as plain text; use ${{ENV}} or {place[-1]}_file"
-        )
+    if place and place[-1] in SECRETS and not _VARIABLE.fullmatch(value):
+        findings.add(place, f"a secret stands here as plain text; use ${{ENV}} or {place[-1]}_file")
         return "hidden"
 
     def variable(match: re.Match[str]) -> str:
@@ -137,8 +229,23 @@ def _fill(
         if name in environment:
             return environment[name]
         if default is None:
-            findings.append(f"{shown}: the environment variable {name} is not set")
+            findings.add(place, f"the environment variable {name} is not set")
             return match.group(0)
         return str(default)
 
     return _VARIABLE.sub(variable, value)
+
+
+def _opens(key: str, value: Any, place: Place, findings: Findings) -> bool:
+    """Whether a secret's file can be read; anything else is left as it is."""
+    if not (isinstance(value, str) and value and key.removesuffix("_file") in SECRETS):
+        return True
+    if not key.endswith("_file"):
+        return True
+    try:
+        Path(value).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as wrong:
+        reason = getattr(wrong, "strerror", None) or "not UTF-8"
+        findings.add((*place, key), f"cannot read {value}: {reason}")
+        return False
+    return True

@@ -13,6 +13,7 @@ variable                   meaning
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from activity_center.config import Cluster
-from activity_center.errors import ConfigError, NodeError
+from activity_center.errors import ClusterError, ConfigError, NodeError
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -117,6 +118,34 @@ def connect(cluster: Cluster | None = None, **options: Any) -> OpenSearch:
     return OpenSearch(**{**ours, **options})
 
 
+def unreachable(wrong: Exception, address: str) -> ClusterError:
+    """Return the error for an OpenSearch that gave no answer: address, cause and next step.
+
+    Args:
+        wrong: what :mod:`opensearchpy` raised: a ``ConnectionError`` or one of its kinds.
+        address: what was asked, without a login.
+    """
+    cause = _cause(str(getattr(wrong, "error", "") or wrong))
+    own = bool(os.environ.get("OPENSEARCH_URL"))
+    hint = "see activity-center node status"
+    if "WRONG_VERSION_NUMBER" in cause or "record layer failure" in cause:
+        cause, hint = "it does not speak TLS", "use http:// in the address"
+    elif "CERTIFICATE_VERIFY_FAILED" in cause:
+        hint = "name the authority that signed its certificate: OPENSEARCH_CA"
+    elif address.startswith("http:") and "Connection aborted" in cause:
+        hint = "if it speaks TLS, use https:// in the address"
+    elif own:
+        hint = "is OPENSEARCH_URL right, and is OpenSearch running there?"
+    return ClusterError(f"OpenSearch cannot be reached: {cause}", where=address, hint=hint)
+
+
+def _cause(text: str) -> str:
+    """The end of urllib3's words: the address before it is known."""
+    text = re.sub(r"^HTTPS?Connection(Pool)?\(host='[^']*', port=\d+\): ", "", text)
+    text = re.sub(r"^Failed to establish a new connection: ", "", text)
+    return re.sub(r"\[Errno -?\d+\] ", "", text)[:200]
+
+
 def _host(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     return {
@@ -148,7 +177,11 @@ def _checked(cluster: Cluster, *, where: str) -> Cluster:
         raise ConfigError("is no address", where=where) from wrong
     if parts.scheme not in ("http", "https") or not parts.hostname:
         # The address may hold a password: it is not repeated.
-        raise ConfigError("is no http:// or https:// address", where=where)
+        raise ConfigError(
+            "is no http:// or https:// address",
+            where=where,
+            hint="such as http://127.0.0.1:9200 or https://search.example.org:9200",
+        )
     if parts.query or parts.fragment:
         raise ConfigError("must have no ? and no #", where=where)
     username, password = cluster.username, cluster.password

@@ -64,7 +64,7 @@ METRICS: Final[tuple[Definition, ...]] = (
     Definition(
         "activity_center_receiver_refused_connections_total",
         "counter",
-        "Connections turned away because all were taken.",
+        "Connections turned away because all, or all of their sender, were taken.",
         ("receiver", "bind"),
     ),
     Definition(

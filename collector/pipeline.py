@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
@@ -90,21 +91,25 @@ class Pipeline:
         self._process(work, 0, len(batch.records))
         return work.receipt, work.entries, work.rejects
 
-    async def reject_bytes(self, sender: Sender, data: bytes, detail: str) -> None:
-        """Keep bytes that do not decode, in the rejected store.
+    async def reject_bytes(self, sender: Sender, broken: Sequence[tuple[bytes, str]]) -> None:
+        """Keep bytes that do not decode, in the rejected store: all together or none.
 
         Args:
-            detail: ``"<reason>: words"`` with a key of REASONS, as the decoders say it.
+            broken: pairs of bytes and ``"<reason>: words"`` with a key of REASONS, as the
+                decoders say it.
 
         Raises:
             SpoolFull: the store has no room; the sender must wait.
         """
-        named, _, words = detail.partition(": ")
-        reason, words = (named, words) if named in REASONS else ("undecodable", detail)
         now = time.time_ns()
-        reject = Reject(reason, words, "", None, data, sender.name, "", "", now)
-        await self._spool.append([rejected_entry(reject)], [reject])
-        self.counts[(sender.name, "", reason)] += 1
+        rejects = []
+        for data, detail in broken:
+            named, _, words = detail.partition(": ")
+            reason, words = (named, words) if named in REASONS else ("undecodable", detail)
+            rejects.append(Reject(reason, words, "", None, data, sender.name, "", "", now))
+        await self._spool.append([rejected_entry(one) for one in rejects], rejects)
+        for one in rejects:
+            self.counts[(sender.name, "", one.reason)] += 1
 
     def _process(self, work: _Work, start: int, stop: int) -> None:
         """The records ``start`` up to ``stop`` of a batch, some at a time."""

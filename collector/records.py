@@ -6,7 +6,7 @@ the sender is answered from the :class:`Receipt`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -156,5 +156,12 @@ Raises:
     SpoolFailed: stop acknowledging.
 """
 
-RejectBytes = Callable[[Sender, bytes, str], Awaitable[None]]
-"""What a receiver calls for bytes that do not decode: (sender, bytes, detail)."""
+RejectBytes = Callable[[Sender, Sequence[tuple[bytes, str]]], Awaitable[None]]
+"""What a receiver calls for bytes that do not decode: (sender, pairs of bytes and detail).
+
+All of one chunk or body come in one call and become durable together, or none of them.
+
+Raises:
+    SpoolFull: wait ``retry_after`` seconds; none of them was taken.
+    SpoolFailed: stop acknowledging.
+"""

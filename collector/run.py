@@ -14,31 +14,36 @@ import os
 import signal
 from pathlib import Path
 from typing import Final, TextIO, TypedDict, cast
+from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 from opensearchpy import OpenSearch
 
-from activity_center.config import Cluster, Config, load
-from activity_center.connection import connect
+from activity_center.config import Cluster, Config
+from activity_center.connection import connect, resolve
 from activity_center.errors import ActivityCenterError, ConfigError
 from collector import health, metrics
+from collector.check import check_config
 from collector.deliver import Deliverer
 from collector.figures import figures
-from collector.mapping import Router, load_all
-from collector.normalize import Normalizer
-from collector.normalize.pseudonyms import load as load_pseudonyms
 from collector.pipeline import Pipeline, Stages
 from collector.receive.budget import Budget
 from collector.receive.credentials import Credentials
 from collector.receive.forward import ForwardServer
 from collector.receive.http import HttpServer
 from collector.receive.limits import DEFAULT_CONNECTION_LIMITS
-from collector.redact import Redactor
 from collector.rejected import RejectedStore
 from collector.rejections import rejected_entry
 from collector.spool import Spool, adopt
 from collector.spool.layout import worker_folder
-from collector.supervise import FAILED_FOR_GOOD, Supervisor, parent_gone, worker_command
+from collector.supervise import (
+    FAILED_FOR_GOOD,
+    Supervisor,
+    hold_reload,
+    parent_gone,
+    release_reload,
+    worker_command,
+)
 
 REJECTED: Final = "rejected"
 DEFAULT_SENDER_SHARE: Final = 0.5
@@ -47,48 +52,6 @@ STOP_RECEIVING: Final = 10.0
 """Seconds for what has arrived to become durable when we stop."""
 
 _log = structlog.get_logger("collector")
-
-
-def stages(config: Config) -> Stages:
-    """Build the stages between receiving and the spool.
-
-    Raises:
-        ConfigError: a pattern, a key or a field is wrong.
-        SourceError: a source mapping is wrong.
-    """
-    section = config.collector
-    own = Path(section.sources_dir) if section.sources_dir else None
-    router = Router(load_all(own).values())
-    for sender in config.senders:
-        for name in sorted(sender.sources or ()):
-            if name not in router.sources:
-                known = ", ".join(sorted(router.sources))
-                raise ConfigError(
-                    f"no source is named {name!r}", where=f"senders.{sender.name}", hint=known
-                )
-    return Stages(
-        router,
-        Normalizer(config.organizations, config.plans, config.default_class),
-        Redactor(section.redaction),
-        load_pseudonyms(section.redaction, Path(section.data_dir)),
-    )
-
-
-def check_config(config: Config) -> None:
-    """Check what loading the file alone does not: sources, credentials, listeners.
-
-    Raises:
-        ConfigError: with what to change.
-        SourceError: a source mapping is wrong.
-    """
-    stages(config)
-    Credentials(config.senders)
-    if not (config.collector.forward or config.collector.http):
-        raise ConfigError(
-            "no listener: nothing could arrive",
-            where=config.path,
-            hint="add collector.forward or collector.http (docs/configuration.md)",
-        )
 
 
 class _Rest(TypedDict):
@@ -100,7 +63,8 @@ class Worker:
     """One collector process's parts.
 
     Args:
-        config: checked with :func:`check_config`.
+        config: checked with :func:`~collector.check.check_config`.
+        stages: what that built.
         index: its number, from 0.
         workers: how many there are.
 
@@ -109,7 +73,7 @@ class Worker:
         NodeError: no OpenSearch is configured and the embedded one does not run.
     """
 
-    def __init__(self, config: Config, index: int, workers: int) -> None:
+    def __init__(self, config: Config, stages: Stages, index: int, workers: int) -> None:
         self.config = config
         self.index = index
         section = config.collector
@@ -123,7 +87,7 @@ class Worker:
             rejected=self.rejected,
         )
         adopt(self.spool, root, index, workers)
-        self.pipeline = Pipeline(stages(config), self.spool)
+        self.pipeline = Pipeline(stages, self.spool)
         self.client = connect(_named(config.opensearch), timeout=section.deliver.timeout)
         maintain = self._maintain_client()
         self.deliverer = Deliverer(
@@ -173,13 +137,12 @@ class Worker:
     def reload(self) -> None:
         """Read the configuration again; a bad file changes nothing."""
         try:
-            config = load(self.config.path)
-            check_config(config)
-            self.pipeline.stages = stages(config)
+            config, stages = check_config(self.config.path)
             credentials = Credentials(config.senders)
         except ActivityCenterError as wrong:
             _log.error("configuration not reloaded; the former one stays", error=str(wrong))
             return
+        self.pipeline.stages = stages
         for server in self.servers:
             server.reload(credentials)
         if config.collector != self.config.collector or config.opensearch != self.config.opensearch:
@@ -194,12 +157,14 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
+        release_reload()
         orphaned = asyncio.create_task(parent_gone())
         orphaned.add_done_callback(lambda _: stop.set())
         registry = metrics.registry(lambda: figures(self))
         host, _, port = self.config.collector.health.rpartition(":")
         runner = None
         try:
+            self._say_start()
             # What is in the spool goes out before anything new comes in.
             self.deliverer.start()
             for server in self.servers:
@@ -208,18 +173,36 @@ class Worker:
             runner = await health.serve(app, host.strip("[]"), int(port) + self.index)
             _log.info("ready", worker=self.index, data_dir=self.config.collector.data_dir)
             await stop.wait()
-            return 0 if await self._drain(loop) else 1
+            done = await self._drain(loop)
+            _log.info("stopped", records_left=self.spool.records, folder=str(self.spool.folder))
+            return 0 if done else 1
         finally:
             orphaned.cancel()
             if runner is not None:
                 await runner.cleanup()
             self.close()
 
+    def _say_start(self) -> None:
+        """Log what this process works with, and what it cannot do."""
+        config = self.config
+        _log.info(
+            "starting",
+            config=config.path,
+            opensearch=_shown(resolve(_named(config.opensearch)).url),
+            health=config.collector.health,
+            worker=self.index,
+        )
+        if (config.opensearch.username or config.opensearch.api_token) and not config.maintain:
+            _log.warning(
+                "second copies that come to be in a rollover can only be logged, not removed",
+                hint="give an account that may search and delete: opensearch.maintain",
+            )
+
     async def _drain(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Stop receiving, then deliver what the time allows; the spool keeps the rest."""
-        _log.info("stopping: no new events; what is here becomes durable and is delivered")
-        done = await asyncio.gather(*(one.stop(STOP_RECEIVING) for one in self.servers))
         timeout = self.config.collector.drain_timeout
+        _log.info(f"stopping: up to {timeout + STOP_RECEIVING:g} s; no new events are taken")
+        done = await asyncio.gather(*(one.stop(STOP_RECEIVING) for one in self.servers))
         drained = await loop.run_in_executor(None, self.deliverer.stop, timeout)
         if not drained:
             _log.warning(
@@ -239,6 +222,12 @@ class Worker:
 def _named(cluster: Cluster) -> Cluster | None:
     """The configured cluster; ``None``: the environment's, else the embedded node."""
     return cluster if cluster.url else None
+
+
+def _shown(url: str) -> str:
+    """The address without a login that stands in it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
 def _is_unix(bind: str) -> bool:
@@ -274,15 +263,18 @@ def configure_logging() -> None:
     )
 
 
-def run_worker(config: Config, index: int, workers: int) -> int:
+def run_worker(config: Config, stages: Stages, index: int, workers: int) -> int:
     """Run one worker until it is told to stop; return the exit code.
+
+    A SIGHUP before it is ready to reload is held, and reloads then.
 
     Exit codes: 0 all was drained as far as the sources of events are concerned, 1 failed
     (another start may help), 2 the configuration is wrong.
     """
+    hold_reload()
     configure_logging()
     try:
-        worker = Worker(config, index, workers)
+        worker = Worker(config, stages, index, workers)
     except ConfigError as wrong:
         _log.error("cannot start", error=str(wrong))
         return FAILED_FOR_GOOD
@@ -304,6 +296,7 @@ def run_worker(config: Config, index: int, workers: int) -> int:
 
 def run_supervisor(config: Config, workers: int) -> int:
     """Run ``workers`` processes until told to stop; return the exit code."""
+    hold_reload()
     configure_logging()
     grace = config.collector.drain_timeout + STOP_RECEIVING + 5
     command = [*worker_command(config.path), "--workers", str(workers)]

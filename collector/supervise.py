@@ -29,6 +29,19 @@ PARENT: Final = "ACTIVITY_CENTER_SUPERVISOR"
 _log = structlog.get_logger("collector.supervise")
 
 
+def hold_reload() -> None:
+    """Keep a SIGHUP pending until :func:`release_reload`.
+
+    By default it ends a process (signal(7)): a reload during a start would kill the collector.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+
+
+def release_reload() -> None:
+    """Take SIGHUP from now on, and one that came meanwhile."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+
+
 class Supervisor:
     """Runs ``count`` copies of a command that takes ``--worker INDEX``.
 
@@ -51,6 +64,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._pass_on)
+        release_reload()
         for index in range(self._count):
             self._start(index)
         code = 0
@@ -73,7 +87,12 @@ class Supervisor:
     def _start(self, index: int) -> None:
         command = [*self._command, "--worker", str(index)]
         environment = {**os.environ, PARENT: str(os.getpid())}
-        self._workers[index] = subprocess.Popen(command, env=environment)
+        # The worker inherits the blocked signal, and takes it when it can reload.
+        hold_reload()
+        try:
+            self._workers[index] = subprocess.Popen(command, env=environment)
+        finally:
+            release_reload()
         _log.info("worker started", worker=index, pid=self._workers[index].pid)
 
     def _may_restart(self, index: int, code: int) -> bool:

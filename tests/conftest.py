@@ -7,6 +7,7 @@ left behind at the start of the next one. Workers of xdist share them.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -142,6 +143,17 @@ def opensearch() -> Iterator[Node]:
 def secure_opensearch() -> Iterator[Node]:
     """A node with security, shared by the run; ``cluster`` logs in as the administrator."""
     yield from _shared("shared-secure", secure=True)
+
+
+@pytest.fixture(scope="module")
+def alone_with_accounts() -> Iterator[None]:
+    """For modules that change accounts of the shared node: one at a time, over all workers.
+
+    The security plugin refuses two changes at once (409).
+    """
+    with (Path(os.environ["ACTIVITY_CENTER_STATE"]) / "accounts.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

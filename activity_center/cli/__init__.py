@@ -5,9 +5,14 @@ Exit codes of every verb: 0 done, 1 failed, 2 wrong use or drift found.
 
 from __future__ import annotations
 
+import errno
+import os
+import shlex
+import shutil
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import click
@@ -44,6 +49,25 @@ def build() -> click.Group:
             command: click.Command = import_module(f"activity_center.cli.{cmd_name}").command
             return command
 
+        def resolve_command(
+            self, ctx: click.Context, args: list[str]
+        ) -> tuple[str | None, click.Command | None, list[str]]:
+            if args[0] not in VERBS and not args[0].startswith("-"):
+                ctx.fail(f"No such command {args[0]!r}.{_meant(args[0])}")
+            return super().resolve_command(ctx, args)
+
+        def invoke(self, ctx: click.Context) -> Any:
+            try:
+                return super().invoke(ctx)
+            except OSError as wrong:
+                # click takes every EPIPE for a reader of stdout that has gone, and ends
+                # silently: a connection that broke must be told.
+                if wrong.errno != errno.EPIPE or _reader_gone():
+                    raise
+                from activity_center.errors import ActivityCenterError
+
+                raise ActivityCenterError(f"a connection broke: {wrong.strerror}") from wrong
+
         def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
             with formatter.section("Commands"):
                 formatter.write_dl(sorted(VERBS.items()))
@@ -51,9 +75,51 @@ def build() -> click.Group:
     @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
     @click.version_option(__version__, prog_name="activity-center")
     def group() -> None:
-        """The activity record: every action, every actor, and what the AI did."""
+        """The activity record: every action, every actor, and what the AI did.
+
+        \b
+        Examples:
+          activity-center demo
+          activity-center tail --since 1h --action delete
+          activity-center doctor
+          activity-center ingest audit.log --source kubernetes-audit --config activity-center.yml
+        """
 
     return group
+
+
+def program() -> str:
+    """Return how this program was called, for commands that are printed to be copied.
+
+    ``activity-center`` when that finds it, else the path that it was called by.
+    """
+    name, called = "activity-center", Path(sys.argv[0])
+    if called.name != name or os.sep not in sys.argv[0] or not called.exists():
+        return name
+    found = shutil.which(name)
+    return name if found and called.samefile(found) else shlex.quote(str(called))
+
+
+def _meant(word: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, VERBS, n=2)
+    return f" Did you mean {' or '.join(near)}?" if near else ""
+
+
+def _reader_gone() -> bool:
+    """Whether stdout or stderr is a pipe, or a socket, that nobody reads any more."""
+    import select
+
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            poll = select.poll()
+            poll.register(stream.fileno(), 0)
+            if any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
+                return True
+        except (AttributeError, OSError, ValueError):  # none, closed, or not a file
+            continue
+    return False
 
 
 def main() -> None:
@@ -77,4 +143,8 @@ def main() -> None:
         sys.exit(2)
     except ActivityCenterError as failed:
         click.echo(f"activity-center: {failed}", err=True)
+        sys.exit(1)
+    except OSError as failed:
+        where = f"{failed.filename}: " if failed.filename else ""
+        click.echo(f"activity-center: {where}{failed.strerror or failed}", err=True)
         sys.exit(1)

@@ -30,20 +30,24 @@ def command(config_file: str, check: bool, workers: int | None, worker: int | No
       activity-center collect --config activity-center.yml --check
       activity-center collect --config activity-center.yml --workers 2
     """
-    from activity_center.config import load
-    from collector.run import check_config, run_supervisor, run_worker
+    import signal
 
-    config = load(config_file)
-    check_config(config)
+    # First of all: SIGHUP during the imports would end the process. It stays pending until
+    # the collector can reload.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    from collector.check import check_config
+    from collector.run import run_supervisor, run_worker
+
+    config, stages = check_config(config_file, make_key=not check)
     if check:
         listeners = len(config.collector.forward) + len(config.collector.http)
         click.echo(f"{config_file}: right ({listeners} listeners, {len(config.senders)} senders)")
         return
     count = workers or config.collector.workers
     if worker is not None:
-        code = run_worker(config, worker, max(count, worker + 1))
+        code = run_worker(config, stages, worker, max(count, worker + 1))
     elif count == 1:
-        code = run_worker(config, 0, 1)
+        code = run_worker(config, stages, 0, 1)
     else:
         code = run_supervisor(config, count)
     raise click.exceptions.Exit(code)

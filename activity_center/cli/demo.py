@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+from activity_center.cli import program
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -28,6 +32,17 @@ SENDERS: Final = ("platform", "agents", "kubernetes", "search")
 _FIND_SECONDS: Final = 90.0
 PLANS: Final = ("enterprise", "team", "permanent")
 SHOWN: Final = 4
+COLUMNS: Final = {
+    "time (UTC)": 12,
+    "organization": 14,
+    "who": 16,
+    "action": 26,
+    "on what": 24,
+    "outcome": 7,
+}
+"""Column -> cells."""
+NARROWEST: Final = {"organization": 6, "who": 8, "on what": 10}
+"""Columns that give way on a narrow terminal, in this order, and to which width."""
 LENS_TITLES: Final = {"audit": "Audit trail", "agent": "AI activity", "process": "Processes"}
 
 
@@ -57,6 +72,7 @@ def command(check: bool, as_json: bool, seed: int, days: int, yes: bool) -> None
         raise click.UsageError("--json goes with --check: its summary is the object")
     from rich.console import Console
 
+    _end_as_by_ctrl_c()
     err = Console(stderr=True, highlight=False, soft_wrap=True)
     cluster, started = _cluster(err, yes)
     try:
@@ -68,6 +84,17 @@ def command(check: bool, as_json: bool, seed: int, days: int, yes: bool) -> None
 
             node.stop()
     sys.exit(0 if good else 1)
+
+
+def _end_as_by_ctrl_c() -> None:
+    """SIGTERM and a closed terminal drain the collector too; ``nohup`` stays in force."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
 
 
 def _cluster(err: Console, yes: bool) -> tuple[Cluster, bool]:
@@ -129,10 +156,10 @@ def _run(
     names = {event.record["organization"]["id"] for event in events if event.source == "native"}
     organizations = {name: {"plan": PLANS[n % 3]} for n, name in enumerate(sorted(names))}
     collector = Collector(state_folder() / "demo", cluster, organizations, SENDERS)
-    collector.start()
-    err.print(f"Collector     {collector.url}  Forward 127.0.0.1:{collector.forward_port}")
     player = Player(collector)
     try:
+        collector.start()
+        err.print(f"Collector     {collector.url}  Forward 127.0.0.1:{collector.forward_port}")
         began = time.monotonic()
         with _bar(err, len(events)) as advance:
             player.play(events, advance)
@@ -209,12 +236,15 @@ def _show(
     token = collector.folder / "token"
     _write_token(token, collector.tokens[SENDERS[0]])
     event = '{"event": {"action": "server.create", "outcome": "success"}, "user": {"name": "me"}}'
+    name, config = program(), shlex.quote(str(collector.config))
     out.print(
         f"\nLook around while new activity trickles in (Ctrl-C ends):\n"
-        f"  activity-center tail --action login\n"
-        f"  activity-center catalogue list\n"
-        f"  activity-center doctor\n"
-        f'  curl {collector.url}/v1/activities -H "Authorization: Bearer $(cat {token})"'
+        f"  {name} tail --action login\n"
+        f"  {name} catalogue list\n"
+        f"  {name} doctor\n"
+        f"  {name} rejected list --config {config}\n"
+        f"  curl {collector.url}/v1/activities -H 'Content-Type: application/json'"
+        f' -H "Authorization: Bearer $(cat {shlex.quote(str(token))})"'
         f" -d '{event}'\n"
         f"  collector: {collector.config}, log {collector.log}\n"
         f"  metrics:   http://127.0.0.1:{collector.health_port}/metrics\n",
@@ -228,7 +258,8 @@ def _show(
                 time.sleep(delay)
             player.play([one], lambda number: None)
     except KeyboardInterrupt:
-        err.print("Stopping the collector; OpenSearch stays up: activity-center node stop")
+        with suppress(OSError):  # the terminal may be gone
+            err.print(f"Stopping the collector; OpenSearch stays up: {name} node stop")
 
 
 def _write_token(file: Path, token: str) -> None:
@@ -246,9 +277,13 @@ def _latest(client: OpenSearch, out: Console) -> None:
     from activity_center.streams import LENSES
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, width in (("time (UTC)", 12), ("organization", 14), ("who", 16), ("action", 26),
-                        ("on what", 24), ("outcome", 8)):  # fmt: skip
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=width, max_width=width)
+    # One cell between two columns; what is wider than the terminal takes from the side columns.
+    short = max(0, sum(COLUMNS.values()) + len(COLUMNS) - 1 - out.width)
+    for name, width in COLUMNS.items():
+        least = NARROWEST.get(name, width)
+        given = width - min(short, width - least)
+        short -= width - given
+        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=given, max_width=given)
     for lens in LENSES:
         body = {"size": SHOWN, "sort": [{"@timestamp": "desc"}, {"event.id": "desc"}]}
         table.add_row(f"[bold cyan]{LENS_TITLES[lens]}[/]")

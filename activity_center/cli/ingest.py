@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shlex
 import sys
 import time
 import zlib
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from activity_center.cli import program
 from activity_center.cli.sending import CollectorClient, collector_url
 from activity_center.errors import ActivityCenterError, ClusterError
 
@@ -111,7 +113,7 @@ def _count(post: Post, items: list[dict[str, Any]], summary: Summary) -> None:
 @click.option(
     "--token",
     envvar="ACTIVITY_CENTER_TOKEN",
-    required=True,
+    default="",
     help="Bearer token of a sender; better in ACTIVITY_CENTER_TOKEN than on the command line.",
 )
 @click.option(
@@ -151,6 +153,8 @@ def command(
       activity-center ingest audit.log.gz --source kubernetes-audit --config activity-center.yml
       kubectl logs job/x | activity-center ingest - --source native --url https://collector:9880
     """
+    if not token:
+        raise click.UsageError("--token or ACTIVITY_CENTER_TOKEN is needed")
     collector = CollectorClient(collector_url(url, config_file), token, ca, source, retry_for)
     summary = Summary()
     started = time.monotonic()
@@ -167,7 +171,7 @@ def command(
     finally:
         collector.close()
         summary.seconds = round(time.monotonic() - started, 3)
-        _print(summary, as_json)
+        _print(summary, as_json, config_file)
         if not whole:
             click.echo(f"stopped after line {summary.last_line}; run it again: {_AGAIN}", err=True)
     if summary.rejected:
@@ -199,7 +203,7 @@ def _with_progress(
         _send(stream, collector, summary, advance)
 
 
-def _print(summary: Summary, as_json: bool) -> None:
+def _print(summary: Summary, as_json: bool, config_file: str | None) -> None:
     if as_json:
         click.echo(json.dumps(asdict(summary)))
         return
@@ -208,4 +212,6 @@ def _print(summary: Summary, as_json: bool) -> None:
         f"{summary.ignored} ignored, in {summary.seconds:.1f} s"
     )
     if summary.rejected:
-        click.echo("See them with: activity-center rejected list", err=True)
+        # Without --config the collector's file is known only where the collector runs.
+        where = shlex.quote(config_file) if config_file else "FILE  (the collector's)"
+        click.echo(f"See them with: {program()} rejected list --config {where}", err=True)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -20,6 +20,10 @@ from activity_center.cli.rejected_options import (
 )
 from activity_center.cli.rejected_replay import replay
 from activity_center.errors import ActivityCenterError
+from activity_center.tailing import printable
+
+WIDE: Final = 120
+"""Cells of a terminal from which on times, senders and sources are shown whole."""
 
 if TYPE_CHECKING:
     from collector.rejected import Rejected
@@ -60,6 +64,9 @@ def list_(
     as_json: bool,
 ) -> None:
     """List rejected records, oldest first.
+
+    Into a pipe: one line a record, with tabs between id, time of receipt, reason, sender,
+    source and detail. Control characters in the data are shown as escapes.
 
     \b
     Examples:
@@ -109,10 +116,11 @@ def show(id_: str, config_file: str | None, data_dir: str | None, raw: bool, as_
         click.echo(json.dumps({**_as_object(row, record=True), "raw_file": file or None}, indent=1))
         return
     for name, value in _lines(row, file):
-        click.echo(f"{name:<10} {value}")
+        click.echo(f"{name:<10} {printable(value)}")
     if row.record is not None:
         click.echo()
-        click.echo(_pretty(row.record))
+        for line in _pretty(row.record).split("\n"):
+            click.echo(printable(line))
 
 
 @command.command("discard")
@@ -182,19 +190,35 @@ def _pretty(record: bytes) -> str:
 
 
 def _table(rows: list[Rejected]) -> None:
+    """One line a record, with tabs, for programs; on a terminal columns that fit."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("id", "received", "reason", "sender", "source"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("detail", overflow="fold")
+    out = Console(highlight=False)
+    if not out.is_terminal:
+        for row in rows:
+            click.echo("\t".join(_cells(row)))
+        return
+    narrow = out.width < WIDE
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    for name, width in (("id", 12), ("received", 11 if narrow else 19), ("reason", 13),
+                        ("sender", 10 if narrow else 16), ("source", 10 if narrow else 20),
+                        ):  # fmt: skip
+        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=width)
+    table.add_column("detail", overflow="fold", ratio=1)
     for row in rows:
-        where = f"{row.path}: {row.detail}" if row.path else row.detail
-        cells = (row.id[:12], (_time(row.received) or "")[:19], row.reason, row.sender, row.source)
-        table.add_row(*[Text(cell) for cell in (*cells, where)])
-    Console().print(table)
+        id_, received, *others = _cells(row)
+        received = received[5:16] if narrow else received[:19]
+        table.add_row(*[Text(cell) for cell in (id_[:12], received, *others)])
+    out.print(table)
+
+
+def _cells(row: Rejected) -> tuple[str, ...]:
+    """Id, time of receipt, reason, sender, source, detail: safe to print."""
+    detail = f"{row.path}: {row.detail}" if row.path else row.detail
+    values = (row.id, _time(row.received), row.reason, row.sender, row.source, detail)
+    return tuple(printable(value) for value in values)
 
 
 command.add_command(replay)

@@ -116,7 +116,9 @@ def find_one(store: RejectedStore, beginning: str) -> Rejected:
     found = store.find(beginning)
     if len(found) != 1:
         why = "more than one id begins" if found else "no id begins"
-        raise ConfigError(f"{why} so", where=beginning, hint="activity-center rejected list")
+        raise ConfigError(
+            f"{why} so", where=beginning, hint="see the ids: rejected list with the same options"
+        )
     row = store.get(found[0])
     if row is None:
         raise ConfigError("it is gone", where=found[0])

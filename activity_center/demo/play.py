@@ -17,6 +17,10 @@ from activity_center.errors import ActivityCenterError
 
 HTTP_EVENTS: Final = 200
 """Events of one request."""
+_ATTEMPTS: Final = 4
+"""Of sending: the collector closes connections that idle, and may be starting again."""
+_PAUSE: Final = 0.25
+"""Seconds before the second attempt; doubled before each further one."""
 
 
 @dataclass(slots=True)
@@ -84,10 +88,13 @@ class Player:
                 forward_packet_error=False,
             )
         when = EventTime(event.time.timestamp())
-        if not sender.emit_with_time(None, when, event.record):
-            raise ActivityCenterError(
-                f"Forward: {sender.last_error}", where=str(self._collector.log)
-            )
+        for attempt in range(_ATTEMPTS):
+            # The library connects again by itself. An event that went twice is stored once:
+            # only those with an id come this way.
+            if sender.emit_with_time(None, when, event.record):
+                return
+            time.sleep(_PAUSE * 2**attempt)
+        raise ActivityCenterError(f"Forward: {sender.last_error}", where=str(self._collector.log))
 
     def _post(self, sender: str, source: str) -> None:
         events = self._waiting.pop((sender, source))
@@ -97,18 +104,42 @@ class Player:
             "Content-Type": "application/x-ndjson",
         }
         while True:
-            self._connection.request("POST", f"/v1/activities?source={source}", body, headers)
-            answer = self._connection.getresponse()
-            text = answer.read()
-            if answer.status == 503:  # the spool is full: that is how it slows senders down
-                time.sleep(float(answer.headers.get("Retry-After", "1")))
-                continue
-            break
-        if answer.status != 200:
+            status, retry_after, text = self._request(f"?source={source}", body, headers)
+            if status != 503:
+                break
+            time.sleep(retry_after)  # the spool is full: that is how it slows senders down
+        if status != 200:
             raise ActivityCenterError(
-                f"HTTP answered {answer.status}: {text.decode(errors='replace')[:500]}",
+                f"HTTP answered {status}: {text.decode(errors='replace')[:500]}",
                 where=self._collector.url,
             )
         for event, item in zip(events, json.loads(text)["items"], strict=True):
             if event.id is None and item["status"] == "accepted":
                 self.played.answered.extend(item.get("ids") or [item["id"]])
+
+    def _request(
+        self, query: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[int, float, bytes]:
+        """Return status, seconds to wait, and body of the answer.
+
+        Sent again on a new connection when there was no answer. That is safe: an event with
+        an id is stored once; of one without, no answer names a document, so only the document
+        of the repetition is looked for.
+        """
+        wrong: Exception | None = None
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._connection.request("POST", f"/v1/activities{query}", body, headers)
+                answer = self._connection.getresponse()
+                text = answer.read()
+            except (OSError, http.client.HTTPException) as failed:
+                self._connection.close()  # the next request opens it
+                wrong = failed
+                time.sleep(_PAUSE * 2**attempt if attempt else 0)
+                continue
+            return answer.status, float(answer.headers.get("Retry-After", "1")), text
+        raise ActivityCenterError(
+            f"the collector does not answer: {wrong or 'unknown'}",
+            where=self._collector.url,
+            hint=f"see its log: {self._collector.log}",
+        ) from wrong

@@ -149,6 +149,10 @@ class Follower:
         elif self._held is not None and now >= self._held_until:
             self._held = None
 
+    def _address(self) -> str:
+        """Where the client asks; no login is in it."""
+        return "" if self._client is None else str(self._client.transport.get_connection().host)
+
     def _search(self, body: dict[str, Any]) -> list[dict[str, Any]]:
         from opensearchpy.exceptions import OpenSearchException, TransportError
 
@@ -160,9 +164,11 @@ class Follower:
                 params={"ignore_unavailable": "true", "allow_partial_search_results": "false"},
             )
         except TransportError as wrong:
-            raise _refused(wrong) from wrong
+            raise _refused(wrong, self._address()) from wrong
         except OpenSearchException as wrong:
-            raise ClusterError(f"OpenSearch cannot be asked: {type(wrong).__name__}") from wrong
+            raise ClusterError(
+                f"OpenSearch cannot be asked: {type(wrong).__name__}", where=self._address()
+            ) from wrong
         shards = answer["_shards"]
         if answer.get("timed_out") or shards["successful"] != shards["total"]:
             raise IncompleteAnswer(
@@ -173,13 +179,16 @@ class Follower:
         return hits
 
 
-def _refused(wrong: Any) -> ClusterError:
+def _refused(wrong: Any, address: str) -> ClusterError:
+    from activity_center.connection import unreachable
+
     status = wrong.status_code
-    if status == "N/A":
-        return ClusterError("OpenSearch cannot be reached", hint="activity-center node status")
+    if not isinstance(status, int):  # there was no answer
+        return unreachable(wrong, address)
     if status in (401, 403):
         return ClusterError(
             f"OpenSearch answers {status}: this login may not read the activities",
+            where=address,
             hint="OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD, or OPENSEARCH_API_TOKEN",
         )
-    return ClusterError(f"OpenSearch answers {status}: {str(wrong.error)[:200]}")
+    return ClusterError(f"OpenSearch answers {status}: {str(wrong.error)[:200]}", where=address)

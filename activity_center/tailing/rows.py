@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from rich.text import Text
 
-WIDTHS: Final = (19, 28, 28, 36, 16, 9)
+WIDTHS: Final = (19, 28, 28, 36, 16, 7)
 """Cells per column: time, action, actor, resource, organization, outcome."""
-FLEXIBLE: Final = (1, 2, 3, 4)
-"""Columns that give way on a narrow terminal; time and outcome stay whole."""
-NARROWEST: Final = 6
+LEAST: Final = (14, 22, 9, 8, 6, 7)
+"""Their cells on a terminal of 77; wider ones give all but the time evenly more, narrower ones
+take from the action."""
+SHORT_TIME: Final = 5
+"""Cells that the time loses, its year, where the columns do not fit whole."""
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _OUTCOMES: Final = {"success": "green", "failure": "red", "unknown": "yellow"}
-_RESULTS: Final = {"denied": "red", "expired": "yellow", "failed": "red"}
 
 
 def printable(value: Any) -> str:
@@ -49,7 +50,7 @@ def cells(document: Mapping[str, Any]) -> tuple[str, str, str, str, str, str]:
         _actor(document),
         _resource(document),
         printable(_at(document, "organization.id")) or "-",
-        printable(_at(document, "activity.result") or _at(document, "event.outcome")) or "-",
+        printable(_at(document, "event.outcome")) or "-",
     )
 
 
@@ -66,6 +67,8 @@ def row(document: Mapping[str, Any], *, width: int | None) -> Text:
     values = cells(document)
     widths = fitted(width) if width else WIDTHS
     styles = ("dim", "bold", _actor_style(document), "", "cyan", _outcome_style(document))
+    if widths[0] < WIDTHS[0]:
+        values = (values[0][SHORT_TIME:], *values[1:])
     for value, wide, style in zip(values, widths, styles, strict=True):
         cell = Text(value, style=style)
         if width:
@@ -80,12 +83,16 @@ def row(document: Mapping[str, Any], *, width: int | None) -> Text:
 def fitted(width: int) -> tuple[int, ...]:
     """Return the columns' widths for a terminal of ``width`` cells."""
     spare = width - 1 - 2 * (len(WIDTHS) - 1)
-    fixed = sum(cells_ for at, cells_ in enumerate(WIDTHS) if at not in FLEXIBLE)
-    wanted = sum(WIDTHS[at] for at in FLEXIBLE)
-    left = max(0, min(spare - fixed, wanted))
+    if spare >= sum(WIDTHS):
+        return WIDTHS
+    if spare <= sum(LEAST):
+        return (LEAST[0], max(LEAST[4], LEAST[1] + spare - sum(LEAST)), *LEAST[2:])
+    whole = (LEAST[0], *WIDTHS[1:])
+    left = spare - sum(LEAST)
+    wanted = sum(whole) - sum(LEAST)
     return tuple(
-        max(NARROWEST, cells_ * left // wanted) if at in FLEXIBLE else cells_
-        for at, cells_ in enumerate(WIDTHS)
+        least + min(most - least, (most - least) * left // wanted)
+        for least, most in zip(LEAST, whole, strict=True)
     )
 
 
@@ -133,5 +140,4 @@ def _actor_style(document: Mapping[str, Any]) -> str:
 
 
 def _outcome_style(document: Mapping[str, Any]) -> str:
-    result, outcome = _at(document, "activity.result"), _at(document, "event.outcome")
-    return _RESULTS.get(str(result)) or _OUTCOMES.get(str(outcome), "")
+    return _OUTCOMES.get(str(_at(document, "event.outcome")), "")

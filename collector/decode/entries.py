@@ -186,7 +186,7 @@ def whole(entries: list[Any], scale: Scale) -> Decoded:
     """Return what one call of a typed decoder gave: pairs of (time, plain record)."""
     sink = _Sink(len(scale.data))
     sink.take(entries)
-    sink.decoded.weight = scale.weight()
+    sink.decoded.weigh(scale.weight())
     return sink.decoded
 
 
@@ -207,7 +207,7 @@ def _cut_and_decode(data: bytes, limits: Limits) -> Decoded:
     if unreadable:
         rest = data[ends[-1] if ends else 0 :]
         sink.reject(unreadable.reason, unreadable.detail, rest)
-    sink.decoded.weight = scale.weight()
+    sink.decoded.weigh(scale.weight())
     return sink.decoded
 
 

@@ -103,7 +103,7 @@ def decode_json(body: bytes, limits: Limits, *, lines: bool = False) -> Decoded:
         decoded = _array(body, limits)
     else:
         decoded = _object_or_lines(body, limits)
-    decoded.weight = 8 * len(body) + 64 * containers
+    decoded.weigh(8 * len(body) + 64 * containers)
     return decoded
 
 

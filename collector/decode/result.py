@@ -20,6 +20,8 @@ class Limits:
         ratio: decompressed bytes per compressed byte, once beyond ``ratio_floor`` bytes.
         ratio_floor: below this size any ratio is fine (short repetitive logs).
         records: records in one chunk.
+        broken: records of one chunk that are rejected each alone; the other broken ones
+            are kept together, since each kept alone costs a file and its sync.
         values: values in one chunk, counted as Python objects (60 is usual for an event);
             what bounds memory, since three bytes on the wire can become 230 in memory.
     """
@@ -29,11 +31,15 @@ class Limits:
     inflated_bytes: int = 32 * 1024**2
     ratio: int = 200
     ratio_floor: int = 4 * 1024**2
-    records: int = 250_000
+    records: int = 50_000
+    broken: int = 100
     values: int = 3_000_000
 
 
 DEFAULT_LIMITS: Final = Limits()
+RECORD_BYTES: Final = 2500
+"""Least memory of a record on its way through the stages: however short it is, the activity
+made of it has identifiers, a hash, times and a line of JSON (measured: some 2.5 KB)."""
 
 
 class Unreadable(ProtocolError):
@@ -85,3 +91,7 @@ class Decoded:
     broken: list[Broken] = field(default_factory=list)
     size: int = 0
     weight: int = 0
+
+    def weigh(self, estimate: int) -> None:
+        """Set ``weight``: ``estimate`` bytes of decoded values, or more for many records."""
+        self.weight = max(estimate, RECORD_BYTES * (len(self.records) + len(self.broken)))

@@ -12,7 +12,7 @@ class ForwardCounters:
     Attributes:
         connections: connections taken.
         open_connections: connections open now.
-        refused_connections: turned away because all were taken.
+        refused_connections: turned away because all were taken, or all of their sender.
         bytes: bytes received, after TLS.
         chunks: messages with events.
         records: records decoded.
@@ -56,7 +56,7 @@ class HttpCounters:
         refused_bodies: bodies of which nothing could be read.
         auth_failures: requests without a valid credential.
         protocol_errors: requests answered with another 4xx than 401, 408 and 429; so also
-            those whose body counts under ``refused_bodies``.
+            those whose body counts under ``refused_bodies``, and bytes that are no HTTP.
         timeouts: requests (408) or connections that were too slow.
         held: requests answered 503 or 429: the spool, the memory or the sender's share of
             requests has no room.

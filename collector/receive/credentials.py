@@ -41,6 +41,7 @@ class Credentials:
 
     def __init__(self, configs: Iterable[SenderConfig]) -> None:
         self._by_name: dict[str, Sender] = {}
+        self._proofs: dict[str, tuple[str, ...]] = {}
         self._by_token: dict[str, Sender] = {}
         self._by_certificate: dict[str, Sender] = {}
         self._by_user: dict[bytes, tuple[bytes, Sender]] = {}
@@ -57,6 +58,12 @@ class Credentials:
         )
         where = f"senders.{config.name}"
         self._by_name[sender.name] = sender
+        self._proofs[sender.name] = (
+            config.username,
+            config.password,
+            config.token_sha256.replace(":", "").lower(),
+            config.certificate_sha256.replace(":", "").lower(),
+        )
         for table, digest, name in (
             (self._by_token, config.token_sha256, "token_sha256"),
             (self._by_certificate, config.certificate_sha256, "certificate_sha256"),
@@ -83,6 +90,10 @@ class Credentials:
     def by_name(self, name: str) -> Sender | None:
         """Return the sender of that name."""
         return self._by_name.get(name)
+
+    def proves_as(self, former: Credentials, name: str) -> bool:
+        """Whether a sender proves who it is by the same as with ``former`` credentials."""
+        return self._proofs.get(name) == former._proofs.get(name)
 
     def by_token(self, token: str) -> Sender | None:
         """Return the sender whose bearer token this is."""

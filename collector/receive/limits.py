@@ -12,6 +12,7 @@ class ConnectionLimits:
 
     Attributes:
         connections: open connections of one listener.
+        sender_connections: those of one sender on one Forward listener.
         in_flight: messages of one Forward connection that are made durable at a time.
         requests: HTTP requests of one sender that are worked on at a time.
         in_flight_memory: estimated memory of all those of one process, with HTTP bodies
@@ -24,11 +25,12 @@ class ConnectionLimits:
             bytes take at ``slowest`` bytes per second.
         slowest: the slowest sender that is waited for.
         idle_timeout: HTTP connections without a request are closed after it. Forward
-            connections may idle: a logger keeps one open for days. When all are taken,
-            the one idle longest, at least this long, gives way to a new one.
+            connections may idle: a logger keeps one open for days. When all are taken
+            (or all of a sender), the one idle longest, at least this long, gives way to a new one.
     """
 
     connections: int = 1024
+    sender_connections: int = 512
     in_flight: int = 32
     requests: int = 256
     in_flight_memory: int = 128 * 1024**2

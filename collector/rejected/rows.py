@@ -11,6 +11,8 @@ from typing import Any, Final
 from collector.records import Reject
 
 _ROW_BYTES: Final = 256
+_FILE_BYTES: Final = 4096
+"""A file takes an inode and a block, however short it is."""
 COLUMNS: Final = (
     "id, received, reason, detail, path, record, raw_length, raw_sha256, sender, source, tag,"
     " size, replayed, time"
@@ -78,10 +80,15 @@ def row_of(reject: Reject, ordinal: int) -> tuple[Any, ...]:
         reject.sender,
         reject.source,
         reject.tag,
-        _ROW_BYTES + len(reject.detail) + len(reject.record or b"") + len(raw or b""),
+        _ROW_BYTES + len(reject.detail) + len(reject.record or b"") + _on_disk(raw),
         None,
         reject.time if reject.time is not None and reject.time.bit_length() < 64 else None,
     )
+
+
+def _on_disk(raw: bytes | None) -> int:
+    """Return the bytes that a raw file counts for."""
+    return 0 if raw is None else max(len(raw), _FILE_BYTES)
 
 
 def where_clause(

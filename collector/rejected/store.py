@@ -24,6 +24,7 @@ from typing import Any, Final
 from activity_center.errors import ConfigError, SpoolFailed, SpoolFull
 from collector.records import Reject
 from collector.rejected.database import DATABASE, connect
+from collector.rejected.raw import make_durable
 from collector.rejected.rows import COLUMNS, Rejected, numbered, row_of, where_clause
 from collector.spool.files import make_folder, replace_file
 from collector.spool.segments import trouble
@@ -94,13 +95,16 @@ class RejectedStore:
                 hint="check the disk, then start the collector again",
             )
         rows = [row_of(reject, ordinal) for reject, ordinal in numbered(rejects)]
-        fresh_files: list[Path] = []
+        raw = {
+            self.raw_path(row[0]): reject.raw
+            for row, reject in zip(rows, rejects, strict=True)
+            if reject.raw is not None
+        }
+        fresh_files = [path for path in raw if not path.exists()]
         try:
-            for row, reject in zip(rows, rejects, strict=True):
-                path = self.raw_path(row[0])
-                if reject.raw is not None and not path.exists():
-                    fresh_files.append(path)
-                    replace_file(path, reject.raw, durable=True)
+            for path in fresh_files:
+                replace_file(path, raw[path])
+            make_durable(fresh_files)
             with self._transaction():
                 gone = self._insert(rows, reserve=reserve)
         except BaseException as wrong:

@@ -45,8 +45,9 @@ class Spool:
 
     Attributes:
         folder: where it is.
-        quota_bytes: bytes that undelivered records may take, parked ones included.
-            The disk holds up to two segments more (each at most an eighth of it).
+        quota_bytes: bytes that undelivered records may take, parked ones included; a
+            single append may be larger when nothing else is there. The disk holds up to
+            two segments more (each at most an eighth of it).
         parking: what streams refuse.
         suspects: positions below this may have been sent before the last start.
         corrupt: damaged stretches found since the start.
@@ -185,13 +186,13 @@ class Spool:
     def _check_room(self, entries: Sequence[Entry], sums: dict[str, int], size: int) -> None:
         if not entries:
             return
-        if self.bytes + size > self.quota_bytes:
+        # With nothing outstanding one append passes, or it could never be sent.
+        if self.bytes and self.bytes + size > self.quota_bytes:
             self._refused = True
             raise SpoolFull("the spool is full", where=str(self.folder))
         for sender, more in sums.items():
             quota = self._quota_of(sender)
-            used = self.sender_bytes(sender)
-            # With nothing outstanding one append passes, or it could never be sent.
+            used = self.sender_bytes(sender)  # 0: as above
             if quota is not None and used and used + more > quota:
                 raise SpoolFull(f"the share of sender {sender!r} is full", where=str(self.folder))
         if self.parking.accounts.bytes > self.quota_bytes * _PARKED_SHARE:

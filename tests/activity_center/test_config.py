@@ -60,15 +60,30 @@ def test_a_good_file_is_resolved(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("collector: {workers: 0}", 1, "collector.workers: 0 is less than the minimum of 1"),
-        ("collector:\n  wrokers: 2", 1, "'wrokers' was unexpected"),
+        ("collector: {workers: 0}", 1, "collector.workers: 0: must be from 1 to 64"),
+        ("collector:\n  wrokers: 2", 2, "wrokers: no such key; did you mean 'workers'?"),
         ("senders:\n  - name: a\n    token: plain", 3, "a secret stands here as plain text"),
         ("senders:\n  - name: a\n    token: ${NOPE}", 3, "variable NOPE is not set"),
-        ("collector:\n  quota: 4GB", 2, "collector.quota"),
+        (
+            "collector:\n  quota: 4GB",
+            2,
+            "'4GB': must be bytes (at least 65536), or a number with KiB",
+        ),
         ("collector:\n  workers: 1\n  workers: 2", 3, "'workers' stands twice"),
-        ("organizations:\n  Acme: {}", 1, "'Acme' does not match"),
+        ("organizations:\n  Acme: {}", 2, "the name 'Acme' must be 1 to 63 lower-case letters"),
         ("a: [", 1, "not YAML"),
-        ("- a", 1, "is not of type 'object'"),
+        ("- a", 1, "must be a mapping of keys to values"),
+        ("collector: {forward: [{sender: a}]}", 1, "collector.forward.0: 'bind' is missing"),
+        ('collector:\n  http: [{bind: "8080"}]', 2, "must be host:port, [::1]:port or unix:/path"),
+        ("collector:\n  health: unix:/a", 2, "must be host:port or [::1]:port"),
+        ("collector:\n  health: '127.0.0.1:65536'", 2, "the highest port is 65535"),
+        ("collector: {workers: two}", 1, "'two': must be a whole number"),
+        ("default_retention_class: permament", 1, "did you mean 'permanent'?"),
+        ("organizations:\n  7: {}", 2, "a key must be text"),
+        ("senders: [{name: a, token_file: /no/such}]", 1, "token_file: cannot read /no/such: No"),
+        ("a: &a [*a]", 1, "an anchor contains itself"),
+        ("a: &a\n  <<: *a", 1, "an anchor contains itself"),
+        ("[" * 3000, 0, "nested too deep"),
     ],
 )
 def test_a_wrong_file_names_line_and_path(tmp_path: Path, text: str, line: int, words: str) -> None:
@@ -76,7 +91,7 @@ def test_a_wrong_file_names_line_and_path(tmp_path: Path, text: str, line: int, 
     file = write(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
         load(file, {})
-    assert f"{file}:{line}:" in str(caught.value)
+    assert (f"{file}:{line}:" if line else str(file)) in str(caught.value)
     assert words in str(caught.value)
 
 
@@ -87,6 +102,8 @@ def test_a_wrong_file_names_line_and_path(tmp_path: Path, text: str, line: int, 
         ('collector: {forward: [{bind: "127.0.0.1:1", sender: x}]}', "no sender is named 'x'"),
         ('collector: {http: [{bind: "0.0.0.0:1"}]}', "beyond loopback needs tls"),
         ("organizations: {a: {plan: gold}}", "no plan is named 'gold'"),
+        ("organizations: {a: {plan: standart}}", "a.plan: no plan is named 'standart'; did you"),
+        ('collector: {health: "0.0.0.0:9600"}', "set collector.health_public: true"),
         ("senders: [{name: a}, {name: a}]", "'a' stands twice"),
     ],
 )
@@ -95,6 +112,58 @@ def test_contradictions_are_found(tmp_path: Path, text: str, words: str) -> None
     with pytest.raises(ConfigError) as caught:
         load(write(tmp_path, text), {})
     assert words in str(caught.value)
+
+
+def test_all_stages_are_reported_together(tmp_path: Path) -> None:
+    """Findings of the schema do not hide contradictions; each has its line; what may only
+    follow from another finding is not reported."""
+    file = write(
+        tmp_path,
+        "collector:\n  quotta: 1\n  http:\n    - bind: 0.0.0.0:1\n"
+        "  forward:\n    - {bind: '127.0.0.1:2', sendr: x}\n"
+        "senders: [{name: a}]\norganizations:\n  b: {plan: gold}\n",
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(file, {})
+    found = [line.split(": ")[0].strip() for line in str(caught.value).splitlines()[1:-1]]
+    assert found == [f"{file}:{number}" for number in (2, 4, 6, 9)]
+    assert "needs sender" not in str(caught.value)
+
+
+def test_health_beyond_loopback_on_purpose(tmp_path: Path) -> None:
+    """With ``health_public`` a cluster's Prometheus can reach it."""
+    text = 'collector: {health: "0.0.0.0:9600", health_public: true}'
+    assert load(write(tmp_path, text), {}).collector.health == "0.0.0.0:9600"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "senders: [{name: a, token: geheim}]",
+        "senders: [{name: a, token_sha256: geheim}]",
+        "senders: [{name: a, tokn: geheim}]",
+        "senders: [{name: a, token: [geheim]}]",
+        "senders: {a: {token: geheim}}",
+        "senders: [geheim]",
+        "collector: {forward: [{bind: '127.0.0.1:1', shared_key: {a: geheim}}]}",
+        "opensearch: {url: 'http//user:geheim@host'}",
+        "opensearch: geheim",
+    ],
+)
+def test_no_message_repeats_a_secret(tmp_path: Path, text: str) -> None:
+    """A secret at the wrong place, under a misspelled key or in a wrong form stays unsaid."""
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text), {})
+    assert "geheim" not in str(caught.value)
+
+
+def test_anchors_that_expand_beyond_measure(tmp_path: Path) -> None:
+    """A few lines that stand for a billion nodes are refused, not expanded."""
+    rows = ["a: &a [x, x, x, x, x, x, x, x]"]
+    for below, name in zip("abcdefghi", "bcdefghij", strict=True):
+        rows.append(f"{name}: &{name} [{', '.join([f'*{below}'] * 8)}]")
+    with pytest.raises(ConfigError, match="beyond measure"):
+        load(write(tmp_path, "\n".join(rows)), {})
 
 
 def test_a_missing_file_says_where_an_example_is(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_readable_rows(place: Place, tail: Tail) -> None:
     (line,) = output.splitlines()
     assert "\x1b" not in line
     local = datetime.now().strftime("%Y-%m-%d %H:")
-    for part in (local, "server.resize_disk", "mira@northwind.example", "x" * 200, "denied"):
+    for part in (local, "server.resize_disk", "mira@northwind.example", "x" * 200, "failure"):
         assert part in line
 
 
@@ -330,8 +330,28 @@ def test_nobody_there(tail: Tail, free_address: str) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "cannot be reached" in done.stderr
+    assert f"{free_address}: OpenSearch cannot be reached: Connection refused" in done.stderr
+    assert "is OPENSEARCH_URL right" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_address_that_is_nearly_right(place: Place) -> None:
+    """The wrong scheme, or none, is told with what to write instead."""
+    address = place.info.url.removeprefix("http://")
+    for url, code, words in (
+        (f"https://{address}", 1, "use http:// in the address"),
+        (address, 2, "such as http://127.0.0.1:9200"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "activity_center", "tail"],
+            env={**os.environ, "OPENSEARCH_URL": url, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+        assert words in done.stderr
 
 
 @pytest.fixture

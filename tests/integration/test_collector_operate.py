@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from activity_center.config import Cluster
 from tests.clients.forward import ForwardClient, encode
@@ -61,10 +64,86 @@ def test_check(tmp_path: Path) -> None:
     done = collect(collector, "--check")
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "quotta" in done.stderr and f"{collector.config}" in done.stderr
-    del collector.document["collector"]["quotta"]
+    assert "senders.0.sources: no source is named 'nope'" in done.stderr
+    assert not collector.data_dir.exists()
+
+
+def test_check_finds_what_cannot_work(tmp_path: Path) -> None:
+    """``--check`` refuses TLS files that do not load, HTTP without any token, a Forward user
+    list without users, and sources that do not exist, all at once and each with its line; and
+    it makes no key of redaction."""
+    collector = Collector(tmp_path, NOWHERE)
+    section = collector.document["collector"]
+    junk = tmp_path / "junk.pem"
+    junk.write_text("no certificate")
+    section["http"].append(
+        {"bind": "127.0.0.1:1", "tls": {"certificate": str(junk), "key": "/no/such.key"}}
+    )
+    section["forward"] += [{"bind": "127.0.0.1:2", "shared_key": "${KEY}"}]
+    section["forward"][0]["source"] = "kubernetes-audti"
+    section["redaction"] = {"hash": ["user.email"], "patterns": ["(?=x)xxx"]}
+    collector.document["opensearch"] = {"url": "https://127.0.0.1:1", "ca": str(junk)}
+    collector.environment["KEY"] = "k"
+    del collector.document["senders"][0]["token_sha256"]
     collector.write()
     done = collect(collector, "--check")
-    assert done.returncode == 2 and "no source is named 'nope'" in done.stderr
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    for words in (
+        "collector.http.0: 127.0.0.1",
+        "no sender has a token",
+        "collector.http.1.tls: ",
+        "collector.forward.1: 127.0.0.1:2: no sender has a username",
+        "did you mean 'kubernetes-audit'?",
+        "collector.redaction.patterns: ",
+        f"{collector.config}:1: opensearch: ",
+    ):
+        assert words in done.stderr, (words, done.stderr)
+    assert not collector.data_dir.exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sighup_during_start(tmp_path: Path, workers: int) -> None:
+    """SIGHUP from the first moment of ``collect`` on until it is ready does not end it, alone
+    or with workers, and a change of that time is read."""
+    collector = Collector(tmp_path, NOWHERE, workers=workers, drain_timeout=0)
+    with collector:
+        collector.start(wait=False)
+        until(lambda: _blocks_or_catches(collector.pid, signal.SIGHUP))
+        while collector.get("/readyz", workers - 1)[0] != 200:
+            assert collector.alive, collector.tail()
+            collector.signal(signal.SIGHUP)
+            time.sleep(0.02)
+        collector.wait_ready()
+        until(lambda: collector.logged("configuration reloaded"))
+        assert not collector.logged("worker died"), collector.tail()
+        assert collector.terminate() == 0
+
+
+def _blocks_or_catches(pid: int, number: int) -> bool:
+    """Whether a process would not end by a signal (proc_pid_status(5))."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    masks = [line.split()[1] for line in status.splitlines() if line[:6] in ("SigBlk", "SigCgt")]
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+
+
+def test_start_and_stop_are_told(tmp_path: Path) -> None:
+    """The log says where events go, without a password, where health is, which file counts,
+    what an account cannot do, how long stopping takes, and what is left."""
+    cluster = Cluster(url="http://127.0.0.1:1", username="writer", password="geheim")
+    collector = Collector(tmp_path, cluster, drain_timeout=1)
+    with collector:
+        collector.start()
+        assert post(collector) == 200
+        assert collector.terminate() == 0
+    (start,) = collector.logged("starting")
+    assert start["opensearch"] == "http://127.0.0.1:1"
+    assert start["health"] == f"127.0.0.1:{collector.health_port}"
+    assert start["config"] == str(collector.config)
+    (warning,) = [line for line in collector._lines() if "second copies" in line["event"]]
+    assert "opensearch.maintain" in warning["hint"]
+    assert collector.logged("stopping: up to 11 s; no new events are taken")
+    assert collector.logged("stopped")[0]["records_left"] == 1
+    assert "geheim" not in collector.log.read_text()
 
 
 def test_one_data_folder_one_collector_one_address(tmp_path: Path) -> None:
@@ -104,18 +183,21 @@ def test_reload(tmp_path: Path) -> None:
             collector.signal(1)
             until(lambda: collector.logged("configuration not reloaded; the former one stays"))
             assert (post(collector, "new-token"), post(collector)) == (200, 401)
+            collector.config.write_text("a: &a [*a]")
+            collector.signal(1)
+            until(lambda: "an anchor contains itself" in collector.log.read_text())
             collector.document["senders"][0]["sources"] = ["no-such-source"]
             collector.reload()
             until(
                 lambda: (
-                    len(collector.logged("configuration not reloaded; the former one stays")) == 2
+                    len(collector.logged("configuration not reloaded; the former one stays")) == 3
                 )
             )
             assert (post(collector, "new-token"), post(collector)) == (200, 401)
             client.send("activity.native", [(1, {"event": {"action": "a.b"}})])
         assert collector.pid == pid and collector.alive
     log = collector.log.read_text()
-    assert "no-such-source" in log
+    assert "no-such-source" in log and "Traceback" not in log
     for secret in ("geheim", "new-token", sha256("new-token")):
         assert secret not in log
 

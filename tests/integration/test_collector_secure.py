@@ -20,8 +20,7 @@ from tests.integration.process import Collector, count_by_id, until
 API = "/_plugins/_security/api"
 STREAM = "activity-audit-permanent"
 
-pytestmark = pytest.mark.xdist_group("secure")
-"""They change the accounts of one shared node."""
+pytestmark = pytest.mark.usefixtures("alone_with_accounts")
 
 
 @pytest.fixture

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
+import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from activity_center.config import Cluster
+from activity_center.demo.play import Player
+from activity_center.demo.stack import Collector
+from activity_center.demo.workload import Event, generate
+from activity_center.errors import ActivityCenterError
 from tests.conftest import Node
 from tests.integration.process import free_port
 
@@ -39,8 +46,10 @@ def test_every_event_of_the_month_is_found_exactly_once(opensearch: Node, tmp_pa
         assert summary["missing"] == summary["duplicates"] == summary["rejected"] == 0
 
 
-def test_the_live_demo_shows_the_three_lenses_and_ends_by_ctrl_c() -> None:
-    """What came back out of OpenSearch is on the screen; Ctrl-C drains the collector."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_live_demo_shows_the_three_lenses_and_ends_by_a_signal(number: int) -> None:
+    """What came back out of OpenSearch is on the screen; the printed lines work as they are;
+    Ctrl-C, SIGTERM and a closed terminal stop the collector."""
     process = subprocess.Popen(
         [*DEMO, "--days", "5"],
         stdout=subprocess.PIPE,
@@ -55,13 +64,59 @@ def test_the_live_demo_shows_the_three_lenses_and_ends_by_ctrl_c() -> None:
         seen += line
         if "metrics:" in line:
             break
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    (curl,) = [line.strip() for line in seen.splitlines() if line.startswith("  curl ")]
+    # It is a line for people, to be pasted into a shell.
+    pasted = subprocess.run(curl, shell=True, capture_output=True, text=True, check=False)
+    assert '"accepted":1' in pasted.stdout.replace(" ", ""), pasted.stdout + pasted.stderr
+    (listing,) = [line.strip() for line in seen.splitlines() if " rejected list " in line]
+    listed = subprocess.run(
+        [sys.executable, "-m", "activity_center", *listing.split()[1:]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert listed.returncode == 0, listed.stderr
+    process.send_signal(number)
     rest = process.stdout.read()
     assert process.wait(60) == 0, rest
     for words in ("each exactly once", "Audit trail", "AI activity", "Processes"):
         assert words in seen
     assert "Stopping the collector" in rest
+    (url,) = set(re.findall(r"http://127\.0\.0\.1:\d+(?=/v1)", seen))
+    with pytest.raises(OSError):
+        urllib.request.urlopen(url, timeout=5)
+
+
+def test_a_connection_that_the_collector_closed_is_opened_again(tmp_path: Path) -> None:
+    """The collector closes what idles: the next events go over a new connection, and count."""
+    nowhere = Cluster(url="http://127.0.0.1:1")
+    collector = Collector(tmp_path, nowhere, {}, ("platform", "agents", "kubernetes", "search"))
+    events = _of_each_transport()
+    sent: list[int] = []
+    player = Player(collector)
+    try:
+        collector.start()
+        player.play(events, sent.append)
+        collector.stop()
+        collector.start()
+        player.play(events, sent.append)
+        assert player.played.sent == len(sent) == 2 * len(events)
+        collector.stop()
+        with pytest.raises(ActivityCenterError, match="does not answer"):
+            player.play([one for one in events if one.transport == "http"], sent.append)
+    finally:
+        player.close()
+        collector.stop()
+
+
+def _of_each_transport() -> list[Event]:
+    """One event over Forward, one over HTTP."""
+    found: dict[str, Event] = {}
+    for event in generate(1, datetime(2026, 1, 1, tzinfo=UTC), days=2):
+        if event.transport == "http" or event.id is not None:
+            found.setdefault(event.transport, event)
+    assert set(found) == {"forward", "http"}
+    return list(found.values())
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,23 @@ def test_bad_lines(collector: Collector, tmp_path: Path) -> None:
     assert peak < 80_000  # KiB
 
 
+def test_where_the_rejected_lines_are(collector: Collector, tmp_path: Path) -> None:
+    """The printed command names the configuration that was given, and works."""
+    file = tmp_path / "bad.ndjson"
+    file.write_bytes(b"{no json\n")
+    done = ingest(str(file), "--source", "native", "--config", str(collector.config))
+    assert done.returncode == 1
+    command = f"activity-center rejected list --config {collector.config}"
+    assert f"See them with: {command}\n" in done.stderr
+    listed = subprocess.run(
+        [sys.executable, "-m", "activity_center", *command.split()[1:]],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert listed.returncode == 0, listed.stderr
+
+
 def test_collector_away(tmp_path: Path) -> None:
     """While the collector is away the lines wait; when it is back they are all there once."""
     collector = Collector(tmp_path / "away", NOWHERE)
@@ -182,6 +199,7 @@ def test_damaged_gzip(collector: Collector, tmp_path: Path) -> None:
         (["--source", "native", "--url", "http://127.0.0.1:99999"], 2, "not an address"),
         (["--source", "native", "--url", "http://192.0.2.1:1"], 2, "travel unencrypted"),
         (["--url", "URL"], 2, "--source"),
+        (["--source", "native", "--token", ""], 2, "ACTIVITY_CENTER_TOKEN is needed"),
     ],
 )
 def test_wrong_use(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:

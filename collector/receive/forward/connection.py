@@ -209,6 +209,11 @@ class ForwardConnection(asyncio.Protocol):
         """Seconds since the unfinished message began; 0 where none is, or we do not read."""
         return self._pace.age(now)
 
+    @property
+    def is_shaking(self) -> bool:
+        """Whether the handshake is not over."""
+        return self._handshake is not None
+
     def is_idle(self) -> bool:
         """Whether nothing is going on."""
         return not self._in_flight and self._framer.buffered == 0 and self._handshake is None
@@ -235,13 +240,20 @@ class ForwardConnection(asyncio.Protocol):
         except AuthenticationError as refused:
             self._refuse_peer(refused)
             return
-        self._handshake = None
-        self._let_in(sender)
-        self._write(pong)
+        if self._let_in(sender):
+            self._handshake = None
+            self._write(pong)
 
-    def _let_in(self, sender: Sender) -> None:
-        self.sender = sender
+    def _let_in(self, sender: Sender) -> bool:
+        """Note who sends, unless that sender has connections enough."""
         self.reports.sender = sender.name
+        if not self.server.admit_sender(self, sender):
+            if self._handshake is not None:
+                self._write(refusal("too many connections of this sender"))
+            self.end()
+            return False
+        self.sender = sender
+        return True
 
     def _take(self, raw: bytes) -> None:
         """Decode a message and start to keep it."""
@@ -325,7 +337,7 @@ class ForwardConnection(asyncio.Protocol):
     async def _keep_rest(self, one: InFlight, sender: Sender, rest: bytes, detail: str) -> None:
         try:
             words = detail if ": " in detail else f"undecodable: {detail}"
-            await self.server.keeper.reject(sender, rest, words, one)
+            await self.server.keeper.reject(sender, [(rest, words)], one)
             one.durable = True
         except SpoolFailed as failed:
             self.reports.spool_failed(failed)

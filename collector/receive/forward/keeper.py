@@ -10,6 +10,7 @@ from typing import Protocol
 
 from activity_center.errors import SpoolFull
 from collector.decode import Decoded, ForwardMessage, Limits, decode_message
+from collector.receive.broken import as_rejects
 from collector.receive.counters import ForwardCounters
 from collector.records import Accept, Batch, RejectBytes, Sender
 
@@ -65,7 +66,7 @@ class Keeper:
         """
         if message.refused is not None:
             if message.keep or message.chunk is None:
-                await self.reject(sender, raw, message.refused.message, patience)
+                await self.reject(sender, [(raw, message.refused.message)], patience)
             return
         received = time.time_ns()
         decoded = message.decoded
@@ -77,20 +78,28 @@ class Keeper:
                 decoded.records.clear()
                 again = partial(self._decode_and_accept, sender, raw, received)
                 await self._wait(full, again, patience)
-        for one in decoded.broken:
-            words = f"{one.reason}: {one.detail} (tag {message.tag[:200]!r}, entry {one.index})"
-            await self.reject(sender, one.raw, words, patience)
+        if decoded.broken:
+            place = f"tag {message.tag[:200]!r}, entry"
+            rejects = as_rejects(decoded.broken, self._limits.broken, place)
+            await self.reject(sender, rejects, patience)
 
-    async def reject(self, sender: Sender, raw: bytes, detail: str, patience: Patience) -> None:
+    async def reject(
+        self, sender: Sender, broken: list[tuple[bytes, str]], patience: Patience
+    ) -> None:
         """Return when bytes that do not decode are in the rejected store.
+
+        Args:
+            sender: who sent them.
+            broken: pairs of bytes and detail.
+            patience: told when the sender must wait.
 
         Raises:
             SpoolFailed: the disk failed.
         """
         try:
-            await self._reject_bytes(sender, raw, detail)
+            await self._reject_bytes(sender, broken)
         except SpoolFull as full:
-            await self._wait(full, partial(self._reject_bytes, sender, raw, detail), patience)
+            await self._wait(full, partial(self._reject_bytes, sender, broken), patience)
 
     def _batch(self, sender: Sender, tag: str, decoded: Decoded, received: int) -> Batch:
         return Batch(

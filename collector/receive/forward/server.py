@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, Final
 
 import structlog
@@ -15,6 +15,7 @@ from collector.receive.credentials import Credentials
 from collector.receive.forward.connection import ForwardConnection
 from collector.receive.forward.keeper import Keeper
 from collector.receive.receiver import Receiver
+from collector.records import Sender
 
 _POLL: Final = 0.01
 _FLUSH: Final = 1.0
@@ -99,13 +100,20 @@ class ForwardServer(Receiver[ForwardListener]):
         return not left
 
     def reload(self, credentials: Credentials) -> None:
-        """Use other senders; connections whose sender is gone are closed."""
-        self.credentials = credentials
+        """Use other senders; close connections that the new ones might not let in.
+
+        Those are connections whose sender is gone or has another credential, and those
+        still shaking hands: what they were told belongs to the former senders.
+        """
+        former, self.credentials = self.credentials, credentials
         for connection in list(self._connections):
             if connection.sender is not None:
-                connection.sender = credentials.by_name(connection.sender.name)
-                if connection.sender is None:
+                name = connection.sender.name
+                connection.sender = credentials.by_name(name)
+                if connection.sender is None or not credentials.proves_as(former, name):
                     connection.end()
+            elif connection.is_shaking:
+                connection.end()
 
     # -- for connections -------------------------------------------------------------
 
@@ -121,27 +129,48 @@ class ForwardServer(Receiver[ForwardListener]):
 
     def admit(self, connection: ForwardConnection) -> bool:
         """Count a new connection in; ``False`` if there is no place for it."""
-        if len(self._connections) >= self.connection_limits.connections:
-            now, longest = self.now(), None
-            for one in self._connections:
-                idle = (
-                    one.is_idle() and now - one.last_active >= self.connection_limits.idle_timeout
-                )
-                if idle and (longest is None or one.last_active < longest.last_active):
-                    longest = one
-            if longest is None:
-                self.counters.refused_connections += 1
-                _log.warning(
-                    "connection refused: all are taken",
-                    listener=self.address,
-                    peer=connection.peer,
-                    connections=len(self._connections),
-                )
-                return False
-            longest.end()
+        if len(self._connections) >= self.connection_limits.connections and not self._end_idle(
+            self._connections
+        ):
+            self.counters.refused_connections += 1
+            _log.warning(
+                "connection refused: all are taken",
+                listener=self.address,
+                peer=connection.peer,
+                connections=len(self._connections),
+            )
+            return False
         self._connections.add(connection)
         self.counters.connections += 1
         self.counters.open_connections = len(self._connections)
+        return True
+
+    def admit_sender(self, connection: ForwardConnection, sender: Sender) -> bool:
+        """Whether ``sender`` may have this connection beside those that it has."""
+        own = [
+            one
+            for one in self._connections
+            if one.sender is not None and one.sender.name == sender.name
+        ]
+        if len(own) < self.connection_limits.sender_connections or self._end_idle(own):
+            return True
+        self.counters.refused_connections += 1
+        _log.warning(
+            "connection refused: the sender has too many",
+            listener=self.address,
+            peer=connection.peer,
+            sender=sender.name,
+            connections=len(own),
+        )
+        return False
+
+    def _end_idle(self, connections: Iterable[ForwardConnection]) -> bool:
+        """Close the connection that has been idle longest, if that is long enough."""
+        latest = self.now() - self.connection_limits.idle_timeout
+        idle = [one for one in connections if one.is_idle() and one.last_active <= latest]
+        if not idle:
+            return False
+        min(idle, key=lambda one: one.last_active).end()
         return True
 
     def forget(self, connection: ForwardConnection) -> None:

@@ -112,6 +112,8 @@ class Bodies:
                 while piece := await content.readany():
                     self._add(one, piece, content)
                     timeout.reschedule(due + len(one.data) / limits.slowest)
+            if not self._budget.has_room(beside=len(one.data)):
+                raise _busy(content)  # taken by others since its last piece
             done = True
             return bytes(one.data)
         except TimeoutError as slow:

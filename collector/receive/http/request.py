@@ -44,7 +44,7 @@ def route(request: web.BaseRequest) -> str | None:
         raise Problem(
             HTTPStatus.METHOD_NOT_ALLOWED,
             "method-not-allowed",
-            f"{request.method[:20]} is not served here",
+            f"POST to {PATH}",
             headers={"Allow": "POST"},
             close=True,
         )

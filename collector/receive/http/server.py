@@ -19,11 +19,13 @@ from activity_center.config import HttpListener
 from activity_center.errors import SpoolFailed, SpoolFull
 from collector.decode import Decoded, Unreadable, decode_json, inflate
 from collector.receive.address import spell
+from collector.receive.broken import as_rejects
 from collector.receive.counters import HttpCounters
 from collector.receive.credentials import Credentials
 from collector.receive.http import request as requests
 from collector.receive.http.answer import answer
 from collector.receive.http.body import Bodies, too_large
+from collector.receive.http.door import Door
 from collector.receive.http.problems import Problem, wait
 from collector.receive.http.replay import open_replay
 from collector.receive.receiver import Receiver
@@ -78,8 +80,10 @@ class HttpServer(Receiver[HttpListener]):
         Raises:
             ConfigError: the address cannot be had, or a TLS file is wrong.
         """
-        self._web = web.Server(
+        self._web = Door(
             self._handle,
+            self.counters,
+            self._refused,
             auto_decompress=False,
             access_log=None,
             keepalive_timeout=self.connection_limits.idle_timeout,
@@ -168,6 +172,11 @@ class HttpServer(Receiver[HttpListener]):
             response.force_close()
         return response
 
+    def _refused(self, request: web.BaseRequest) -> None:
+        """Count bytes that are no HTTP, and say so without them."""
+        self.counters.protocol_errors += 1
+        _log.warning("connection closed: not HTTP", **self._details(request))
+
     def _count(self, status: HTTPStatus) -> None:
         counters = self.counters
         if status == HTTPStatus.UNAUTHORIZED:
@@ -254,9 +263,9 @@ class HttpServer(Receiver[HttpListener]):
 
     async def _keep(self, batch: Batch, decoded: Decoded) -> Receipt:
         receipt = await self.accept(batch) if batch.records else Receipt()
-        for one in decoded.broken:
-            words = f"{one.reason}: {one.detail} (event {one.index})"
-            await self.reject_bytes(batch.sender, one.raw, words)
+        if decoded.broken:
+            rejects = as_rejects(decoded.broken, self.limits.broken, "event", b"\n")
+            await self.reject_bytes(batch.sender, rejects)
         return receipt
 
     async def _unreadable(
@@ -274,7 +283,7 @@ class HttpServer(Receiver[HttpListener]):
         if refused.reason == "too_large":
             return too_large(refused.detail)
         try:
-            await self.reject_bytes(sender, body, refused.message)
+            await self.reject_bytes(sender, [(body, refused.message)])
         except SpoolFull as full:
             return wait(
                 "spool-full", full.message, full.retry_after, HTTPStatus.SERVICE_UNAVAILABLE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,8 @@ class Receivers:
         ids = [[record["event"]["id"]] for record in batch.records]
         return Receipt(accepted=len(ids), ids=ids)
 
-    async def _reject_bytes(self, sender: Sender, data: bytes, detail: str) -> None:
-        raise AssertionError(detail)
+    async def _reject_bytes(self, sender: Sender, broken: Sequence[tuple[bytes, str]]) -> None:
+        raise AssertionError(broken)
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)

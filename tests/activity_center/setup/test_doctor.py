@@ -12,6 +12,7 @@ import pytest
 from activity_center.errors import ClusterError
 from activity_center.setup import Desired, Finding, Level, diagnose, install
 from activity_center.setup.cluster import ask
+from tests.activity_center.setup.conftest import Empty
 
 
 def findings(empty: Any, desired: Desired, *checks: str) -> list[Finding]:
@@ -131,8 +132,14 @@ def test_a_newer_template(empty: Any, few: Desired) -> None:
     assert "99" in found.message
 
 
-def test_flood_stage(empty: Any, few: Desired) -> None:
-    """Watermarks set above what is free: the disk is named, and the block when it comes."""
+def test_flood_stage(own_node: Any, few: Desired) -> None:
+    """Watermarks set above what is free: the disk is named, and the block when it comes.
+
+    A node of its own: with every disk full, OpenSearch also refuses new indices, and goes
+    on for a while after there is room.
+    """
+    node = own_node()
+    empty = Empty(node.url, node.cluster, node.client)
     install(empty.client, few)
     marks = "cluster.routing.allocation.disk.watermark"
     high = {f"{marks}.{one}": "100000gb" for one in ("low", "high", "flood_stage")}
@@ -159,20 +166,6 @@ def test_flood_stage(empty: Any, few: Desired) -> None:
     while blocked() and time.monotonic() < deadline:
         time.sleep(1)
     assert blocked() == []
-    # With every disk full, OpenSearch also sets this, and does not take it back by itself
-    # here; it would meet the next tests.
-    while no_new_index(empty) and time.monotonic() < deadline:
-        empty.put("/_cluster/settings", {"persistent": {"cluster.blocks.create_index": None}})
-        time.sleep(1)
-    assert not no_new_index(empty)
-
-
-def no_new_index(empty: Any) -> bool:
-    """Whether OpenSearch still refuses new indices, as it does when all its disks are full."""
-    answer = ask(empty.client, "PUT", "/probe", allow=(403,))
-    if answer.ok:
-        ask(empty.client, "DELETE", "/probe")
-    return not answer.ok
 
 
 def test_no_room_for_shards(empty: Any, few: Desired) -> None:

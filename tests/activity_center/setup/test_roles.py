@@ -23,8 +23,7 @@ STREAM = "activity-audit-permanent"
 INDEX = ".ds-activity-audit-permanent-000001"
 DENIED = 403
 
-pytestmark = pytest.mark.xdist_group("secure")
-"""They change the accounts of one shared node."""
+pytestmark = pytest.mark.usefixtures("alone_with_accounts")
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,22 @@ def test_a_row_fits_the_terminal(text: str, width: int) -> None:
     assert row(document, width=width).cell_len < width
 
 
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_the_action_is_legible_at_any_width(width: int) -> None:
+    """Of an action at least 22 cells are there, and the outcome is whole."""
+    document = {
+        "@timestamp": "2026-11-24T13:00:00Z",
+        "event": {"action": "server.resize_disk_now", "outcome": "failure"},
+        "user": {"name": "mira.lindqvist@northwind.example"},
+        "organization": {"id": "northwind-trading"},
+        "activity": {"resource": {"type": "server", "name": "w" * 60}, "result": "denied"},
+    }
+    line = row(document, width=width).plain
+    assert "server.resize_disk_now" in line
+    assert line.endswith("failure")
+    assert "11-24 " in line
+
+
 @settings(deadline=None)
 @given(st.text(min_size=1, max_size=200))
 def test_the_body_is_built_from_a_closed_set(text: str) -> None:

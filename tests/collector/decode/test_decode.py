@@ -291,3 +291,13 @@ def test_small_pieces_take_little_memory():
         tracemalloc.stop()
     assert framer.next() is None and framer.buffered == 200_008
     assert taken < 4 * 200_000
+
+
+def test_short_records_weigh_what_they_become():
+    """A record weighs at least what the activity made of it takes, however short it is."""
+    limits = Limits()
+    lines = decode_json(b"{}\n" * 1000 + b"{\n" * 10, limits, lines=True)
+    assert lines.weight >= 1010 * 2500
+    stream = decode_stream(b"\x92\x01\x80" * 1000, 1000, limits)
+    assert stream.weight >= 1000 * 2500
+    assert decode_json(b'{"a": "%s"}' % (b"b" * 100_000), limits).weight >= 800_000

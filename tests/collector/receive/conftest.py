@@ -7,7 +7,7 @@ import hashlib
 import ssl
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,6 +45,7 @@ class Sink:
 
     batches: list[Batch] = field(default_factory=list)
     rejected: list[tuple[str, bytes, str]] = field(default_factory=list)
+    rejects: int = 0  # calls of reject_bytes
     full: int = 0  # so many calls raise SpoolFull
     retry_after: float = 0.05
     broken: bool = False
@@ -90,9 +91,10 @@ class Sink:
                 receipt.accepted += 1
         return receipt
 
-    async def reject_bytes(self, sender: Sender, data: bytes, detail: str) -> None:
+    async def reject_bytes(self, sender: Sender, broken: Sequence[tuple[bytes, str]]) -> None:
         self._check()
-        self.rejected.append((sender.name, data, detail))
+        self.rejects += 1
+        self.rejected += [(sender.name, data, detail) for data, detail in broken]
 
 
 class Loop:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import msgpack
@@ -211,6 +212,68 @@ def test_reload(serve, sink):
         with pytest.raises((NotAcknowledged, OSError)):
             gone.send("a", EVENT)
     assert len(sink.batches) == 3
+
+
+def _reload(serve, server, *senders: SenderConfig) -> None:
+    async def reload() -> None:
+        server.reload(Credentials(senders))
+
+    serve.loop.run(reload())
+
+
+def test_reload_during_the_handshake(serve, sink, until):
+    """Whoever got HELO before a reload begins again: its user may be gone."""
+    server = serve.forward(shared_key=KEY, sender="local")
+    with ForwardClient(server.address) as client:
+        client.read()  # HELO
+        _reload(serve, server, SenderConfig(name="local"))
+        with pytest.raises(NotAcknowledged):
+            client.read()
+    until(lambda: server.counters.open_connections == 0)
+    assert server.counters.auth_failures == 0
+
+
+def test_reload_of_a_password(serve, sink):
+    """After a change of the password, connections made with the old one end; others go on."""
+    ada = SenderConfig(name="app", username="ada", password="correct horse")
+    bob = SenderConfig(name="bob", username="bob", password="battery")
+    server = serve.forward(shared_key=KEY, senders=(ada, bob))
+    old = {"shared_key": KEY, "username": "ada", "password": "correct horse"}
+    with (
+        ForwardClient(server.address, **old) as changed,
+        ForwardClient(server.address, shared_key=KEY, username="bob", password="battery") as same,
+    ):
+        changed.send("a", EVENT)
+        _reload(serve, server, replace(ada, password="staple"), bob)
+        with pytest.raises((NotAcknowledged, OSError)):
+            changed.send("a", EVENT)
+        same.send("a", EVENT)
+        with pytest.raises(HandshakeRefused):
+            ForwardClient(server.address, **old)
+    with ForwardClient(server.address, **{**old, "password": "staple"}) as client:
+        client.send("a", EVENT)
+    assert [batch.sender.name for batch in sink.batches] == ["app", "bob", "app"]
+
+
+def test_connections_of_one_sender(serve, sink):
+    """One sender cannot take all connections; what is beyond its share is refused, counted."""
+    limits = ConnectionLimits(sender_connections=1, idle_timeout=3600)
+    server = serve.forward(shared_key=KEY, sender="local", options={"connection_limits": limits})
+    ada = {"shared_key": KEY, "username": "ada", "password": "correct horse"}
+    with ForwardClient(server.address, **ada) as first:
+        with pytest.raises(HandshakeRefused, match="too many connections of this sender"):
+            ForwardClient(server.address, **ada)
+        assert server.counters.refused_connections == 1
+        with ForwardClient(server.address, shared_key=KEY) as other:
+            other.send("a", EVENT)
+        first.send("a", EVENT)
+    open_ = serve.forward(options={"connection_limits": limits})
+    with ForwardClient(open_.address) as first:
+        first.send("a", EVENT)
+        with pytest.raises((NotAcknowledged, OSError)):
+            ForwardClient(open_.address).send("a", EVENT)
+        first.send("a", EVENT)
+    assert open_.counters.refused_connections == 1
 
 
 def test_connection_limit(serve, sink, until):

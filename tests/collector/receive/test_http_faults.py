@@ -43,6 +43,7 @@ def test_form_of_the_request(post, sink, request_, status, kind):
     answer = post({"n": 1}, **request_)
     problem(answer, status, kind)
     if status == 405:
+        assert answer.body["detail"] == f"POST to {PATH}"
         assert answer.headers["allow"] == "POST"
     if kind == "unsupported-encoding":
         assert answer.headers["accept-encoding"] == "gzip"
@@ -100,6 +101,21 @@ def test_too_many_values(serve, sink):
     problem(Client(server.address)(b"[" + b"1," * 100 + b"1]"), 413, "too-large")
     lines = Client(server.address)(b"{}\n" * 101, Content_Type="application/x-ndjson")
     problem(lines, 413, "too-large")
+
+
+def test_many_broken_lines(serve, sink):
+    """Broken lines become durable in one call, the first ones alone, the rest together;
+    each is answered, and whole ones between them are taken."""
+    server = serve.http(limits=Limits(broken=3))
+    body = b"\n".join([b"{%d" % n for n in range(9)] + [b'{"n": 1}', b"{last"])
+    answer = Client(server.address)(body, Content_Type="application/x-ndjson")
+    statuses = [item["status"] for item in answer.body["items"]]
+    assert statuses == ["rejected"] * 9 + ["accepted", "rejected"]
+    assert sink.rejects == 1
+    rest = b"\n".join([b"{%d" % n for n in range(3, 9)] + [b"{last"])
+    assert [kept[1] for kept in sink.rejected] == [b"{0", b"{1", b"{2", rest]
+    assert sink.rejected[3][2] == "undecodable: 7 more broken records (event 3 and later)"
+    assert server.counters.broken_records == 10
 
 
 # -- must wait -----------------------------------------------------------------------
@@ -231,6 +247,33 @@ def test_no_http(serve, sink, nonsense):
             answer += piece
     assert b"Traceback" not in answer
     assert not answer or b" 400 " in answer
+    assert Client(server.address)({"n": 1}).status == 200
+
+
+@pytest.mark.parametrize(
+    "bytes_",
+    [
+        b"POST /v1/activities HTTP/1.1\r\nHost: x\r\nAuthorization : Bearer SECRET\r\n\r\n",
+        b"POST /v1/activities HTTP/1.1\r\nHost: x\r\nAuthorization: SECRET\x00\r\n\r\n",
+        b"SECRET\r\n\r\n",
+        b"POST /v1/activities SECRET\r\n\r\n",
+        b"GET / HTTP/1.1\r\nSECRET: " + b"SECRET" * 5000 + b"\r\n\r\n",
+    ],
+)
+def test_malformed_requests_are_not_quoted(serve, sink, capfd, bytes_):
+    """What is not HTTP is counted and told in one line; neither the log nor the answer has
+    bytes of it: a mistyped header field holds a token."""
+    server = serve.http()
+    with raw_connection(server.address) as raw:
+        raw.sendall(bytes_)
+        answer = b""
+        while piece := raw.recv(1000):
+            answer += piece
+    assert b" 400 " in answer[:15] and b"problem:not-http" in answer
+    written = "".join(capfd.readouterr())
+    assert b"SECRET" not in answer and "SECRET" not in written
+    assert "Traceback" not in written and written.count("not HTTP") == 1
+    assert server.counters.protocol_errors == 1
     assert Client(server.address)({"n": 1}).status == 200
 
 

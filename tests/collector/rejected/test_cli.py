@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import sqlite3
 import subprocess
 import sys
@@ -105,6 +107,62 @@ def test_wrong_use_says_what_to_do(data_dir: Path, arguments: list[str], words: 
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def _steering(tmp_path: Path) -> str:
+    """A store whose one record tries to steer the terminal; returns its id."""
+    store = RejectedStore(tmp_path / "rejected")
+    evil = "a\x1b[2J\x9b\u202e\tb\nc"
+    body = json.dumps({"text": evil}, ensure_ascii=False).encode()
+    first = reject(10**18)
+    store.add([first._replace(detail=evil * 20, source=evil, tag=evil, record=body)])
+    store.close()
+    (only,) = _ids(tmp_path)
+    return only
+
+
+def test_a_pipe_gets_one_line_a_record(data_dir: Path) -> None:
+    """Tabs between the columns, nothing wrapped or cropped at 80 columns."""
+    command = [sys.executable, "-m", "activity_center", "rejected", "list"]
+    done = subprocess.run(
+        [*command, "--data-dir", str(data_dir)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "80"},
+        check=True,
+    )
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows] == _ids(data_dir)
+    assert {len(row) for row in rows} == {6}
+
+
+def test_data_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    """Control characters of a sender are escapes, in a pipe, on a terminal, and in show."""
+    only = _steering(tmp_path)
+    command = [sys.executable, "-m", "activity_center", "rejected"]
+    texts = [
+        run("list", "--data-dir", str(tmp_path)).stdout,
+        run("show", only, "--data-dir", str(tmp_path)).stdout,
+    ]
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*command, "list", "--data-dir", str(tmp_path)],
+        stdout=slave,
+        env={**os.environ, "COLUMNS": "80", "TERM": "xterm-256color"},
+    )
+    os.close(slave)
+    data = b""
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
+        while part := os.read(master, 65536):
+            data += part
+    os.close(master)
+    assert process.wait(30) == 0
+    texts.append(data.decode())
+    for text in texts:
+        assert "\\x1b[2J" in "".join(text.split())
+        for forbidden in ("\x1b[2J", "\x9b", "\u202e"):
+            assert forbidden not in text
+    assert texts[0].count("\n") == 1
 
 
 def test_discard(data_dir: Path) -> None:

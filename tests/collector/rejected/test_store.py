@@ -130,11 +130,22 @@ def test_a_reserve_is_left_for_what_was_accepted(tmp_path: Path) -> None:
     """A full store still takes what OpenSearch refuses later, up to a tenth more."""
     store = RejectedStore(tmp_path, quota_bytes=20_000)
     store.add([reject(n, sender=f"s{n}", raw=bytes(9400)) for n in range(2)])
+    record = reject(3)._replace(record=b'"%s"' % (b"a" * 1000))
     with pytest.raises(SpoolFull):
-        store.add([reject(3, raw=bytes(1000))])
-    store.add([reject(3, raw=bytes(1000))], reserve=True)
+        store.add([record])
+    store.add([record], reserve=True)
     with pytest.raises(SpoolFull):
         store.add([reject(4, raw=bytes(2000))], reserve=True)
+
+
+def test_a_raw_file_counts_for_a_block(tmp_path: Path) -> None:
+    """However short the bytes, their file takes an inode and a block of the disk."""
+    store = RejectedStore(tmp_path, quota_bytes=100_000)
+    store.add([reject(n, raw=b"{") for n in range(10)])
+    assert store.used_bytes > 10 * 4096
+    with pytest.raises(SpoolFull):
+        store.add([reject(n, raw=b"{") for n in range(10, 20)])
+    assert len(list((tmp_path / "raw").iterdir())) == 10
 
 
 def test_a_write_that_fails_deletes_no_bytes(tmp_path: Path) -> None:

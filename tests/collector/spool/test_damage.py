@@ -193,8 +193,8 @@ def test_a_full_store_does_not_hold_up_what_is_whole(tmp_path: Path) -> None:
     """A report that finds no room waits, beside the records, until there is room."""
     segment, content = _write(tmp_path / "spool")
     segment.write_bytes(content[:200] + b"?" + content[201:])
-    store = RejectedStore(tmp_path / "rejected", quota_bytes=1000)
-    (old,) = store.add([reject(1, raw=bytes(800))], reserve=True)
+    store = RejectedStore(tmp_path / "rejected", quota_bytes=5000)
+    (old,) = store.add([reject(1, raw=bytes(4800))], reserve=True)
     spool = Spool.open(tmp_path / "spool", quota_bytes=QUOTA, rejected=store)
     assert len(take_all(spool)) == 5
     assert spool.corrupt == 1

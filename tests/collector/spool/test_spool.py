@@ -148,6 +148,20 @@ def test_the_quota_takes_nothing_partially(tmp_path: Path) -> None:
     spool.close()
 
 
+def test_an_empty_spool_takes_what_is_larger_than_the_quota(tmp_path: Path) -> None:
+    """A batch beyond the whole quota could else never be sent; the next one waits for it."""
+    spool = Spool.open(tmp_path, quota_bytes=1000)
+    large = [entry(n) for n in range(20)]
+    asyncio.run(spool.append(large))
+    assert spool.bytes > spool.quota_bytes
+    with pytest.raises(SpoolFull):
+        spool.append_now([entry(99)])
+    assert entries_of(take_all(spool)) == large
+    spool.append_now([entry(99)])
+    assert entries_of(take_all(spool)) == [entry(99)]
+    spool.close()
+
+
 def test_a_senders_share_does_not_touch_the_others(tmp_path: Path) -> None:
     """One sender cannot fill the spool; its share counts again after a restart."""
     shares = {"loud": 1500}
