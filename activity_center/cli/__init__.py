@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 VERBS: Final[dict[str, str]] = {
     "catalogue": "List and explain the actions that the catalogue knows.",
     "collect": "Run the collector.",
-    "demo": "Bring everything up and play a day of an organization's life.",
+    "demo": "Bring everything up and play a month of three organizations.",
     "doctor": "Check the cluster and say what to do.",
     "generate": "Write templates, schema and reference tables from the vocabulary.",
     "ingest": "Read activities from a file or standard input.",
