@@ -76,6 +76,7 @@ class Worker:
     def __init__(self, config: Config, stages: Stages, index: int, workers: int) -> None:
         self.config = config
         self.index = index
+        self._reload_asked = False
         section = config.collector
         root = Path(section.data_dir)
         self.credentials = Credentials(config.senders)
@@ -134,8 +135,15 @@ class Worker:
             return "the spool's disk is full"
         return "" if self.spool.ready else "the spool is at its quota"
 
+    def _ask_reload(self) -> None:
+        """Reload once for all signals that have come: a queue of them would hold up the rest."""
+        if not self._reload_asked:
+            self._reload_asked = True
+            asyncio.get_running_loop().call_soon(self.reload)
+
     def reload(self) -> None:
         """Read the configuration again; a bad file changes nothing."""
+        self._reload_asked = False
         try:
             config, stages = check_config(self.config.path)
             credentials = Credentials(config.senders)
@@ -156,7 +164,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        loop.add_signal_handler(signal.SIGHUP, self._ask_reload)
         release_reload()
         orphaned = asyncio.create_task(parent_gone())
         orphaned.add_done_callback(lambda _: stop.set())

@@ -168,21 +168,22 @@ def test_one_data_folder_one_collector_one_address(tmp_path: Path) -> None:
 def test_reload(tmp_path: Path) -> None:
     """SIGHUP: a new token works and the old one does not; a broken file changes nothing and
     is logged without its secrets; the process and its connections stay."""
-    collector = Collector(tmp_path, NOWHERE)
+    other = {"name": "other", "token_sha256": sha256("former-token")}
+    collector = Collector(tmp_path, NOWHERE, senders=[other])
     with collector:
         collector.start()
         pid = collector.pid
         with ForwardClient(collector.forward) as client:
             client.send("activity.native", [(1, {"event": {"action": "a.b"}})])
-            collector.document["senders"][0]["token_sha256"] = sha256("new-token")
+            collector.document["senders"][1]["token_sha256"] = sha256("new-token")
             collector.reload()
             until(lambda: collector.logged("configuration reloaded"))
-            assert (post(collector, "new-token"), post(collector)) == (200, 401)
+            assert (post(collector, "new-token"), post(collector, "former-token")) == (200, 401)
             good = collector.config.read_text()
             collector.config.write_text(good + "\nsenders: [{name: x, token: geheim}]\n")
             collector.signal(1)
             until(lambda: collector.logged("configuration not reloaded; the former one stays"))
-            assert (post(collector, "new-token"), post(collector)) == (200, 401)
+            assert (post(collector, "new-token"), post(collector, "former-token")) == (200, 401)
             collector.config.write_text("a: &a [*a]")
             collector.signal(1)
             until(lambda: "an anchor contains itself" in collector.log.read_text())
@@ -193,7 +194,7 @@ def test_reload(tmp_path: Path) -> None:
                     len(collector.logged("configuration not reloaded; the former one stays")) == 3
                 )
             )
-            assert (post(collector, "new-token"), post(collector)) == (200, 401)
+            assert (post(collector, "new-token"), post(collector, "former-token")) == (200, 401)
             client.send("activity.native", [(1, {"event": {"action": "a.b"}})])
         assert collector.pid == pid and collector.alive
     log = collector.log.read_text()
