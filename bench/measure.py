@@ -170,7 +170,7 @@ def running(folder: Path, say: Callable[[str], None], *, fast: bool = False) -> 
         client = connect(info.cluster)
         install(client, desired_state())
         say("starting the collector")
-        collector = Collector(folder, info.cluster, {}, ())
+        collector = Collector(folder, info.cluster, {}, ("bench",))
         try:
             collector.start()
             yield Bench(info, client, collector)
