@@ -14,7 +14,7 @@ class _Nowhere:
     """Benches call ``process``, which makes nothing durable."""
 
     async def append(self, entries: list[Entry], rejects: list[Reject]) -> None:
-        raise NotImplementedError
+        raise AssertionError("preparing documents makes nothing durable")
 
 
 def pipeline() -> Pipeline:
