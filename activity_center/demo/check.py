@@ -101,11 +101,23 @@ class Expected:
         return found, extra
 
     def wait(self, client: OpenSearch, timeout: float) -> tuple[int, int]:
-        """Look until all are found or ``timeout`` seconds have passed."""
+        """Look until all are found or ``timeout`` seconds have passed.
+
+        A shard that has only just been made, or recovers, is waited for like an event.
+
+        Raises:
+            IncompleteAnswer: a shard was still silent when the time was over.
+        """
         end = time.monotonic() + timeout
         while True:
-            client.indices.refresh(index=",".join(LENS_PATTERNS))
-            found, extra = self.look(client)
-            if found == len(self) or time.monotonic() > end:
-                return found, extra
+            late = time.monotonic() > end
+            try:
+                client.indices.refresh(index=",".join(LENS_PATTERNS))
+                found, extra = self.look(client)
+            except IncompleteAnswer:
+                if late:
+                    raise
+            else:
+                if late or found == len(self):
+                    return found, extra
             time.sleep(_POLL)
