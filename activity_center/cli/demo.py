@@ -164,7 +164,7 @@ def _run(
         with _bar(err, len(events)) as advance:
             player.play(events, advance)
             expected = _expected(events, player.played.answered)
-            found, extra = expected.wait(client, _FIND_SECONDS)
+            found, extra = expected.wait(client, _FIND_SECONDS, collector.delivered)
         seconds = round(time.monotonic() - began, 1)
         missing = len(expected) - found
         summary = Summary(len(expected), found, missing, extra, collector.rejected(), seconds)

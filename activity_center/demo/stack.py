@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ _READY_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 45.0
 _KEPT: Final = frozenset({"accepted", "ignored"})
 _REFUSED: Final = frozenset({"rejected", "conflict"})
+_CONFIRMED: Final = frozenset({"created", "existed"})
 
 
 @dataclass(slots=True)
@@ -112,15 +113,29 @@ class Collector:
 
     def rejected(self) -> int:
         """Return how many records were rejected since the start, at the door or on delivery."""
-        total = 0
+        return sum(
+            count
+            for name, outcome, count in self._outcomes()
+            if (name == "records" and outcome not in _KEPT)
+            or (name == "deliver_documents" and outcome in _REFUSED)
+        )
+
+    def delivered(self) -> int:
+        """Return how many documents OpenSearch has confirmed since the start: made, or there."""
+        return sum(
+            count
+            for name, outcome, count in self._outcomes()
+            if name == "deliver_documents" and outcome in _CONFIRMED
+        )
+
+    def _outcomes(self) -> Iterator[tuple[str, str, int]]:
+        """Yield (metric without prefix and ``_total``, outcome, count) of each such sample."""
         for line in self._get("/metrics").splitlines():
             name, _, rest = line.partition("{")
             outcome = rest.partition('outcome="')[2].partition('"')[0]
-            if (name == "activity_center_records_total" and outcome not in _KEPT) or (
-                name == "activity_center_deliver_documents_total" and outcome in _REFUSED
-            ):
-                total += int(float(line.rsplit(" ", 1)[1]))
-        return total
+            if outcome and name.startswith("activity_center_") and name.endswith("_total"):
+                count = int(float(line.rsplit(" ", 1)[1]))
+                yield name.removeprefix("activity_center_").removesuffix("_total"), outcome, count
 
     def _get(self, path: str) -> str:
         """Return the body of a 200, else ``""``."""

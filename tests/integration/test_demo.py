@@ -23,27 +23,48 @@ from tests.conftest import Node
 from tests.integration.process import free_port
 
 DEMO = [sys.executable, "-m", "activity_center", "demo"]
+DEMO_EVENTS = [{"term": {"activity.sender": "fluentd"}}]
+"""The month's events over Forward: they have ids of their own."""
 
 
 def environment(state: Path | str, **more: str) -> dict[str, str]:
     return {**os.environ, "ACTIVITY_CENTER_STATE": str(state), **more}
 
 
+def check(opensearch: Node, state: Path) -> tuple[int, dict[str, float], str]:
+    """Run the demo's check; return exit code, summary and what went to stderr."""
+    done = subprocess.run(
+        [*DEMO, "--check", "--json", "--yes", "--days", "5"],
+        capture_output=True,
+        text=True,
+        env=environment(state, OPENSEARCH_URL=opensearch.url),
+        check=False,
+    )
+    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+
+
 def test_every_event_of_the_month_is_found_exactly_once(opensearch: Node, tmp_path: Path) -> None:
-    """Played over Forward and HTTP; a second run finds the same and adds nothing."""
+    """Played over Forward and HTTP; a second run finds the same and adds nothing; and a
+    second document of one event is found, named, and ends with exit code 1."""
     for _ in range(2):
-        done = subprocess.run(
-            [*DEMO, "--check", "--json", "--yes", "--days", "5"],
-            capture_output=True,
-            text=True,
-            env=environment(tmp_path, OPENSEARCH_URL=opensearch.url),
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        summary = json.loads(done.stdout)
+        code, summary, errors = check(opensearch, tmp_path)
+        assert code == 0, errors
         assert list(summary) == ["sent", "found", "missing", "duplicates", "rejected", "seconds"]
         assert summary["sent"] == summary["found"] > 300
         assert summary["missing"] == summary["duplicates"] == summary["rejected"] == 0
+    body = {"size": 1, "query": {"bool": {"filter": DEMO_EVENTS}}, "sort": [{"@timestamp": "desc"}]}
+    [hit] = opensearch.client.search(index="activity-audit-*", body=body)["hits"]["hits"]
+    planted = opensearch.client.index(
+        index=hit["_index"].removeprefix(".ds-")[:-7],
+        id="planted-twice",
+        body=hit["_source"],
+        params={"op_type": "create"},
+    )
+    try:
+        code, summary, errors = check(opensearch, tmp_path)
+        assert (code, summary["duplicates"], summary["missing"]) == (1, 1, 0), errors
+    finally:
+        opensearch.client.delete(index=planted["_index"], id="planted-twice")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
