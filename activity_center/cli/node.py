@@ -45,7 +45,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print one J
 def command() -> None:
     """Start and stop the embedded OpenSearch.
 
-    It listens on this machine only. The first start downloads it (134 MB) and checks
+    It listens on this machine only. The first start downloads it (138 MB) and checks
     every file against the SHA-256 recorded in this package.
 
     \b
