@@ -11,19 +11,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
 
+from collector.gathering import Gathering
 from collector.mapping import Activities, Router, Source
-from collector.normalize import Context, Normalizer, Refused
-from collector.normalize.identity import Ordinals
+from collector.normalize import Normalizer, Refused
 from collector.normalize.place import MAX_DEPTH
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.records import REASONS, Batch, Entry, Receipt, Reject, Sender
 from collector.redact import Redactor
 from collector.rejections import rejected_entry
+from collector.work import Part, Work
 from collector.writing import Draft, Writer
 
 SLICE: Final = 500
@@ -63,6 +64,7 @@ class Pipeline:
         self.stages = stages
         self._spool = spool
         self._writer = Writer()
+        self._small = Gathering(self._group, spool.append, self._count, GROUP)
         self.counts: Counter[tuple[str, str, str]] = Counter()
 
     async def accept(self, batch: Batch) -> Receipt:
@@ -72,22 +74,46 @@ class Pipeline:
             SpoolFull: nothing was taken; the sender must wait.
             SpoolFailed: the disk failed; nothing may be acknowledged.
         """
-        work = _Work(batch)
-        records, total = batch.records, len(batch.records)
+        work = Work(batch)
+        if len(batch.records) < GROUP:
+            await self._small.join(work)
+        else:
+            await self._in_slices(work)
+            if work.entries or work.rejects:
+                await self._spool.append(work.entries, work.rejects)
+            self._count(work)
+        return work.receipt
+
+    def accept_soon(self, batch: Batch, done: Callable[[Exception | None], None]) -> bool:
+        """:meth:`accept` for a small batch, without a task and a future of its own.
+
+        Args:
+            done: called later, with ``None`` when all of it is durable, else with what
+                :meth:`accept` raises.
+
+        Returns:
+            Whether it was taken: large batches are not.
+        """
+        if len(batch.records) >= GROUP:
+            return False
+        self._small.add(Work(batch), done)
+        return True
+
+    async def _in_slices(self, work: Work) -> None:
+        """Process a batch that fills groups of its own; let go of its records.
+
+        They are the larger part of what a chunk takes while it becomes durable.
+        """
+        records, total = work.batch.records, len(work.batch.records)
         for start in range(0, total, SLICE):
             if start:
                 await asyncio.sleep(0)  # a huge chunk must not hold up the other senders
-            self._process(work, start, start + SLICE)
-            # The records are the larger part of what a chunk takes while it becomes durable.
+            self._process(work, start, min(start + SLICE, total))
             records[start : start + SLICE] = [None] * min(SLICE, total - start)
-        if work.entries or work.rejects:
-            await self._spool.append(work.entries, work.rejects)
-        self._count(work)
-        return work.receipt
 
     def process(self, batch: Batch) -> tuple[Receipt, list[Entry], list[Reject]]:
         """Turn a batch into entries and rejects; touches nothing but its arguments."""
-        work = _Work(batch)
+        work = Work(batch)
         self._process(work, 0, len(batch.records))
         return work.receipt, work.entries, work.rejects
 
@@ -111,24 +137,58 @@ class Pipeline:
         for one in rejects:
             self.counts[(sender.name, "", one.reason)] += 1
 
-    def _process(self, work: _Work, start: int, stop: int) -> None:
-        """The records ``start`` up to ``stop`` of a batch, some at a time."""
-        stop = min(stop, len(work.batch.records))
+    def _process(self, work: Work, start: int, stop: int) -> None:
+        """The records ``start`` up to ``stop`` of a batch, a group at a time."""
         for first in range(start, stop, GROUP):
-            self._group(work, first, min(first + GROUP, stop))
+            self._group([(work, first, min(first + GROUP, stop))])
 
-    def _group(self, work: _Work, start: int, stop: int) -> None:
+    def _group(self, parts: Sequence[Part]) -> None:
         """Write all records of a group as JSON, scan that once, and make the entries."""
-        batch, receipt, transport = work.batch, work.receipt, None
-        times = batch.times
-        drafted: list[tuple[int, Source, list[Draft]]] = []
+        drafted: list[tuple[Work, int, Source, list[Draft]]] = []
         bodies: list[bytes] = []
+        for work, start, stop in parts:
+            self._write(work, start, stop, drafted, bodies)
+        flagged = self.stages.redactor.flagged(bodies)
+        scanned = 0
+        for work, index, source, drafts in drafted:
+            receipt, record = work.receipt, work.batch.records[index]
+            first, scanned = scanned, scanned + len(drafts)
+            try:
+                if flagged and not flagged.isdisjoint(range(first, scanned)):
+                    made = self._looked_at(drafts, source, index, work)
+                else:
+                    made = self._entries(drafts, source, index, work, record)
+            except Exception as wrong:  # whatever a record does, it does to itself alone
+                self._reject(wrong, record, index, work)
+                continue
+            if isinstance(made, str):
+                receipt.ignored[index] = made
+                continue
+            receipt.ids[index] = [made[0].id] if len(made) == 1 else [one.id for one in made]
+            work.entries += made
+        for work, _, _ in parts:
+            # Each rejected record has an entry too, for the stream of rejected ones.
+            work.receipt.accepted = len(work.entries) - len(work.rejects)
+
+    def _write(
+        self,
+        work: Work,
+        start: int,
+        stop: int,
+        drafted: list[tuple[Work, int, Source, list[Draft]]],
+        bodies: list[bytes],
+    ) -> None:
+        """Write records as JSON; what came of them goes to ``drafted`` and ``bodies``."""
+        batch, receipt = work.batch, work.receipt
+        records, times = batch.records, batch.times
+        source: Source | None = None
+        transport: int | None = None
         for index in range(start, stop):
-            record = batch.records[index]
+            record = records[index]
             receipt.ids.append([])
             receipt.sources.append("")
             try:
-                source = self._source(batch, record)
+                source = self._source(batch, record, source)
                 receipt.sources[index] = source.name
                 if times is not None:
                     transport = times[index]
@@ -139,32 +199,26 @@ class Pipeline:
             if isinstance(drafts, str):
                 receipt.ignored[index] = drafts
                 continue
-            drafted.append((index, source, drafts))
-            for draft in drafts:
-                bodies.append(draft[1])
-        flagged = self.stages.redactor.flagged(bodies)
-        scanned = 0
-        for index, source, drafts in drafted:
-            first, scanned = scanned, scanned + len(drafts)
-            try:
-                if flagged and not flagged.isdisjoint(range(first, scanned)):
-                    made = self._looked_at(drafts, source, index, work)
-                else:
-                    made = self._entries(drafts, source, index, work, batch.records[index])
-            except Exception as wrong:  # whatever a record does, it does to itself alone
-                self._reject(wrong, batch.records[index], index, work)
-                continue
-            if isinstance(made, str):
-                receipt.ignored[index] = made
-                continue
-            receipt.ids[index] = [entry.id for entry in made]
-            work.entries += made
-            receipt.accepted += len(made)
+            drafted.append((work, index, source, drafts))
+            if len(drafts) == 1:
+                bodies.append(drafts[0][1])
+            else:
+                bodies += [draft[1] for draft in drafts]
 
-    def _source(self, batch: Batch, record: Any) -> Source:
+    def _source(self, batch: Batch, record: Any, before: Source | None) -> Source:
+        """The source of a record.
+
+        Args:
+            before: one of this batch that its sender may use.
+
+        Raises:
+            Refused: it is no object, no source takes it, or the sender may not send for that.
+        """
         if type(record) is not dict:
             raise Refused("not_an_object", f"the record is {type(record).__name__}, not an object")
         source = self.stages.router.route(batch.source, batch.tag, record)
+        if source is before and source is not None:
+            return source
         if source is None:
             raise Refused("no_source", self._why_no_source(batch))
         allowed = batch.sender.sources
@@ -182,7 +236,7 @@ class Pipeline:
         return f"no source recognizes this record{tag}; name one (known: {known})"
 
     def _drafts(
-        self, source: Source, record: dict[str, Any], work: _Work, transport: int | None
+        self, source: Source, record: dict[str, Any], work: Work, transport: int | None
     ) -> list[Draft] | str:
         """One record to its activities, or the mapping's reason for ignoring it.
 
@@ -192,19 +246,21 @@ class Pipeline:
         mapped = source.map(record, work.batch.tag, transport)
         if isinstance(mapped, str):
             return mapped
-        normalizer, pseudonyms = self.stages.normalizer, self.stages.pseudonyms
+        complete, draft = self.stages.normalizer.complete, self._writer.draft
+        pseudonyms, context = self.stages.pseudonyms, work.context
         drafts = []
         for activity in mapped:
             if pseudonyms:
                 pseudonyms.apply(activity)
-            completed = normalizer.complete(activity, work.context, transport)
-            drafts.append(self._writer.draft(activity, *completed))
+            stream, ms, receiver = complete(activity, context, transport)
+            drafts.append(draft(activity, stream, ms, receiver))
         if type(mapped) is Activities and mapped.ignored:
-            work.inside[source.name] += len(mapped.ignored)
+            inside = work.inside
+            inside[source.name] = inside.get(source.name, 0) + len(mapped.ignored)
         return drafts
 
     def _looked_at(
-        self, drafts: list[Draft], source: Source, index: int, work: _Work
+        self, drafts: list[Draft], source: Source, index: int, work: Work
     ) -> list[Entry] | str:
         """Entries of a record that holds a secret, or a ``null``, or something like it.
 
@@ -244,7 +300,7 @@ class Pipeline:
         drafts: list[Draft],
         source: Source,
         index: int,
-        work: _Work,
+        work: Work,
         record: dict[str, Any],
         *,
         keyed: bool = False,
@@ -260,16 +316,18 @@ class Pipeline:
         """
         times, context = work.batch.times, work.context
         transport = times[index] if times is not None else None
-        received, sender, entry = context.received.text, context.sender.name, self._writer.entry
+        ingested, sender, entry = work.ingested, context.sender.name, self._writer.entry
         pseudonyms = self.stages.pseudonyms
         key = pseudonyms.key if keyed or pseudonyms else b""
         origin = (source.name, record, transport, key)
+        if len(drafts) == 1:
+            return [entry(drafts[0], origin, 0, work.ordinals, ingested, sender)]
         return [
-            entry(draft, origin, output, work.ordinals, received, sender)
+            entry(draft, origin, output, work.ordinals, ingested, sender)
             for output, draft in enumerate(drafts)
         ]
 
-    def _reject(self, wrong: Exception, record: Any, index: int, work: _Work) -> None:
+    def _reject(self, wrong: Exception, record: Any, index: int, work: Work) -> None:
         """Note a record as rejected: without its secrets, and without what its source drops."""
         batch, receipt, text = work.batch, work.receipt, self.stages.redactor.text
         refused = _refused(wrong, batch, receipt.sources[index])
@@ -306,43 +364,18 @@ class Pipeline:
             _log.error("a rejected record cannot be written", source=name, exc_info=wrong)
             return b'"[this record cannot be written]"'
 
-    def _count(self, work: _Work) -> None:
+    def _count(self, work: Work) -> None:
         receipt, sender, counts = work.receipt, work.batch.sender.name, self.counts
         other = dict.fromkeys(receipt.ignored, "ignored")
         other |= {index: reject.reason for index, reject in receipt.rejected.items()}
         for source, number in work.inside.items():
             counts[(sender, source, "ignored")] += number
-        if not other:
-            for source, number in Counter(receipt.sources).items():
-                counts[(sender, source, "accepted")] += number
+        sources = receipt.sources
+        if not other and sources and sources.count(sources[0]) == len(sources):
+            counts[(sender, sources[0], "accepted")] += len(sources)
             return
-        for index, source in enumerate(receipt.sources):
+        for index, source in enumerate(sources):
             counts[(sender, source, other.get(index, "accepted"))] += 1
-
-
-class _Work:
-    """A batch on its way through the stages, and what came of it so far."""
-
-    __slots__ = (
-        "batch",
-        "context",
-        "entries",
-        "inside",
-        "ordinals",
-        "receipt",
-        "received",
-        "rejects",
-    )
-
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
-        self.received = batch.received or time.time_ns()
-        self.context = Context.of(batch.sender, self.received)
-        self.ordinals = Ordinals()
-        self.receipt = Receipt()
-        self.inside: Counter[str] = Counter()  # parts of records that a mapping ignores
-        self.entries: list[Entry] = []
-        self.rejects: list[Reject] = []
 
 
 def _refused(wrong: Exception, batch: Batch, source: str) -> Refused:

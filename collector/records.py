@@ -156,6 +156,13 @@ Raises:
     SpoolFailed: stop acknowledging.
 """
 
+AcceptSoon = Callable[[Batch, Callable[[Exception | None], None]], bool]
+"""What a receiver may call for a small batch instead: costs no task and no future.
+
+Returns whether the batch was taken. If so, the function given is called later: with ``None``
+when all is durable, else with what :data:`Accept` raises.
+"""
+
 RejectBytes = Callable[[Sender, Sequence[tuple[bytes, str]]], Awaitable[None]]
 """What a receiver calls for bytes that do not decode: (sender, pairs of bytes and detail).
 

@@ -105,7 +105,15 @@ class Worker:
         budget = Budget(DEFAULT_CONNECTION_LIMITS.in_flight_memory)
         rest = _Rest(budget=budget, reuse_port=workers > 1)
         self.forward = [
-            ForwardServer(one, self.credentials, accept, reject_bytes, **rest) for one in forward
+            ForwardServer(
+                one,
+                self.credentials,
+                accept,
+                reject_bytes,
+                accept_soon=self.pipeline.accept_soon,
+                **rest,
+            )
+            for one in forward
         ]
         self.http = [
             HttpServer(one, self.credentials, accept, reject_bytes, **rest) for one in section.http

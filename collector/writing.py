@@ -37,8 +37,14 @@ _new: Final = tuple.__new__
 _ECS: Final = f'{{"ecs":{{"version":"{ECS_VERSION}"}},'.encode()
 _ACTIVITY: Final = b'"activity":{'
 _TIMESTAMP: Final = b'{"@timestamp":"'
+_START: Final = len(_TIMESTAMP) + len("2026-11-25T02:34:56.123456Z") + len('",')
+"""Where ``"activity"`` stands in canonical bytes: ``@timestamp`` always has this form."""
+_CUT: Final = _START + len(_ACTIVITY)
 _HASH: Final = b'"hash":"'
-_BEFORE_ID: Final = b'","id":"'
+_AFTER_HASH: Final = b'",'
+_ID: Final = b'"id":"'
+_dumps: Final = orjson.dumps
+_sha256: Final = hashlib.sha256
 
 Draft = tuple[dict[str, Any], bytes, str, int, bytes, str | None, bool]
 """An activity on its way: itself, its canonical bytes with a mark where the hash goes, its
@@ -51,11 +57,21 @@ activity without id; the transport's time in Unix ns; and a key, where that iden
 let the content be guessed (else ``b""``)."""
 
 
+def ingested(received: str) -> bytes:
+    """Return what follows the hash in a document: the end of its text, and when it came.
+
+    Args:
+        received: time of receipt as it is stored.
+    """
+    return f'","ingested":"{received}",'.encode()
+
+
 class Writer:
     """Writes activities; holds what is compiled once."""
 
     def __init__(self) -> None:
         self._validator = Validator()
+        self._is_valid = self._validator.is_valid
         self._placer = Placer()
         # Stands where the hash goes; unguessable, so that no value can hold it.
         self._mark = _DEL.decode() + secrets.token_hex(16)
@@ -74,11 +90,15 @@ class Writer:
         elif len(given) > MAX_ID:
             _shorten_id(activity, event, given)
         try:
-            valid = self._validator.is_valid(activity)
-            return activity, self._json(activity), stream, ms, receiver, given, valid
+            valid = self._is_valid(activity)
+            event["hash"] = self._mark
+            body = _dumps(activity, None, _SORTED)
+            del event["hash"]
         except (TypeError, ValueError):  # neither says where nor, for some values, anything
+            event.pop("hash", None)
             self._closely(activity, whole=True)
             return activity, self._json(activity), stream, ms, receiver, given, True
+        return activity, body, stream, ms, receiver, given, valid
 
     def entry(
         self,
@@ -86,7 +106,7 @@ class Writer:
         origin: Origin,
         output: int,
         ordinals: Ordinals,
-        received: str,
+        ingested: bytes,
         sender: str,
     ) -> Entry:
         """Finish a draft.
@@ -95,7 +115,7 @@ class Writer:
             origin: what the draft was made from.
             output: index among the activities of the record.
             ordinals: counts equal records of the chunk.
-            received: time of receipt as it is stored.
+            ingested: what :func:`ingested` gives for the time of receipt.
             sender: for its quota.
 
         Raises:
@@ -128,19 +148,18 @@ class Writer:
         at = body.find(_DEL)
         if not body.startswith(mark, at):
             at = body.index(mark)
-        head, tail = body[:at], body[at + len(mark) :]
+        front, tail = body[: at - len(_HASH)], body[at + len(mark) + len(_AFTER_HASH) :]
         if given is None:
-            tail = _BEFORE_ID + _id.encode() + tail[len(_BEFORE_ID) + len(_NO_ID) :]
-        start = len(_TIMESTAMP) + len(received) + 2  # of "activity", after the time's quote
-        front = head[: -len(_HASH)]
+            tail = _ID + _id.encode() + tail[len(_ID) + len(_NO_ID) :]
         if timeless:
-            front = b"{" + front[start:]
+            digest = _sha256(b"{" + front[_START:] + tail).hexdigest()
             # An id that was seen before may be in any generation, whatever our clock says.
             ms = 0 if given is not None or "claimed_timestamp" in ours else ms
-        digest = hashlib.sha256(front + tail[2:]).hexdigest()
-        cut = start + len(_ACTIVITY)
-        ingested = f'{digest}","ingested":"{received}'.encode()
-        stored = b"".join((_ECS, head[1:cut], receiver, head[cut:], ingested, tail))
+        else:
+            digest = _sha256(front + tail).hexdigest()
+        stored = b"".join(
+            (_ECS, front[1:_CUT], receiver, front[_CUT:], _HASH, digest.encode(), ingested, tail)
+        )
         if len(stored) > MAX_EVENT_BYTES:
             size = f"the activity has {len(stored)} bytes, more than {MAX_EVENT_BYTES}"
             raise Refused("too_large", size)

@@ -27,10 +27,14 @@ from collector.decode.entries import (
 )
 from collector.decode.frames import array_header, cut, string_header
 from collector.decode.inflate import inflate
-from collector.decode.result import Decoded, Limits, Unreadable
+from collector.decode.plain import unix_ns
+from collector.decode.result import RECORD_BYTES, Decoded, Limits, Unreadable
 
 _CHUNK_ID_BYTES: Final = 1024
 _NIL: Final = b"\xc0"
+_FOUR: Final = b"\x94"
+"""An array of four elements: only the message of one event can have so many."""
+_TIMES: Final = frozenset({msgspec.msgpack.Ext, int, float})
 
 
 @dataclass(slots=True)
@@ -129,6 +133,10 @@ def decode_message(message: bytes, limits: Limits) -> ForwardMessage | None:
     """
     if message == _NIL:
         return None
+    if message[:1] == _FOUR and len(message) <= limits.event_bytes:
+        event = _event(message)
+        if event is not None:
+            return event
     header = array_header(message, 0)
     if header is None or not 2 <= header[0] <= 4:
         raise ProtocolError("not a Forward message: an array of 2 to 4 elements is due")
@@ -207,6 +215,23 @@ def _forward(
     end = at + ends[0]
     option = _option(message[end:])
     return _finish(tag, message[start:end], number, option, limits)
+
+
+def _event(message: bytes) -> ForwardMessage | None:
+    """A message of one event with an option, if nothing about it is odd."""
+    scale = Scale(message)
+    try:
+        tag, time, record, option = _fast_message(4).decode(message)
+    except DECODING_ERRORS:
+        return None
+    if time.__class__ not in _TIMES:
+        return None
+    known, chunk = _fast_chunk(option)
+    if not known:
+        return None
+    size = len(message)
+    decoded = Decoded([record], [unix_ns(time)], [], size, max(scale.weight(), RECORD_BYTES))
+    return ForwardMessage(tag, decoded, chunk)
 
 
 def _message(tag: str, message: bytes, at: int, count: int, limits: Limits) -> ForwardMessage:

@@ -190,21 +190,35 @@ def _taken(
     tidy: list[str],
     rest: str,
 ) -> None:
-    tree = take.tree_of(vocabulary, [name for name, _ in model.fields])
-    stamps = tuple(
-        (*name.split(".", 1), value, name == "event.module") for name, value in model.defaults
+    tree = code.constant(take.tree_of(vocabulary, [name for name, _ in model.fields]))
+    code.namespace.update(
+        split=take.split, take=take.take, stamp=take.stamp, metadata_of=take.metadata_of
     )
-    code.namespace.update(take=take.take, stamp=take.stamp, metadata_of=take.metadata_of)
-    out = emit.assemble(code, _placed(base)) if base else code.name("g")
-    if not base:
-        code.add(f"{out} = {{}}")
-    _lines(code, tidy)
     left = code.name("r")
-    code.add(f"{left} = take({code.constant(tree)}, {rest}, {out})")
+    if base:
+        out = emit.assemble(code, _placed(base))
+        _lines(code, tidy)
+        code.add(f"{left} = take({tree}, {rest}, {out})")
+    else:
+        out = code.name("g")
+        _lines(code, tidy)
+        code.add(f"{out}, {left} = split({tree}, {rest})")
     _extra(code, base, left)
-    code.add(f"stamp({out}, {code.constant(stamps)})")
-    code.add(f"metadata_of({left}, {out})")
+    for group, before, after in _stamps(model):
+        names = ", ".join(code.constant(one) for one in (group, before, after))
+        code.add(f"stamp({out}, {names})")
+    code.add(f"if {left}: metadata_of({left}, {out})")
     code.add(f"return [{out}]")
+
+
+def _stamps(model: Model) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """What the mapping says of itself: (group, what stands back, what comes before a record's)."""
+    groups: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+    for name, value in model.defaults:
+        group, key = name.split(".", 1)
+        both = groups.setdefault(group, ({}, {}))
+        both[name == "event.module"][key] = value
+    return [(group, before, after) for group, (before, after) in groups.items()]
 
 
 def _several(

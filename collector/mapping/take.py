@@ -19,7 +19,10 @@ MAX_PARTS: Final = 16
 """A key with more dots than this is no field and stays as it is."""
 _LEAVES: Final = object()
 """Key of a group of fields: the names in it that are fields themselves."""
+_GROUPS: Final = object()
+"""Key of a group of fields: group in it -> whether all of some names are fields there."""
 _FREE: Final = frozenset({"flat_object", "object_disabled"})
+_NOTHING: Final[dict[str, Any]] = {}
 Tree = dict[Any, Any]
 
 
@@ -45,21 +48,22 @@ def tree_of(fields: Mapping[str, Field], never: Iterable[str]) -> Tree:
     return tree
 
 
-def _note_leaves(node: dict[Any, Any]) -> None:
-    groups = [child for child in node.values() if isinstance(child, dict)]
-    leaves = frozenset(key for key, child in node.items() if not isinstance(child, dict))
-    node[_LEAVES] = leaves
-    for group in groups:
-        _note_leaves(group)
+def _note_leaves(node: Tree) -> None:
+    groups = {key: child for key, child in node.items() if isinstance(child, dict)}
+    for child in groups.values():
+        _note_leaves(child)
+    node[_LEAVES] = frozenset(node.keys() - groups.keys())
+    node[_GROUPS] = {key: child[_LEAVES].issuperset for key, child in groups.items()}
 
 
 def take(tree: Tree, record: dict[Any, Any], out: dict[str, Any]) -> dict[Any, Any]:
     """Move fields of ``record`` to ``out``; return the rest in a new dict.
 
-    ``record`` is not changed. ``null`` says nothing and is left out.
+    ``record`` is not changed. ``null`` says nothing and is left out. A group that holds
+    fields alone is handed on as it is, not copied.
     """
     if not out:
-        taken, rest = _split(tree, record)
+        taken, rest = split(tree, record)
         out.update(taken)
         return rest
     rest = {}
@@ -68,9 +72,10 @@ def take(tree: Tree, record: dict[Any, Any], out: dict[str, Any]) -> dict[Any, A
         node = tree.get(key)
         if type(node) is dict and type(value) is dict:
             if key in out:
-                left = take(node, value, out[key])
+                group = out[key] = out[key].copy()  # it may be the record's
+                left = take(node, value, group)
             else:
-                inner, left = _split(node, value)
+                inner, left = split(node, value)
                 if inner:
                     out[key] = inner
             if left:
@@ -86,34 +91,37 @@ def take(tree: Tree, record: dict[Any, Any], out: dict[str, Any]) -> dict[Any, A
     return rest
 
 
-def _split(tree: Tree, group: dict[Any, Any]) -> tuple[dict[str, Any], dict[Any, Any]]:
+def split(tree: Tree, group: dict[Any, Any]) -> tuple[dict[str, Any], dict[Any, Any]]:
     """Return the fields in ``group`` and the rest of it, both in new dicts."""
-    taken: dict[str, Any] = {}
+    taken = group.copy()
     rest: dict[Any, Any] = {}
     dotted = False
-    get = tree.get
+    leaves, groups = tree[_LEAVES], tree[_GROUPS]
     for key, value in group.items():
-        node = get(key)
-        if type(node) is dict:
-            if type(value) is dict:
-                # Mostly a group holds fields alone, none of them null: one call each tells.
-                if node[_LEAVES].issuperset(value):
-                    inner = value.copy()
-                    if not all(inner.values()) and None in inner.values():
-                        inner = {name: one for name, one in inner.items() if one is not None}
-                else:
-                    inner, left = _split(node, value)
-                    if left:
-                        rest[key] = left
-                if inner:
-                    taken[key] = inner
-            elif value is not None:
-                rest[key] = value
-        elif node is None:
+        # Mostly a key is a field, or a group that holds fields alone, none of them null.
+        if type(value) is dict:
+            all_fields = groups.get(key)
+            if all_fields is None:
+                if key in leaves:
+                    continue
+            elif (
+                value and all_fields(value) and (all(value.values()) or None not in value.values())
+            ):
+                continue
+        elif value is not None and key in leaves:
+            continue
+        node = tree.get(key)
+        if type(value) is dict and node is not None:
+            inner, left = split(node, value)
+            if left:
+                rest[key] = left
+            if inner:
+                taken[key] = inner
+                continue
+        elif node is None or value is not None:  # unknown, or no object where a group is due
             rest[key] = value
-            dotted = dotted or _is_dotted(key)
-        elif value is not None:
-            taken[key] = value
+            dotted = dotted or (node is None and _is_dotted(key))
+        del taken[key]
     if dotted:
         _expand_all(tree, rest, taken)
     return taken, rest
@@ -164,8 +172,7 @@ def _into_open(
     group: Any = out
     for part in parts[:depth]:
         child = group.get(part)
-        if child is None:
-            child = group[part] = {}
+        group[part] = child = {} if child is None else child.copy()  # it may be the record's
         group = child
     value = rest[key]
     for part in reversed(parts[depth + 1 :]):
@@ -181,20 +188,18 @@ def _into_open(
     del rest[key]
 
 
-def stamp(out: dict[str, Any], defaults: tuple[tuple[str, str, Any, bool], ...]) -> None:
-    """Set what the mapping says of itself: (group, key, value, also over what is there)."""
-    for group, key, value, over in defaults:
-        inner = out.get(group)
-        if inner is None:
-            inner = out[group] = {}
-        if over or key not in inner:
-            inner[key] = value
+def stamp(out: dict[str, Any], group: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Set what the mapping says of itself in a group, which becomes a dict of its own.
+
+    Args:
+        before: where the record says nothing else.
+        after: whatever the record says.
+    """
+    out[group] = {**before, **out.get(group, _NOTHING), **after}
 
 
 def metadata_of(rest: dict[Any, Any], out: dict[str, Any]) -> None:
     """Put the rest under ``metadata``, beside what the sender put there itself."""
-    if not rest:
-        return
     given = out.get("metadata")
     if given is None:
         out["metadata"] = rest

@@ -22,15 +22,9 @@ from collector.normalize.timestamps import FUTURE_LIMIT, PAST_LIMIT, Moment, fro
 from collector.normalize.useragent import parsed
 from collector.records import Sender
 
-_PEOPLE: Final = ("target", "effective")
-_RELATED: Final = (
-    ("ip", "source", ("ip",)),
-    ("ip", "client", ("ip",)),
-    ("hosts", "host", ("name", "hostname")),
-)
-"""(key of ``related``, group, its fields)."""
 MAX_IDS: Final = 10_000
 """Organization ids are the senders': no more than this many are remembered."""
+_NOTHING: Final[dict[str, Any]] = {}
 
 
 @dataclass(slots=True)
@@ -47,34 +41,33 @@ class Context:
 
 
 class _Known:
-    """A catalogue entry, laid out for the hot path."""
+    """A catalogue entry, laid out for the hot path.
 
-    __slots__ = (
-        "catalogued",
-        "category",
-        "kind",
-        "lens",
-        "outcome",
-        "resource",
-        "result",
-        "retention",
-        "severity",
-        "type",
-        "types",
-    )
+    Attributes:
+        event: what stands in the group ``event`` unless the producer says otherwise.
+        ours: the same of the group ``activity``.
+    """
+
+    __slots__ = ("catalogued", "event", "lens", "ours", "resource", "retention")
 
     def __init__(self, action: Action | None, lens: str = "audit") -> None:
         self.catalogued = action is not None
         self.lens: str = action.lens if action else lens
-        self.type: str = action.type if action else "Uncatalogued"
-        self.kind: str = action.kind if action else "event"
-        self.category = list(action.category) if action else []
-        self.types = list(action.event_type) if action else []
-        self.severity: int = action.severity if action else 0
         self.resource: str = (action.resource_type if action else "") or ""
-        self.outcome: str = (action.outcome if action else None) or "unknown"
-        self.result: str | None = action.result if action else None
         self.retention: str | None = action.retention_class if action else None
+        self.event: dict[str, Any] = {
+            "kind": action.kind if action else "event",
+            "category": list(action.category) if action else [],
+            "type": list(action.event_type) if action else [],
+            "severity": action.severity if action else 0,
+            "outcome": (action.outcome if action else None) or "unknown",
+        }
+        self.ours: dict[str, Any] = {
+            "lens": self.lens,
+            "type": action.type if action else "Uncatalogued",
+        }
+        if action is not None and action.result is not None:
+            self.ours["result"] = action.result
 
 
 class Normalizer:
@@ -99,14 +92,13 @@ class Normalizer:
         }
         self._own = frozenset(id_ for id_, one in organizations.items() if one.own_streams)
         self._default_class = default_class
-        self._streams: dict[tuple[str, str, str | None], str] = {}
-        self._receivers: dict[tuple[bool, str, str], bytes] = {}
+        self._routes: dict[tuple[_Known, str, str | None, str], tuple[str, bytes]] = {}
         self._ids: set[str] = set()
 
     def complete(
         self, activity: dict[str, Any], context: Context, transport_time: int | None
     ) -> tuple[str, int, bytes]:
-        """Complete ``activity`` in place.
+        """Complete ``activity`` in place; groups inside it are replaced where they change.
 
         Returns:
             The data stream, ``@timestamp`` in Unix ms, and what this receiver says of the
@@ -122,71 +114,18 @@ class Normalizer:
             raise Refused("invalid", "event.action is missing or not a text", "/event/action")
         ours = activity.get("activity")
         if type(ours) is not dict:
-            ours = activity["activity"] = {}
+            ours = _NOTHING
         known = self._catalogue.get(action)
         if known is None:
             lens = ours.get("lens")
             known = self._uncatalogued[lens if type(lens) is str and lens in LENSES else "audit"]
-        self._catalogue_defaults(event, ours, known)
-        organization = self._organization(activity, context.sender)
-        ms = self._time(activity, event, ours, context.received, transport_time)
-        self._states(ours)
-        self._people(activity, ours, context.sender)
-        agent = activity.get("user_agent")
-        if agent is not None and "name" not in agent:
-            original = agent.get("original")
-            if type(original) is str:
-                activity["user_agent"] = {**parsed(original), **agent}
-        retention = known.retention or self._classes.get(organization or "", self._default_class)
+        # Twice, so that the producer's keys come first: the overflow is listed in their order.
+        event = activity["event"] = {**event, **known.event, **event}
+        ours = activity["activity"] = {**ours, **known.ours, **ours}
         lens = ours["lens"]
-        receiver = self._receiver(known.catalogued, retention, context.sender.name)
-        return self._stream(lens, retention, organization), ms, receiver
-
-    def _receiver(self, catalogued: bool, retention: str, sender: str) -> bytes:
-        key = (catalogued, retention, sender)
-        text = self._receivers.get(key)
-        if text is None:
-            members = {
-                "catalogued": catalogued,
-                "retention": {"class": retention},
-                "schema_version": SCHEMA_VERSION,
-                "sender": sender,
-            }
-            text = self._receivers[key] = orjson.dumps(members)[1:-1] + b","
-        return text
-
-    def _stream(self, lens: str, retention: str, organization: str | None) -> str:
-        key = (lens, retention, organization if organization in self._own else None)
-        stream = self._streams.get(key)
-        if stream is None:
-            stream = self._streams[key] = stream_name(*key)
-        return stream
-
-    @staticmethod
-    def _catalogue_defaults(event: dict[str, Any], ours: dict[str, Any], known: _Known) -> None:
-        lens = ours.get("lens")
-        if lens is None:
-            ours["lens"] = known.lens
-        elif lens not in LENSES:
-            ours["lens"] = known.lens
-            ours["overflow"] = {"activity.lens": lens}
-            ours["overflow_fields"] = ["activity.lens"]
-        if "type" not in ours:
-            ours["type"] = known.type
-        if "kind" not in event:
-            event["kind"] = known.kind
-        if "category" not in event:
-            event["category"] = known.category
-        if "type" not in event:
-            event["type"] = known.types
-        if "severity" not in event:
-            event["severity"] = known.severity
-        if "outcome" not in event:
-            event["outcome"] = known.outcome
-        if known.result is not None and "result" not in ours:
-            ours["result"] = known.result
-        result = ours.get("result")
-        if result == "denied":
+        if lens is not known.lens and lens not in LENSES:
+            _set_lens(ours, known.lens)
+        if ours.get("result") == "denied":
             types = event["type"]
             if type(types) is list and "denied" not in types:
                 event["type"] = [*types, "denied"]
@@ -195,7 +134,41 @@ class Normalizer:
             if resource is None:
                 ours["resource"] = {"type": known.resource}
             elif "type" not in resource:
-                resource["type"] = known.resource
+                ours["resource"] = {**resource, "type": known.resource}
+        sender = context.sender
+        organization = self._organization(activity, sender)
+        ms = self._time(activity, event, ours, context.received, transport_time)
+        if "old_value" in ours or "new_value" in ours:
+            self._states(ours)
+        self._people(activity, ours, sender)
+        agent = activity.get("user_agent")
+        if agent is not None and "name" not in agent:
+            original = agent.get("original")
+            if type(original) is str:
+                activity["user_agent"] = {**parsed(original), **agent}
+        key = (known, ours["lens"], organization, sender.name)
+        route = self._routes.get(key)
+        if route is None:
+            route = self._route(*key)
+        return route[0], ms, route[1]
+
+    def _route(
+        self, known: _Known, lens: str, organization: str | None, sender: str
+    ) -> tuple[str, bytes]:
+        """The stream, and what the receiver says."""
+        retention = known.retention or self._classes.get(organization or "", self._default_class)
+        members = {
+            "catalogued": known.catalogued,
+            "retention": {"class": retention},
+            "schema_version": SCHEMA_VERSION,
+            "sender": sender,
+        }
+        owner = organization if organization in self._own else None
+        route = stream_name(lens, retention, owner), orjson.dumps(members)[1:-1] + b","
+        if len(self._routes) >= MAX_IDS:
+            self._routes.clear()
+        self._routes[(known, lens, organization, sender)] = route
+        return route
 
     def _organization(self, activity: dict[str, Any], sender: Sender) -> str | None:
         organization = activity.get("organization")
@@ -279,39 +252,61 @@ class Normalizer:
     @staticmethod
     def _people(activity: dict[str, Any], ours: dict[str, Any], sender: Sender) -> None:
         """``related.*`` and whether an approver counts as authenticated."""
+        found: dict[str, list[str]] = {}
         users: dict[str, None] = {}
         user = activity.get("user")
         if user is not None:
             _names(user, users)
-            for other in _PEOPLE:
-                if other in user:
-                    _names(user[other], users)
+            if "target" in user:
+                _names(user["target"], users)
+            if "effective" in user:
+                _names(user["effective"], users)
         if "initiator" in ours:
             _names(ours["initiator"], users)
-        approver = ours.get("approver")
-        if approver is not None:
-            _names(approver, users)
+        if "approver" in ours:
+            approver = ours["approver"]
             if type(approver) is dict:
-                approver["authenticated"] = "approver" in sender.may_assert
-        found: dict[str, list[str]] = {"user": list(users)} if users else {}
-        for key, place, names in _RELATED:
+                _names(approver, users)
+                authenticated = "approver" in sender.may_assert
+                ours["approver"] = {**approver, "authenticated": authenticated}
+        if users:
+            found["user"] = [*users]
+        for place in ("source", "client"):
             group = activity.get(place)
             if group is not None:
-                for name in names:
-                    value = group.get(name)
-                    if type(value) is str:
-                        values = found.setdefault(key, [])
-                        if value not in values:
-                            values.append(value)
+                _add(found, "ip", group.get("ip"))
+        host = activity.get("host")
+        if host is not None:
+            _add(found, "hosts", host.get("name"))
+            _add(found, "hosts", host.get("hostname"))
         if not found:
             return
         related = activity.get("related")
         if related is None:
             activity["related"] = found
             return
+        related = activity["related"] = related.copy()
         for key, more in found.items():
             given = related.get(key)
             related[key] = more if given is None else _merged(given, more)
+
+
+def _add(found: dict[str, list[str]], key: str, value: Any) -> None:
+    if type(value) is str:
+        values = found.get(key)
+        if values is None:
+            found[key] = [value]
+        elif value not in values:
+            values.append(value)
+
+
+def _set_lens(ours: dict[str, Any], lens: str) -> None:
+    """Put the catalogue's lens in place of one that there is not."""
+    claimed = ours["lens"]
+    ours["lens"] = lens
+    if claimed is not None:
+        ours["overflow"] = {"activity.lens": claimed}
+        ours["overflow_fields"] = ["activity.lens"]
 
 
 def _transport(unix: int) -> Moment | None:
@@ -324,8 +319,7 @@ def _transport(unix: int) -> Moment | None:
 def _names(user: Any, into: dict[str, None]) -> None:
     if type(user) is not dict:
         return
-    for key in ("id", "name", "email"):
-        value = user.get(key)
+    for value in (user.get("id"), user.get("name"), user.get("email")):
         if type(value) is str:
             into[value] = None
 

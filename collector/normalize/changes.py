@@ -45,11 +45,19 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> list[dict[str, str]]
 
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     """Return (key, before, after) of what differs, in the order of the keys."""
-    changed = []
-    for key in old if old.keys() == new.keys() else {**old, **new}:
-        before, after = old.get(key, _ABSENT), new.get(key, _ABSENT)
-        if before is not after and (type(before) is not type(after) or before != after):
-            changed.append((str(key), before, after))
+    if old.keys() == new.keys():
+        changed = [
+            (str(key), before, after)
+            for key, before in old.items()
+            if (after := new[key]) is not before
+            and (before != after or type(before) is not type(after))
+        ]
+    else:
+        changed = []
+        for key in {**old, **new}:
+            before, after = old.get(key, _ABSENT), new.get(key, _ABSENT)
+            if before is not after and (type(before) is not type(after) or before != after):
+                changed.append((str(key), before, after))
     if len(changed) > 1:
         changed.sort(key=_FIRST)
     return changed
@@ -80,6 +88,8 @@ def _entry(name: str, before: Any, after: Any) -> dict[str, str]:
 
 
 def _json(value: Any) -> str:
+    if type(value) is bool:
+        return "true" if value else "false"
     try:
         return orjson.dumps(value, option=_OPTIONS).decode()
     except TypeError:  # the state holds it too, and is refused for it with its path

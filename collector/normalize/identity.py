@@ -25,9 +25,12 @@ def document_id(source: str, organization: str, key: str) -> str:
         organization: ``organization.id``, or ``""``.
         key: ``"id:" + event.id``, or ``"content:" + content_key(...)``.
     """
-    text = f"{source}\0{organization}\0{key}".encode("utf-8", "surrogatepass")
-    digest = hashlib.sha256(text).digest()
-    return b2a_base64(digest[:21], newline=False).translate(_URL_SAFE).decode()
+    text = f"{source}\0{organization}\0{key}"
+    try:
+        digest = hashlib.sha256(text.encode()).digest()
+    except UnicodeEncodeError:  # a lone surrogate
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return b2a_base64(digest[:21]).translate(_URL_SAFE, b"\n").decode()
 
 
 def content_key(record: dict[str, Any], time: int | str | None, output: int) -> bytes:

@@ -76,7 +76,8 @@ class Placer:
             node = tree.get(key)
             if isinstance(node, dict):
                 if type(value) is dict:
-                    self._group(value, node, name + ".", moved)
+                    inner = group[key] = value.copy()  # the original may be the record's
+                    self._group(inner, node, name + ".", moved)
                 elif value is not None:
                     moved[name] = _text_if_deep(group.pop(key))
                 else:

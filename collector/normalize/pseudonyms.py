@@ -66,19 +66,20 @@ class Pseudonyms:
         return bool(self._paths)
 
     def apply(self, activity: dict[str, Any]) -> None:
-        """Replace the values in place."""
-        for *parents, last in self._paths:
-            group: Any = activity
-            for parent in parents:
-                group = group.get(parent)
-                if type(group) is not dict:
-                    break
+        """Replace the values; groups that hold one are replaced too, since they may be shared."""
+        for path in self._paths:
+            value = _at(activity, path)
+            if type(value) is str:
+                hidden: Any = self.pseudonym(value)
+            elif type(value) is list:
+                hidden = [self.pseudonym(v) if type(v) is str else v for v in value]
             else:
-                value = group.get(last)
-                if type(value) is str:
-                    group[last] = self.pseudonym(value)
-                elif type(value) is list:
-                    group[last] = [self.pseudonym(v) if type(v) is str else v for v in value]
+                continue
+            group, last = activity, path[-1]
+            for parent in path[:-1]:
+                inner = group[parent] = group[parent].copy()
+                group = inner
+            group[last] = hidden
 
     def hide(self, record: dict[str, Any], activities: list[dict[str, Any]]) -> dict[str, Any]:
         """Return a record that is rejected without the texts that the chosen fields would get.

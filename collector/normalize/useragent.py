@@ -27,7 +27,10 @@ def parsed(original: str) -> dict[str, Any]:
     """
     if len(original) > MAX_LENGTH:
         return {}
-    result = _parser().parse(original)
+    try:
+        result = _parser().parse(original)
+    except UnicodeEncodeError:  # a lone surrogate: the writer says so
+        return {}
     found: dict[str, Any] = {}
     if result.user_agent:
         agent = result.user_agent

@@ -18,7 +18,7 @@ from collector.receive.budget import Budget
 from collector.receive.credentials import Credentials
 from collector.receive.limits import DEFAULT_CONNECTION_LIMITS, ConnectionLimits
 from collector.receive.tls import server_context
-from collector.records import Accept, RejectBytes
+from collector.records import Accept, AcceptSoon, RejectBytes
 
 _log: Final = structlog.get_logger("collector.receive")
 
@@ -33,6 +33,7 @@ class Receiver(ABC, Generic[ListenerT]):
         credentials: the senders.
         accept: makes a batch durable; the sender is answered after it returned.
         reject_bytes: makes bytes durable that do not decode.
+        accept_soon: the same as ``accept`` for small batches, and cheaper; or ``None``.
         limits: of decoding.
         connection_limits: of connections.
         budget: memory in flight, shared with the process's other receivers.
@@ -50,6 +51,7 @@ class Receiver(ABC, Generic[ListenerT]):
         accept: Accept,
         reject_bytes: RejectBytes,
         *,
+        accept_soon: AcceptSoon | None = None,
         limits: Limits = DEFAULT_LIMITS,
         connection_limits: ConnectionLimits = DEFAULT_CONNECTION_LIMITS,
         budget: Budget | None = None,
@@ -59,6 +61,7 @@ class Receiver(ABC, Generic[ListenerT]):
         self.credentials = credentials
         self.accept = accept
         self.reject_bytes = reject_bytes
+        self.accept_soon = accept_soon
         self.limits = limits
         self.connection_limits = connection_limits
         self.budget = budget or Budget(connection_limits.in_flight_memory)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from activity_center.errors import ProtocolError, SpoolFailed, SpoolFull
-from collector.decode import ForwardMessage, Framer, Unreadable, decode_message
+from collector.decode import Framer, Unreadable, decode_message
 from collector.receive.address import spell
 from collector.receive.forward.handshake import AuthenticationError, Handshake, refusal
 from collector.receive.forward.in_flight import AckQueue, InFlight
@@ -23,7 +23,7 @@ _WEIGHT: Final = 8
 """Least memory per byte of a message, while it waits for its turn to be durable."""
 
 
-class ForwardConnection(asyncio.Protocol):
+class ForwardConnection(asyncio.BufferedProtocol):
     """Reads messages, has them kept several at a time, acknowledges in the order received.
 
     Args:
@@ -55,7 +55,7 @@ class ForwardConnection(asyncio.Protocol):
         self._ending = False  # nothing more will be taken
         self._end_by: float | None = None  # aborted then, if the peer does not read
 
-    # -- asyncio.Protocol ------------------------------------------------------------
+    # -- asyncio.BufferedProtocol ------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Find the sender, or begin the handshake."""
@@ -89,9 +89,17 @@ class ForwardConnection(asyncio.Protocol):
         else:
             self._let_in(sender)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return what to read into: all connections share it, for it is emptied at once.
+
+        A buffer that asyncio makes for each read costs more than reading.
+        """
+        return self.server.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take bytes and do what is whole."""
-        self.counters.bytes += len(data)
+        data = bytes(self.server.buffer[:nbytes])
+        self.counters.bytes += nbytes
         if self._ending:
             return
         if len(self._first) < 8:
@@ -152,8 +160,8 @@ class ForwardConnection(asyncio.Protocol):
                     self._take(message)
         except ProtocolError as wrong:
             self._break(wrong, message or b"")
-        except Exception:
-            self.reports.crashed()
+        except Exception as wrong:
+            self.reports.crashed(wrong)
             self.end()
         self._close_if_done()
         self._set_reading()
@@ -275,24 +283,19 @@ class ForwardConnection(asyncio.Protocol):
         one = InFlight(self, message.chunk, weight)
         self._in_flight.add(one)
         self.server.budget.take(weight)
-        self.server.spawn(self._keep(one, sender, raw, message))
+        self.server.keeper.start(sender, raw, message, one)
 
-    async def _keep(
-        self, one: InFlight, sender: Sender, raw: bytes, message: ForwardMessage
-    ) -> None:
-        try:
-            await self.server.keeper.keep(sender, raw, message, one)
-            one.durable = message.refused is None or message.keep
-            if not one.durable:
-                self._ending = True
-        except SpoolFailed as failed:
-            self.reports.spool_failed(failed)
+    def over(self, one: InFlight, wrong: BaseException | None) -> None:
+        """A message is kept, or it never will be: then the connection ends, too."""
+        if isinstance(wrong, SpoolFailed):
+            self.reports.spool_failed(wrong)
             self.end()
-        except Exception:
-            self.reports.crashed()
+        elif isinstance(wrong, Exception):
+            self.reports.crashed(wrong)
             self.end()
-        finally:
-            self._settle(one)
+        elif not one.durable:  # the sender must be set up differently
+            self._ending = True
+        self._settle(one)
 
     def _settle(self, one: InFlight) -> None:
         """Acknowledge what is durable, in the order received."""
@@ -331,18 +334,9 @@ class ForwardConnection(asyncio.Protocol):
             one = InFlight(self, None, len(rest))
             self._in_flight.add(one)
             self.server.budget.take(one.weight)
-            self.server.spawn(self._keep_rest(one, self.sender, rest, detail))
-        self._close_if_done()
-
-    async def _keep_rest(self, one: InFlight, sender: Sender, rest: bytes, detail: str) -> None:
-        try:
             words = detail if ": " in detail else f"undecodable: {detail}"
-            await self.server.keeper.reject(sender, [(rest, words)], one)
-            one.durable = True
-        except SpoolFailed as failed:
-            self.reports.spool_failed(failed)
-        finally:
-            self._settle(one)
+            self.server.keeper.start_rejecting(self.sender, rest, words, one)
+        self._close_if_done()
 
     def _refuse_peer(self, refused: AuthenticationError) -> None:
         self.counters.auth_failures += 1

@@ -39,6 +39,16 @@ class InFlight:
         """It waits no longer."""
         self.connection.release()
 
+    def over(self, wrong: BaseException | None, *, durable: bool) -> None:
+        """It is kept, or it never will be.
+
+        Args:
+            wrong: what went wrong, or ``None``.
+            durable: whether it may be acknowledged.
+        """
+        self.durable = durable
+        self.connection.over(self, wrong)
+
 
 class AckQueue:
     """Acknowledges in the order received, as clients with several chunks expect."""

@@ -96,10 +96,11 @@ class Reports:
             "nothing is acknowledged: the spool failed", sender=self.sender, error=str(failed)
         )
 
-    def crashed(self) -> None:
-        """An error of ours; call it while handling the exception."""
-        self._log.exception(
+    def crashed(self, wrong: BaseException) -> None:
+        """An error of ours."""
+        self._log.error(
             "connection closed: error in the collector",
+            exc_info=wrong,
             sender=self.sender,
             hint="please report this; the sender may try again",
         )

@@ -17,6 +17,8 @@ from collector.receive.forward.keeper import Keeper
 from collector.receive.receiver import Receiver
 from collector.records import Sender
 
+_READ: Final = 256 * 1024
+"""Bytes of one read."""
 _POLL: Final = 0.01
 _FLUSH: Final = 1.0
 """Seconds that peers get to read their last acks when we stop."""
@@ -30,6 +32,7 @@ class ForwardServer(Receiver[ForwardListener]):
     Attributes:
         counters: what happened so far.
         keeper: what messages are handed to.
+        buffer: what connections read into.
 
     Raises:
         ConfigError: the listener names no way to tell who sends.
@@ -38,7 +41,16 @@ class ForwardServer(Receiver[ForwardListener]):
     def _set_up(self) -> None:
         source = self.listener.source or None
         self.counters = ForwardCounters()
-        self.keeper = Keeper(self.accept, self.reject_bytes, source, self.limits, self.counters)
+        self.keeper = Keeper(
+            self.accept,
+            self.accept_soon,
+            self.reject_bytes,
+            source,
+            self.limits,
+            self.counters,
+            self.spawn,
+        )
+        self.buffer = memoryview(bytearray(_READ))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections: set[ForwardConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
