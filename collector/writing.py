@@ -27,6 +27,8 @@ from collector.validate import Validator
 
 LOOK_CLOSELY: Final = 8_000
 """Documents above this size, bytes, have every leaf measured."""
+MANY_BRACKETS: Final = 64
+"""So have those with more opening brackets: nothing is nested deeper than it has of them."""
 MAX_ID: Final = 512
 """Longest ``event.id``, characters."""
 _SORTED: Final = orjson.OPT_SORT_KEYS
@@ -123,7 +125,7 @@ class Writer:
         """
         activity, body, stream, ms, receiver, given, valid = draft
         source, record, transport, key = origin
-        large = len(body) > LOOK_CLOSELY
+        large = len(body) > LOOK_CLOSELY or body.count(b"{") + body.count(b"[") > MANY_BRACKETS
         if large or not valid:
             self._closely(activity, whole=large)
             body = self._json(activity)

@@ -17,6 +17,7 @@ from activity_center.config import Organization
 from activity_center.vocabulary import event_schema, fields
 from collector.mapping import Router, Source
 from collector.normalize import Normalizer
+from collector.normalize.place import MAX_FLAT_DEPTH, depth_of
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.pipeline import Pipeline, Stages
 from collector.records import MAX_EVENT_BYTES, Batch, Entry, Reject, Sender
@@ -133,17 +134,25 @@ def test_what_cannot_be_kept_is_refused_with_a_reason(record: Any, reason: str) 
     assert len(entries) == 3
 
 
-@pytest.mark.parametrize("depth", [300, 900])
+@pytest.mark.parametrize("depth", [150, 300, 900])
 def test_too_deep_is_refused(depth: int) -> None:
     """What could stop an OpenSearch node never reaches it."""
     _, _, (reject,) = process(event(metadata=deep(depth)))
     assert reject.reason == "too_deep"
 
 
+@pytest.mark.parametrize("depth", [70, 110])
+def test_a_small_deep_record_is_looked_at_like_a_large_one(depth: int) -> None:
+    """Where it fits a few kilobytes, what is nested deep is kept as text all the same."""
+    _, document = one(event(metadata=deep(depth)))
+    assert document["activity"]["overflow_fields"]
+    assert MAX_FLAT_DEPTH <= depth_of(document, 300) <= MAX_FLAT_DEPTH + 3
+
+
 @pytest.mark.parametrize("record", [event(**{f"k{n}": n for n in range(10_000)}),
     event(**{"a.b": 1, "": 2, ".": 3, "a..b": 4, "x.": 5, "\0": 6}),
     event(user={"name": {"first": "x"}}, source={"ip": "nowhere"}, tags="one"),
-    event(metadata=deep(150)), {"event.action": "server.create", "user.name": "mira"}],
+    event(metadata=deep(110)), {"event.action": "server.create", "user.name": "mira"}],
     ids=["10k keys", "odd keys", "wrong types", "deep", "dotted"])  # fmt: skip
 def test_odd_records_are_kept(record: dict[str, Any]) -> None:
     """Everything that can be kept is kept, in a document that the schema accepts."""

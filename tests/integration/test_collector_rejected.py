@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -45,13 +46,14 @@ def test_list_show_replay(node: Any, tmp_path: Path) -> None:
     collector.document["senders"][0]["organizations"] = ["acme"]
     good = [uuid.uuid4().hex for _ in range(20)]
     foreign = [uuid.uuid4().hex for _ in range(3)]
+    broken = b"\xc1 not MessagePack, " + uuid.uuid4().bytes
     with collector:
         collector.start()
         events: list[Any] = [_event(id_, "acme") for id_ in good]
         events += [_event(id_, "globex", password="s3cr3t-of-ada") for id_ in foreign]
         with ForwardClient(collector.forward) as client:
             client.send("activity.native", events)
-            client.write(b"\xc1 not MessagePack")
+            client.write(broken)
             client.socket.recv(10)
         collector.wait_delivered()
         assert set(count_by_id(node.client, good + foreign)) == set(good)
@@ -69,6 +71,8 @@ def test_list_show_replay(node: Any, tmp_path: Path) -> None:
         searched = _search(node.client, good[0], foreign)
         assert len(searched) == 3
         assert {one["rejected"]["reason"] for one in searched} == {"organization_not_allowed"}
+        [copy] = _search(node.client, good[0], [hashlib.sha256(broken).hexdigest()])
+        assert copy["rejected"]["reason"] == "undecodable"
 
         collector.document["senders"][0]["organizations"] = ["acme", "globex"]
         collector.reload()
