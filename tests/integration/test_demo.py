@@ -78,6 +78,8 @@ def test_the_live_demo_shows_the_three_lenses_and_ends_by_a_signal(number: int) 
         text=True,
         env=environment(os.environ["ACTIVITY_CENTER_STATE"], PYTHONUNBUFFERED="1"),
         start_new_session=True,
+        # Tests that run under nohup would hand on that SIGHUP is to be ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     assert process.stdout is not None
     seen = ""
