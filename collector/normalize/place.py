@@ -186,11 +186,12 @@ def _deep(value: Any) -> str:
     """JSON text of a deep value.
 
     Raises:
-        Refused: deeper than :data:`MAX_DEPTH`.
+        Refused: deeper than orjson writes (254 levels).
     """
-    if depth_of(value, MAX_DEPTH) > MAX_DEPTH:
-        raise Refused("too_deep", f"nested deeper than {MAX_DEPTH} levels")
-    return orjson.dumps(value).decode()
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        raise Refused("too_deep", f"nested deeper than {MAX_DEPTH} levels") from None
 
 
 def depth_of(value: Any, limit: int) -> int:

@@ -119,6 +119,7 @@ def test_a_rejected_record_is_kept_whole_without_its_secrets() -> None:
         (event(n=float("nan")), "bad_number"),
         (event(a={"b": [float("inf")]}), "bad_number"),
         (event(s="\ud800"), "bad_text"),
+        (event(user_agent={"original": "\ud800"}), "bad_text"),
         (event(**{"\udfff": 1}), "bad_text"),
         (event(organization={"id": "Not An Id"}), "invalid"),
         (event(blob="x" * (MAX_EVENT_BYTES + 1)), "too_large"),
@@ -134,14 +135,14 @@ def test_what_cannot_be_kept_is_refused_with_a_reason(record: Any, reason: str) 
     assert len(entries) == 3
 
 
-@pytest.mark.parametrize("depth", [150, 300, 900])
+@pytest.mark.parametrize("depth", [300, 900])
 def test_too_deep_is_refused(depth: int) -> None:
     """What could stop an OpenSearch node never reaches it."""
     _, _, (reject,) = process(event(metadata=deep(depth)))
     assert reject.reason == "too_deep"
 
 
-@pytest.mark.parametrize("depth", [70, 110])
+@pytest.mark.parametrize("depth", [70, 110, 150, 240])
 def test_a_small_deep_record_is_looked_at_like_a_large_one(depth: int) -> None:
     """Where it fits a few kilobytes, what is nested deep is kept as text all the same."""
     _, document = one(event(metadata=deep(depth)))
@@ -152,7 +153,7 @@ def test_a_small_deep_record_is_looked_at_like_a_large_one(depth: int) -> None:
 @pytest.mark.parametrize("record", [event(**{f"k{n}": n for n in range(10_000)}),
     event(**{"a.b": 1, "": 2, ".": 3, "a..b": 4, "x.": 5, "\0": 6}),
     event(user={"name": {"first": "x"}}, source={"ip": "nowhere"}, tags="one"),
-    event(metadata=deep(110)), {"event.action": "server.create", "user.name": "mira"}],
+    event(metadata=deep(150)), {"event.action": "server.create", "user.name": "mira"}],
     ids=["10k keys", "odd keys", "wrong types", "deep", "dotted"])  # fmt: skip
 def test_odd_records_are_kept(record: dict[str, Any]) -> None:
     """Everything that can be kept is kept, in a document that the schema accepts."""

@@ -122,7 +122,7 @@ def test_a_deep_part_is_kept_as_text(depth: int) -> None:
 
 
 def test_too_deep_is_refused() -> None:
-    """Beyond 100 levels even the text form is refused, with the reason."""
+    """Where not even JSON text can be written of it, it is refused, with the reason."""
     with pytest.raises(Refused) as caught:
         PLACER.fit(document(metadata=nested(400)))
     assert caught.value.reason == "too_deep"
