@@ -2,7 +2,8 @@
 
 The run's nodes live under a folder of the run (``ACTIVITY_CENTER_STATE``) that only it
 uses; the process that started pytest wipes them at the end, and those that a killed run
-left behind at the start of the next one. Workers of xdist share them.
+left behind at the start of the next one. Workers of xdist share them. While working on one
+test, ``ACTIVITY_CENTER_KEEP_NODES=/some/folder`` keeps the shared nodes up from run to run.
 """
 
 from __future__ import annotations
@@ -83,6 +84,12 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[variable]
     if hasattr(config, "workerinput"):  # a worker of xdist: the controller has done the rest
         return
+    if "ACTIVITY_CENTER_KEEP_NODES" in os.environ:  # a folder: nodes stay up between runs
+        kept = Path(os.environ["ACTIVITY_CENTER_KEEP_NODES"])
+        kept.mkdir(parents=True, exist_ok=True)
+        kept.chmod(0o755)
+        os.environ["ACTIVITY_CENTER_STATE"] = str(kept)
+        return
     # Nodes of root run under another account: the folders must be open to it.
     RUNS.mkdir(exist_ok=True)
     RUNS.chmod(0o755)
@@ -97,7 +104,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the run's nodes, whatever became of the tests."""
-    if not hasattr(config, "workerinput") and "ACTIVITY_CENTER_STATE" in os.environ:
+    if hasattr(config, "workerinput") or "ACTIVITY_CENTER_KEEP_NODES" in os.environ:
+        return
+    if "ACTIVITY_CENTER_STATE" in os.environ:
         _remove(Path(os.environ.pop("ACTIVITY_CENTER_STATE")))
 
 

@@ -1,0 +1,126 @@
+"""Every answer that is not the wanted one, as an exception.
+
+::
+
+    Failure                 status, title, what went wrong, what to do
+    ├── BadRequest      400 names the parameter
+    ├── Unauthenticated 401 says how to sign in
+    ├── Forbidden       403 names the permission
+    ├── NotFound        404
+    ├── Conflict        409
+    ├── RateLimited     429 carries retry_after
+    └── Unavailable     503 carries retry_after: OpenSearch, the collector, an incomplete answer
+
+``problems`` renders each as an RFC 9457 problem document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from activity_center.errors import ActivityCenterError
+
+
+class Failure(ActivityCenterError):
+    """Root: an answer with a status and a problem document.
+
+    Args:
+        detail: what went wrong with this request, in one sentence, for the person who sent it.
+        hint: the next step.
+        members: further members of the problem document (RFC 9457 section 3.2).
+
+    Attributes:
+        headers: further headers of the answer.
+    """
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Something broke here"
+
+    def __init__(self, detail: str, *, hint: str | None = None, **members: Any) -> None:
+        super().__init__(detail, hint=hint)
+        self.members = members
+        self.headers: Mapping[str, str] = {}
+
+
+class BadRequest(Failure):
+    """A parameter or the body is wrong; ``parameter`` names it."""
+
+    status = 400
+    slug = "bad-request"
+    title = "The request is wrong"
+
+    def __init__(self, detail: str, *, parameter: str, hint: str | None = None) -> None:
+        super().__init__(detail, hint=hint, parameter=parameter)
+
+
+class Unauthenticated(Failure):
+    """Nobody is recognized, or the credential is wrong (which is not said apart)."""
+
+    status = 401
+    slug = "unauthenticated"
+    title = "Sign in first"
+
+
+class Forbidden(Failure):
+    """The reader lacks a permission.
+
+    Args:
+        permission: its name.
+        organization: the organization that it is wanted in, if in one.
+    """
+
+    status = 403
+    slug = "forbidden"
+    title = "A permission is missing"
+
+    def __init__(
+        self, detail: str, *, permission: str, organization: str = "", hint: str | None = None
+    ) -> None:
+        where = {"organization": organization} if organization else {}
+        super().__init__(detail, hint=hint, permission=permission, **where)
+
+
+class NotFound(Failure):
+    """There is no such thing, or none that this reader may know of."""
+
+    status = 404
+    slug = "not-found"
+    title = "Not found"
+
+
+class Conflict(Failure):
+    """The request contradicts what is there."""
+
+    status = 409
+    slug = "conflict"
+    title = "That contradicts what is there"
+
+
+class _Later(Failure):
+    """A failure that passes by itself.
+
+    Args:
+        retry_after: seconds.
+    """
+
+    def __init__(self, detail: str, *, retry_after: int = 5, hint: str | None = None) -> None:
+        super().__init__(detail, hint=hint)
+        self.headers = {"Retry-After": str(retry_after)}
+
+
+class RateLimited(_Later):
+    """Too many requests, or too many expensive ones at once."""
+
+    status = 429
+    slug = "rate-limited"
+    title = "Too many requests"
+
+
+class Unavailable(_Later):
+    """What the answer needs cannot be reached now, or answered in part only."""
+
+    status = 503
+    slug = "unavailable"
+    title = "Not available now"
