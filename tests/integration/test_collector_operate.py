@@ -22,9 +22,9 @@ from tests.integration.process import TOKEN, Collector, sha256, until
 NOWHERE = Cluster(url="http://127.0.0.1:1")
 
 
-def post(collector: Collector, token: str = TOKEN, number: int = 1) -> int:
+def post(collector: Collector, token: str = TOKEN, number: int = 1, text: str = "-") -> int:
     """Status of one event over HTTP."""
-    event = {"event": {"id": f"operate-{number}", "action": "server.create"}}
+    event = {"event": {"id": f"operate-{number}", "action": "server.create"}, "message": text}
     request = urllib.request.Request(
         f"{collector.url}/v1/activities?source=native",
         json.dumps(event).encode(),
@@ -144,6 +144,34 @@ def test_start_and_stop_are_told(tmp_path: Path) -> None:
     assert collector.logged("stopping: up to 11 s; no new events are taken")
     assert collector.logged("stopped")[0]["records_left"] == 1
     assert "geheim" not in collector.log.read_text()
+
+
+def test_a_login_in_the_address_is_not_logged(tmp_path: Path) -> None:
+    """A login may stand in ``opensearch.url``: it is used, and neither part of it is shown."""
+    collector = Collector(tmp_path, Cluster(url="http://schreiber:geheim@127.0.0.1:1"))
+    with collector:
+        collector.start()
+        assert post(collector) == 200
+        until(lambda: collector.logged("delivery waits"))
+        assert collector.terminate() == 0
+    assert collector.logged("starting")[0]["opensearch"] == "http://127.0.0.1:1"
+    log = collector.log.read_text()
+    assert "geheim" not in log
+    assert "schreiber" not in log
+
+
+def test_a_sender_has_half_unless_it_has_its_own(tmp_path: Path) -> None:
+    """Among several senders one without a quota gets 503 at half of the spool; others go on."""
+    other = {"name": "other", "token_sha256": sha256("other-token")}
+    collector = Collector(tmp_path, NOWHERE, senders=[other], quota="1MiB", drain_timeout=0)
+    with collector:
+        collector.start()
+        number = 0
+        while post(collector, number=number, text="x" * 20_000) == 200:
+            number += 1
+            assert number < 60
+        assert 0.35 * (1 << 20) < number * 20_000 < 0.55 * (1 << 20)
+        assert post(collector, "other-token", number=number, text="x" * 20_000) == 200
 
 
 def test_one_data_folder_one_collector_one_address(tmp_path: Path) -> None:

@@ -97,6 +97,9 @@ def test_try_gives_a_document_a_line(own: Path) -> None:
     assert json.loads(asides[3])["rejected"]["reason"] == "not_an_object"
     file = own / "mine" / "samples" / "a.ndjson"
     assert _run("try", "mine", str(file), *folder).returncode == 0
+    # Each kind of bad line alone decides the exit code; an ignored one does not.
+    for line, code in (("[1]", 1), ("not json", 1), ('{"k": "noise"}', 0)):
+        assert _run("try", "mine", *folder, stdin=line + "\n").returncode == code, line
 
 
 def test_broken_mapping_is_one_message(own: Path) -> None:

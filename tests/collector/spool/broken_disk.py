@@ -2,7 +2,8 @@
 
 A seccomp filter lets the kernel itself answer ``EIO`` to fdatasync, or ``EROFS`` to unlink.
 It cannot be taken back, so it is for processes of their own. Run as a module, with a folder
-and ``sync`` or ``read-only``, it appends before and after, and prints what each append said.
+and what breaks (``sync``, ``folder``, ``store``, ``read-only``), it appends before and after,
+and prints what each append said.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import time
 from pathlib import Path
 
 from activity_center.errors import ActivityCenterError
+from collector.rejected import RejectedStore
 from collector.spool import Spool
-from tests.collector.spool.entries import entry
+from tests.collector.spool.entries import entry, reject
 
 _FDATASYNC = {"x86_64": 75, "aarch64": 83}[platform.machine()]
+_FSYNC = {"x86_64": 74, "aarch64": 82}[platform.machine()]
 _UNLINKAT = {"x86_64": 263, "aarch64": 35}[platform.machine()]
 _UNLINK = {"x86_64": 87, "aarch64": 35}[platform.machine()]
 _SECCOMP = {"x86_64": 317, "aarch64": 277}[platform.machine()]
@@ -38,6 +41,17 @@ def fail_fdatasync(failing: int) -> None:
         (_JUMP_IF_EQUAL, 0, 3, _FDATASYNC),
         (_LOAD, 0, 0, 16),
         (_JUMP_IF_EQUAL, 0, 1, failing),
+        (_RETURN, 0, 0, _ERRNO | errno.EIO),
+        (_RETURN, 0, 0, _ALLOW),
+    )
+
+
+def fail_fsync(*, fdatasync: bool) -> None:
+    """From now on every fsync fails with EIO: of folders and, with ``fdatasync``, of all files."""
+    _filter(
+        (_LOAD, 0, 0, 0),
+        (_JUMP_IF_EQUAL, 1, 0, _FSYNC),
+        (_JUMP_IF_EQUAL, 0, 1, _FDATASYNC if fdatasync else _FSYNC),
         (_RETURN, 0, 0, _ERRNO | errno.EIO),
         (_RETURN, 0, 0, _ALLOW),
     )
@@ -96,6 +110,26 @@ def _broken_sync(spool: Spool, place: Path) -> None:
     _say(spool, 4)
 
 
+def _broken_folder(spool: Spool) -> None:
+    """The first append makes a segment, whose name has to be durable too."""
+    fail_fsync(fdatasync=False)
+    _say(spool, 0)
+
+
+def _broken_store(folder: Path) -> None:
+    """What is rejected is acknowledged, so it is synced like what is accepted."""
+    store = RejectedStore(folder / "rejected")
+    for number in range(2):
+        try:
+            store.add([reject(number)])
+        except ActivityCenterError as wrong:
+            print(number, type(wrong).__name__, flush=True)
+        else:
+            print(number, "kept", flush=True)
+        if not number:
+            fail_fsync(fdatasync=True)
+
+
 def _read_only(spool: Spool) -> None:
     """A segment that holds nothing yet, and then cannot be removed any more."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -112,9 +146,14 @@ def _read_only(spool: Spool) -> None:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
+    if sys.argv[2] == "store":
+        _broken_store(folder)
+        sys.exit(0)
     under_test = Spool.open(folder, quota_bytes=1 << 20)
     if sys.argv[2] == "sync":
         _broken_sync(under_test, folder)
+    elif sys.argv[2] == "folder":
+        _broken_folder(under_test)
     else:
         _read_only(under_test)
     under_test.close()

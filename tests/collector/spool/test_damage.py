@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from collector.rejected import RejectedStore
 from collector.spool import Record, Spool, layout
@@ -51,6 +52,22 @@ def test_a_tail_torn_at_any_byte_costs_only_what_is_torn(tmp_path: Path) -> None
         assert found == [*ENTRIES[:whole], entry(99)], cut
         assert spool.corrupt == 0
         spool.close()
+
+
+def test_a_repair_is_told(tmp_path: Path) -> None:
+    """A torn tail is a line of the log: which file, how many bytes; a whole one is none."""
+    segment, content = _write(tmp_path / "spool")
+    with capture_logs() as quiet:
+        Spool.open(tmp_path / "spool", quota_bytes=QUOTA).close()
+    assert quiet == []
+    segment.write_bytes(content[:-5])
+    with capture_logs() as told:
+        Spool.open(tmp_path / "spool", quota_bytes=QUOTA).close()
+    (line,) = told
+    assert line["log_level"] == "warning"
+    assert "torn tail" in line["event"]
+    assert line["segment"] == segment.name
+    assert line["bytes"] == _edges()[-1] - _edges()[-2] - 5
 
 
 @pytest.mark.parametrize("flip", [0x01, 0xFF])

@@ -159,3 +159,13 @@ def test_a_disk_that_becomes_read_only_answers_every_append(tmp_path: Path) -> N
         "1 SpoolFailed failed False",
         "2 SpoolFailed failed False",
     ]
+
+
+def test_the_name_of_a_segment_is_durable_too(tmp_path: Path) -> None:
+    """A folder that cannot be synced: the file in it could vanish by name, so nothing is acked."""
+    assert _broken_disk(tmp_path, "folder") == ["0 SpoolFailed failed False"]
+
+
+def test_a_rejected_record_is_synced_before_it_is_acknowledged(tmp_path: Path) -> None:
+    """EIO under the rejected store's database: what was not synced is not said to be kept."""
+    assert _broken_disk(tmp_path, "store") == ["0 kept", "1 SpoolFailed"]
