@@ -6,20 +6,17 @@ refused with file, line and path, and changes nothing.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from activity_center.address import binds_loopback
-from activity_center.errors import ConfigError
+from activity_center.config_alerts import AlertsConfig
+from activity_center.config_sidecar import IdentityConfig, Role, SidecarConfig
 
 if TYPE_CHECKING:
     from activity_center.config_file import Findings
-
-MAX_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +83,21 @@ class SenderConfig:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """What the installation knows of an organization."""
+    """What the installation knows of an organization.
+
+    Attributes:
+        name: as people call it; empty: its id.
+        members_see: what members without ``org:audit`` see: what they did themselves, or the
+            organization's trail.
+        withhold: role -> lenses that it does not open here, although it has ``org:audit``.
+    """
 
     id: str
     plan: str = ""
     own_streams: bool = False
+    name: str = ""
+    members_see: Literal["own", "organization"] = "own"
+    withhold: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +144,20 @@ class CollectorConfig:
     drain_timeout: float = 25.0
 
 
+def _builtin_roles() -> Mapping[str, Role]:
+    from activity_center.config_people import builtin_roles
+
+    return builtin_roles()
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole file."""
+    """The whole file.
+
+    Attributes:
+        roles: the built-in roles of ``permissions.yml`` (``platform_admin`` among them) and
+            those of the section ``roles``, by name.
+    """
 
     path: str
     opensearch: Cluster
@@ -149,6 +167,10 @@ class Config:
     organizations: Mapping[str, Organization]
     plans: Mapping[str, str]
     default_class: str = "permanent"
+    identity: IdentityConfig = field(default_factory=IdentityConfig)
+    sidecar: SidecarConfig = field(default_factory=SidecarConfig)
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    roles: Mapping[str, Role] = field(default_factory=_builtin_roles)
 
     @property
     def maintainer(self) -> Cluster:
@@ -156,12 +178,21 @@ class Config:
 
         Without a section ``maintain`` it is the account that delivers.
         """
-        if self.maintain is None:
-            return self.opensearch
-        if self.maintain.url:
-            return self.maintain
-        ca = self.maintain.ca or self.opensearch.ca
-        return replace(self.maintain, url=self.opensearch.url, ca=ca)
+        return self._at_home(self.maintain) if self.maintain else self.opensearch
+
+    @property
+    def searcher(self) -> Cluster:
+        """The account that the sidecar searches with: ``sidecar.opensearch``, else the maintainer.
+
+        It is at the first one's address unless it has its own.
+        """
+        own = self.sidecar.opensearch
+        return self._at_home(own) if own else self.maintainer
+
+    def _at_home(self, cluster: Cluster) -> Cluster:
+        if cluster.url:
+            return cluster
+        return replace(cluster, url=self.opensearch.url, ca=cluster.ca or self.opensearch.ca)
 
 
 PLAN_PRESETS: Final[Mapping[str, str]] = {
@@ -202,156 +233,17 @@ def examine(
     Raises:
         ConfigError: the file cannot be read, or is no YAML.
     """
+    from activity_center import config_build, config_checks, config_people
     from activity_center.config_file import read
 
-    document, findings = read(Path(path), os.environ if environment is None else environment)
+    values = os.environ if environment is None else environment
+    document, findings = read(Path(path), values)
     if document is None:
         return None, findings
-    config = _build(document, str(path))
-    _cross_check(config, findings)
+    people = config_people.read_people(document.get("identity", {}), findings, values)
+    config = config_build.build(document, people, str(path))
+    config_checks.check(config, document, people, findings)
     return config, findings
-
-
-def _secret(section: Mapping[str, Any], name: str, path: str) -> str:
-    """Return ``section[name]``, or the first line of the file in ``section[name + "_file"]``."""
-    if name in section:
-        return str(section[name])
-    if f"{name}_file" not in section:
-        return ""
-    file = Path(section[f"{name}_file"])
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError as wrong:
-        raise ConfigError(
-            f"cannot read {file}: {wrong.strerror}", where=path, hint=f"see {name}_file"
-        ) from wrong
-
-
-def _bytes(size: int | str) -> int:
-    """``"4GiB"`` -> bytes (the schema has checked the form)."""
-    if isinstance(size, int):
-        return size
-    unit = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}[size[-3:]]
-    return int(size[:-3]) * unit
-
-
-def _cluster(section: Mapping[str, Any], path: str) -> Cluster:
-    return Cluster(
-        url=section.get("url", ""),
-        username=section.get("username", ""),
-        password=_secret(section, "password", path),
-        api_token=_secret(section, "api_token", path),
-        ca=section.get("ca", ""),
-    )
-
-
-def _tls(section: Mapping[str, Any]) -> Tls | None:
-    return Tls(**section["tls"]) if "tls" in section else None
-
-
-def _sender(section: Mapping[str, Any], path: str) -> SenderConfig:
-    token = _secret(section, "token", path)
-    digest = section.get("token_sha256", "")
-    if token:
-        digest = hashlib.sha256(token.encode()).hexdigest()
-    return SenderConfig(
-        name=section["name"],
-        token_sha256=digest,
-        username=section.get("username", ""),
-        password=_secret(section, "password", path),
-        certificate_sha256=section.get("certificate_sha256", ""),
-        sources=frozenset(section["sources"]) if "sources" in section else None,
-        organizations=frozenset(section["organizations"]) if "organizations" in section else None,
-        may_assert=frozenset(section.get("may_assert", ())),
-        quota_bytes=_bytes(section["quota"]) if "quota" in section else None,
-    )
-
-
-_PLAIN: Final = ("data_dir", "workers", "health", "health_public", "sources_dir", "drain_timeout")
-
-
-def _collector(section: Mapping[str, Any], path: str) -> CollectorConfig:
-    plain = {key: section[key] for key in _PLAIN if key in section}
-    if "quota" in section:
-        plain["quota_bytes"] = _bytes(section["quota"])
-    redaction = section.get("redaction", {})
-    return CollectorConfig(
-        forward=tuple(
-            ForwardListener(
-                bind=listener["bind"],
-                tls=_tls(listener),
-                shared_key=_secret(listener, "shared_key", path),
-                hostname=listener.get("hostname", "activity-center"),
-                sender=listener.get("sender", ""),
-                source=listener.get("source", ""),
-            )
-            for listener in section.get("forward", ())
-        ),
-        http=tuple(HttpListener(one["bind"], _tls(one)) for one in section.get("http", ())),
-        redaction=Redaction(
-            keys=tuple(redaction.get("keys", ())),
-            patterns=tuple(redaction.get("patterns", ())),
-            hash=tuple(redaction.get("hash", ())),
-            hash_key_file=redaction.get("hash_key_file", ""),
-        ),
-        deliver=Delivery(**section.get("deliver", {})),
-        **plain,
-    )
-
-
-def _build(document: Mapping[str, Any], path: str) -> Config:
-    opensearch = document.get("opensearch", {})
-    return Config(
-        path=path,
-        opensearch=_cluster(opensearch, path),
-        maintain=_cluster(opensearch["maintain"], path) if "maintain" in opensearch else None,
-        collector=_collector(document.get("collector", {}), path),
-        senders=tuple(_sender(sender, path) for sender in document.get("senders", ())),
-        organizations={
-            id_: Organization(id_, **(section or {}))
-            for id_, section in document.get("organizations", {}).items()
-        },
-        plans={**PLAN_PRESETS, **document.get("plans", {})},
-        default_class=document.get("default_retention_class", "permanent"),
-    )
-
-
-def _cross_check(config: Config, findings: Findings) -> None:
-    """What a schema cannot say: names that refer to each other, TLS off loopback."""
-    from activity_center.config_words import meant
-
-    names = [sender.name for sender in config.senders]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            findings.add(("senders", index, "name"), f"the name {name!r} stands twice")
-    for index, listener in enumerate(config.collector.forward):
-        place = ("collector", "forward", index)
-        unknown = listener.sender and listener.sender not in names
-        if unknown and not findings.within(("senders",)):
-            words = f"no sender is named {listener.sender!r}{meant(listener.sender, names)}"
-            findings.follow((*place, "sender"), words)
-        client_certificates = listener.tls is not None and listener.tls.client_ca
-        if not (listener.sender or listener.shared_key or client_certificates):
-            findings.follow(place, "needs sender, shared_key with users, or tls.client_ca")
-    for where, one in listeners(config):
-        _check_port(one.bind, 0, (*where, "bind"), findings)
-        if one.tls is None and not binds_loopback(one.bind):
-            findings.follow(where, f"{one.bind}: an address beyond loopback needs tls")
-    health = ("collector", "health")
-    _check_port(config.collector.health, config.collector.workers - 1, health, findings)
-    if not (config.collector.health_public or binds_loopback(config.collector.health)):
-        findings.follow(
-            health,
-            f"{config.collector.health}: an address beyond loopback, where anyone who reaches it "
-            "reads the names of senders and sources (no content); "
-            "where that is meant, set collector.health_public: true",
-        )
-    for organization in () if findings.within(("plans",)) else config.organizations.values():
-        if organization.plan and organization.plan not in config.plans:
-            findings.follow(
-                ("organizations", organization.id, "plan"),
-                f"no plan is named {organization.plan!r}{meant(organization.plan, config.plans)}",
-            )
 
 
 def listeners(
@@ -362,10 +254,3 @@ def listeners(
         yield ("collector", "forward", index), forward
     for index, http in enumerate(config.collector.http):
         yield ("collector", "http", index), http
-
-
-def _check_port(bind: str, further: int, place: tuple[str | int, ...], findings: Findings) -> None:
-    """A port, and the ``further`` ones after it, are at most 65535."""
-    port = bind.rpartition(":")[2]
-    if not bind.startswith("unix:") and port.isdigit() and int(port) + further > MAX_PORT:
-        findings.follow(place, f"{bind}: the highest port is {MAX_PORT}")

@@ -19,11 +19,15 @@ from activity_center.errors import ActivityCenterError, ConfigError
 SCHEMA_FILE: Final = Path(__file__).with_name("config.schema.json")
 MAX_NODES: Final = 200_000
 """Of a document with its anchors expanded; a few lines of YAML can expand to billions."""
-_NEEDED: Final = frozenset({"bind", "name", "certificate", "key"})
+_NEEDED: Final = frozenset(
+    {"bind", "name", "certificate", "key", "id", "person", "role", "permissions"}
+    | {"issuer", "audience", "algorithms", "client_id", "peers"}
+)
 """Required keys: a wrong text stays in the document so that the later checks see the rest."""
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 Lines = dict[Place, int]
 ValueT = TypeVar("ValueT")
+DocumentT = TypeVar("DocumentT", dict[str, Any], list[Any])
 
 
 class Findings:
@@ -39,7 +43,7 @@ class Findings:
     def __init__(self, path: Path | str) -> None:
         self.path = str(path)
         self.lines: Lines = {}
-        self._found: list[tuple[int, str]] = []
+        self._found: list[tuple[str, int, str]] = []
         self._places: list[Place] = []
 
     def __bool__(self) -> bool:
@@ -50,8 +54,22 @@ class Findings:
         """Note something that is wrong at a place of the document."""
         shown = ".".join(str(part) for part in place) or "(top)"
         line = _line(self.lines, place)
-        self._found.append((line, f"{self.path}:{line}: {shown}: {words}"))
+        self._found.append((self.path, line, f"{self.stands(place)}: {shown}: {words}"))
+        self.mark(place)
+
+    def stands(self, place: Place) -> str:
+        """``file:line`` of a place."""
+        return f"{self.path}:{_line(self.lines, place)}"
+
+    def mark(self, place: Place) -> None:
+        """Treat ``place`` as wrong without a finding of its own."""
         self._places.append(place)
+
+    def beside(self, path: str) -> Findings:
+        """Return findings of a further file; they are reported together with these."""
+        other = Findings(path)
+        other._found = self._found
+        return other
 
     def within(self, place: Place) -> bool:
         """Whether something at ``place`` or below it is wrong."""
@@ -77,7 +95,8 @@ class Findings:
         if value is not None and not self._found:
             return value
         head = f"{len(self._found)} finding{'s' if len(self._found) > 1 else ''}"
-        texts = [text for _, text in sorted(self._found, key=lambda one: one[0])]
+        ordered = sorted(self._found, key=lambda one: (one[0] != self.path, *one[:2]))
+        texts = [text for _, _, text in ordered]
         raise ConfigError(
             "\n  ".join([head, *texts]),
             where=self.path,
@@ -94,13 +113,47 @@ def read(path: Path, environment: Mapping[str, str]) -> tuple[dict[str, Any] | N
     Raises:
         ConfigError: the file cannot be read, or is no YAML that we take.
     """
+    findings = Findings(path)
+    return _read(path, environment, findings, _validator(), {}), findings
+
+
+def read_list(
+    path: Path, environment: Mapping[str, str], findings: Findings, name: str
+) -> list[Any]:
+    """Return the list of a further file, as ``$defs/NAME`` of the schema describes it.
+
+    Args:
+        path: the YAML file.
+        environment: for ``${ENV}``.
+        findings: gets what is wrong with it.
+        name: of the definition.
+
+    Raises:
+        ConfigError: see :func:`read`.
+    """
+    return _read(path, environment, findings, _validator(name), []) or []
+
+
+def _read(
+    path: Path,
+    environment: Mapping[str, str],
+    findings: Findings,
+    validator: Draft202012Validator,
+    empty: DocumentT,
+) -> DocumentT | None:
     try:
-        return _read(path, environment)
+        return _checked(path, environment, findings, validator, empty)
     except RecursionError:
         raise ConfigError("nested too deep", where=str(path)) from None
 
 
-def _read(path: Path, environment: Mapping[str, str]) -> tuple[dict[str, Any] | None, Findings]:
+def _checked(
+    path: Path,
+    environment: Mapping[str, str],
+    findings: Findings,
+    validator: Draft202012Validator,
+    empty: DocumentT,
+) -> DocumentT | None:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as wrong:
@@ -111,7 +164,6 @@ def _read(path: Path, environment: Mapping[str, str]) -> tuple[dict[str, Any] | 
         ) from wrong
     except UnicodeDecodeError as wrong:
         raise ConfigError(f"not UTF-8: {wrong.reason}", where=str(path)) from wrong
-    findings = Findings(path)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         twice = [] if node is None else list(_mark(node, (), findings, []))
@@ -122,19 +174,23 @@ def _read(path: Path, environment: Mapping[str, str]) -> tuple[dict[str, Any] | 
         raise ConfigError(f"not YAML: {getattr(wrong, 'problem', wrong)}", where=where) from wrong
     for place in twice:
         findings.add(place, f"the key {place[-1]!r} stands twice")
-    document = _fill({} if document is None else document, (), environment, findings)
+    document = _fill(empty if document is None else document, (), environment, findings)
     usable = True
-    for error in _validator().iter_errors(document):
+    for error in validator.iter_errors(document):
         for place, words in config_words.findings(_deepest(error)):
             findings.add(place, words)
             usable = usable and error.validator != "required" and bool(place)
     if usable and findings:
-        usable = _without(document, findings)
-    return (document if usable else None), findings
+        usable = _without(document, validator)
+    return document if usable else None
 
 
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+def _validator(name: str = "") -> Draft202012Validator:
+    """Of the whole file, or of one of the schema's ``$defs``."""
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    if name:
+        schema = {"$ref": f"#/$defs/{name}", "$defs": schema["$defs"]}
+    return Draft202012Validator(schema)
 
 
 def _deepest(error: ValidationError) -> ValidationError:
@@ -142,12 +198,14 @@ def _deepest(error: ValidationError) -> ValidationError:
     return (best_match(error.context) or error) if error.context else error
 
 
-def _without(document: dict[str, Any], findings: Findings) -> bool:
+def _without(document: Any, validator: Draft202012Validator) -> bool:
     """Take out what the schema refuses; return whether the rest can be looked at."""
-    for error in [*_validator().iter_errors(document)]:
+    for error in [*validator.iter_errors(document)]:
         for place, _ in [*config_words.findings(_deepest(error))]:
-            while isinstance(place[-1], int):
+            while place and isinstance(place[-1], int):
                 place = place[:-1]
+            if not place:
+                return False
             if place[-1] in _NEEDED and error.validator != "additionalProperties":
                 if error.validator == "type":
                     return False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,13 +62,13 @@ class ApiToken:
 
     Attributes:
         person: id of the person whose rights it has.
-        expires: RFC 3339 date or time after which it is refused; empty: never.
+        expires: from then on it is refused; ``None``: never.
     """
 
     name: str
     person: str
     sha256: str = field(repr=False)
-    expires: str = ""
+    expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

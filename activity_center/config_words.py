@@ -15,7 +15,10 @@ from jsonschema.exceptions import ValidationError
 Place = tuple[str | int, ...]
 """Where something stands in the document: keys and list indices from the top."""
 
-SECRETS: Final = frozenset({"password", "api_token", "shared_key", "token"})
+SECRETS: Final = frozenset(
+    {"password", "api_token", "shared_key", "token", "client_secret"}
+    | {"secret", "routing_key", "webhook"}
+)
 """Keys that must not hold plain text."""
 _NOT_REPEATED: Final = SECRETS | {"token_sha256", "url"}
 """A token pasted in place of its digest, a password in an address."""

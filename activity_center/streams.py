@@ -14,6 +14,7 @@ Lens = Literal["audit", "agent", "process"]
 
 LENSES: Final[tuple[Lens, ...]] = ("audit", "agent", "process")
 REJECTED_STREAM: Final = "activity-rejected"
+ALERTS_STREAM: Final = "activity-alerts"
 STATE_INDEX: Final = "activity-center-state"
 LENS_PATTERNS: Final = tuple(f"activity-{lens}-*" for lens in LENSES)
 

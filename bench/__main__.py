@@ -1,10 +1,11 @@
-"""``python -m bench``: the collector's speed, in one table from one run on one machine.
+"""``python -m bench [collector|audit]``: speed on real parts, in one table a part.
 
-A real OpenSearch node and a real collector process are started with defaults and removed
-at the end. First the end-to-end pairs, in turns: the collector at chunks of 500, then a raw
-``_bulk`` of the same kind of documents, then again. Then small chunks and single events.
-Sender, collector and OpenSearch share the machine, so rates depend on its cores; CPU per
-event does much less.
+Without a part both are measured; ``audit`` is in :mod:`bench.audit`. For ``collector`` a real
+OpenSearch node and a real collector process are started with defaults and removed at the end.
+First the end-to-end rounds, in turns: the collector at chunks of 500, then a raw ``_bulk`` of
+the same kind of documents with as many requests at a time, then with one, then again. Then
+small chunks and single events. Sender, collector and OpenSearch share the machine, so rates
+depend on its cores; CPU per event does much less.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench import audit
 from bench.events import AUDIT, WORKLOADS, sizes
 from bench.machine import machine
 from bench.measure import CONNECTIONS, DOCUMENTS, HEAP, Bench, Round, percentile, running
 from bench.process import resident
 from bench.report import Row, Target, table
+from collector.deliver import LANES
 
 CPU_TARGETS: Final = {500: 25.0, 50: 40.0, 1: 120.0}
 """Chunk size -> CPU µs per event of the collector."""
-BEGIN: Final = "<!-- bench run from here: written by python -m bench --write docs/benchmarks.md -->"
-END: Final = "<!-- bench run to here -->"
+COLLECTOR: Final = "collector"
+PARTS: Final = (COLLECTOR, "audit")
 RATIO_TARGET: Final = 0.95
 MEMORY_TARGET: Final = 120.0
 
@@ -51,24 +54,29 @@ TINY: Final = Plan({500: 1_000, 50: 200, 1: 64}, pairs=1, rounds=1, warm_up=500)
 
 @dataclass(slots=True)
 class Figures:
-    """Rounds by chunk size, raw rounds, and (resident, peak) memory at the end in MB."""
+    """Rounds by chunk size, raw rounds by requests at a time, and memory at the end.
+
+    Attributes:
+        memory: (resident, peak), MB.
+    """
 
     chunks: dict[int, list[Round]]
-    raw: list[Round]
+    raw: dict[int, list[Round]]
     memory: tuple[float, float]
 
 
 def measure(bench: Bench, plan: Plan, workload: str, say: Any) -> Figures:
     """Run all rounds."""
     say("warming up")
-    bench.raw(workload, plan.warm_up)
+    bench.raw(workload, plan.warm_up, 1)
     bench.through(workload, plan.warm_up, 500)
     chunks: dict[int, list[Round]] = {size: [] for size in CONNECTIONS}
-    raw = []
+    raw: dict[int, list[Round]] = {LANES: [], 1: []}
     for number in range(plan.pairs):
-        say(f"pair {number + 1} of {plan.pairs}: through the collector, then raw")
+        say(f"turn {number + 1} of {plan.pairs}: through the collector, then raw, then raw again")
         chunks[500].append(bench.through(workload, plan.events[500], 500))
-        raw.append(bench.raw(workload, plan.events[500]))
+        for lanes, rounds in raw.items():
+            rounds.append(bench.raw(workload, plan.events[500], lanes))
     for number in range(plan.rounds):
         say(f"small chunks, round {number + 1} of {plan.rounds}")
         for size in (50, 1):
@@ -105,20 +113,24 @@ def rows(figures: Figures) -> list[Row]:
                 "  documents of a _bulk request", [r.events / r.requests for r in rounds], digits=0
             ),
         ]
-    ours, raw = figures.chunks[500], figures.raw
+    ours = figures.chunks[500]
+    made.append(Row("end to end, documents/s", [r.events / r.counted for r in ours], digits=0))
+    for lanes, raw in figures.raw.items():
+        what = f"raw _bulk, {lanes} at a time" if lanes > 1 else "raw _bulk, one at a time"
+        made += [
+            Row(f"{what}, documents/s", [r.events / r.counted for r in raw], digits=0),
+            Row(
+                "  OpenSearch CPU, µs per document",
+                [r.opensearch / r.events * 1e6 for r in raw],
+            ),
+            Row(
+                "  end to end / raw, of each pair",
+                [theirs.counted / mine.counted for mine, theirs in zip(ours, raw, strict=True)],
+                Target(">=", RATIO_TARGET),
+                digits=2,
+            ),
+        ]
     made += [
-        Row("end to end, documents/s", [r.events / r.counted for r in ours], digits=0),
-        Row("raw _bulk, documents/s", [r.events / r.counted for r in raw], digits=0),
-        Row(
-            "  OpenSearch CPU, µs per document",
-            [r.opensearch / r.events * 1e6 for r in raw],
-        ),
-        Row(
-            "end to end / raw _bulk, of each pair",
-            [theirs.counted / mine.counted for mine, theirs in zip(ours, raw, strict=True)],
-            Target(">=", RATIO_TARGET),
-            digits=2,
-        ),
         Row("collector resident at the end, MB", [figures.memory[0]]),
         Row("  at its peak, MB", [figures.memory[1]], Target("<=", MEMORY_TARGET)),
     ]
@@ -129,61 +141,81 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure and print; return 0 whatever the figures are."""
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure the collector on real parts and print one table.",
+        description="Measure on real parts and print one table a part.",
+    )
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"{' or '.join(PARTS)}; default: both"
     )
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="under a minute, and rougher")
+    size.add_argument("--quick", action="store_true", help="a minute a part, and rougher")
     size.add_argument("--tiny", action="store_true", help="only to see that it runs")
     parser.add_argument("--json", action="store_true", help="one object on standard output")
-    parser.add_argument("--workload", choices=WORKLOADS, default=AUDIT)
+    parser.add_argument("--workload", choices=WORKLOADS, default=AUDIT, help="of the collector")
     parser.add_argument(
         "--write",
         type=Path,
         metavar="PAGE",
-        help="put the table into this page (docs/benchmarks.md)",
+        help="put the tables into this page (docs/benchmarks.md)",
     )
     options = parser.parse_args(arguments)
-    plan = QUICK if options.quick else TINY if options.tiny else FULL
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}: {' or '.join(PARTS)}")
 
     def say(text: str) -> None:
         print(f"bench: {text}", file=sys.stderr, flush=True)
 
+    which = "quick" if options.quick else "tiny" if options.tiny else "full"
+    found = {}
+    for part in options.parts or PARTS:
+        if part == COLLECTOR:
+            plan = {"quick": QUICK, "tiny": TINY, "full": FULL}[which]
+            facts, made = run(plan, options.workload, say)
+        else:
+            sizes_of = {"quick": audit.QUICK, "tiny": audit.TINY, "full": audit.FULL}
+            facts, made = audit.run(sizes_of[which], say)
+        found[part] = {**facts, "rows": [row.as_json() for row in made]}
+        if not options.json:
+            print("\n".join([*facts.values(), "", table(made), ""]), flush=True)
+        if options.write:
+            write(options.write, part, facts, made)
+    if options.json:
+        print(json.dumps(found, indent=2))
+    return 0
+
+
+def run(plan: Plan, workload: str, say: Any) -> tuple[dict[str, str], list[Row]]:
+    """Measure the collector; return facts and rows."""
     begun, load = time.monotonic(), os.getloadavg()[0]
     with (
         tempfile.TemporaryDirectory(prefix="activity-bench-") as name,
         running(Path(name), say, fast=plan is TINY) as bench,
     ):
-        figures = measure(bench, plan, options.workload, say)
+        figures = measure(bench, plan, workload, say)
         version = bench.info.version
-    made = rows(figures)
-    event = sizes(options.workload)
+    event = sizes(workload)
     facts = {
         "machine": machine(version),
-        "workload": f"{options.workload}: {event.json:.0f} B as JSON, {event.msgpack:.0f} B as "
+        "workload": f"{workload}: {event.json:.0f} B as JSON, {event.msgpack:.0f} B as "
         f"MessagePack, {event.fields:.0f} fields a record (means)",
         "how": f"TLS off, with acks, one chunk in flight on each of "
         f"{', '.join(f'{n} connections (chunks of {c})' for c, n in CONNECTIONS.items())}; "
-        f"_bulk of up to {DOCUMENTS} documents; heap {HEAP}; raw: one thread, "
+        f"_bulk of up to {DOCUMENTS} documents, {LANES} at a time at most; heap {HEAP}; raw: "
         "client.bulk(body=bytes); all on this machine",
         "took": f"{time.monotonic() - begun:.0f} s, begun at a load average of {load:.1f}",
     }
-    if options.json:
-        print(json.dumps({**facts, "rows": [row.as_json() for row in made]}, indent=2))
-    else:
-        print("\n".join(facts.values()) + "\n")
-        print(table(made))
-    if options.write:
-        write(options.write, facts, made)
-    return 0
+    return facts, rows(figures)
 
 
-def write(page: Path, facts: dict[str, str], made: list[Row]) -> None:
-    """Put facts and table between the marks of ``page``."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
+def write(page: Path, part: str, facts: dict[str, str], made: list[Row]) -> None:
+    """Put facts and table between the marks of a part in ``page``."""
+    begin, end = (f"<!-- bench {part}: {where} of its last run -->" for where in ("begin", "end"))
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    if not found:
+        raise SystemExit(f"{page} has no line {begin}")
     listed = "\n".join(f"- {text}" for text in facts.values())
     page.write_text(
-        f"{before}{BEGIN}\n\n{listed}\n\n```text\n{table(made)}\n```\n\n{END}{after}",
+        f"{before}{begin}\n\n{listed}\n\n```text\n{table(made)}\n```\n\n{end}{after}",
         encoding="utf-8",
     )
 

@@ -22,7 +22,7 @@ from opensearchpy import OpenSearch
 
 from activity_center import node
 from activity_center.connection import connect
-from activity_center.demo.stack import Collector
+from activity_center.demo.stack import Stack
 from activity_center.setup import desired_state, install
 from activity_center.streams import LENS_PATTERNS
 from bench import process
@@ -63,24 +63,25 @@ class Round:
 class Bench:
     """The parts that all rounds share. Made by :func:`running`."""
 
-    def __init__(self, info: node.NodeInfo, client: OpenSearch, collector: Collector) -> None:
+    def __init__(self, info: node.NodeInfo, client: OpenSearch, stack: Stack) -> None:
         self.info = info
         self.client = client
-        self.collector = collector
-        assert collector.process is not None
-        self.pid = collector.process.pid
+        self.stack = stack
+        assert stack.collector.process is not None
+        self.pid = stack.collector.process.pid
         self._seed = time.time_ns() // 1_000_000 * 1000
         """Every round has a seed of its own, so ids never repeat, also between two runs."""
 
     def through(self, workload: str, events: int, chunk: int) -> Round:
         """Send a load through the collector."""
-        command = ["bench.load", "--port", str(self.collector.forward_port),
+        command = ["bench.load", "--port", str(self.stack.forward_port),
                    "--chunk", str(chunk), "--connections", str(CONNECTIONS[chunk])]  # fmt: skip
         return self._round(workload, events, command)
 
-    def raw(self, workload: str, events: int) -> Round:
-        """Send the same kind of load straight to ``_bulk``."""
-        command = ["bench.raw", "--url", self.info.url, "--documents", str(DOCUMENTS)]
+    def raw(self, workload: str, events: int, lanes: int) -> Round:
+        """Send the same kind of load straight to ``_bulk``, so many requests at a time."""
+        command = ["bench.raw", "--url", self.info.url,
+                   "--documents", str(DOCUMENTS), "--lanes", str(lanes)]  # fmt: skip
         return self._round(workload, events, command)
 
     def _round(self, workload: str, events: int, command: list[str]) -> Round:
@@ -131,7 +132,7 @@ class Bench:
         return int(indexing.get("index_total", 0))
 
     def _requests(self) -> float:
-        address = f"http://127.0.0.1:{self.collector.health_port}/metrics"
+        address = f"http://127.0.0.1:{self.stack.health_port}/metrics"
         with urllib.request.urlopen(address, timeout=5) as answer:
             for line in answer.read().decode().splitlines():
                 if line.startswith("activity_center_deliver_requests_total "):
@@ -170,12 +171,12 @@ def running(folder: Path, say: Callable[[str], None], *, fast: bool = False) -> 
         client = connect(info.cluster)
         install(client, desired_state())
         say("starting the collector")
-        collector = Collector(folder, info.cluster, {}, ("bench",))
+        stack = Stack(folder, info.cluster, {}, ("bench",))
         try:
-            collector.start()
-            yield Bench(info, client, collector)
+            stack.start()
+            yield Bench(info, client, stack)
         finally:
-            collector.stop()
+            stack.stop()
             client.close()
     finally:
         node.wipe(name)

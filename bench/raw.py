@@ -1,8 +1,8 @@
 """The yardstick, in a process of its own: the same documents straight to ``_bulk``.
 
 ``python -m bench.raw`` prepares events exactly as the collector does, puts the bodies
-together, says so on standard output and waits for a line on standard input. Then one thread
-sends them by opensearch-py's ``client.bulk(body=bytes)``, one request after the other: no
+together, says so on standard output and waits for a line on standard input. Then some threads
+send them by opensearch-py's ``client.bulk(body=bytes)``, each one request after the other: no
 receiving, no schema, no spool. Prints when it began and ended as one JSON object.
 """
 
@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from activity_center.config import Cluster
@@ -46,6 +47,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--events", type=int, required=True)
     parser.add_argument("--documents", type=int, required=True, help="of one request")
+    parser.add_argument("--lanes", type=int, default=1, help="requests at a time (1)")
     options = parser.parse_args()
     made = entries(options.workload, options.seed, options.events)
     step = options.documents
@@ -53,15 +55,18 @@ def main() -> int:
         body_of([(0, 0, entry) for entry in made[start : start + step]])
         for start in range(0, len(made), step)
     ]
-    client = connect(Cluster(url=options.url), timeout=60)
+    client = connect(Cluster(url=options.url), timeout=60, pool_maxsize=options.lanes)
     print("ready", flush=True)
     if not sys.stdin.readline():
         return 1
-    begun = time.monotonic()
-    refused = 0
-    for body in bodies:
+
+    def send(body: bytes) -> int:
         answer = client.bulk(body=body, params={"filter_path": ANSWER})
-        refused += sum(item["create"]["status"] != 201 for item in answer["items"])
+        return sum(item["create"]["status"] != 201 for item in answer["items"])
+
+    begun = time.monotonic()
+    with ThreadPoolExecutor(options.lanes) as threads:
+        refused = sum(threads.map(send, bodies))
     ended = time.monotonic()
     if refused:
         raise SystemExit(f"OpenSearch refused {refused} documents")

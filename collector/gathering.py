@@ -51,6 +51,7 @@ class Gathering:
         self._kept = kept
         self._most = most
         self._waiting: deque[_Waiting] = deque()
+        self._processed: list[_Waiting] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(self, work: Work, done: Done, future: asyncio.Future[None] | None = None) -> None:
@@ -89,6 +90,20 @@ class Gathering:
             return
         for work, *_ in group:
             work.batch.records[:] = [None] * len(work.batch.records)
+        self._start(loop, group)
+
+    def keep(self, work: Work, done: Done) -> None:
+        """Make ``work``, which is processed, durable at the end of this turn; call ``done``."""
+        if not self._processed:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._end, loop)
+        self._processed.append((work, done, None))
+
+    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        group, self._processed = self._processed, []
+        self._start(loop, group)
+
+    def _start(self, loop: asyncio.AbstractEventLoop, group: list[_Waiting]) -> None:
         task = loop.create_task(self._keep(group))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

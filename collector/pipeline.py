@@ -16,8 +16,9 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
 
+from collector.drafting import Drafter
 from collector.gathering import Gathering
-from collector.mapping import Activities, Router, Source
+from collector.mapping import Router, Source
 from collector.normalize import Normalizer, Refused
 from collector.normalize.place import MAX_DEPTH
 from collector.normalize.pseudonyms import Pseudonyms
@@ -25,9 +26,9 @@ from collector.records import REASONS, Batch, Entry, Receipt, Reject, Sender
 from collector.redact import Redactor
 from collector.rejections import rejected_entry
 from collector.work import Part, Work
-from collector.writing import Draft, Writer
+from collector.writing import Draft
 
-SLICE: Final = 500
+SLICE: Final = 16 * 32
 """Records after which others get a turn: about 10 ms."""
 GROUP: Final = 32
 """Records that go through the stages together: few enough to stay in the processor's cache."""
@@ -63,7 +64,7 @@ class Pipeline:
     def __init__(self, stages: Stages, spool: Log) -> None:
         self.stages = stages
         self._spool = spool
-        self._writer = Writer()
+        self._drafter = Drafter()
         self._small = Gathering(self._group, spool.append, self._count, GROUP)
         self.counts: Counter[tuple[str, str, str]] = Counter()
 
@@ -85,18 +86,32 @@ class Pipeline:
         return work.receipt
 
     def accept_soon(self, batch: Batch, done: Callable[[Exception | None], None]) -> bool:
-        """:meth:`accept` for a small batch, without a task and a future of its own.
+        """:meth:`accept` without a future of its own, for all but huge batches.
+
+        Small ones share their way. Larger ones are processed at once: if they waited for
+        their turn, several would be in memory decoded, at eight times the size sent.
 
         Args:
             done: called later, with ``None`` when all of it is durable, else with what
                 :meth:`accept` raises.
 
         Returns:
-            Whether it was taken: large batches are not.
+            Whether it was taken: huge batches are not.
         """
-        if len(batch.records) >= GROUP:
+        total = len(batch.records)
+        if total > SLICE:
             return False
-        self._small.add(Work(batch), done)
+        work = Work(batch)
+        if total < GROUP:
+            self._small.add(work, done)
+            return True
+        try:
+            for start in range(0, total, GROUP):
+                self._some(work, start, total)
+        except Exception as wrong:
+            asyncio.get_running_loop().call_soon(done, wrong)
+        else:
+            self._small.keep(work, done)
         return True
 
     async def _in_slices(self, work: Work) -> None:
@@ -104,17 +119,23 @@ class Pipeline:
 
         They are the larger part of what a chunk takes while it becomes durable.
         """
-        records, total = work.batch.records, len(work.batch.records)
-        for start in range(0, total, SLICE):
-            if start:
+        total = len(work.batch.records)
+        for start in range(0, total, GROUP):
+            if start and start % SLICE == 0:
                 await asyncio.sleep(0)  # a huge chunk must not hold up the other senders
-            self._process(work, start, min(start + SLICE, total))
-            records[start : start + SLICE] = [None] * min(SLICE, total - start)
+            self._some(work, start, total)
+
+    def _some(self, work: Work, start: int, total: int) -> None:
+        """Process one group of a batch, and let go of its records."""
+        stop = min(start + GROUP, total)
+        self._group([(work, start, stop)])
+        work.batch.records[start:stop] = [None] * (stop - start)
 
     def process(self, batch: Batch) -> tuple[Receipt, list[Entry], list[Reject]]:
         """Turn a batch into entries and rejects; touches nothing but its arguments."""
         work = Work(batch)
-        self._process(work, 0, len(batch.records))
+        for start in range(0, len(batch.records), GROUP):
+            self._group([(work, start, min(start + GROUP, len(batch.records)))])
         return work.receipt, work.entries, work.rejects
 
     async def reject_bytes(self, sender: Sender, broken: Sequence[tuple[bytes, str]]) -> None:
@@ -137,34 +158,36 @@ class Pipeline:
         for one in rejects:
             self.counts[(sender.name, "", one.reason)] += 1
 
-    def _process(self, work: Work, start: int, stop: int) -> None:
-        """The records ``start`` up to ``stop`` of a batch, a group at a time."""
-        for first in range(start, stop, GROUP):
-            self._group([(work, first, min(first + GROUP, stop))])
-
     def _group(self, parts: Sequence[Part]) -> None:
         """Write all records of a group as JSON, scan that once, and make the entries."""
+        stages = self.stages
         drafted: list[tuple[Work, int, Source, list[Draft]]] = []
         bodies: list[bytes] = []
         for work, start, stop in parts:
             self._write(work, start, stop, drafted, bodies)
-        flagged = self.stages.redactor.flagged(bodies)
+        flagged = stages.redactor.flagged(bodies)
+        finish = self._drafter.writer.finish
         scanned = 0
         for work, index, source, drafts in drafted:
-            receipt, record = work.receipt, work.batch.records[index]
             first, scanned = scanned, scanned + len(drafts)
+            if scanned - first == 1 and first not in flagged:
+                one = finish(drafts[0], source.name, work.ingested, work.batch.sender.name)
+                if one is not None:
+                    work.receipt.ids[index] = [one[1]]
+                    work.entries.append(one)
+                    continue
             try:
                 if flagged and not flagged.isdisjoint(range(first, scanned)):
-                    made = self._looked_at(drafts, source, index, work)
+                    made = self._drafter.looked_at(stages, drafts, source, index, work)
                 else:
-                    made = self._entries(drafts, source, index, work, record)
+                    made = self._drafter.entries(stages, drafts, source, index, work)
             except Exception as wrong:  # whatever a record does, it does to itself alone
-                self._reject(wrong, record, index, work)
+                self._reject(wrong, work.batch.records[index], index, work)
                 continue
             if isinstance(made, str):
-                receipt.ignored[index] = made
+                work.receipt.ignored[index] = made
                 continue
-            receipt.ids[index] = [made[0].id] if len(made) == 1 else [one.id for one in made]
+            work.receipt.ids[index] = [one.id for one in made]
             work.entries += made
         for work, _, _ in parts:
             # Each rejected record has an entry too, for the stream of rejected ones.
@@ -179,20 +202,22 @@ class Pipeline:
         bodies: list[bytes],
     ) -> None:
         """Write records as JSON; what came of them goes to ``drafted`` and ``bodies``."""
-        batch, receipt = work.batch, work.receipt
-        records, times = batch.records, batch.times
+        batch, receipt, stages = work.batch, work.receipt, self.stages
+        records, times, sources = batch.records, batch.times, receipt.sources
+        receipt.ids += [[] for _ in range(start, stop)]
+        candidates = stages.router.candidates(batch.source, batch.tag)
+        source_of, drafts_of = self._drafter.source, self._drafter.drafts
         source: Source | None = None
         transport: int | None = None
         for index in range(start, stop):
             record = records[index]
-            receipt.ids.append([])
-            receipt.sources.append("")
+            sources.append("")
             try:
-                source = self._source(batch, record, source)
-                receipt.sources[index] = source.name
+                source = source_of(stages, candidates, batch, record, source)
+                sources[index] = source.name
                 if times is not None:
                     transport = times[index]
-                drafts = self._drafts(source, record, work, transport)
+                drafts = drafts_of(stages, source, record, work, transport)
             except Exception as wrong:  # whatever a record does, it does to itself alone
                 self._reject(wrong, record, index, work)
                 continue
@@ -200,132 +225,8 @@ class Pipeline:
                 receipt.ignored[index] = drafts
                 continue
             drafted.append((work, index, source, drafts))
-            if len(drafts) == 1:
-                bodies.append(drafts[0][1])
-            else:
-                bodies += [draft[1] for draft in drafts]
-
-    def _source(self, batch: Batch, record: Any, before: Source | None) -> Source:
-        """The source of a record.
-
-        Args:
-            before: one of this batch that its sender may use.
-
-        Raises:
-            Refused: it is no object, no source takes it, or the sender may not send for that.
-        """
-        if type(record) is not dict:
-            raise Refused("not_an_object", f"the record is {type(record).__name__}, not an object")
-        source = self.stages.router.route(batch.source, batch.tag, record)
-        if source is before and source is not None:
-            return source
-        if source is None:
-            raise Refused("no_source", self._why_no_source(batch))
-        allowed = batch.sender.sources
-        if allowed is not None and source.name not in allowed:
-            raise Refused(
-                "source_not_allowed", f"sender {batch.sender.name} may not send for {source.name}"
-            )
-        return source
-
-    def _why_no_source(self, batch: Batch) -> str:
-        known = ", ".join(sorted(self.stages.router.sources))
-        if batch.source:
-            return f"no source is named {batch.source[:64]!r} (known: {known})"
-        tag = f" with the tag {batch.tag[:64]!r}" if batch.tag else ""
-        return f"no source recognizes this record{tag}; name one (known: {known})"
-
-    def _drafts(
-        self, source: Source, record: dict[str, Any], work: Work, transport: int | None
-    ) -> list[Draft] | str:
-        """One record to its activities, or the mapping's reason for ignoring it.
-
-        Raises:
-            Refused: the record goes to the rejected store.
-        """
-        mapped = source.map(record, work.batch.tag, transport)
-        if isinstance(mapped, str):
-            return mapped
-        complete, draft = self.stages.normalizer.complete, self._writer.draft
-        pseudonyms, context = self.stages.pseudonyms, work.context
-        drafts = []
-        for activity in mapped:
-            if pseudonyms:
-                pseudonyms.apply(activity)
-            stream, ms, receiver = complete(activity, context, transport)
-            drafts.append(draft(activity, stream, ms, receiver))
-        if type(mapped) is Activities and mapped.ignored:
-            inside = work.inside
-            inside[source.name] = inside.get(source.name, 0) + len(mapped.ignored)
-        return drafts
-
-    def _looked_at(
-        self, drafts: list[Draft], source: Source, index: int, work: Work
-    ) -> list[Entry] | str:
-        """Entries of a record that holds a secret, or a ``null``, or something like it.
-
-        Raises:
-            Refused: the record goes to the rejected store.
-        """
-        redactor, batch = self.stages.redactor, work.batch
-        record, keyed = batch.records[index], False
-        if any(redactor.suspect(draft[1]) for draft in drafts):
-            cleaned = redactor.clean(record)
-            if cleaned is not record:
-                transport = batch.times[index] if batch.times is not None else None
-                again = self._drafts(source, cleaned, work, transport)
-                if isinstance(again, str):
-                    return again
-                drafts, keyed = self._own_ids(drafts, again), True
-        # NaN is written as null without a word, and a field that is null is none.
-        drafts = [(*draft[:6], False) if b"null" in draft[1] else draft for draft in drafts]
-        return self._entries(drafts, source, index, work, record, keyed=keyed)
-
-    def _own_ids(self, before: list[Draft], after: list[Draft]) -> list[Draft]:
-        """Give back their own ids to events whose id was taken for a secret, as keyed hashes.
-
-        Two ids that redaction makes equal are still two events.
-        """
-        result = []
-        for old, new in zip(before, after, strict=True):
-            if old[5] is not None and old[5] != new[5]:
-                activity = new[0]
-                activity["event"]["id"] = self.stages.pseudonyms.pseudonym(old[5])
-                new = self._writer.draft(activity, new[2], new[3], new[4])
-            result.append(new)
-        return result
-
-    def _entries(
-        self,
-        drafts: list[Draft],
-        source: Source,
-        index: int,
-        work: Work,
-        record: dict[str, Any],
-        *,
-        keyed: bool = False,
-    ) -> list[Entry]:
-        """What is stored of one record.
-
-        Args:
-            record: as received: its content is its identity where it has no id.
-            keyed: it holds something that must not be guessed from its id.
-
-        Raises:
-            Refused: the record goes to the rejected store.
-        """
-        times, context = work.batch.times, work.context
-        transport = times[index] if times is not None else None
-        ingested, sender, entry = work.ingested, context.sender.name, self._writer.entry
-        pseudonyms = self.stages.pseudonyms
-        key = pseudonyms.key if keyed or pseudonyms else b""
-        origin = (source.name, record, transport, key)
-        if len(drafts) == 1:
-            return [entry(drafts[0], origin, 0, work.ordinals, ingested, sender)]
-        return [
-            entry(draft, origin, output, work.ordinals, ingested, sender)
-            for output, draft in enumerate(drafts)
-        ]
+            for draft in drafts:
+                bodies.append(draft[1])
 
     def _reject(self, wrong: Exception, record: Any, index: int, work: Work) -> None:
         """Note a record as rejected: without its secrets, and without what its source drops."""

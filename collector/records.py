@@ -157,7 +157,7 @@ Raises:
 """
 
 AcceptSoon = Callable[[Batch, Callable[[Exception | None], None]], bool]
-"""What a receiver may call for a small batch instead: costs no task and no future.
+"""What a receiver may call instead: costs no task and no future; huge batches are not taken.
 
 Returns whether the batch was taken. If so, the function given is called later: with ``None``
 when all is durable, else with what :data:`Accept` raises.

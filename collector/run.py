@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Final, TextIO, TypedDict, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -24,7 +26,7 @@ from activity_center.connection import connect, resolve
 from activity_center.errors import ActivityCenterError, ConfigError
 from collector import health, metrics
 from collector.check import check_config
-from collector.deliver import Deliverer
+from collector.deliver import LANES, Deliverer
 from collector.figures import figures
 from collector.pipeline import Pipeline, Stages
 from collector.receive.budget import Budget
@@ -50,6 +52,17 @@ DEFAULT_SENDER_SHARE: Final = 0.5
 """Of the quota: what a sender without a quota of its own may take, when there are others."""
 STOP_RECEIVING: Final = 10.0
 """Seconds for what has arrived to become durable when we stop."""
+
+CONNECTIONS: Final = LANES + 1
+"""Kept open to each node of OpenSearch: for deliveries, and for parked records."""
+GC_THRESHOLDS: Final = (20_000, 20, 20)
+MMAP_BYTES: Final = 512 * 1024
+"""Larger blocks go back to the system when they are freed. The allocator's own bound grows to
+the largest block freed, a request's body, and then keeps several times that."""
+_M_MMAP_THRESHOLD: Final = -3  # mallopt(3)
+SWITCH_SECONDS: Final = 0.0005
+"""How long a thread waits for the interpreter when another computes. With Python's own 5 ms,
+the threads that sync and deliver lose several times that between two requests."""
 
 _log = structlog.get_logger("collector")
 
@@ -89,7 +102,9 @@ class Worker:
         )
         adopt(self.spool, root, index, workers)
         self.pipeline = Pipeline(stages, self.spool)
-        self.client = connect(_named(config.opensearch), timeout=section.deliver.timeout)
+        self.client = connect(
+            _named(config.opensearch), timeout=section.deliver.timeout, pool_maxsize=CONNECTIONS
+        )
         maintain = self._maintain_client()
         self.deliverer = Deliverer(
             self.spool,
@@ -302,7 +317,10 @@ def run_worker(config: Config, stages: Stages, index: int, workers: int) -> int:
     # with Python's own threshold of 700 it was walked a dozen times (3 % of all CPU time).
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(*GC_THRESHOLDS)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    with contextlib.suppress(OSError, AttributeError):  # no glibc
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, MMAP_BYTES)
     try:
         return asyncio.run(worker.run())
     except ConfigError as wrong:

@@ -48,10 +48,13 @@ _ID: Final = b'"id":"'
 _dumps: Final = orjson.dumps
 _sha256: Final = hashlib.sha256
 
-Draft = tuple[dict[str, Any], bytes, str, int, bytes, str | None, bool]
+INVALID, VALID, PLAIN = range(3)
+"""What the schema says: it refuses the activity; takes it; and nothing in it is odd."""
+
+Draft = tuple[dict[str, Any], bytes, str, int, bytes, str | None, int]
 """An activity on its way: itself, its canonical bytes with a mark where the hash goes, its
 stream, its time in Unix ms, what the receiver says of it, the producer's id if there is one,
-and whether the schema takes it. A plain tuple: one is made per event."""
+and what the schema says. A plain tuple: one is made per event."""
 
 Origin = tuple[str, dict[str, Any], int | None, bytes]
 """The source mapping's name; the record as received, whose content is the identity of an
@@ -74,10 +77,33 @@ class Writer:
     def __init__(self) -> None:
         self._validator = Validator()
         self._is_valid = self._validator.is_valid
+        self._is_plain = self._validator.is_plain
         self._placer = Placer()
         # Stands where the hash goes; unguessable, so that no value can hold it.
         self._mark = _DEL.decode() + secrets.token_hex(16)
         self._mark_bytes = self._mark.encode()
+
+    def plain(
+        self, activity: dict[str, Any], stream: str, ms: int, receiver: bytes
+    ) -> Draft | None:
+        """:meth:`draft` for an activity that may need no closer look; ``None`` if it does.
+
+        Raises:
+            TypeError: it holds what JSON cannot say.
+            ValueError: the same.
+        """
+        event = activity["event"]
+        given = event.get("id")
+        if type(given) is not str or not given:
+            given, event["id"] = None, _NO_ID
+        if not self._is_plain(activity):
+            return None
+        event["hash"] = self._mark
+        body = _dumps(activity, None, _SORTED)
+        del event["hash"]
+        if len(body) > LOOK_CLOSELY:
+            return None
+        return activity, body, stream, ms, receiver, given, PLAIN
 
     def draft(self, activity: dict[str, Any], stream: str, ms: int, receiver: bytes) -> Draft:
         """Write a completed activity for the first time.
@@ -99,8 +125,8 @@ class Writer:
         except (TypeError, ValueError):  # neither says where nor, for some values, anything
             event.pop("hash", None)
             self._closely(activity, whole=True)
-            return activity, self._json(activity), stream, ms, receiver, given, True
-        return activity, body, stream, ms, receiver, given, valid
+            return activity, self._json(activity), stream, ms, receiver, given, VALID
+        return activity, body, stream, ms, receiver, given, VALID if valid else INVALID
 
     def entry(
         self,
@@ -125,10 +151,11 @@ class Writer:
         """
         activity, body, stream, ms, receiver, given, valid = draft
         source, record, transport, key = origin
-        large = len(body) > LOOK_CLOSELY or body.count(b"{") + body.count(b"[") > MANY_BRACKETS
-        if large or not valid:
-            self._closely(activity, whole=large)
-            body = self._json(activity)
+        if valid is not PLAIN:
+            large = len(body) > LOOK_CLOSELY or body.count(b"{") + body.count(b"[") > MANY_BRACKETS
+            if large or valid is INVALID:
+                self._closely(activity, whole=large)
+                body = self._json(activity)
         organization = activity.get("organization")
         owner: str = organization.get("id", "") if organization is not None else ""
         ours = activity["activity"]
@@ -165,6 +192,46 @@ class Writer:
         if len(stored) > MAX_EVENT_BYTES:
             size = f"the activity has {len(stored)} bytes, more than {MAX_EVENT_BYTES}"
             raise Refused("too_large", size)
+        return _new(Entry, (stream, _id, ms, digest, stored, sender))
+
+    def finish(self, draft: Draft, source: str, ingested: bytes, sender: str) -> Entry | None:
+        """:meth:`entry` for the usual draft: in which nothing is odd, with its own id and time.
+
+        Args:
+            source: the source mapping's name.
+
+        Returns:
+            ``None`` for any other draft.
+        """
+        activity, body, stream, ms, receiver, given, schema = draft
+        if (
+            given is None
+            or schema is not PLAIN
+            or activity["activity"]["timestamp_source"] == "receipt"
+        ):
+            return None
+        organization = activity.get("organization")
+        owner = "" if organization is None else organization.get("id", "")
+        mark = self._mark_bytes
+        at = body.find(_DEL)
+        if not body.startswith(mark, at):
+            at = body.index(mark)
+        split = at - len(_HASH)
+        canonical = body[:split] + body[at + len(mark) + len(_AFTER_HASH) :]
+        digest = _sha256(canonical).hexdigest()
+        stored = b"".join(
+            (
+                _ECS,
+                canonical[1:_CUT],
+                receiver,
+                canonical[_CUT:split],
+                _HASH,
+                digest.encode(),
+                ingested,
+                canonical[split:],
+            )
+        )
+        _id = document_id(source, owner, f"id:{given}")
         return _new(Entry, (stream, _id, ms, digest, stored, sender))
 
     def _json(self, activity: dict[str, Any]) -> bytes:

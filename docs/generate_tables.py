@@ -1,4 +1,4 @@
-"""Write the tables of ``docs/configuration.md`` and ``docs/operations.md`` from the code.
+"""Write the tables of the configuration, of the metrics and of the API's filters from the code.
 
 Run it as ``python docs/generate_tables.py``; ``--check`` writes nothing and exits with 2 when a
 table is stale, as tests/docs does.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from activity_center.config_file import SCHEMA_FILE
 from collector.metrics import METRICS
+from sidecar_api.metrics import METRICS as SIDECAR_METRICS
+from sidecar_api.search.filters import FILTERS
 
 DOCS = Path(__file__).parent
 BEGIN = "<!-- {} from here: written by docs/generate_tables.py -->"
@@ -74,29 +76,41 @@ def keys() -> list[str]:
     return [*head, *key_rows(root, "", root)]
 
 
-def metrics() -> list[str]:
-    """The table of every metric of the collector."""
+def metrics(declared: Iterable[Any]) -> list[str]:
+    """The table of every metric that is declared."""
     head = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
     return head + [
         f"| `{one.name}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels)} "
         f"| {one.help} |"
-        for one in METRICS
+        for one in declared
+    ]
+
+
+def filters() -> list[str]:
+    """The table of every filter of the log."""
+    head = ["| parameter | several | meaning |", "|---|---|---|"]
+    return head + [
+        f"| `{one.name}` | {'any of' if one.repeats else ''} | {one.description}"
+        f"{': ' + ', '.join(f'`{value}`' for value in one.choices) if one.choices else ''} |"
+        for one in FILTERS
     ]
 
 
 def pages() -> dict[Path, str]:
     """Each page with its table as the code has it now."""
-    fresh = {}
+    fresh: dict[Path, str] = {}
     for page, name, table in (
         ("configuration.md", "keys", keys()),
-        ("operations.md", "metrics", metrics()),
+        ("operations.md", "metrics", metrics(METRICS)),
+        ("operations.md", "sidecar metrics", metrics(SIDECAR_METRICS)),
+        ("api.md", "filters", filters()),
     ):
         file = DOCS / page
         begin, end = BEGIN.format(name), END.format(name)
         fresh[file] = re.sub(
             f"{re.escape(begin)}.*?{re.escape(end)}",
             lambda _, rows=[begin, "", *table, "", end]: "\n".join(rows),  # type: ignore[misc]
-            file.read_text(encoding="utf-8"),
+            fresh.get(file) or file.read_text(encoding="utf-8"),
             flags=re.S,
         )
     return fresh

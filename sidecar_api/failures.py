@@ -6,6 +6,7 @@
     ├── BadRequest      400 names the parameter
     ├── Unauthenticated 401 says how to sign in
     ├── Forbidden       403 names the permission
+    ├── CrossSite       403 the request may come from another site
     ├── NotFound        404
     ├── Conflict        409
     ├── RateLimited     429 carries retry_after
@@ -80,6 +81,14 @@ class Forbidden(Failure):
     ) -> None:
         where = {"organization": organization} if organization else {}
         super().__init__(detail, hint=hint, permission=permission, **where)
+
+
+class CrossSite(Failure):
+    """A browser may have been made to send this (see :mod:`sidecar_api.identity.csrf`)."""
+
+    status = 403
+    slug = "cross-site"
+    title = "Not sent by this site's own page"
 
 
 class NotFound(Failure):

@@ -18,15 +18,21 @@ if TYPE_CHECKING:
     import click
 
 VERBS: Final[dict[str, str]] = {
+    "archive": "List what was archived, and bring it back.",
+    "alerts": "List, explain, test and run alert rules.",
     "catalogue": "List and explain the actions that the catalogue knows.",
     "collect": "Run the collector.",
     "demo": "Bring everything up and play a month of three organizations.",
     "doctor": "Check the cluster and say what to do.",
+    "export": "Check a file that was exported from the record.",
     "generate": "Write templates, schema and reference tables from the vocabulary.",
     "ingest": "Read activities from a file or standard input.",
     "install": "Plan and apply what the cluster needs.",
     "node": "Start and stop the embedded OpenSearch.",
+    "openapi": "Print the description of the API.",
     "rejected": "List, show and replay rejected events.",
+    "retention": "Show what is kept until when, and carry it out.",
+    "serve": "Run the sidecar: the API and the page over the record.",
     "sources": "List, show, test and try source mappings.",
     "tail": "Follow new activities in the terminal.",
 }

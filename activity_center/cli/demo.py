@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from activity_center.config import Cluster
     from activity_center.demo.check import Expected, Summary
     from activity_center.demo.play import Player
-    from activity_center.demo.stack import Collector
+    from activity_center.demo.stack import Stack
     from activity_center.demo.workload import Event
 
 SENDERS: Final = ("platform", "agents", "kubernetes", "search")
@@ -53,11 +53,12 @@ LENS_TITLES: Final = {"audit": "Audit trail", "agent": "AI activity", "process":
 @click.option("--days", default=30, show_default=True, type=click.IntRange(1, 365))
 @click.option("--yes", is_flag=True, help="Do not ask before writing to your own cluster.")
 def command(check: bool, as_json: bool, seed: int, days: int, yes: bool) -> None:
-    """Bring up OpenSearch and a collector, and play activity of three organizations.
+    """Bring up OpenSearch, a collector and the page, and play activity of three organizations.
 
     Downloads a real OpenSearch once, starts it, sets it up, starts the collector, and
-    sends a month of activity over Fluent Forward and HTTP; then new activity trickles in
-    until Ctrl-C. With OPENSEARCH_URL your own cluster is used, after asking.
+    sends a month of activity over Fluent Forward and HTTP; then it prints the address of the
+    audit trail's page, and new activity trickles in until Ctrl-C. With OPENSEARCH_URL your
+    own cluster is used, after asking.
 
     \b
     Examples:
@@ -142,7 +143,7 @@ def _run(
 ) -> bool:
     from activity_center.demo.check import Summary
     from activity_center.demo.play import Player
-    from activity_center.demo.stack import Collector
+    from activity_center.demo.stack import Stack
     from activity_center.demo.workload import generate
     from activity_center.node.folders import state_folder
 
@@ -155,26 +156,27 @@ def _run(
     events = [event for event in month if event.time <= now]
     names = {event.record["organization"]["id"] for event in events if event.source == "native"}
     organizations = {name: {"plan": PLANS[n % 3]} for n, name in enumerate(sorted(names))}
-    collector = Collector(state_folder() / "demo", cluster, organizations, SENDERS)
-    player = Player(collector)
+    stack = Stack(state_folder() / "demo", cluster, organizations, SENDERS)
+    player = Player(stack)
     try:
-        collector.start()
-        err.print(f"Collector     {collector.url}  Forward 127.0.0.1:{collector.forward_port}")
+        stack.start()
+        err.print(f"Collector     {stack.url}  Forward 127.0.0.1:{stack.forward_port}")
         began = time.monotonic()
         with _bar(err, len(events)) as advance:
             player.play(events, advance)
             expected = _expected(events, player.played.answered)
-            found, extra = expected.wait(client, _FIND_SECONDS, collector.delivered)
+            found, extra = expected.wait(client, _FIND_SECONDS, stack.delivered)
         seconds = round(time.monotonic() - began, 1)
         missing = len(expected) - found
-        summary = Summary(len(expected), found, missing, extra, collector.rejected(), seconds)
+        summary = Summary(len(expected), found, missing, extra, stack.rejected(), seconds)
         _report(summary, as_json, err)
         if not check:
-            _show(client, collector, seed, player, err)
+            stack.start_page()
+            _show(client, stack, seed, player, err)
         return summary.good
     finally:
         player.close()
-        collector.stop()
+        stack.stop()
 
 
 def _expected(events: list[Event], answered: list[str]) -> Expected:
@@ -220,34 +222,38 @@ def _bar(err: Console, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda number: bar.advance(task, number)
 
 
-def _show(
-    client: OpenSearch, collector: Collector, seed: int, player: Player, err: Console
-) -> None:
+def _show(client: OpenSearch, stack: Stack, seed: int, player: Player, err: Console) -> None:
     """What came back out of OpenSearch, where to look, then live activity until Ctrl-C."""
     from rich.console import Console
 
+    from activity_center.demo.people import ADMINISTRATOR, people
     from activity_center.demo.workload import live
 
+    (full_name,) = (one["full_name"] for one in people() if one["id"] == ADMINISTRATOR)
     out = Console(highlight=False)
     if not out.is_terminal:
         out = Console(highlight=False, width=110)
     out.print()
     _latest(client, out)
-    token = collector.folder / "token"
-    _write_token(token, collector.tokens[SENDERS[0]])
+    token = stack.folder / "token"
+    _write_token(token, stack.tokens[SENDERS[0]])
     event = '{"event": {"action": "server.create", "outcome": "success"}, "user": {"name": "me"}}'
-    name, config = program(), shlex.quote(str(collector.config))
+    name, config = program(), shlex.quote(str(stack.config))
     out.print(
+        f"\nOpen the audit trail:  {stack.page}\n"
+        f"  You are {full_name}, who sees everything;"
+        f" sign out to be somebody else.\n"
         f"\nLook around while new activity trickles in (Ctrl-C ends):\n"
         f"  {name} tail --action login\n"
         f"  {name} catalogue list\n"
         f"  {name} doctor\n"
         f"  {name} rejected list --config {config}\n"
-        f"  curl {collector.url}/v1/activities -H 'Content-Type: application/json'"
+        f"  curl {stack.url}/v1/activities -H 'Content-Type: application/json'"
         f' -H "Authorization: Bearer $(cat {shlex.quote(str(token))})"'
         f" -d '{event}'\n"
-        f"  collector: {collector.config}, log {collector.log}\n"
-        f"  metrics:   http://127.0.0.1:{collector.health_port}/metrics\n",
+        f"  collector: {stack.config}, log {stack.collector.log}\n"
+        f"  sidecar:   {stack.page}/api, log {stack.sidecar.log}\n"
+        f"  metrics:   http://127.0.0.1:{stack.health_port}/metrics\n",
         soft_wrap=True,
         markup=False,
     )
@@ -259,7 +265,7 @@ def _show(
             player.play([one], lambda number: None)
     except KeyboardInterrupt:
         with suppress(OSError):  # the terminal may be gone
-            err.print(f"Stopping the collector; OpenSearch stays up: {name} node stop")
+            err.print(f"Stopping the collector and the page; OpenSearch stays up: {name} node stop")
 
 
 def _write_token(file: Path, token: str) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from fluent.sender import EventTime, FluentSender  # type: ignore[import-untyped]
 
-from activity_center.demo.stack import Collector
+from activity_center.demo.stack import Stack
 from activity_center.demo.workload import Event
 from activity_center.errors import ActivityCenterError
 
@@ -42,11 +42,11 @@ class Player:
     Events of sources that know no id go by HTTP, whose answers name the documents.
     """
 
-    def __init__(self, collector: Collector) -> None:
-        self._collector = collector
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
         self._senders: dict[str, FluentSender] = {}
         self._waiting: dict[tuple[str, str], list[Event]] = {}
-        self._connection = http.client.HTTPConnection("127.0.0.1", collector.http_port, timeout=30)
+        self._connection = http.client.HTTPConnection("127.0.0.1", stack.http_port, timeout=30)
         self.played = Played()
 
     def play(self, events: Iterable[Event], advance: Callable[[int], None]) -> None:
@@ -84,7 +84,7 @@ class Player:
             sender = self._senders[event.tag] = FluentSender(
                 event.tag,
                 host="127.0.0.1",
-                port=self._collector.forward_port,
+                port=self._stack.forward_port,
                 forward_packet_error=False,
             )
         when = EventTime(event.time.timestamp())
@@ -94,13 +94,14 @@ class Player:
             if sender.emit_with_time(None, when, event.record):
                 return
             time.sleep(_PAUSE * 2**attempt)
-        raise ActivityCenterError(f"Forward: {sender.last_error}", where=str(self._collector.log))
+        log = self._stack.collector.log
+        raise ActivityCenterError(f"Forward: {sender.last_error}", where=str(log))
 
     def _post(self, sender: str, source: str) -> None:
         events = self._waiting.pop((sender, source))
         body = b"\n".join(json.dumps(event.record).encode() for event in events)
         headers = {
-            "Authorization": f"Bearer {self._collector.tokens[sender]}",
+            "Authorization": f"Bearer {self._stack.tokens[sender]}",
             "Content-Type": "application/x-ndjson",
         }
         while True:
@@ -111,7 +112,7 @@ class Player:
         if status != 200:
             raise ActivityCenterError(
                 f"HTTP answered {status}: {text.decode(errors='replace')[:500]}",
-                where=self._collector.url,
+                where=self._stack.url,
             )
         for event, item in zip(events, json.loads(text)["items"], strict=True):
             if event.id is None and item["status"] == "accepted":
@@ -140,6 +141,6 @@ class Player:
             return answer.status, float(answer.headers.get("Retry-After", "1")), text
         raise ActivityCenterError(
             f"the collector does not answer: {wrong or 'unknown'}",
-            where=self._collector.url,
-            hint=f"see its log: {self._collector.log}",
+            where=self._stack.url,
+            hint=f"see its log: {self._stack.collector.log}",
         ) from wrong

@@ -1,16 +1,11 @@
-"""What the demo runs on: an OpenSearch, and a collector with a configuration of its own."""
+"""What the demo runs on: a collector and a sidecar with one configuration of their own."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import secrets
-import signal
 import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,23 +14,25 @@ from typing import Any, Final
 import yaml
 
 from activity_center.config import Cluster
-from activity_center.errors import ActivityCenterError, ConfigError
+from activity_center.demo.people import ADMINISTRATOR, names, people
+from activity_center.demo.process import Service
+from activity_center.errors import ConfigError
 
 FORWARD_SENDER: Final = "fluentd"
 """Sender of everything that comes over the Forward listener."""
-_READY_SECONDS: Final = 60.0
-_STOP_SECONDS: Final = 45.0
+SIDECAR_SENDER: Final = "sidecar"
+"""Sender of what the sidecar itself records: who read what."""
 _KEPT: Final = frozenset({"accepted", "ignored"})
 _REFUSED: Final = frozenset({"rejected", "conflict"})
 _CONFIRMED: Final = frozenset({"created", "existed"})
 
 
 @dataclass(slots=True)
-class Collector:
-    """A collector process of the demo's.
+class Stack:
+    """The demo's processes.
 
     Attributes:
-        folder: configuration, log and data.
+        folder: configuration, logs and data.
         tokens: sender -> bearer token, made anew for each run, on disk only as hashes.
     """
 
@@ -46,14 +43,22 @@ class Collector:
     forward_port: int = 0
     http_port: int = 0
     health_port: int = 0
+    page_port: int = 0
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
-    process: subprocess.Popen[bytes] | None = None
+    collector: Service = field(init=False)
+    sidecar: Service = field(init=False)
 
     def __post_init__(self) -> None:
         self.forward_port = _port(24224)
         self.http_port = _port(8080)
         self.health_port = _port(9600)
-        self.tokens = {sender: secrets.token_urlsafe(24) for sender in self.senders}
+        self.page_port = _port(8600)
+        self.tokens = {
+            sender: secrets.token_urlsafe(24) for sender in (*self.senders, SIDECAR_SENDER)
+        }
+        health = f"http://127.0.0.1:{self.health_port}"
+        self.collector = Service("collect", self.config, self.folder / "collector.log", health)
+        self.sidecar = Service("serve", self.config, self.folder / "sidecar.log", self.page)
 
     @property
     def config(self) -> Path:
@@ -61,55 +66,37 @@ class Collector:
         return self.folder / "activity-center.yml"
 
     @property
-    def log(self) -> Path:
-        """Where the collector logs."""
-        return self.folder / "collector.log"
-
-    @property
     def url(self) -> str:
-        """Base address of the HTTP listener."""
+        """Base address of the collector's HTTP listener."""
         return f"http://127.0.0.1:{self.http_port}"
 
+    @property
+    def page(self) -> str:
+        """Address of the page."""
+        return f"http://127.0.0.1:{self.page_port}"
+
     def start(self) -> None:
-        """Write the configuration, start the process, wait until it is ready.
+        """Write the configuration and start the collector.
 
         Raises:
             ActivityCenterError: it does not become ready; says where the log is.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.config.write_text(yaml.safe_dump(self._document(), sort_keys=False), encoding="utf-8")
-        environment = dict(os.environ)
-        if self.cluster.password:
-            environment["ACTIVITY_CENTER_DEMO_PASSWORD"] = self.cluster.password
-        if self.cluster.api_token:
-            environment["ACTIVITY_CENTER_DEMO_API_TOKEN"] = self.cluster.api_token
-        command = [sys.executable, "-m", "activity_center", "collect", "--config", str(self.config)]
-        with self.log.open("wb") as log:
-            # A session of its own: Ctrl-C reaches the demo, which then drains the collector.
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=environment, start_new_session=True
-            )
-        end = time.monotonic() + _READY_SECONDS
-        while not self._get("/readyz"):
-            if self.process.poll() is not None or time.monotonic() > end:
-                tail = self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
-                self.stop()
-                raise ActivityCenterError(
-                    f"the collector did not become ready:\n{tail}", where=str(self.log)
-                )
-            time.sleep(0.05)
+        self.collector.start(self._environment())
 
-    def stop(self) -> int:
-        """Drain and end it; return its exit code."""
-        if self.process is None:
-            return 0
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return self.process.wait()
+    def start_page(self) -> None:
+        """Start the sidecar, which serves the page.
+
+        Raises:
+            ActivityCenterError: it does not become ready; says where the log is.
+        """
+        self.sidecar.start(self._environment())
+
+    def stop(self) -> None:
+        """End the sidecar, then drain and end the collector."""
+        self.sidecar.stop()
+        self.collector.stop()
 
     def rejected(self) -> int:
         """Return how many records were rejected since the start, at the door or on delivery."""
@@ -130,21 +117,20 @@ class Collector:
 
     def _outcomes(self) -> Iterator[tuple[str, str, int]]:
         """Yield (metric without prefix and ``_total``, outcome, count) of each such sample."""
-        for line in self._get("/metrics").splitlines():
+        for line in self.collector.get("/metrics").splitlines():
             name, _, rest = line.partition("{")
             outcome = rest.partition('outcome="')[2].partition('"')[0]
             if outcome and name.startswith("activity_center_") and name.endswith("_total"):
                 count = int(float(line.rsplit(" ", 1)[1]))
                 yield name.removeprefix("activity_center_").removesuffix("_total"), outcome, count
 
-    def _get(self, path: str) -> str:
-        """Return the body of a 200, else ``""``."""
-        try:
-            address = f"http://127.0.0.1:{self.health_port}{path}"
-            with urllib.request.urlopen(address, timeout=5) as answer:
-                return str(answer.read().decode())
-        except OSError:
-            return ""
+    def _environment(self) -> dict[str, str]:
+        environment = {**os.environ, "ACTIVITY_CENTER_DEMO_TOKEN": self.tokens[SIDECAR_SENDER]}
+        if self.cluster.password:
+            environment["ACTIVITY_CENTER_DEMO_PASSWORD"] = self.cluster.password
+        if self.cluster.api_token:
+            environment["ACTIVITY_CENTER_DEMO_API_TOKEN"] = self.cluster.api_token
+        return environment
 
     def _document(self) -> dict[str, Any]:
         opensearch: dict[str, Any] = {"url": self.cluster.url}
@@ -165,7 +151,16 @@ class Collector:
                 "health": f"127.0.0.1:{self.health_port}",
             },
             "senders": [{"name": FORWARD_SENDER}, *self._senders()],
-            "organizations": self.organizations,
+            "organizations": {
+                id_: {**section, "name": names()[id_]}
+                for id_, section in self.organizations.items()
+            },
+            "identity": {"people": people(), "development": ADMINISTRATOR},
+            "sidecar": {
+                "bind": f"127.0.0.1:{self.page_port}",
+                "data_dir": str(self.folder / "sidecar"),
+                "recording": {"url": self.url, "token": "${ACTIVITY_CENTER_DEMO_TOKEN}"},
+            },
         }
 
     def _senders(self) -> Iterable[dict[str, Any]]:

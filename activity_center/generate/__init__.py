@@ -14,7 +14,7 @@ from activity_center.errors import VocabularyError
 from activity_center.generate import tables
 from activity_center.generate.schema import event_schema
 from activity_center.generate.templates import component_templates, index_templates
-from activity_center.vocabulary import check, fields, rejected_fields
+from activity_center.vocabulary import alert_fields, check, fields, rejected_fields
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 """Root of the checkout that this package stands in."""
@@ -31,7 +31,8 @@ def outputs() -> Mapping[str, str]:
     check()
     known = fields().values()
     files = {"activity_center/vocabulary/event.schema.json": _json(event_schema(known))}
-    for name, template in component_templates(known, rejected_fields().values()).items():
+    components = component_templates(known, rejected_fields().values(), alert_fields().values())
+    for name, template in components.items():
         files[f"opensearch/templates/component/{name}.json"] = _json(template)
     for name, template in index_templates().items():
         files[f"opensearch/templates/index/{name}.json"] = _json(template)

@@ -10,6 +10,7 @@ from activity_center.vocabulary import (
     Field,
     action_groups,
     actions,
+    alert_fields,
     field_groups,
     fields,
     permissions,
@@ -71,6 +72,9 @@ def _fields() -> str:
         "## Rejected records",
         "Documents of the stream `activity-rejected`.",
         _field_table(rejected_fields().values()),
+        "## Alerts",
+        "Documents of the stream `activity-alerts`.",
+        _field_table(alert_fields().values()),
     ]
     return _page("Fields", "fields.yml", parts)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from activity_center.generate.tree import Tree, tree
-from activity_center.streams import LENSES, REJECTED_STREAM
+from activity_center.streams import ALERTS_STREAM, LENSES, REJECTED_STREAM
 from activity_center.vocabulary import TEMPLATE_VERSION, Field
 
 OWNER: Final = "activity-center"
@@ -41,11 +41,13 @@ DEFAULT_FIELDS: Final = (
 
 REJECTED_DEFAULT_FIELDS: Final = ("error.message", "rejected.record", "rejected.reason")
 
+ALERTS_DEFAULT_FIELDS: Final = ("message", "rule.name", "alert.group")
+
 _META: Final[dict[str, Any]] = {"owner": OWNER, "version": TEMPLATE_VERSION}
 
 
 def component_templates(
-    fields: Iterable[Field], rejected: Iterable[Field]
+    fields: Iterable[Field], rejected: Iterable[Field], alerts: Iterable[Field]
 ) -> dict[str, dict[str, Any]]:
     """Return the component templates by name."""
     return {
@@ -62,17 +64,24 @@ def component_templates(
                 "mappings": mappings(rejected),
             }
         ),
+        "activity-alerts-mappings": _component(
+            {
+                "settings": {"index": {"query": {"default_field": list(ALERTS_DEFAULT_FIELDS)}}},
+                "mappings": mappings(alerts),
+            }
+        ),
     }
 
 
 def index_templates() -> dict[str, dict[str, Any]]:
-    """Return the index templates by name: one per lens, and one for rejected records."""
+    """Return the index templates by name: one per lens, for rejected records, for alerts."""
     lenses = {
         f"activity-{lens}": _index([f"activity-{lens}-*"], "activity-mappings") for lens in LENSES
     }
     return {
         **lenses,
         REJECTED_STREAM: _index([REJECTED_STREAM], "activity-rejected-mappings"),
+        ALERTS_STREAM: _index([ALERTS_STREAM], "activity-alerts-mappings"),
     }
 
 

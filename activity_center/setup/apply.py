@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.errors import ClusterError
+from activity_center.setup import ism, monitors
 from activity_center.setup.cluster import BAD_REQUEST, FORBIDDEN, ask, read_cluster, read_streams
 from activity_center.setup.lease import Lease
 from activity_center.setup.plan import make_plan, stream_differences
@@ -120,6 +121,12 @@ def _make(client: OpenSearch, step: Step) -> list[str]:
         ask(client, "PUT", f"/_component_template/{step.name}", body=step.body)
     elif step.kind is Kind.TEMPLATE:
         ask(client, "PUT", f"/_index_template/{step.name}", body=step.body)
+    elif step.kind is Kind.POLICY:
+        ism.put_policy(client, step.name, step.body)
+    elif step.kind is Kind.MANAGED:
+        return ism.attach(client, step.name, step.body)
+    elif step.kind is Kind.MONITOR:
+        monitors.put_monitor(client, step)
     elif step.kind is Kind.ROLE:
         ask(client, "PUT", f"/_plugins/_security/api/roles/{step.name}", body=step.body)
     elif step.kind is Kind.STATE_INDEX and step.action is Action.CHANGE:

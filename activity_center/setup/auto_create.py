@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Final
 
-from activity_center.streams import LENS_PATTERNS, REJECTED_STREAM, STATE_INDEX
+from activity_center.streams import ALERTS_STREAM, LENS_PATTERNS, REJECTED_STREAM, STATE_INDEX
 
-OURS: Final = (*LENS_PATTERNS, REJECTED_STREAM, STATE_INDEX)
+OURS: Final = (*LENS_PATTERNS, REJECTED_STREAM, ALERTS_STREAM, STATE_INDEX)
 """Names that only ``install`` creates."""
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from activity_center.errors import ClusterError
-from activity_center.streams import LENS_PATTERNS, REJECTED_STREAM
+from activity_center.streams import ALERTS_STREAM, LENS_PATTERNS, REJECTED_STREAM
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
+    from activity_center.setup import monitors as alerting
     from activity_center.setup.desired import Desired
+    from activity_center.setup.ism import Installed, Managed
 
 OLDEST: Final = (2, 15)
 """The first OpenSearch with the ``wildcard`` field."""
@@ -180,6 +182,9 @@ class Current:
         plain: name -> ``"index"`` or ``"alias"``, those under our patterns.
         state: settings and mappings of the state index, if it exists.
         roles: ``None`` where there is no security plugin or we may not read them.
+        policies: ``None`` where ISM does not answer or we may not read them.
+        managed: what ISM says of each backing index of our streams.
+        monitors: by rule, those of ours that the Alerting plugin holds; ``None`` without it.
         auto_create: ``(value, scope)`` of ``action.auto_create_index``, or ``None`` if
             we may not read settings; scope is ``transient``, ``persistent`` or ``defaults``.
     """
@@ -193,6 +198,9 @@ class Current:
     state: Mapping[str, Any] | None
     roles: Mapping[str, Mapping[str, Any]] | None
     auto_create: tuple[str, str] | None
+    policies: Mapping[str, Installed] | None = None
+    managed: Mapping[str, Managed] = field(default_factory=dict)
+    monitors: Mapping[str, list[alerting.Installed]] | None = None
 
 
 def read_cluster(client: OpenSearch, desired: Desired) -> Current:
@@ -201,26 +209,34 @@ def read_cluster(client: OpenSearch, desired: Desired) -> Current:
     Raises:
         ClusterError: no answer, a server that we cannot use, or a right is missing.
     """
+    from activity_center.setup import ism, monitors  # they ask by this module
+
     version = server_version(ask(client, "GET", "/").body)
     components = ask(client, "GET", "/_component_template").body["component_templates"]
     templates = ask(client, "GET", "/_index_template").body["index_templates"]
     security = ask(client, "GET", "/_plugins/_security/authinfo", allow=NO_HANDLER).ok
+    streams = read_streams(client)
+    policies = ism.read_policies(client)
+    indices = [name for one in streams.values() for name in one.indices]
     return Current(
         version=version,
         security=security,
         components={one["name"]: one["component_template"] for one in components},
         templates={one["name"]: one["index_template"] for one in templates},
-        streams=read_streams(client),
+        streams=streams,
         plain=read_plain(client, (*desired.streams, desired.state_index)),
         state=_read_index(client, desired.state_index),
         roles=_read_roles(client) if security else None,
         auto_create=_read_auto_create(client),
+        policies=policies,
+        managed={} if policies is None else ism.read_managed(client, indices),
+        monitors=monitors.read_monitors(client),
     )
 
 
 def read_streams(client: OpenSearch, *, contents: bool = True) -> dict[str, Stream]:
     """Our data streams by name; with ``contents``, settings and mappings of write indices."""
-    patterns = ",".join((*LENS_PATTERNS, f"{REJECTED_STREAM}*"))
+    patterns = ",".join((*LENS_PATTERNS, f"{REJECTED_STREAM}*", f"{ALERTS_STREAM}*"))
     found = ask(client, "GET", f"/_data_stream/{patterns}").body["data_streams"]
     streams = [
         Stream(
@@ -247,7 +263,8 @@ def read_streams(client: OpenSearch, *, contents: bool = True) -> dict[str, Stre
 
 def read_plain(client: OpenSearch, names: Iterable[str]) -> dict[str, str]:
     """Plain indices and aliases under our patterns or with one of ``names``."""
-    patterns = ",".join((*LENS_PATTERNS, f"{REJECTED_STREAM}*", "activity-center-state*"))
+    others = (f"{REJECTED_STREAM}*", f"{ALERTS_STREAM}*", "activity-center-state*")
+    patterns = ",".join((*LENS_PATTERNS, *others))
     found = ask(
         client, "GET", f"/_resolve/index/{patterns}", params={"expand_wildcards": "all"}
     ).body
@@ -259,7 +276,7 @@ def read_plain(client: OpenSearch, names: Iterable[str]) -> dict[str, str]:
     return {
         name: kind
         for name, kind in plain.items()
-        if name in wanted or name.startswith(lenses) or name == REJECTED_STREAM
+        if name in wanted or name.startswith(lenses) or name in (REJECTED_STREAM, ALERTS_STREAM)
     }
 
 

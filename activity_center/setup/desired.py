@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from activity_center.alerting import load_rules
+from activity_center.alerting.monitors import monitors
+from activity_center.config_alerts import AlertsConfig
 from activity_center.errors import VocabularyError
-from activity_center.streams import LENSES, REJECTED_STREAM, STATE_INDEX, stream_name
+from activity_center.policies import Policy, policies
+from activity_center.streams import ALERTS_STREAM, LENSES, REJECTED_STREAM, STATE_INDEX, stream_name
 
 if TYPE_CHECKING:
     from activity_center.config import Config
@@ -25,6 +29,8 @@ OWNER: Final = "activity-center"
 
 ROLE_MARK: Final = re.compile(r"activity-center v(\d+): ")
 """A role has no ``_meta``: its description begins with owner and version instead."""
+
+_AUDITOR: Final = "activity-center-auditor"
 
 STATE_BODY: Final[Mapping[str, Any]] = {
     "settings": {
@@ -58,6 +64,8 @@ class Desired:
         templates: index templates.
         streams: names of data streams.
         roles: security roles.
+        policies: retention policies by their id in ISM.
+        monitors: of the Alerting plugin, by the rule that each is compiled from.
         state: body of the state index.
     """
 
@@ -65,6 +73,8 @@ class Desired:
     templates: Mapping[str, Mapping[str, Any]]
     streams: tuple[str, ...]
     roles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    monitors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     state: Mapping[str, Any] = field(default_factory=lambda: STATE_BODY)
     state_index: str = STATE_INDEX
 
@@ -78,7 +88,8 @@ def desired_state(
     """Read what the cluster should hold.
 
     Args:
-        config: adds the streams of organizations with ``own_streams``.
+        config: adds the streams of organizations with ``own_streams``, and a role for each
+            that reads them.
         templates_folder: has ``component/`` and ``index/``; default: ours.
         roles_folder: default: ours.
 
@@ -89,11 +100,15 @@ def desired_state(
 
     templates_folder = templates_folder or data_folder("opensearch/templates")
     roles_folder = roles_folder or data_folder("opensearch/roles")
+    alerts = config.alerts if config else AlertsConfig()
+    roles = {name: _role(body, file) for name, body, file in _bodies(roles_folder)}
     return Desired(
         components=_templates(templates_folder / "component"),
         templates=_templates(templates_folder / "index"),
         streams=tuple(desired_streams(config)),
-        roles={name: _role(body, file) for name, body, file in _bodies(roles_folder)},
+        roles={**roles, **dict(_organizations_roles(config, roles))},
+        policies={one.id: one for one in policies().values()},
+        monitors=monitors(load_rules(own=alerts.rules_dir).values(), alerts),
     )
 
 
@@ -107,7 +122,7 @@ def desired_streams(config: Config | None = None) -> list[str]:
 
     classes = retention_classes()
     names = [stream_name(lens, name) for lens in LENSES for name in classes]
-    names.append(REJECTED_STREAM)
+    names += [REJECTED_STREAM, ALERTS_STREAM]
     if config is None:
         return names
     for organization in config.organizations.values():
@@ -117,6 +132,38 @@ def desired_streams(config: Config | None = None) -> list[str]:
         wanted = [name for name, one in classes.items() if one.legal or name == own]
         names += [stream_name(lens, name, organization.id) for lens in LENSES for name in wanted]
     return names
+
+
+def organization_role(organization: str) -> str:
+    """Name of the role that reads the streams of an organization's own, and nothing else."""
+    return f"{OWNER}-organization-{organization}"
+
+
+def _organizations_roles(
+    config: Config | None, roles: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A role for each organization with streams of its own: the auditor's rights on them alone.
+
+    It names the streams one by one, of every class, since plans change: a pattern such as
+    ``activity-audit-*-30d`` of an organization ``30d`` would take a shared stream too.
+    """
+    from activity_center.vocabulary import retention_classes
+
+    if config is None or _AUDITOR not in roles:
+        return
+    (rights,) = roles[_AUDITOR]["index_permissions"]
+    for one in config.organizations:
+        if not config.organizations[one].own_streams:
+            continue
+        named = [stream_name(lens, name, one) for lens in LENSES for name in retention_classes()]
+        yield (
+            organization_role(one),
+            {
+                **roles[_AUDITOR],
+                "description": f"{OWNER} v1: direct reader of the streams of organization {one}",
+                "index_permissions": [{**rights, "index_patterns": named}],
+            },
+        )
 
 
 def owned_version(meta: Any) -> int | None:

@@ -41,6 +41,7 @@ class Lease:
     Args:
         index: the state index; must exist.
         wait: seconds to wait for another holder.
+        poll: seconds between two looks at it.
         on_wait: is told once who holds it, in words.
 
     Raises:
@@ -54,12 +55,14 @@ class Lease:
         *,
         index: str,
         wait: float = 120.0,
+        poll: float = _POLL,
         on_wait: Callable[[str], None] | None = None,
     ) -> None:
         self._client = client
         self._path = f"/{index}/_doc/lease-{name}"
         self._name = name
         self._wait = wait
+        self._poll = poll
         self._on_wait = on_wait
         self._holder = secrets.token_hex(8)
         self._version: dict[str, Any] = {}
@@ -136,7 +139,7 @@ class Lease:
             if not told and self._on_wait:
                 self._on_wait(f"{_words(holder)} is at work; waiting for it")
                 told = True
-            time.sleep(_POLL)
+            time.sleep(self._poll)
 
     def _put(self, condition: Mapping[str, Any]) -> bool:
         me = identify(os.getpid())

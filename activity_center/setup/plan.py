@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from activity_center.setup import compare
+from activity_center.policies import Policy, patterns
+from activity_center.setup import compare, ism, monitors
 from activity_center.setup.auto_create import forbidding
 from activity_center.setup.cluster import Current, Stream
 from activity_center.setup.compare import Difference
@@ -38,9 +39,12 @@ def make_plan(
             _state_index(desired, current, adopt),
             *_components(desired, current, adopt),
             *_templates(desired, current, adopt, try_out),
+            *_policies(desired, current, adopt),
             *_streams(desired, current, adopt),
+            *_managed(desired, current),
             _auto_create(desired, current),
             *_roles(desired, current, adopt),
+            *monitors.steps(desired.monitors, current.monitors),
         )
     )
 
@@ -279,6 +283,58 @@ def _state_index(desired: Desired, current: Current, adopt: bool) -> Step:
             step.differences,
         )
     return step
+
+
+def _policies(desired: Desired, current: Current, adopt: bool) -> Iterator[Step]:
+    if current.policies is None:
+        return
+    for name, policy in desired.policies.items():
+        there = current.policies.get(name)
+        if there is None:
+            reason = f"version {policy.version}"
+            yield Step(Kind.POLICY, name, Action.CREATE, reason, body=policy.body)
+            continue
+        yield _owned(
+            Kind.POLICY,
+            name,
+            policy.body,
+            (there.version, policy.version),
+            compare.differences(
+                ism.canonical_policy(there.policy), ism.canonical_policy(policy.body["policy"])
+            ),
+            adopt,
+        )
+
+
+def _managed(desired: Desired, current: Current) -> Iterator[Step]:
+    """The indices that do not follow their class's policy as it will be."""
+    if current.policies is None:
+        return
+    for name, policy in desired.policies.items():
+        there = current.policies.get(name)
+        indices = policy_indices(policy, current.streams)
+        managed = {one: current.managed[one] for one in indices if one in current.managed}
+        new, old = ism.sort_out(managed, name, there.seq_no if there else None)
+        changes = there is not None and ism.canonical_policy(there.policy) != ism.canonical_policy(
+            policy.body["policy"]
+        )
+        if changes:
+            old = [one for one, facts in managed.items() if facts.policy == name]
+        if not (new or old):
+            continue
+        reason = f"{len(new)} without a policy, {len(old)} on an older version of it"
+        yield Step(Kind.MANAGED, name, Action.CHANGE, reason, body=indices)
+
+
+def policy_indices(policy: Policy, streams: Mapping[str, Stream]) -> list[str]:
+    """The backing indices of the streams of a policy's class."""
+    wanted = patterns(policy.retention_class)
+    return [
+        index
+        for name, stream in streams.items()
+        if any(fnmatchcase(name, pattern) for pattern in wanted)
+        for index in stream.indices
+    ]
 
 
 def _auto_create(desired: Desired, current: Current) -> Step:

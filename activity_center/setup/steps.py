@@ -15,9 +15,12 @@ class Kind(StrEnum):
     STATE_INDEX = "state index"
     COMPONENT = "component template"
     TEMPLATE = "index template"
+    POLICY = "retention policy"
     STREAM = "data stream"
+    MANAGED = "managed indices"
     SETTING = "cluster setting"
     ROLE = "role"
+    MONITOR = "monitor"
 
 
 class Action(StrEnum):

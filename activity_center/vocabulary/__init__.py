@@ -11,6 +11,7 @@ from __future__ import annotations
 from activity_center.vocabulary.load import (
     action_groups,
     actions,
+    alert_fields,
     check,
     event_schema,
     field_groups,
@@ -52,6 +53,7 @@ __all__ = [
     "Verb",
     "action_groups",
     "actions",
+    "alert_fields",
     "check",
     "event_schema",
     "field_groups",

@@ -11,11 +11,11 @@ from typing import Final
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from activity_center.vocabulary import load
+from activity_center.vocabulary import load, ocsf
 from activity_center.vocabulary.files import Place, lines, read
 from activity_center.vocabulary.models import Action, Field
 
-_SCHEMAS: Final = {"rejected.yml": "fields.schema.json"}
+_SCHEMAS: Final = {"rejected.yml": "fields.schema.json", "alerts.yml": "fields.schema.json"}
 
 # Which event.type ECS expects with which event.category (ECS 8.17, "Expected event types").
 EXPECTED_TYPES: Final[dict[str, frozenset[str]]] = {
@@ -73,8 +73,10 @@ def contradictions(folder: Path) -> list[str]:
     return [
         *_fields(folder, "fields.yml"),
         *_fields(folder, "rejected.yml"),
+        *_fields(folder, "alerts.yml"),
         *_actions(folder),
         *_closed_lists(folder),
+        *ocsf.contradictions(folder),
     ]
 
 

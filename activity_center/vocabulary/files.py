@@ -11,7 +11,15 @@ import yaml
 
 from activity_center.errors import VocabularyError
 
-FILES: Final = ("fields.yml", "rejected.yml", "actions.yml", "retention.yml", "permissions.yml")
+FILES: Final = (
+    "fields.yml",
+    "rejected.yml",
+    "alerts.yml",
+    "actions.yml",
+    "retention.yml",
+    "permissions.yml",
+    "ocsf.yml",
+)
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Place = tuple[str | int, ...]
 

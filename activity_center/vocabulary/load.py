@@ -62,6 +62,13 @@ def rejected_fields(folder: Path = FOLDER) -> Mapping[str, Field]:
 
 
 @cache
+def alert_fields(folder: Path = FOLDER) -> Mapping[str, Field]:
+    """Return every field of a document in the stream of alerts."""
+    groups = field_groups(folder, "alerts.yml")
+    return MappingProxyType({field.name: field for group in groups for field in group.fields})
+
+
+@cache
 def verbs(folder: Path = FOLDER) -> Mapping[str, Verb]:
     """Return the groups of actions that people filter together, by name."""
     return MappingProxyType(
@@ -162,13 +169,16 @@ def check(folder: Path = FOLDER) -> None:
     Raises:
         VocabularyError: every finding, each with ``file:line: path``.
     """
+    from activity_center.vocabulary import ocsf
     from activity_center.vocabulary.checks import contradictions, schema_findings
 
     read.cache_clear()
-    for cached in (field_groups, fields, rejected_fields, verbs, action_groups, actions):
+    for cached in (field_groups, fields, rejected_fields, alert_fields):
         cached.cache_clear()
-    retention_classes.cache_clear()
-    permissions.cache_clear()
+    for known in (verbs, action_groups, actions):
+        known.cache_clear()
+    for other in (retention_classes, permissions, ocsf.version, ocsf.kinds, ocsf._kind):
+        other.cache_clear()
     found = [finding for name in FILES for finding in schema_findings(folder / name)]
     # Only files that have the right shape can be compared with each other.
     found = found or contradictions(folder)

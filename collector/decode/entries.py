@@ -14,9 +14,10 @@ from types import GenericAlias
 from typing import Any, Final
 
 import msgspec
+from msgspec.msgpack import Ext
 
 from collector.decode.frames import cut
-from collector.decode.plain import plain, unix_ns
+from collector.decode.plain import event_time, plain, unix_ns
 from collector.decode.result import Broken, Decoded, Limits, Unreadable
 
 _TYPED_LEVELS: Final = 12
@@ -114,6 +115,10 @@ class _Sink:
         """Add decoded pairs of (time, plain record)."""
         add_time, add = self.times.append, self.decoded.records.append
         for time, record in entries:
+            if time.__class__ is Ext:
+                add_time(event_time(time))
+                add(record)
+                continue
             add_time(unix_ns(time))
             if time.__class__ is list and len(time) > 1 and time[1]:
                 _keep_metadata(record, time[1])

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SECONDS: Final = struct.Struct(">II")
+_unpack: Final = struct.Struct(">II").unpack
 
 
 def event_time(extension: msgspec.msgpack.Ext) -> int | None:
@@ -26,9 +26,9 @@ def event_time(extension: msgspec.msgpack.Ext) -> int | None:
     endian (Forward Protocol Specification v1, "EventTime Ext Format").
     """
     data = bytes(extension.data)
-    if extension.code != 0 or len(data) != _SECONDS.size:
+    if extension.code != 0 or len(data) != 8:
         return None
-    seconds, nanoseconds = _SECONDS.unpack(data)
+    seconds, nanoseconds = _unpack(data)
     return int(seconds * 1_000_000_000 + nanoseconds)
 
 

@@ -2,5 +2,6 @@
 
 from collector.deliver.backoff import Backoff
 from collector.deliver.deliverer import Deliverer
+from collector.deliver.lanes import LANES
 
-__all__ = ["Backoff", "Deliverer"]
+__all__ = ["LANES", "Backoff", "Deliverer"]

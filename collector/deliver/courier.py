@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Set
-from dataclasses import dataclass, field
+from collections.abc import Set
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +17,11 @@ from activity_center.streams import REJECTED_STREAM
 from collector.deliver import bulk
 from collector.deliver.bulk import Forbidden, RequestFailed
 from collector.deliver.generations import Generations, Stream
+from collector.deliver.lanes import LANES, Answer, ask_all, cut
 from collector.deliver.once import Copy, Found, Once, oldest_place, second_copies
 from collector.deliver.outcome import Item, Outcome, explain, outcome_of, pointer
 from collector.deliver.rechecks import Rechecks
+from collector.deliver.result import Result
 from collector.records import Entry, Reject
 from collector.spool import Record
 
@@ -28,34 +30,6 @@ _log = structlog.get_logger(__name__)
 _SMALLEST_BODY: Final = 64 * 1024
 FAILS_ALONE: Final = 500
 """Status noted for a record whose request fails as a whole."""
-
-
-@dataclass(slots=True)
-class Result:
-    """What became of the records of one try; those in none of the lists are done.
-
-    Attributes:
-        retry: to be tried again.
-        unknown: positions among ``retry`` that may be stored already.
-        parked: stream -> records that it refuses, whatever is in them.
-        refused: records that go to the rejected store, and as what.
-        last: position -> the answer, for records of ``retry`` that had one.
-        failure: why a request brought no items, if one did not.
-    """
-
-    retry: list[Record] = field(default_factory=list)
-    unknown: set[int] = field(default_factory=set)
-    parked: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
-    refused: list[tuple[Record, Reject]] = field(default_factory=list)
-    last: dict[int, Item] = field(default_factory=dict)
-    failure: RequestFailed | None = None
-
-    def again(self, records: Iterable[Record], *, unknown: bool) -> None:
-        """Note ``records`` for another try."""
-        for record in records:
-            self.retry.append(record)
-            if unknown:
-                self.unknown.add(record[0])
 
 
 class Courier:
@@ -92,6 +66,7 @@ class Courier:
         self.requests = 0
         self.seconds = 0.0
         self.copies_dropped = 0
+        self._counting = threading.Lock()
         self._client = client
         self._delivery = delivery
         self.generations = Generations(client, maintain)
@@ -130,9 +105,12 @@ class Courier:
                 result.again(group, unknown=False)
                 result.unknown |= suspects & {record[0] for record in group}
         while sending:
-            part = sending[: self.documents]  # what is sent changes that number
-            self._send(part, streams, result)
-            del sending[: len(part)]
+            # A cluster that asked for smaller requests does not get two at a time.
+            most = LANES if self.documents >= self._delivery.batch_documents else 1
+            lots = cut(sending, self.documents, self.body_bytes, most)
+            for lot, answer in zip(lots, ask_all(lots, self._ask), strict=True):
+                self._answered(lot, answer, streams, result)
+                del sending[: len(lot)]
             if result.failure is not None:
                 result.again(sending, unknown=False)
                 break
@@ -207,30 +185,44 @@ class Courier:
 
     # -- sending -----------------------------------------------------------------
 
-    def _send(self, records: list[Record], streams: dict[str, Stream], result: Result) -> None:
+    def _ask(self, records: list[Record]) -> Answer:
         begun = time.monotonic()
-        self.requests += 1
         try:
-            try:
-                items = bulk.send(self._client, records, self._delivery.timeout)
-            finally:
-                self.seconds += time.monotonic() - begun
-        except bulk.Pushback as wrong:
-            self.documents = max(1, len(records) // 2)
-            self._failed(wrong, result)
-            result.again(records, unknown=False)
-        except (bulk.TooLarge, bulk.Malformed) as wrong:
-            self.failures[wrong.cause] += 1
-            self._split(records, streams, wrong, result)
+            return bulk.send(self._client, records, self._delivery.timeout)
         except RequestFailed as wrong:
-            self._failed(wrong, result)
-            result.again(records, unknown=isinstance(wrong, bulk.Unanswered))
+            return wrong
+        finally:
+            with self._counting:
+                self.requests += 1
+                self.seconds += time.monotonic() - begun
+
+    def _send(self, records: list[Record], streams: dict[str, Stream], result: Result) -> None:
+        self._answered(records, self._ask(records), streams, result)
+
+    def _answered(
+        self,
+        records: list[Record],
+        answer: Answer,
+        streams: dict[str, Stream],
+        result: Result,
+    ) -> None:
+        """Sort what came of a request."""
+        if isinstance(answer, bulk.Pushback):
+            self.documents = max(1, len(records) // 2)
+            self._failed(answer, result)
+            result.again(records, unknown=False)
+        elif isinstance(answer, bulk.TooLarge | bulk.Malformed):
+            self.failures[answer.cause] += 1
+            self._split(records, streams, answer, result)
+        elif isinstance(answer, RequestFailed):
+            self._failed(answer, result)
+            result.again(records, unknown=isinstance(answer, bulk.Unanswered))
         else:
             if self.documents < self._delivery.batch_documents:
                 # Slower than it shrank: a cluster that lacks memory would refuse every second one.
                 more = self.documents + max(1, self.documents // 8)
                 self.documents = min(more, self._delivery.batch_documents)
-            self._sort(records, items, streams, result)
+            self._sort(records, answer, streams, result)
 
     def _split(
         self,
@@ -266,6 +258,16 @@ class Courier:
         streams: dict[str, Stream],
         result: Result,
     ) -> None:
+        name, first = records[0][2].stream, items[0]
+        if (
+            len(streams) == 1
+            and first.status == 201
+            and first.backing == streams[name].write.name
+            and items.count(first) == len(items)
+            and not streams[name].young
+        ):
+            self.outcomes["created"] += len(items)
+            return
         created = 0
         late: dict[str, list[tuple[Record, str]]] = defaultdict(list)
         exist: dict[tuple[str, str], list[Record]] = defaultdict(list)

@@ -15,8 +15,10 @@ from activity_center.config import Delivery
 from activity_center.errors import ActivityCenterError
 from collector.deliver.backoff import Backoff
 from collector.deliver.bulk import RequestFailed, Unauthorized
-from collector.deliver.courier import FAILS_ALONE, Courier, Result
+from collector.deliver.courier import FAILS_ALONE, Courier
+from collector.deliver.lanes import LANES
 from collector.deliver.parked import ParkedLoop
+from collector.deliver.result import Result
 from collector.records import Entry, Reject
 from collector.rejected import RejectedStore
 from collector.spool import Record, Spool
@@ -113,6 +115,7 @@ class Deliverer:
                     self.courier.body_bytes,
                     self._delivery.linger,
                     self.stopping,
+                    lots=LANES,
                 )
             except ActivityCenterError as wrong:
                 tries += 1

@@ -16,7 +16,7 @@ import structlog
 from activity_center.errors import ActivityCenterError
 from collector.deliver.backoff import Backoff
 from collector.deliver.bulk import RequestFailed
-from collector.deliver.courier import Result
+from collector.deliver.result import Result
 from collector.spool import Record
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ function. No text of a mapping is ever executed, and its patterns are RE2: linea
 from __future__ import annotations
 
 from collector.mapping.load import SHIPPED, load, load_all
-from collector.mapping.router import Router
+from collector.mapping.router import Candidates, Router
 from collector.mapping.samples import SampleResult, check_samples, unreached
 from collector.mapping.source import Activities, Source
 
 __all__ = [
     "SHIPPED",
     "Activities",
+    "Candidates",
     "Router",
     "SampleResult",
     "Source",

@@ -23,12 +23,17 @@ METADATA: Final = "metadata"
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """The functions and the text that they were compiled from."""
+    """The functions and the text that they were compiled from.
+
+    Attributes:
+        stamp: see :class:`collector.mapping.source.Source`.
+    """
 
     run: Callable[..., list[dict[str, Any]] | str]
     scrub: Callable[[dict[str, Any]], dict[str, Any]]
     test: Callable[[dict[str, Any]], bool] | None
     text: str
+    stamp: tuple[dict[str, Any], dict[str, Any]] | None
 
 
 def generate(model: Model, vocabulary: Mapping[str, Field]) -> Generated:
@@ -46,8 +51,21 @@ def generate(model: Model, vocabulary: Mapping[str, Field]) -> Generated:
     # Names made by counting are all the text there is; see tests/collector/mapping.
     exec(compiled, code.namespace)  # noqa: S102
     return Generated(
-        code.namespace["run"], code.namespace["scrub"], code.namespace.get("test"), text
+        code.namespace["run"],
+        code.namespace["scrub"],
+        code.namespace.get("test"),
+        text,
+        _only_stamp(model),
     )
+
+
+def _only_stamp(model: Model) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """What is set in ``event``, if the mapping does nothing else but take fields."""
+    rules = (model.fields, model.lets, model.outputs, model.ignore, model.removals, model.records)
+    stamps = _stamps(model)
+    if not model.take or any(rules) or [group for group, *_ in stamps] != ["event"]:
+        return None
+    return stamps[0][1:]
 
 
 def _removal_steps(removal: Removal) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import re2
@@ -13,6 +13,10 @@ from collector.mapping.source import Source
 MAX_TAGS: Final = 4096
 """Tags come from senders: no more than this many are remembered."""
 _GLOB: Final = re.compile(r"\*\*|\*|\{[^{}]*\}|[^*{}]+|[{}]")
+
+
+Candidates = list[tuple[Source, Callable[[dict[str, Any]], bool] | None]]
+"""Sources with the test that a record has to pass, ``None`` for none."""
 
 
 class TagError(Exception):
@@ -55,36 +59,40 @@ class Router:
         ordered = sorted(sources, key=lambda one: (-one.priority, one.name))
         self.sources: dict[str, Source] = {one.name: one for one in ordered}
         self._patterns = [(one, [tag_pattern(tag) for tag in one.tags]) for one in ordered]
-        self._tested = [one for one in ordered if one.test is not None]
-        self._tags: dict[str, list[Source]] = {}
+        self._tested: Candidates = [(one, one.test) for one in ordered if one.test is not None]
+        self._tags: dict[str, Candidates] = {}
 
     def route(self, name: str | None, tag: str, record: dict[str, Any]) -> Source | None:
-        """Return the source of ``record``, or ``None``.
+        """Return the source of ``record``, or ``None``; see :meth:`candidates`.
+
+        Args:
+            record: what the tests look at.
+        """
+        for source, test in self.candidates(name, tag):
+            if test is None or test(record):
+                return source
+        return None
+
+    def candidates(self, name: str | None, tag: str) -> Candidates:
+        """Return the sources to ask in this order: the first whose test holds takes a record.
 
         Args:
             name: a source that the transport names; then nothing else is asked.
             tag: the Forward tag, or ``""``. A source whose tags match takes the record
                 if its test holds or it has none.
-            record: what the tests look at.
         """
         if name is not None:
-            return self.sources.get(name)
-        if tag:
-            matching = self._tags.get(tag)
-            if matching is None:
-                matching = self._matching(tag)
-            for source in matching:
-                if source.test is None or source.test(record):
-                    return source
-        for source in self._tested:
-            if source.test is not None and source.test(record):
-                return source
-        return None
+            named = self.sources.get(name)
+            return [] if named is None else [(named, None)]
+        if not tag:
+            return self._tested
+        found = self._tags.get(tag)
+        return self._matching(tag) if found is None else found
 
-    def _matching(self, tag: str) -> list[Source]:
+    def _matching(self, tag: str) -> Candidates:
         try:
-            found = [
-                source
+            found: Candidates = [
+                (source, source.test)
                 for source, patterns in self._patterns
                 if any(pattern.search(tag) is not None for pattern in patterns)
             ]
@@ -92,5 +100,5 @@ class Router:
             found = []
         if len(self._tags) >= MAX_TAGS:
             self._tags.clear()
-        self._tags[tag] = found
+        found = self._tags[tag] = [*found, *self._tested]
         return found

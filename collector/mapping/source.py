@@ -38,6 +38,8 @@ class Source:
         reasons: reasons for which it ignores records.
         code: text of the generated functions, for the curious and for tests.
         test: the cheap test on a record (``match.when``), or ``None``.
+        stamp: where all that it does is to take fields of the vocabulary: what comes before
+            and after a record's own values in the group ``event``; else ``None``.
         map: see :meth:`map`.
     """
 
@@ -68,6 +70,7 @@ class Source:
         self.fields = tuple(dict.fromkeys(name for part in rules for name, _ in part))
         self.test = made.test
         self.code = made.text
+        self.stamp = made.stamp
         self._run = made.run
         self._scrub = made.scrub
         self._records = model.records

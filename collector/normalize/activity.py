@@ -29,15 +29,23 @@ _NOTHING: Final[dict[str, Any]] = {}
 
 @dataclass(slots=True)
 class Context:
-    """What all activities of one batch share."""
+    """What all activities of one batch share.
+
+    Attributes:
+        oldest: the oldest time that is believed, Unix ms.
+        latest: the latest.
+    """
 
     sender: Sender
     received: Moment
+    oldest: int
+    latest: int
 
     @classmethod
     def of(cls, sender: Sender, received_ns: int) -> Context:
         """Return the context of a batch received at ``received_ns`` (Unix ns)."""
-        return cls(sender, from_nanoseconds(received_ns))
+        received = from_nanoseconds(received_ns)
+        return cls(sender, received, received.ms - PAST_LIMIT, received.ms + FUTURE_LIMIT)
 
 
 class _Known:
@@ -122,6 +130,48 @@ class Normalizer:
         # Twice, so that the producer's keys come first: the overflow is listed in their order.
         event = activity["event"] = {**event, **known.event, **event}
         ours = activity["activity"] = {**ours, **known.ours, **ours}
+        return self._completed(activity, event, ours, known, context, transport_time)
+
+    def quick(
+        self,
+        activity: dict[str, Any],
+        stamp: tuple[dict[str, Any], dict[str, Any]],
+        context: Context,
+        transport_time: int | None,
+    ) -> tuple[str, int, bytes] | None:
+        """:meth:`complete` for the copy of a record that may be an activity as it is.
+
+        Whether it is one shows in the end, by the schema
+        (:attr:`collector.validate.Validator.is_plain`). May raise anything where it is none.
+
+        Args:
+            stamp: see :class:`collector.mapping.Source`.
+
+        Returns:
+            ``None`` where the schema could not tell, or the action is not in the catalogue.
+        """
+        organization = activity.get("organization")
+        if organization is not None and type(organization) is not dict:
+            return None  # what stands in its place would be lost
+        event = activity["event"]
+        ours = activity.get("activity", _NOTHING)
+        known = self._catalogue.get(event["action"])
+        if known is None or "module" in event or "timestamp_source" in ours or "approver" in ours:
+            return None
+        event = activity["event"] = {**known.event, **stamp[0], **event, **stamp[1]}
+        ours = activity["activity"] = {**known.ours, **ours}
+        return self._completed(activity, event, ours, known, context, transport_time)
+
+    def _completed(
+        self,
+        activity: dict[str, Any],
+        event: dict[str, Any],
+        ours: dict[str, Any],
+        known: _Known,
+        context: Context,
+        transport_time: int | None,
+    ) -> tuple[str, int, bytes]:
+        """What :meth:`complete` does once the catalogue's values are in."""
         lens = ours["lens"]
         if lens is not known.lens and lens not in LENSES:
             _set_lens(ours, known.lens)
@@ -137,7 +187,15 @@ class Normalizer:
                 ours["resource"] = {**resource, "type": known.resource}
         sender = context.sender
         organization = self._organization(activity, sender)
-        ms = self._time(activity, event, ours, context.received, transport_time)
+        claimed = activity.get("@timestamp")
+        moment = parse(claimed) if type(claimed) is str else None
+        if moment is not None and context.oldest <= moment[0] <= context.latest:
+            ms, activity["@timestamp"], offset = moment
+            ours["timestamp_source"] = "event"
+            if offset and "timezone" not in event:
+                event["timezone"] = offset
+        else:
+            ms = self._time(activity, event, ours, context, transport_time)
         if "old_value" in ours or "new_value" in ours:
             self._states(ours)
         self._people(activity, ours, sender)
@@ -178,7 +236,7 @@ class Normalizer:
             if id_ is not None:
                 activity["organization"] = {**(organization or {}), "id": id_}
             return id_
-        if type(id_) is not str or not self._is_id(id_):
+        if type(id_) is not str or not (id_ in self._ids or self._is_id(id_)):
             raise Refused(
                 "invalid",
                 f"organization.id must match {ORGANIZATION_ID.pattern}",
@@ -193,8 +251,6 @@ class Normalizer:
         return id_
 
     def _is_id(self, text: str) -> bool:
-        if text in self._ids:
-            return True
         if ORGANIZATION_ID.fullmatch(text) is None:
             return False
         if len(self._ids) < MAX_IDS:
@@ -206,7 +262,7 @@ class Normalizer:
         activity: dict[str, Any],
         event: dict[str, Any],
         ours: dict[str, Any],
-        received: Moment,
+        context: Context,
         transport_time: int | None,
     ) -> int:
         claimed = activity.get("@timestamp")
@@ -214,12 +270,10 @@ class Normalizer:
         moment = parse(claimed) if claimed is not None else None
         if moment is None and transport_time is not None:
             moment, origin = _transport(transport_time), "transport"
-        if moment is not None and not (
-            received.ms - PAST_LIMIT <= moment.ms <= received.ms + FUTURE_LIMIT
-        ):
+        if moment is not None and not (context.oldest <= moment.ms <= context.latest):
             claimed, moment = (moment.text if claimed is None else claimed), None
         if moment is None:
-            moment, origin = received, "receipt"
+            moment, origin = context.received, "receipt"
         if claimed is not None and origin != "event":
             ours["claimed_timestamp"] = claimed if type(claimed) is str else str(claimed)
         activity["@timestamp"] = moment.text
@@ -236,15 +290,17 @@ class Normalizer:
             ours.pop("old_value", None)
             ours.pop("new_value", None)
             return
-        if old is not None:
+        if old is not None and type(old) is not dict:
             old = ours["old_value"] = wrap(old)
-        if new is not None:
+        if new is not None and type(new) is not dict:
             new = ours["new_value"] = wrap(new)
         if old is None or new is None:
             return
         if "changes" not in ours:
-            ours["changes"] = difference(old, new)
-        if "modified_fields" not in ours and type(ours["changes"]) is list:
+            changes = ours["changes"] = difference(old, new)
+            if "modified_fields" not in ours:
+                ours["modified_fields"] = [one["field"] for one in changes]
+        elif "modified_fields" not in ours and type(ours["changes"]) is list:
             ours["modified_fields"] = [
                 one["field"] for one in ours["changes"] if type(one) is dict and "field" in one
             ]
@@ -271,14 +327,18 @@ class Normalizer:
                 ours["approver"] = {**approver, "authenticated": authenticated}
         if users:
             found["user"] = [*users]
-        for place in ("source", "client"):
-            group = activity.get(place)
-            if group is not None:
-                _add(found, "ip", group.get("ip"))
-        host = activity.get("host")
-        if host is not None:
-            _add(found, "hosts", host.get("name"))
-            _add(found, "hosts", host.get("hostname"))
+        group = activity.get("source")
+        if group is not None:
+            ip = group.get("ip")
+            if type(ip) is str:
+                found["ip"] = [ip]
+        group = activity.get("client")
+        if group is not None:
+            _add(found, "ip", group.get("ip"))
+        group = activity.get("host")
+        if group is not None:
+            _add(found, "hosts", group.get("name"))
+            _add(found, "hosts", group.get("hostname"))
         if not found:
             return
         related = activity.get("related")
@@ -319,9 +379,13 @@ def _transport(unix: int) -> Moment | None:
 def _names(user: Any, into: dict[str, None]) -> None:
     if type(user) is not dict:
         return
-    for value in (user.get("id"), user.get("name"), user.get("email")):
-        if type(value) is str:
-            into[value] = None
+    get = user.get
+    if type(value := get("id")) is str:
+        into[value] = None
+    if type(value := get("name")) is str:
+        into[value] = None
+    if type(value := get("email")) is str:
+        into[value] = None
 
 
 def _merged(given: Any, found: list[str]) -> list[Any]:

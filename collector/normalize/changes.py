@@ -17,6 +17,7 @@ MAX_LEAVES: Final = 500
 _ABSENT: Final = object()
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 _FIRST: Final = itemgetter(0)
+_FIELD: Final = itemgetter("field")
 
 
 def wrap(state: Any) -> dict[str, Any]:
@@ -38,6 +39,26 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> list[dict[str, str]]
     value that is missing on one side is missing from its entry.
     """
     found: list[dict[str, str]] = []
+    if old.keys() == new.keys():  # mostly, and with a few plain values
+        for key, before in old.items():
+            after = new[key]
+            kind = type(after)
+            if after is before or (kind is type(before) and before == after):
+                continue
+            if kind is dict or type(key) is not str or len(found) == MAX_LEAVES:
+                break
+            found.append(
+                {
+                    "field": key,
+                    "old": before if type(before) is str else _json(before),
+                    "new": after if kind is str else _json(after),
+                }
+            )
+        else:
+            if len(found) > 1:
+                found.sort(key=_FIELD)
+            return found
+        found = []
     if not _compare(old, new, "", found):
         found = [_entry(*one) for one in _changed(old, new)]
     return found

@@ -255,14 +255,15 @@ def _integer(field: Field, value: Any) -> Any:
     return value if isinstance(value, int) and least <= value < _LONG else None
 
 
-def _number(_field: Field, value: Any) -> Any:
+def _number(field: Field, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if abs(number) < 1e300 else None
+    too_small = field.minimum is not None and number < field.minimum
+    return number if abs(number) < 1e300 and not too_small else None
 
 
 def _truth(_field: Field, value: Any) -> Any:

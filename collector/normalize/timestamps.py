@@ -19,6 +19,9 @@ _new: Final = tuple.__new__
 """Half the time of calling a NamedTuple's class; one is made per event."""
 _MICROSECOND: Final = len("2026-11-25T02:34:56.123456")
 _UTC: Final = frozenset({"Z", "+00:00"})
+_MAX_SECONDS: Final = 4096
+_seconds: Final[dict[str, int]] = {}
+"""Text of a second (``2026-11-25T02:34:56``) -> Unix ms; a memory of what was parsed."""
 
 
 class Moment(NamedTuple):
@@ -55,23 +58,34 @@ def parse(value: Any) -> Moment | None:
     """Return the moment that a producer's value names, or ``None`` if it names none."""
     if type(value) is str:
         # What most programs send, and nearly always another value: no use to remember it.
-        # Of the forms of this length that fromisoformat() takes, only this one has all three.
-        if (
-            value[_MICROSECOND:] in _UTC
-            and value[10] == "T"
-            and value[19] == "."
-            and value[7] == "-"
-        ):
-            try:
-                since = datetime.fromisoformat(value) - _EPOCH
-            except ValueError:
-                return _parse_text(value)
-            ms = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
-            return _new(Moment, (ms, value[:_MICROSECOND] + "Z", ""))
+        # Many events share its second, though.
+        if value[_MICROSECOND:] in _UTC and value[19] == ".":
+            start, fraction = _seconds.get(value[:19]), value[20:_MICROSECOND]
+            if start is None:
+                start = _begin_second(value)
+            if start is not None and fraction.isdecimal() and fraction.isascii():
+                ms = start + int(fraction[:3])
+                return _new(Moment, (ms, value[:_MICROSECOND] + "Z", ""))
         return _parse_text(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return _parse_number(value)
+
+
+def _begin_second(value: str) -> int | None:
+    """Return the ms at which the second of a text begins, if it has the form for that."""
+    # Of the forms of this length that fromisoformat() takes, only this one has both.
+    if value[10] != "T" or value[7] != "-":
+        return None
+    text = value[:19]
+    try:
+        start = _milliseconds(datetime.fromisoformat(text + "+00:00") - _EPOCH)
+    except ValueError:
+        return None
+    if len(_seconds) >= _MAX_SECONDS:
+        _seconds.clear()
+    _seconds[text] = start
+    return start
 
 
 def _milliseconds(since: timedelta) -> int:

@@ -33,7 +33,7 @@ class Receiver(ABC, Generic[ListenerT]):
         credentials: the senders.
         accept: makes a batch durable; the sender is answered after it returned.
         reject_bytes: makes bytes durable that do not decode.
-        accept_soon: the same as ``accept`` for small batches, and cheaper; or ``None``.
+        accept_soon: the same as ``accept`` for all but huge batches, and cheaper; or ``None``.
         limits: of decoding.
         connection_limits: of connections.
         budget: memory in flight, shared with the process's other receivers.

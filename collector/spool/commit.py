@@ -139,9 +139,9 @@ class Committer:
         going = [one for one in group if one.records and one not in failures]
         if not going:
             return failures
-        blob = going[0].blob if len(going) == 1 else b"".join([one.blob for one in going])
+        blobs = [one.blob for one in going]
         try:
-            self._log.append(blob, going[0].records[0][0], going[-1].records[-1][0])
+            self._log.append(blobs, going[0].records[0][0], going[-1].records[-1][0])
         except ActivityCenterError as wrong:
             self._note(wrong)
             return failures | dict.fromkeys(going, wrong)

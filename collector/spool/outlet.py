@@ -78,7 +78,12 @@ class Outlet:
     # -- the taker's side ---------------------------------------------------------
 
     def take(
-        self, documents: int, size: int, linger: float, stopping: threading.Event
+        self,
+        documents: int,
+        size: int,
+        linger: float,
+        stopping: threading.Event,
+        lots: int = 1,
     ) -> list[Record]:
         """Return the next records; waits for the first, then ``linger`` seconds for more.
 
@@ -86,12 +91,15 @@ class Outlet:
             documents: at most so many.
             size: about so many bytes at most.
             stopping: when set, nothing is waited for.
+            lots: where it is all there already, so many times as much.
 
         Returns:
             Records to be settled before the next are taken; ``[]`` for nothing.
         """
         self._wait(documents, size, linger, stopping)
         with self._changed:
+            if self._waiting_records >= documents * lots or self._waiting_bytes >= size * lots:
+                documents, size = documents * lots, size * lots
             records = self._from_tail(documents, size)
             if not records and self._on_disk and self._waiting_bytes <= _NEAR:
                 records = self._from_disk(documents, size)

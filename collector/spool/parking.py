@@ -76,7 +76,7 @@ class Parking:
             log = self._logs[stream] if not fresh else self._open(stream)
             blob, kept = layout.encode_records(log.next_position, [entry for *_, entry in records])
             try:
-                log.append(blob, kept[0][0], kept[-1][0])
+                log.append([blob], kept[0][0], kept[-1][0])
             except ActivityCenterError:
                 if fresh:
                     self._drop(stream)

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,8 @@ from collector.spool.recovery import Segment, recover
 _log = structlog.get_logger(__name__)
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+MANY_BLOBS: Final = 8
+"""So many are joined first: they are small, and a write of each would cost more."""
 _HINT_BYTES: Final = 1024 * 1024
 
 
@@ -83,10 +85,11 @@ class SegmentLog:
 
     # -- writing -----------------------------------------------------------------
 
-    def append(self, blob: bytes, first: int, last: int) -> None:
-        """Write ``blob``, encoded records, and return when it is on disk.
+    def append(self, blobs: Sequence[bytes], first: int, last: int) -> None:
+        """Write encoded records, and return when all of them are on disk.
 
         Args:
+            blobs: the records, in order.
             first: position of its first record.
             last: position of its last record.
 
@@ -98,9 +101,10 @@ class SegmentLog:
             self.begin_segment(first)
         segment = self._segments[-1]
         try:
-            view = memoryview(blob)
-            while view:
-                view = view[os.write(self._file, view) :]
+            for blob in blobs if len(blobs) < MANY_BLOBS else [b"".join(blobs)]:
+                view = memoryview(blob)
+                while view:
+                    view = view[os.write(self._file, view) :]
         except OSError as wrong:
             self._cut_back(segment)
             raise trouble(wrong, segment.path) from wrong
@@ -108,7 +112,7 @@ class SegmentLog:
         with self._lock:
             if segment.end - (segment.hints[-1][1] if segment.hints else 0) >= _HINT_BYTES:
                 segment.hints.append((first, segment.end))
-            segment.end += len(blob)
+            segment.end += sum(map(len, blobs))
             segment.last = last
             self.next_position = segment.last + 1
 

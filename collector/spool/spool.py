@@ -95,7 +95,7 @@ class Spool:
         segment_bytes: int = DEFAULT_SEGMENT_BYTES,
         quota_of: Callable[[str], int | None] = lambda sender: None,
         rejected: RejectSink | None = None,
-        memory_bytes: int = 8 * 1024 * 1024,
+        memory_bytes: int = 4 * 1024 * 1024,
     ) -> Spool:
         """Open the spool in ``folder``, repair what a crash left, and start its writer.
 
@@ -211,10 +211,15 @@ class Spool:
     # -- out ---------------------------------------------------------------------
 
     def take(
-        self, documents: int, size: int, linger: float, stopping: threading.Event
+        self,
+        documents: int,
+        size: int,
+        linger: float,
+        stopping: threading.Event,
+        lots: int = 1,
     ) -> list[Record]:
         """See :meth:`collector.spool.outlet.Outlet.take`."""
-        records = self._outlet.take(documents, size, linger, stopping)
+        records = self._outlet.take(documents, size, linger, stopping, lots)
         if not records:
             self._forget_damaged()
             self._reports.try_again()

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # bench/ is not installed
 
-from bench.__main__ import BEGIN, END, write  # noqa: E402
+from bench.__main__ import PARTS, write  # noqa: E402
 from bench.events import WORKLOADS, chunks, sizes  # noqa: E402
 from bench.load import prepared  # noqa: E402
 from bench.measure import percentile  # noqa: E402
@@ -27,9 +27,9 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_bench_runs_and_gives_every_figure_of_the_issue() -> None:
     """Each chunk size has its CPU, rate and latencies; the ends are compared in pairs."""
-    done = run("bench", "--tiny", "--json")
+    done = run("bench", "collector", "--tiny", "--json")
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = json.loads(done.stdout)["collector"]
     assert "OpenSearch" in found["machine"] and "Python" in found["machine"]
     rows = {row["name"]: row for row in found["rows"]}
     for what, target in (("chunks of 500", "<= 25"), ("chunks of 50", "<= 40"),
@@ -49,6 +49,26 @@ def test_the_bench_runs_and_gives_every_figure_of_the_issue() -> None:
     for name in ("end to end, documents/s", "raw _bulk, documents/s", "at its peak, MB"):
         assert rows[name]["median"] > 0
     assert not list(Path("/tmp").glob("activity-bench-*/collector.log"))
+
+
+def test_the_audit_part_runs_and_gives_every_figure_of_the_issue() -> None:
+    """Pages, first byte, exports and memory: each against its target, all from one run."""
+    done = run("bench", "audit", "--tiny", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["audit"]
+    assert "OpenSearch" in found["machine"] and "2,000 activities" in found["workload"]
+    assert "load average" in found["took"]
+    targets = [(row["name"], row["target"]) for row in found["rows"] if "target" in row]
+    assert targets == [
+        ("page / bare, p95 of all rounds", "<= 1.5"),
+        ("export: first byte after the bare first page, ms", "<= 200"),
+        *[("export / bare, of each pair", ">= 0.8")] * 3,
+        ("growth from its begin to its end, MB", "<= 8"),
+    ]
+    for row in found["rows"]:
+        if "target" not in row:
+            assert all(value > 0 for value in row["values"]), row
+    assert not list(Path("/tmp").glob("activity-bench-*/sidecar.log"))
 
 
 def test_the_stages_are_listed() -> None:
@@ -100,17 +120,20 @@ def test_the_table_shows_median_and_spread() -> None:
     assert text.splitlines()[1].split() == ["cpu", "20.0", "10.0", "30.0", "≤", "25:", "reached"]
 
 
-def test_the_table_replaces_the_one_on_the_page(tmp_path: Path) -> None:
-    """The docs hold the last run whole, and what stands around it stays."""
+@pytest.mark.parametrize("part", PARTS)
+def test_the_table_replaces_the_one_on_the_page(part: str, tmp_path: Path) -> None:
+    """The docs hold the last run of each part whole, and what stands around it stays."""
+    begin, end = (f"<!-- bench {part}: {where} of its last run -->" for where in ("begin", "end"))
     page = tmp_path / "benchmarks.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
     for value in (1.0, 2.0):
-        write(page, {"machine": "here"}, [Row("cpu", [value])])
+        write(page, part, {"machine": "here"}, [Row("cpu", [value])])
     text = page.read_text()
-    assert text.startswith(f"before\n{BEGIN}\n") and text.endswith(f"{END}\nafter\n")
+    assert text.startswith(f"before\n{begin}\n") and text.endswith(f"{end}\nafter\n")
     assert "- here" in text and "2.0" in text
     assert "old" not in text and "1.0" not in text
-    assert BEGIN in (ROOT / "docs/benchmarks.md").read_text()
+    assert begin in (ROOT / "docs/benchmarks.md").read_text()
+    assert end in (ROOT / "docs/benchmarks.md").read_text()
 
 
 def test_percentiles() -> None:

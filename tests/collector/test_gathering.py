@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
+from activity_center.errors import SpoolFull
 from collector.gathering import Gathering
 from collector.pipeline import Pipeline
 from collector.records import Batch, Entry, Receipt, Reject, Sender
@@ -100,6 +102,43 @@ def test_what_processing_raises_reaches_all_of_the_group_and_no_other() -> None:
     results = asyncio.run(run())
     assert sizes == [4, 2]
     assert [type(one) for one in results] == [MemoryError] * 4 + [type(None)] * 2
+
+
+class Turned(Kept):
+    """A spool that has no room for one sender."""
+
+    async def append(self, entries: list[Entry], rejects: list[Reject]) -> None:
+        if any(one.sender == "full" for one in entries):
+            raise SpoolFull("no room")
+        await super().append(entries, rejects)
+
+
+def test_larger_batches_are_processed_at_once_and_told_later() -> None:
+    """No record of theirs waits in memory; who finds no room is told so, and the others are not."""
+    spool = Turned()
+    pipeline = Pipeline(PIPELINE.stages, spool)
+    told: dict[str, Exception | None] = {}
+
+    async def run() -> list[bool]:
+        taken = []
+        for name, number in (("a", 40), ("full", 40), ("b", 500), ("huge", 5000)):
+            batch = Batch(Sender(name), [event() for _ in range(number)], None, "native", "", NOW)
+            taken.append(pipeline.accept_soon(batch, partial(told.__setitem__, name)))
+            assert taken[-1] == all(record is None for record in batch.records)
+            assert not told
+        while len(told) < 3:
+            await asyncio.sleep(0)
+        return taken
+
+    assert asyncio.run(run()) == [True, True, True, False]
+    assert {name: type(wrong) for name, wrong in told.items()} == {
+        "a": type(None),
+        "full": SpoolFull,
+        "b": type(None),
+    }
+    assert len(spool.entries) == 540
+    assert pipeline.counts[("b", "native", "accepted")] == 500
+    assert pipeline.counts[("full", "native", "accepted")] == 0
 
 
 @pytest.mark.parametrize("number", [0, 1, 31, 32, 600])

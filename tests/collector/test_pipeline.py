@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from activity_center.canonical import digest
 from activity_center.config import Organization
 from activity_center.vocabulary import event_schema, fields
-from collector.mapping import Router, Source
+from collector.mapping import Candidates, Router
 from collector.normalize import Normalizer
 from collector.normalize.place import MAX_FLAT_DEPTH, depth_of
 from collector.normalize.pseudonyms import Pseudonyms
@@ -224,10 +224,14 @@ def test_no_record_stops_the_pipeline(action: str, record: dict[str, Any]) -> No
 class Defective(Router):
     """Raises for one record: stands for what nobody thought of."""
 
-    def route(self, name: str | None, tag: str, record: dict[str, Any]) -> Source | None:
-        if "defect" in record:
-            raise ZeroDivisionError
-        return super().route(name, tag, record)
+    def candidates(self, name: str | None, tag: str) -> Candidates:
+        return [(source, _defective) for source, _ in super().candidates(name, tag)]
+
+
+def _defective(record: dict[str, Any]) -> bool:
+    if "defect" in record:
+        raise ZeroDivisionError
+    return True
 
 
 def test_a_defect_costs_its_own_record_alone() -> None:

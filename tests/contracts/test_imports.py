@@ -45,11 +45,13 @@ def test_contracts_are_kept() -> None:
         ("collector/rejections.py", "import collector.pipeline", "imports a later one"),
         ("collector/metrics.py", "import collector.run", "imports a later one"),
         ("collector/normalize/__init__.py", "import socket", "functions over values"),
+        ("sidecar_api/recording.py", "import collector.records", "nothing of each other"),
+        ("sidecar_api/search/__init__.py", "import sidecar_api.app", "one that builds on it"),
     ],
 )
 def test_a_broken_contract_is_found(tmp_path: Path, module: str, line: str, contract: str) -> None:
     """Each contract fails on an import that it forbids, and is named."""
-    for package in ("activity_center", "collector"):
+    for package in ("activity_center", "collector", "sidecar_api"):
         shutil.copytree(
             ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
         )

@@ -16,7 +16,7 @@ import pytest
 
 from activity_center.config import Cluster
 from activity_center.demo.play import Player
-from activity_center.demo.stack import Collector
+from activity_center.demo.stack import Stack
 from activity_center.demo.workload import Event, generate
 from activity_center.errors import ActivityCenterError
 from tests.conftest import Node
@@ -99,6 +99,11 @@ def test_the_live_demo_shows_the_three_lenses_and_ends_by_a_signal(number: int) 
         check=False,
     )
     assert listed.returncode == 0, listed.stderr
+    (page,) = re.findall(r"Open the audit trail:\s+(http://127\.0\.0\.1:\d+)", seen)
+    with urllib.request.urlopen(f"{page}/api/v1/activities", timeout=20) as answer:
+        assert json.load(answer)["page"]["total"] > 100
+    with urllib.request.urlopen(page, timeout=20) as answer:
+        assert "Activity Center" in answer.read().decode()
     process.send_signal(number)
     rest = process.stdout.read()
     assert process.wait(60) == 0, rest
@@ -106,30 +111,31 @@ def test_the_live_demo_shows_the_three_lenses_and_ends_by_a_signal(number: int) 
         assert words in seen
     assert "Stopping the collector" in rest
     (url,) = set(re.findall(r"http://127\.0\.0\.1:\d+(?=/v1)", seen))
-    with pytest.raises(OSError):
-        urllib.request.urlopen(url, timeout=5)
+    for ended in (url, page):
+        with pytest.raises(OSError):
+            urllib.request.urlopen(ended, timeout=5)
 
 
 def test_a_connection_that_the_collector_closed_is_opened_again(tmp_path: Path) -> None:
     """The collector closes what idles: the next events go over a new connection, and count."""
     nowhere = Cluster(url="http://127.0.0.1:1")
-    collector = Collector(tmp_path, nowhere, {}, ("platform", "agents", "kubernetes", "search"))
+    stack = Stack(tmp_path, nowhere, {}, ("platform", "agents", "kubernetes", "search"))
     events = _of_each_transport()
     sent: list[int] = []
-    player = Player(collector)
+    player = Player(stack)
     try:
-        collector.start()
+        stack.start()
         player.play(events, sent.append)
-        collector.stop()
-        collector.start()
+        stack.stop()
+        stack.start()
         player.play(events, sent.append)
         assert player.played.sent == len(sent) == 2 * len(events)
-        collector.stop()
+        stack.stop()
         with pytest.raises(ActivityCenterError, match="does not answer"):
             player.play([one for one in events if one.transport == "http"], sent.append)
     finally:
         player.close()
-        collector.stop()
+        stack.stop()
 
 
 def _of_each_transport() -> list[Event]:

@@ -85,10 +85,10 @@ def full(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def packages(root: Path) -> set[str]:
-    """Dotted names of the import packages below our two top folders."""
+    """Dotted names of the import packages below our three top folders."""
     return {
         ".".join(file.parent.relative_to(root).parts)
-        for top in ("activity_center", "collector")
+        for top in ("activity_center", "collector", "sidecar_api")
         for file in (root / top).rglob("__init__.py")
     }
 
@@ -104,25 +104,28 @@ def test_every_module_is_in_the_wheel(names: list[str]) -> None:
     """No module of the checkout is missing from the wheel."""
     ours = {
         str(file.relative_to(ROOT))
-        for top in ("activity_center", "collector")
+        for top in ("activity_center", "collector", "sidecar_api")
         for file in (ROOT / top).rglob("*.py")
     }
     assert ours <= set(names), sorted(ours - set(names))
 
 
 def test_no_top_level_package_of_anyone_else(names: list[str]) -> None:
-    """The wheel writes into our two packages alone, never into opensearch-py's ``opensearch/``."""
+    """The wheel writes into our three packages alone, not into opensearch-py's ``opensearch/``."""
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {
         "activity_center",
         "collector",
+        "sidecar_api",
     }
 
 
 def test_the_data_travels(names: list[str]) -> None:
-    """Templates, vocabulary, schemas, source mappings and the artifact list are in the wheel."""
+    """Templates, vocabulary, schemas, source mappings, the artifact list and the page travel."""
     wanted = [f"activity_center/_data/{file}" for file in data("opensearch")]
     wanted += data("collector/sources")
+    wanted += data("sidecar_api/web") + data("sidecar_api/openapi/pages")
+    wanted.append("sidecar_api/openapi/style.css")
     wanted += [
         str(file.relative_to(ROOT))
         for suffix in ("*.json", "*.yml")
@@ -186,7 +189,8 @@ def test_base_install_says_what_the_command_line_needs(base: Path, tmp_path: Pat
 
 def test_the_command_runs_from_the_wheel(full: Path, tmp_path: Path) -> None:
     """Installed, the command lists its verbs, and a verb that reads packaged data works."""
-    for arguments in (["--help"], ["catalogue", "list", "--json"], ["sources", "test"]):
+    verbs = (["--help"], ["catalogue", "list", "--json"], ["sources", "test"], ["openapi"])
+    for arguments in verbs:
         done = subprocess.run(
             [full, "-m", "activity_center", *arguments],
             cwd=tmp_path,

@@ -10,6 +10,7 @@ from activity_center.demo.workload.cast import Person
 from activity_center.demo.workload.dice import Dice
 from activity_center.demo.workload.event import Event
 from activity_center.demo.workload.world import World, native
+from activity_center.vocabulary import actions
 
 Ending = Literal["executed", "failed", "denied", "expired", "drifted", "auto", "edited"]
 ENDINGS: Final[tuple[tuple[Ending, int], ...]] = (
@@ -360,8 +361,14 @@ def small_talk(world: World, dice: Dice, when: datetime, person: Person) -> list
     names.append((extra, {}))
     for number, (action, groups) in enumerate(names):
         when += timedelta(milliseconds=dice.between(300, 9000))
-        noun = action.split(".")[1]
-        resource = {"type": noun, "id": f"{noun[:3]}_{dice.hex(6)}", "name": one.name}
+        kind = actions()[action].resource_type
+        same = {
+            "conversation": (ids["conversation"], one.name),
+            "tool_call": (ids["call"], tool.name),
+            "agent": (agent["agent"]["id"], agent["agent"]["name"]),
+        }
+        id_, name = same.get(kind, (f"{kind[:3]}_{dice.hex(6)}", one.name))
+        resource = {"type": kind, "id": id_, "name": name}
         refused = action == "agent.tool.denied"
         event: dict[str, Any] = {"sequence": number}
         if refused:

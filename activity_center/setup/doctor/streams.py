@@ -9,7 +9,7 @@ from activity_center.setup.apply import look
 from activity_center.setup.cluster import FORBIDDEN, Stream, ask, read_plain, read_streams
 from activity_center.setup.doctor.finding import Finding, fail, ok, unreadable, warn
 from activity_center.setup.steps import Action, Kind
-from activity_center.streams import LENS_PATTERNS, REJECTED_STREAM
+from activity_center.streams import ALERTS_STREAM, LENS_PATTERNS, REJECTED_STREAM
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -101,7 +101,7 @@ def check_templates(client: OpenSearch, desired: Desired) -> Iterator[Finding]:
 
 def check_completeness(client: OpenSearch) -> Iterator[Finding]:
     """Whether a search over everything reaches every shard (OpenSearch answers 200 if not)."""
-    patterns = ",".join((*LENS_PATTERNS, REJECTED_STREAM))
+    patterns = ",".join((*LENS_PATTERNS, REJECTED_STREAM, ALERTS_STREAM))
     answer = ask(
         client,
         "POST",

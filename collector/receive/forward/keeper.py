@@ -33,7 +33,7 @@ class Keeper:
 
     Args:
         accept: makes decoded records durable.
-        accept_soon: the same for small messages, or ``None``.
+        accept_soon: the same for all but huge messages, or ``None``.
         reject_bytes: makes bytes durable that do not decode.
         source: the source mapping that the listener names, or ``None``.
         limits: of decoding.
@@ -83,7 +83,7 @@ class Keeper:
     def _taken(
         self, sender: Sender, raw: bytes, received: int, one: Waiting, wrong: Exception | None
     ) -> None:
-        """A small message is durable, or is not."""
+        """A message is durable, or is not."""
         if isinstance(wrong, SpoolFull):
             again = partial(self._decode_and_accept, sender, raw, received)
             self._spawn(_tell(self._wait(wrong, again, one), one, durable=True))

@@ -13,7 +13,13 @@ from activity_center.assets import data_folder
 from activity_center.errors import VocabularyError
 from activity_center.generate.templates import DEFAULT_FIELDS, REJECTED_DEFAULT_FIELDS
 from activity_center.generate.tree import tree
-from activity_center.streams import LENSES, REJECTED_STREAM, STATE_INDEX, stream_name
+from activity_center.streams import (
+    ALERTS_STREAM,
+    LENSES,
+    REJECTED_STREAM,
+    STATE_INDEX,
+    stream_name,
+)
 from activity_center.vocabulary import (
     TEMPLATE_VERSION,
     Field,
@@ -36,9 +42,10 @@ def keys(value: Any) -> Iterator[str]:
             yield from keys(child)
 
 
-def test_one_template_per_lens_and_one_for_rejected() -> None:
-    """There is a template for each lens and for rejected records, each for data streams."""
-    assert set(INDEX) == {*(f"activity-{lens}" for lens in LENSES), REJECTED_STREAM}
+def test_one_template_per_lens_for_rejected_and_for_alerts() -> None:
+    """There is a template for each lens, rejected records and alerts, each for data streams."""
+    others = {REJECTED_STREAM, ALERTS_STREAM}
+    assert set(INDEX) == {*(f"activity-{lens}" for lens in LENSES), *others}
     for template in INDEX.values():
         assert template["data_stream"] == {}
         assert template["priority"] == 500
@@ -54,20 +61,21 @@ def test_owner_and_version(template: dict[str, Any]) -> None:
 
 def test_backing_indices_carry_the_version() -> None:
     """The mapping carries owner and version, so a backing index tells what it was made by."""
-    for name in ("activity-mappings", "activity-rejected-mappings"):
+    for name in ("activity-mappings", "activity-rejected-mappings", "activity-alerts-mappings"):
         assert COMPONENTS[name]["template"]["mappings"]["_meta"] == META
 
 
 def test_each_stream_has_exactly_one_template() -> None:
-    """Each stream that can be is matched by one pattern; state and alerts by none."""
+    """Each stream that can be is matched by one pattern; the state index by none."""
     patterns = [pattern for template in INDEX.values() for pattern in template["index_patterns"]]
     for lens in LENSES:
         for name in retention_classes():
             for organization in (None, "northwind", "permanent"):
                 stream = stream_name(lens, name, organization)
                 assert [one for one in patterns if fnmatch(stream, one)] == [f"activity-{lens}-*"]
-    assert [one for one in patterns if fnmatch(REJECTED_STREAM, one)] == [REJECTED_STREAM]
-    for other in (STATE_INDEX, "activity-alerts", "activity-center-x"):
+    for stream in (REJECTED_STREAM, ALERTS_STREAM):
+        assert [one for one in patterns if fnmatch(stream, one)] == [stream]
+    for other in (STATE_INDEX, "activity-center-x"):
         assert not any(fnmatch(other, one) for one in patterns)
 
 
@@ -79,7 +87,7 @@ def test_no_sorted_index() -> None:
 
 def test_no_mapping_grows() -> None:
     """Dynamic mapping is off at the root and switched on again nowhere."""
-    for name in ("activity-mappings", "activity-rejected-mappings"):
+    for name in ("activity-mappings", "activity-rejected-mappings", "activity-alerts-mappings"):
         mappings = COMPONENTS[name]["template"]["mappings"]
         assert mappings["dynamic"] is False
         assert list(keys(mappings)).count("dynamic") == 1

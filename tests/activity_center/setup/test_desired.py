@@ -11,6 +11,7 @@ from activity_center import config as configuration
 from activity_center.errors import VocabularyError
 from activity_center.setup import desired_state, desired_streams
 from activity_center.setup.access import administrator
+from activity_center.setup.desired import role_version
 from activity_center.streams import LENSES
 from activity_center.vocabulary import retention_classes
 
@@ -18,8 +19,8 @@ from activity_center.vocabulary import retention_classes
 def test_all_lenses_and_classes_have_a_stream() -> None:
     """``install`` creates all lens × class streams and the rejected one, the collector none."""
     streams = desired_streams()
-    assert len(streams) == len(LENSES) * len(retention_classes()) + 1
-    assert "activity-rejected" in streams
+    assert len(streams) == len(LENSES) * len(retention_classes()) + 2
+    assert {"activity-rejected", "activity-alerts"} < set(streams)
     assert len(set(streams)) == len(streams)
 
 
@@ -53,6 +54,26 @@ def test_organizations_with_streams_of_their_own(tmp_path: Path) -> None:
             "billing-7y-initech",
         )
     )
+
+
+def test_an_organization_with_streams_of_its_own_has_a_role(tmp_path: Path) -> None:
+    """It names that organization's streams, of all lenses and classes, and no shared one."""
+    file = tmp_path / "activity-center.yml"
+    file.write_text("organizations:\n  30d: {own_streams: true}\n  globex: {}\n")
+    config = configuration.load(file)
+    roles = desired_state(config).roles
+    assert roles.keys() - desired_state().roles.keys() == {"activity-center-organization-30d"}
+    role = roles["activity-center-organization-30d"]
+    (part,) = role["index_permissions"]
+    named = set(part["index_patterns"])
+    assert named == {
+        f"activity-{lens}-{name}-30d" for lens in LENSES for name in retention_classes()
+    }
+    assert named >= set(desired_streams(config)) - set(desired_streams())
+    assert not named & set(desired_streams())
+    auditor = desired_state().roles["activity-center-auditor"]["index_permissions"][0]
+    assert part["allowed_actions"] == auditor["allowed_actions"]
+    assert role_version(role) == 1
 
 
 @pytest.mark.parametrize(

@@ -73,12 +73,15 @@ def may(client: OpenSearch, method: str, path: str, body: Any = None, **params: 
 
 
 def test_roles_are_installed_and_current(installed: Any) -> None:
-    """``install`` brings both roles where the security plugin runs; a second run leaves them."""
+    """``install`` brings all roles where the security plugin runs; a second run leaves them."""
     plan = look(installed.client, desired_state())
     roles = {step.name: step.action for step in plan.steps if step.kind == "role"}
     assert roles == {
+        "activity-center-auditor": Action.LEAVE,
         "activity-center-collector": Action.LEAVE,
         "activity-center-maintain": Action.LEAVE,
+        "activity-center-reader-organization": Action.LEAVE,
+        "activity-center-sidecar": Action.LEAVE,
     }
 
 

@@ -357,3 +357,14 @@ def test_a_kill_after_a_loss_of_power_forgets_nothing(tmp_path: Path) -> None:
         spool = Spool.open(folder, quota_bytes=QUOTA)
         assert spool.suspects == 10
         spool.close()
+
+
+def test_several_lots_are_handed_out_only_when_they_are_all_there(tmp_path: Path) -> None:
+    """Twice as much for two requests at a time; otherwise one request's worth, and no wait."""
+    spool = Spool.open(tmp_path, quota_bytes=QUOTA)
+    spool.append_now([entry(number) for number in range(9)])
+    for expected in (6, 3):
+        records = spool.take(3, 5_000_000, 0, NEVER, lots=2)
+        assert len(records) == expected
+        spool.settle(records)
+    spool.close()

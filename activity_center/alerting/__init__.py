@@ -1,0 +1,21 @@
+"""Alert rules as data: reading them, and what they become.
+
+``rules`` reads ``opensearch/monitors/rules/*.yml``; ``conditions`` turns their query language
+into OpenSearch's; ``searches`` makes the whole search of a rule, which the collector's
+evaluator and the monitors of the Alerting plugin share; ``monitors`` compiles monitors;
+``sigma`` reads Sigma rules.
+"""
+
+from __future__ import annotations
+
+from activity_center.alerting.rules import (
+    KINDS,
+    SEVERITIES,
+    Case,
+    Rule,
+    load_rule,
+    load_rules,
+    words,
+)
+
+__all__ = ["KINDS", "SEVERITIES", "Case", "Rule", "load_rule", "load_rules", "words"]

@@ -1,0 +1,239 @@
+"""``activity-center alerts``: the rules, whether they work, and what they find."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from activity_center.cli.alerts_import import import_
+from activity_center.cli.alerts_options import chosen_rules, config_option, json_option, read_config
+from activity_center.cli.alerts_run import run
+from activity_center.errors import ConfigError
+from activity_center.tailing import printable
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.group()
+def command() -> None:
+    """List, explain, test and run alert rules.
+
+    Rules are files: opensearch/monitors/rules, and yours in alerts.rules_dir. With
+    alerts.enabled the collector evaluates them all the time, writes alerts to the stream
+    activity-alerts and tells webhooks. docs/alerts.md says what to do about each.
+
+    \b
+    Examples:
+      activity-center alerts list
+      activity-center alerts test
+      activity-center alerts run --once --dry-run --at 2026-11-24T23:30:00Z
+      activity-center alerts fired --config activity-center.yml
+    """
+
+
+@command.command("list")
+@config_option
+@json_option
+def list_(config_file: str | None, as_json: bool) -> None:
+    """List all rules: severity, who evaluates them, and what they need.
+
+    Into a pipe: one line a rule, with tabs between name, severity, kind, on or off, who
+    evaluates it (plugin: the Alerting plugin can too), needs and title.
+
+    \b
+    Examples:
+      activity-center alerts list
+      activity-center alerts list --config activity-center.yml --json | jq '.[] | select(.on)'
+    """
+    from activity_center.alerting.monitors import compiles
+
+    _, alerts = read_config(config_file)
+    rows = [
+        {
+            "name": rule.name,
+            "severity": rule.severity,
+            "kind": rule.kind,
+            "on": rule.name not in alerts.without,
+            "engine": "collector or plugin" if compiles(rule) else "collector",
+            "needs": list(rule.needs),
+            "title": rule.title,
+        }
+        for rule in chosen_rules(alerts, ())
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    _table(rows)
+
+
+@command.command("show")
+@click.argument("name", metavar="RULE")
+@config_option
+@click.option("--monitor", is_flag=True, help="The monitor of the Alerting plugin, as JSON.")
+@json_option
+def show(name: str, config_file: str | None, monitor: bool, as_json: bool) -> None:
+    """Show one rule: what it asks, when it fires, and what to do then.
+
+    \b
+    Examples:
+      activity-center alerts show mass-deletion
+      activity-center alerts show mass-deletion --monitor
+    """
+    from activity_center.alerting import monitors as plugin
+    from activity_center.alerting import words
+
+    _, alerts = read_config(config_file)
+    (rule,) = chosen_rules(alerts, (name,))
+    if monitor:
+        if not plugin.compiles(rule):
+            raise ConfigError(
+                "the Alerting plugin cannot evaluate it; the collector does", where=rule.name
+            )
+        compiled = plugin.monitor(rule, alerts.hours, channels=alerts.channels)
+        click.echo(json.dumps(compiled, indent=2))
+        return
+    if as_json:
+        click.echo(json.dumps(asdict(rule), indent=1))
+        return
+    limit = f"{rule.at_least:g}{f' different {rule.distinct}' if rule.distinct else ''}"
+    lines = (
+        ("rule", rule.name),
+        ("title", rule.title),
+        ("asks", rule.question),
+        ("severity", rule.severity),
+        ("fires", f"{rule.kind}: at least {limit} within {words(rule.window)}"),
+        ("groups", ", ".join(rule.keys) or "none"),
+        ("held back", f"{words(rule.throttle)} after it fired for a group"),
+        ("needs", ", ".join(rule.needs) or "nothing special"),
+        ("reference", rule.reference),
+    )
+    for label, value in lines:
+        click.echo(f"{label:<10} {value}")
+    for title, entries in (("False positives", rule.false_positives), ("What to do", rule.runbook)):
+        click.echo(f"\n{title}:")
+        for entry in entries:
+            click.echo(f"  - {entry}")
+
+
+@command.command("test")
+@click.argument("names", metavar="[RULE]...", nargs=-1)
+@config_option
+@json_option
+def test(names: tuple[str, ...], config_file: str | None, as_json: bool) -> None:
+    """Replay the cases of rules on the cluster, in an index of their own.
+
+    Each rule has samples that must fire and samples that must not. The index is removed
+    afterwards; nothing else is touched and nobody is told.
+
+    \b
+    Examples:
+      activity-center alerts test
+      activity-center alerts test mass-deletion break-glass
+      activity-center alerts test --json | jq '.[] | select(.right | not)'
+
+    Exit codes: 0 all cases did what they should, 1 one did not or the cluster failed.
+    """
+    from activity_center.connection import connect
+    from activity_center.setup import desired_state
+    from activity_center.setup.access import administrator
+    from collector.alerts.replay import replay
+
+    config, alerts = read_config(config_file)
+    rules = chosen_rules(alerts, names)
+    outcomes = []
+    with closing(connect(administrator(config))) as client:
+        for one in replay(client, desired_state(), rules):
+            outcomes.append(one)
+            if not as_json:
+                mark = "ok " if one.right else "BAD"
+                told = f"{len(one.messages)} of {one.case.fires} alerts"
+                click.echo(f"{mark} {one.rule.name}: {one.case.name} ({told})")
+    wrong = sum(not one.right for one in outcomes)
+    if as_json:
+        rows = [
+            {
+                "rule": one.rule.name,
+                "case": one.case.name,
+                "expected": one.case.fires,
+                "messages": list(one.messages),
+                "right": one.right,
+            }
+            for one in outcomes
+        ]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+    else:
+        click.echo(f"{len(outcomes)} cases of {len(rules)} rules, {wrong} wrong")
+    raise click.exceptions.Exit(1 if wrong else 0)
+
+
+@command.command("fired")
+@config_option
+@click.option("--rule", default="", help="Only of this rule.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many."
+)
+@json_option
+def fired(config_file: str | None, rule: str, limit: int, as_json: bool) -> None:
+    """List the alerts that have fired, newest first.
+
+    \b
+    Examples:
+      activity-center alerts fired --config activity-center.yml
+      activity-center alerts fired --rule break-glass --json | jq '.[0].alert.events'
+    """
+    from activity_center.connection import connect
+    from collector.alerts.store import AlertStore
+
+    config, alerts = read_config(config_file)
+    if rule:
+        chosen_rules(alerts, (rule,))
+    with closing(connect(config.maintainer if config else None)) as client:
+        found = AlertStore(client).newest(limit, rule)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        return
+    for one in found:
+        cells = (one["@timestamp"], one["alert"]["severity"], one["rule"]["id"], one["message"])
+        click.echo("\t".join(printable(cell) for cell in cells))
+    if not found:
+        click.echo("no alert has fired")
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    out = Console(highlight=False)
+    names = ("name", "severity", "kind", "on", "engine", "needs", "title")
+    cells = [
+        [
+            ("on" if row["on"] else "off")
+            if name == "on"
+            else ", ".join(row[name])
+            if name == "needs"
+            else str(row[name])
+            for name in names
+        ]
+        for row in rows
+    ]
+    if not out.is_terminal:
+        for line in cells:
+            click.echo("\t".join(line))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for line in cells:
+        table.add_row(*[Text(cell) for cell in line])
+    out.print(table)
+
+
+command.add_command(run)
+command.add_command(import_)

@@ -1,0 +1,218 @@
+"""From the description to saved objects, as they stand in ``dashboards/objects/``.
+
+In these files the attributes that Dashboards keeps as JSON text (``visState``,
+``panelsJSON``, …) are plain JSON, so that people can read and compare them;
+:mod:`activity_center.dashboards.bundle` writes them as Dashboards wants them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from activity_center.dashboards.charts import markdown, vis_state
+from activity_center.dashboards.description import Board, Chart, Description
+
+Json = dict[str, Any]
+
+PREFIX: Final = "activity-center-"
+"""Every id of ours begins with it."""
+
+PAGE: Final = "http://127.0.0.1:8600"
+"""Where ``activity-center serve`` listens by default; replaced on export and import."""
+
+VERSIONS: Final = {
+    "index-pattern": "7.6.0",
+    "search": "7.9.3",
+    "visualization": "7.10.0",
+    "dashboard": "7.9.3",
+}
+"""``migrationVersion``: the latest that Dashboards 2.11 knows; a later one is refused with 422.
+Saved queries have no migrations."""
+
+_COLUMNS: Final = 48
+_LIST_HEIGHT: Final = 22
+
+
+def saved_id(name: str) -> str:
+    """Return the id of what is called ``name`` in the description."""
+    return f"{PREFIX}{name}"
+
+
+def marker(id_: str) -> str:
+    """Return what stands at the end of an object's description: how we know it again."""
+    return f"[{id_}]"
+
+
+def build(description: Description) -> list[Json]:
+    """Return all objects, what is referred to before what refers to it."""
+    made = [_pattern(one.id, one.title, one.description, one.formats) for one in description.patterns]
+    made += [
+        _object(
+            "search",
+            one.id,
+            {
+                "title": one.title,
+                "description": _described(one.id, one.description),
+                "hits": 0,
+                "columns": list(one.columns),
+                "sort": [["@timestamp", "desc"]],
+                "version": 1,
+                "kibanaSavedObjectMeta": _source(one.query, index=True),
+            },
+            [_reference("kibanaSavedObjectMeta.searchSourceJSON.index", "index-pattern", one.pattern)],
+        )
+        for one in description.searches
+    ]
+    made += [
+        _object(
+            "query",
+            one.id,
+            {
+                "title": one.title,
+                "description": _described(one.id, one.description),
+                "query": {"query": one.query, "language": "kuery"},
+            },
+            [],
+        )
+        for one in description.queries
+    ]
+    for board in description.boards:
+        made += _board(board, description)
+    return made
+
+
+def _object(type_: str, name: str, attributes: Json, references: list[Json]) -> Json:
+    made: Json = {"type": type_, "id": saved_id(name), "attributes": attributes}
+    made["references"] = references
+    if type_ in VERSIONS:
+        made["migrationVersion"] = {type_: VERSIONS[type_]}
+    return made
+
+
+def _described(name: str, text: str) -> str:
+    return f"{text} {marker(saved_id(name))}".strip()
+
+
+def _reference(name: str, type_: str, to: str) -> Json:
+    return {"name": name, "type": type_, "id": saved_id(to)}
+
+
+def _source(query: str, *, index: bool = False) -> Json:
+    source: Json = {"query": {"query": query, "language": "kuery"}, "filter": []}
+    if index:
+        source["indexRefName"] = "kibanaSavedObjectMeta.searchSourceJSON.index"
+    return {"searchSourceJSON": source}
+
+
+def _pattern(name: str, title: str, description: str, formats: Any) -> Json:
+    attributes = {
+        "title": title,
+        "description": _described(name, description),
+        "timeFieldName": "@timestamp",
+        # Empty: Dashboards reads the fields from the streams when it opens the pattern.
+        "fields": [],
+        "fieldFormatMap": {field: _linked(one) for field, one in formats.items()},
+    }
+    return _object("index-pattern", name, attributes, [])
+
+
+def _linked(one: Any) -> Any:
+    """Give a link's template our page's address where it begins with a path."""
+    template = one.get("params", {}).get("urlTemplate", "")
+    if not template.startswith("/"):
+        return one
+    return {**one, "params": {**one["params"], "urlTemplate": PAGE + template}}
+
+
+def _board(board: Board, description: Description) -> Iterator[Json]:
+    panels: list[Json] = []
+    references: list[Json] = []
+    x = y = tallest = 0
+
+    def place(type_: str, name: str, title: str, width: int, height: int) -> None:
+        nonlocal x, y, tallest
+        if x + width > _COLUMNS:
+            x, y, tallest = 0, y + tallest, 0
+        number = str(len(panels) + 1)
+        panels.append(
+            {
+                "version": "2.11.0",
+                "panelIndex": number,
+                "panelRefName": f"panel_{len(panels)}",
+                "gridData": {"x": x, "y": y, "w": width, "h": height, "i": number},
+                "embeddableConfig": {},
+                "title": title,
+            }
+        )
+        references.append(_reference(f"panel_{len(panels) - 1}", type_, name))
+        x, tallest = x + width, max(tallest, height)
+
+    for chart in board.charts:
+        name = f"{board.id}-{chart.id}"
+        yield _visualization(name, chart, chart.search or board.search)
+        place("visualization", name, chart.title, *chart.extent)
+    if board.list:
+        (found,) = [one for one in description.searches if one.id == board.list]
+        place("search", board.list, found.title, _COLUMNS, _LIST_HEIGHT)
+    about = f"{board.id}-about"
+    yield _text(about, f"{board.title}: where to go on", _about(board, description))
+    place("visualization", about, "Where to go on", _COLUMNS, 6 + len(board.charts))
+    yield _object(
+        "dashboard",
+        board.id,
+        {
+            "title": board.title,
+            "description": _described(board.id, board.description),
+            "hits": 0,
+            "version": 1,
+            "timeRestore": True,
+            "timeFrom": board.period,
+            "timeTo": "now",
+            "optionsJSON": {"useMargins": True, "hidePanelTitles": False},
+            "panelsJSON": panels,
+            "kibanaSavedObjectMeta": _source(""),
+        },
+        references,
+    )
+
+
+def _visualization(name: str, chart: Chart, search: str) -> Json:
+    attributes = {
+        "title": chart.title,
+        "description": _described(name, chart.description),
+        "version": 1,
+        "visState": vis_state(chart),
+        "uiStateJSON": {},
+        "savedSearchRefName": "search_0",
+        "kibanaSavedObjectMeta": _source(chart.query),
+    }
+    return _object("visualization", name, attributes, [_reference("search_0", "search", search)])
+
+
+def _text(name: str, title: str, text: str) -> Json:
+    attributes = {
+        "title": title,
+        "description": _described(name, ""),
+        "version": 1,
+        "visState": markdown(title, text),
+        "uiStateJSON": {},
+        "kibanaSavedObjectMeta": _source(""),
+    }
+    return _object("visualization", name, attributes, [])
+
+
+def _about(board: Board, description: Description) -> str:
+    """The links of a dashboard: per chart the search behind it and the page."""
+    titles = {one.id: one.title for one in description.searches}
+    lines = [
+        f"[Open in Activity Center]({PAGE}{board.page})",
+        "",
+        "| Question | Entries behind it | In Activity Center |",
+        "|---|---|---|",
+    ]
+    for chart in board.charts:
+        search = chart.search or board.search
+        behind = f"[{titles[search]}](discover#/view/{saved_id(search)})"
+        lines.append(f"| {chart.title} | {behind} | [open]({PAGE}{chart.page}) |")
+    return "\n".join(lines)

@@ -1,0 +1,166 @@
+"""Monitors of the Alerting plugin: reading them, comparing them with ours, putting them.
+
+The plugin gives a monitor an id of its own and has no export or import, so ours are known by
+the id of their trigger together with their name: a copy that somebody made under another name
+stays theirs. The plugin gives a query back with every default written out; a difference is
+what we want and is not there, and what is there beyond those defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from activity_center.alerting.monitors import rule_name
+from activity_center.setup.cluster import FORBIDDEN, NO_HANDLER, ask
+from activity_center.setup.compare import Difference, scalar
+from activity_center.setup.steps import Action, Kind, Step
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+
+MONITORS: Final = "/_plugins/_alerting/monitors"
+_MOST: Final = 1000
+"""Monitors that the plugin allows by default."""
+_NO_INDEX: Final = "index_not_found_exception"
+_BOOKKEEPING: Final = frozenset(
+    {"schema_version", "user", "enabled_time", "last_update_time", "data_sources", "owner"}
+    | {"ui_metadata", "delete_query_index_in_every_run", "should_create_single_alert_for_findings"}
+)
+"""Keys of a monitor that the plugin adds by itself."""
+DEFAULTS: Final[Mapping[str, frozenset[str]]] = {
+    "adjust_pure_negative": frozenset({"true"}),
+    "boost": frozenset({"1", "1.0"}),
+    "execution_hint": frozenset({"None", "direct"}),
+    "gap_policy": frozenset({"skip"}),
+    "missing_bucket": frozenset({"false"}),
+    "missing_order": frozenset({"default"}),
+    "order": frozenset({"asc"}),
+    "value_type": frozenset({"string"}),
+}
+"""Key -> values that it has where nobody set it; OpenSearch writes them into what it returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A monitor that the plugin holds.
+
+    Attributes:
+        id: the plugin's.
+        seq_no, primary_term: of its last change.
+    """
+
+    id: str
+    body: Mapping[str, Any]
+    seq_no: int
+    primary_term: int
+
+
+def read_monitors(client: OpenSearch) -> dict[str, list[Installed]] | None:
+    """All monitors that bear our mark, by rule.
+
+    Returns:
+        ``None`` where there is no such plugin, or this account may not read monitors.
+    """
+    answer = ask(
+        client,
+        "POST",
+        f"{MONITORS}/_search",
+        body={"size": _MOST, "seq_no_primary_term": True, "query": {"match_all": {}}},
+        allow=(*NO_HANDLER, FORBIDDEN),
+    )
+    if not answer.ok:
+        # The index of monitors comes to be with the first one.
+        return {} if _NO_INDEX in str(answer.body) else None
+    found: dict[str, list[Installed]] = {}
+    for hit in answer.body["hits"]["hits"]:
+        body = hit["_source"].get("monitor", hit["_source"])
+        rule = rule_name(body)
+        if rule:
+            one = Installed(hit["_id"], body, hit["_seq_no"], hit["_primary_term"])
+            found.setdefault(rule, []).append(one)
+    return found
+
+
+def steps(
+    desired: Mapping[str, Mapping[str, Any]], current: Mapping[str, list[Installed]] | None
+) -> Iterator[Step]:
+    """What to do about each monitor; nothing where there is no plugin.
+
+    A monitor that is off and not there is not made.
+    """
+    if current is None:
+        return
+    for rule, body in desired.items():
+        there = next((one for one in current.get(rule, ()) if _named(one, body)), None)
+        if there is None:
+            if body["enabled"]:
+                yield Step(Kind.MONITOR, rule, Action.CREATE, str(body["monitor_type"]), body=body)
+            continue
+        changes = tuple(differences(there.body, body))
+        if changes:
+            why = "differs from the rule: is put right"
+            yield Step(Kind.MONITOR, rule, Action.CHANGE, why, changes, (there, body))
+        else:
+            yield Step(Kind.MONITOR, rule, Action.LEAVE)
+    for rule in sorted(current.keys() - desired.keys()):
+        why = "its rule is gone, or is evaluated by the collector alone; remove it in Alerting"
+        yield Step(Kind.MONITOR, rule, Action.SKIP, why)
+
+
+def put_monitor(client: OpenSearch, step: Step) -> None:
+    """Create a monitor, or replace exactly the version that was compared."""
+    if step.action is Action.CREATE:
+        ask(client, "POST", MONITORS, body=step.body)
+        return
+    there, body = step.body
+    condition = {"if_seq_no": there.seq_no, "if_primary_term": there.primary_term}
+    ask(client, "PUT", f"{MONITORS}/{there.id}", params=condition, body=body)
+
+
+def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Difference]:
+    """Where a monitor differs from the one that we want, by path."""
+    kept = {key: value for key, value in there.items() if key not in _BOOKKEEPING}
+    return [*_compare("", kept, wanted)]
+
+
+def _named(there: Installed, body: Mapping[str, Any]) -> bool:
+    return bool(there.body.get("name") == body["name"])
+
+
+def _compare(path: str, there: Any, wanted: Any) -> Iterator[Difference]:
+    if isinstance(wanted, Mapping) and isinstance(there, Mapping):
+        for key in {**wanted, **there}:
+            here = f"{path}.{key}" if path else str(key)
+            if key in wanted and key in there:
+                yield from _compare(here, there[key], wanted[key])
+            elif key in wanted and wanted[key] not in (None, [], {}):
+                yield Difference(here, None, wanted[key])
+            elif key in there and not _default(key, there[key]):
+                yield Difference(here, there[key], None)
+    elif _is_list(wanted) and _is_list(there):
+        if len(wanted) != len(there):
+            yield Difference(path, there, wanted)
+            return
+        for number, (old, new) in enumerate(zip(there, wanted, strict=True)):
+            yield from _compare(f"{path}[{number}]", old, new)
+    elif _plain(there) != _plain(wanted):
+        yield Difference(path, there, wanted)
+
+
+def _default(key: str, value: Any) -> bool:
+    if value in (None, [], {}):
+        return True
+    return isinstance(value, str | bool | int | float) and scalar(value) in DEFAULTS.get(key, ())
+
+
+def _plain(value: Any) -> Any:
+    """A value as text: OpenSearch turns whole numbers into fractions and back."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return None if value is None else value if _is_list(value) else scalar(value)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)

@@ -1,0 +1,115 @@
+"""What a rule found: the value that evaluating gives and alerts are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from activity_center.alerting import Rule, words
+from activity_center.vocabulary import ECS_VERSION
+
+LONGEST: Final = 200
+"""Characters of a value in a message; the rest is cut off there, not in the alert's group."""
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
+
+Group = tuple[tuple[str, Any], ...]
+"""Field and value, in the order of the rule's keys; the value ``None``: it is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One group in which a rule found what it looks for.
+
+    Attributes:
+        start, end: of the window, Unix time in ms; the end is not part of it.
+        events: ``event.id`` of some of the activities, newest first.
+    """
+
+    rule: Rule
+    group: Group
+    start: int
+    end: int
+    count: float
+    distinct: int | None = None
+    events: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Hash of rule and group: what is held back together."""
+        return _hash([self.rule.name, self.group])
+
+    @property
+    def id(self) -> str:
+        """Hash of rule, group and window: the same for everybody who evaluates it."""
+        return _hash([self.rule.name, self.group, self.end])
+
+    @property
+    def message(self) -> str:
+        """The rule's message, filled in and safe to show."""
+        values = {name: "(none)" if value is None else value for name, value in self.group}
+        count = int(self.count) if float(self.count).is_integer() else round(self.count, 2)
+        values |= {"count": count, "distinct": self.distinct, "window": words(self.rule.window)}
+
+        def shown(match: re.Match[str]) -> str:
+            text = _UNPRINTABLE.sub(" ", str(values[match.group(1)]))
+            return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+        return _PLACEHOLDER.sub(shown, self.rule.message)
+
+    def document(self, created: datetime) -> dict[str, Any]:
+        """The document of the stream ``activity-alerts``.
+
+        Args:
+            created: now, in UTC.
+        """
+        rule, values = self.rule, dict(self.group)
+        alert: dict[str, Any] = {
+            "severity": rule.severity,
+            "group": [f"{name}={value}"[:1024] for name, value in self.group if value is not None],
+            "group_key": self.key,
+            "count": int(self.count),
+            "window": {"from": moment(self.start), "to": moment(self.end)},
+            "events": list(self.events),
+            "runbook": f"docs/alerts.md#{rule.name}",
+            "told": [],
+            "refused": [],
+        }
+        if self.distinct is not None:
+            alert["distinct"] = self.distinct
+        document: dict[str, Any] = {
+            "@timestamp": moment(self.end),
+            "event": {
+                "id": self.id,
+                "action": "alert.fired",
+                "kind": "alert",
+                "severity": rule.level,
+                "created": created.isoformat(timespec="milliseconds"),
+            },
+            "ecs": {"version": ECS_VERSION},
+            "message": self.message,
+            "rule": {
+                "id": rule.name,
+                "name": rule.title,
+                "description": rule.question,
+                "reference": rule.reference,
+            },
+            "alert": alert,
+        }
+        if values.get("organization.id") is not None:
+            document["organization"] = {"id": values["organization.id"]}
+        return document
+
+
+def moment(milliseconds: int) -> str:
+    """Unix time in ms as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:40]

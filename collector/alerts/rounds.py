@@ -1,0 +1,138 @@
+"""One round: every rule that is due is evaluated, what is new is written, webhooks are told."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from activity_center.alerting import Rule, load_rules
+from activity_center.alerting.monitors import compiles
+from activity_center.errors import ActivityCenterError, ClusterError
+from collector.alerts.evaluate import Evaluator
+from collector.alerts.finding import Finding
+from collector.alerts.messenger import Messenger, Told
+from collector.alerts.schedule import again, due
+from collector.alerts.store import AlertStore
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+
+    from activity_center.config_alerts import AlertsConfig
+
+_log = structlog.get_logger("collector.alerts")
+
+
+@dataclass(slots=True)
+class Round:
+    """What became of a round.
+
+    Attributes:
+        evaluated: windows that were looked at.
+        alerts: what was new, and is written.
+        held: findings of groups that have fired already.
+        lacking: rule -> fields that it needs and nobody sends.
+        cut: rules with more groups than are read or written.
+        failed: rule -> why it could not be evaluated; it is tried again.
+    """
+
+    evaluated: int = 0
+    alerts: list[Finding] = field(default_factory=list)
+    held: int = 0
+    lacking: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    cut: list[str] = field(default_factory=list)
+    failed: dict[str, ActivityCenterError] = field(default_factory=dict)
+    told: Told = field(default_factory=Told)
+
+
+def rules_here(alerts: AlertsConfig) -> list[Rule]:
+    """Return the rules that the collector evaluates: not those that are off or a monitor's.
+
+    Raises:
+        VocabularyError: a rule is wrong.
+    """
+    rules = load_rules(own=alerts.rules_dir)
+    return [
+        rule
+        for name, rule in rules.items()
+        if name not in alerts.without and not (alerts.engine == "plugin" and compiles(rule))
+    ]
+
+
+class Rounds:
+    """Evaluates, writes and tells, again and again.
+
+    Args:
+        client: of the account that may search and keep state (``opensearch.maintain``).
+    """
+
+    def __init__(self, client: OpenSearch, alerts: AlertsConfig, rules: Sequence[Rule]) -> None:
+        self._rules = tuple(rules)
+        self._store = AlertStore(client)
+        self._evaluator = Evaluator(client, alerts.hours, machine=platform.node())
+        self.messenger = Messenger(self._store, alerts.webhooks, alerts.link)
+        self._said: dict[str, str] = {}
+
+    def figures(self, now: int, figures: Mapping[str, float]) -> Round:
+        """Evaluate the rules about this machine's own collector; everybody does it for theirs."""
+        done = Round()
+        for rule in self._rules:
+            if rule.kind == "figure":
+                self._look(done, rule, [now - now % (rule.every * 1000)], figures)
+        return done
+
+    def once(self, now: int) -> Round:
+        """Evaluate what is due, from where the last round of anybody ended, and tell.
+
+        Args:
+            now: Unix time in ms.
+
+        Raises:
+            ClusterError: the cursor cannot be read or kept, or alerts cannot be read.
+        """
+        done = Round()
+        cursor = self._store.cursor()
+        before = dict(cursor)
+        for rule in self._rules:
+            if rule.kind == "figure":
+                continue
+            ends = due(rule, now, cursor.get(rule.name))
+            if ends and self._look(done, rule, [*again(rule, ends), *ends], {}):
+                cursor[rule.name] = ends[-1]
+        if cursor != before:
+            self._store.move(cursor)
+        done.told = self.messenger.tell()
+        return done
+
+    def _look(
+        self, done: Round, rule: Rule, ends: Sequence[int], figures: Mapping[str, float]
+    ) -> bool:
+        """Evaluate windows of a rule; return whether all could be."""
+        try:
+            for end in ends:
+                result = self._evaluator.evaluate(rule, end, figures)
+                done.evaluated += 1
+                if result.cut and rule.name not in done.cut:
+                    done.cut.append(rule.name)
+                if result.lacking:
+                    done.lacking[rule.name] = result.lacking
+                if result.findings:
+                    written = self._store.write(result.findings)
+                    done.alerts += written
+                    done.held += len(result.findings) - len(written)
+        except ClusterError as wrong:
+            done.failed[rule.name] = wrong
+            self._say(rule, f"not evaluated: {wrong.message}")
+            return False
+        lacking = done.lacking.get(rule.name)
+        self._say(rule, f"finds nothing: nobody sends {', '.join(lacking)}" if lacking else "")
+        return True
+
+    def _say(self, rule: Rule, words: str) -> None:
+        """Log what is wrong with a rule when it changes, not in every round."""
+        if words and self._said.get(rule.name) != words:
+            _log.warning("an alert rule does not work", rule=rule.name, why=words)
+        self._said[rule.name] = words

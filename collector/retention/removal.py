@@ -1,0 +1,206 @@
+"""Removing an organization: its entries in every stream, whatever their age.
+
+What the law keeps (legal classes) stays until it is due. Snapshots cannot be changed: a
+tombstone is written down before anything is deleted, and applied to each copy that is
+restored before it opens. Killed in the middle, it is run again: what is gone is not counted
+twice, and an index that was left open for writing is closed by the next run of retention.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from activity_center.errors import ClusterError
+from activity_center.policies import Policy
+from activity_center.setup.cluster import ask
+from activity_center.setup.lease import Lease
+from activity_center.streams import ORGANIZATION_ID, STATE_INDEX
+from activity_center.vocabulary import retention_classes
+from collector.retention.archive import LONG
+from collector.retention.engine import LEASE, block
+from collector.retention.facts import Backing, read_backing
+from collector.retention.plan import deletion
+from collector.retention.record import Recorder
+from collector.retention.state import Tombstone, save_tombstone, tombstones, whole
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+
+_ROUNDS: Final = 5
+"""Times that an index is gone over: deliveries on their way may add entries meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """An organization's entries in one index.
+
+    Attributes:
+        legal: the law keeps them.
+        until: from when on the index is deleted; ``None``: never by age.
+    """
+
+    backing: Backing
+    documents: int
+    legal: bool
+    until: datetime | None
+
+
+OnShare = Callable[[Share, int, int], None]
+"""(index about to be cleared, its number from 1, number of indices)."""
+
+
+def shares(client: OpenSearch, policies: Mapping[str, Policy], organization: str) -> list[Share]:
+    """Where an organization's entries are; indices without any are left out.
+
+    Raises:
+        ClusterError: not an organization's id; or an answer that is not whole.
+    """
+    if not ORGANIZATION_ID.fullmatch(organization):
+        raise ClusterError(
+            f"{organization!r} cannot be an organization's id",
+            hint=f"ids match {ORGANIZATION_ID.pattern}",
+        )
+    classes = retention_classes()
+    found = []
+    for one in read_backing(client):
+        documents = count_of(client, one.name, organization)
+        if not documents:
+            continue
+        name = one.retention_class
+        legal = name is not None and classes[name].legal
+        policy = policies.get(name or "")
+        until = deletion(policy, one) if policy else None
+        found.append(Share(one, documents, legal, until))
+    return found
+
+
+def remove(
+    client: OpenSearch,
+    policies: Mapping[str, Policy],
+    organization: str,
+    *,
+    wait: float = 120.0,
+    on_share: OnShare | None = None,
+    on_wait: Callable[[str], None] | None = None,
+) -> Tombstone:
+    """Delete an organization's entries, except what the law keeps; safe to run again.
+
+    Returns:
+        The tombstone: what was deleted, over all runs, and what is kept, stream by stream.
+
+    Raises:
+        ClusterError: not all could be deleted: run it again; what is gone stays gone.
+    """
+    with Lease(client, LEASE, index=STATE_INDEX, wait=wait, on_wait=on_wait) as lease:
+        found = shares(client, policies, organization)
+        now = datetime.now(UTC).isoformat()
+        before = tombstones(client).get(organization)
+        stone = replace(before, done="") if before else Tombstone(organization, now)
+        save_tombstone(client, stone)
+        going = [one for one in found if not one.legal]
+        for number, share in enumerate(going, 1):
+            lease.check()
+            if on_share:
+                on_share(share, number, len(going))
+            gone = _clear(client, share.backing, organization, lease.check)
+            deleted = Counter(stone.deleted)
+            deleted[share.backing.stream] += gone
+            stone = replace(stone, deleted=dict(deleted))
+            save_tombstone(client, stone)
+        kept: Counter[str] = Counter()
+        for share in found:
+            if share.legal:
+                kept[share.backing.stream] += share.documents
+        stone = replace(stone, done=datetime.now(UTC).isoformat(), kept=dict(kept))
+        Recorder(client).record(
+            "retention.organization_removed",
+            f"{organization}:{stone.removed}",
+            name=organization,
+            message=f"{sum(stone.deleted.values())} entries of {organization} were deleted, "
+            f"{sum(stone.kept.values())} are kept by law",
+            facts={"deleted": stone.deleted, "kept": stone.kept},
+        )
+        save_tombstone(client, stone)
+        return stone
+
+
+def bury(client: OpenSearch, index: str, stones: Iterable[Tombstone]) -> int:
+    """Delete the entries of removed organizations from a restored copy; return how many.
+
+    An organization that came again under the same id keeps what arrived after its removal.
+    """
+    deleted = 0
+    for one in stones:
+        later = {"range": {"event.ingested": {"gt": one.done or one.removed}}}
+        query = {"bool": {"filter": [_of(one.organization)], "must_not": [later]}}
+        deleted += _delete(client, index, query, one.organization)
+    return deleted
+
+
+def count_of(client: OpenSearch, index: str, organization: str) -> int:
+    """Entries of an organization in an index.
+
+    Raises:
+        IncompleteAnswer: not every shard answered.
+    """
+    return _count(client, index, _of(organization))
+
+
+def _count(client: OpenSearch, index: str, query: Mapping[str, Any]) -> int:
+    ask(client, "POST", f"/{index}/_refresh", timeout=LONG)
+    body = ask(client, "POST", f"/{index}/_count", body={"query": query}).body
+    whole(body, f"{index}/_count")
+    return int(body["count"])
+
+
+def _clear(
+    client: OpenSearch, backing: Backing, organization: str, check: Callable[[], None]
+) -> int:
+    """Open an index if need be, clear it, and close it again."""
+    if not backing.read_only:
+        return _delete(client, backing.name, _of(organization), organization)
+    check()
+    block(client, backing.name, closed=False)
+    try:
+        return _delete(client, backing.name, _of(organization), organization)
+    finally:
+        block(client, backing.name, closed=True)
+
+
+def _delete(client: OpenSearch, index: str, query: Mapping[str, Any], organization: str) -> int:
+    """Delete by query until none is left; return how many."""
+    deleted = 0
+    for _ in range(_ROUNDS):
+        if not _count(client, index, query):
+            return deleted
+        body = ask(
+            client,
+            "POST",
+            f"/{index}/_delete_by_query",
+            params={"refresh": "true", "conflicts": "proceed"},
+            body={"query": query},
+            timeout=LONG,
+        ).body
+        deleted += int(body.get("deleted", 0))
+        if body.get("failures") or body.get("timed_out"):
+            raise ClusterError(
+                f"not all entries could be deleted: {str(body.get('failures'))[:200]}",
+                where=f"{index}/_delete_by_query",
+                hint="run it again; what is gone stays gone",
+            )
+    left = _count(client, index, query)
+    if left:
+        raise ClusterError(
+            f"{left} entries of {organization} are still there, or new ones keep coming",
+            where=index,
+            hint="take the organization out of the configuration first, then run it again",
+        )
+    return deleted
+
+
+def _of(organization: str) -> dict[str, Any]:
+    return {"term": {"organization.id": organization}}

@@ -1,0 +1,224 @@
+"""What one reader may see, as the clause that every search carries.
+
+The clause is built from ``term``, ``terms`` and one ``range`` on exact fields (``keyword``
+without a normalizer), so that no value is a pattern and ``User-1`` is not ``user-1``. It
+scores nothing, and it is the same for the same rights: cursors are bound to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, Final
+
+from activity_center.vocabulary import actions
+from sidecar_api.failures import Forbidden
+from sidecar_api.reader import Reader
+
+OWN_FIELDS: Final = ("user.id", "activity.initiator.id", "activity.approver.id")
+"""Who one is in what one did oneself: the actor, who prompted the agent, who decided."""
+OWN_SECURITY: Final = "now-90d/d"
+"""Security events of one's account are one's own to see from this day (UTC) on."""
+OF_THE_PLATFORM: Final = frozenset({"org:audit", "org:audit:export"})
+"""Permissions in every organization that ``platform:audit`` includes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What one role opens of an organization's trail.
+
+    Attributes:
+        lenses: of ``audit``, ``agent``, ``process`` (begin and end of processes alone).
+        personal: with the security events of other people's accounts.
+        export: it may be exported too, by this role or by another one of the reader's.
+        workspaces, resources: as in :class:`sidecar_api.reader.Grant`.
+    """
+
+    organization: str
+    lenses: frozenset[str]
+    personal: bool
+    export: bool
+    workspaces: frozenset[str] | None = None
+    resources: frozenset[str] | None = None
+
+    def query(self) -> dict[str, Any]:
+        """The clause of what is opened, without the organization."""
+        filters = [_lenses(self.lenses)]
+        if self.workspaces is not None or self.resources is not None:
+            resources = self.resources or frozenset()
+            concerned = [
+                _terms("activity.workspace", self.workspaces or frozenset()),
+                _terms("activity.resource.id", resources),
+                _terms("activity.resource.parent.id", resources),
+            ]
+            filters.append(_any_of([one for one in concerned if all(one["terms"].values())]))
+        clause: dict[str, Any] = {"filter": filters}
+        if not self.personal:
+            clause["must_not"] = [_terms("event.action", _personal())]
+        return {"bool": clause}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a reader may see and do.
+
+    Attributes:
+        platform: permissions that reach the whole platform.
+        granted: organization id -> permissions there, of a part of it at least.
+        openings: what the reader's roles open, beside what they did themselves.
+        oneself: of all that, only what the reader did themselves.
+    """
+
+    reader: Reader
+    platform: frozenset[str] = frozenset()
+    granted: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    openings: tuple[Opening, ...] = ()
+    oneself: bool = False
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is hidden: ``platform:audit``, which also reads rejected events."""
+        return "platform:audit" in self.platform
+
+    @property
+    def organizations(self) -> tuple[str, ...]:
+        """Ids of the organizations in which a role of the reader's opens the trail, sorted."""
+        return tuple(sorted({one.organization for one in self.openings}))
+
+    def permissions(self, organization: str) -> frozenset[str]:
+        """Permissions in ``organization``; of a limited role: in the part it is limited to."""
+        mine = self.granted.get(organization, frozenset())
+        return mine | OF_THE_PLATFORM if self.everything else mine
+
+    def may(self, permission: str, organization: str | None = None) -> bool:
+        """Whether the reader has a permission.
+
+        Args:
+            organization: where it is wanted; ``None``: of the platform, or in any organization.
+        """
+        if permission in self.platform:
+            return True
+        if organization is not None:
+            return permission in self.permissions(organization)
+        return any(permission in self.permissions(one) for one in ("", *self.granted))
+
+    def require(self, permission: str, organization: str | None = None) -> None:
+        """Go on only with a permission; arguments as in :meth:`may`.
+
+        Raises:
+            Forbidden: it is missing. The answer is the same whether or not there is such an
+                organization.
+        """
+        if self.may(permission, organization):
+            return
+        where = "in this organization" if organization else "here"
+        raise Forbidden(
+            f"this needs the permission {permission} {where}",
+            permission=permission,
+            organization=organization or "",
+            hint="ask an owner or administrator for a role that has it",
+        )
+
+    def query(self) -> dict[str, Any]:
+        """The clause that a document must fulfil to be seen; it holds whatever stands beside it.
+
+        It moves with no clock but for the day of :data:`OWN_SECURITY`, which OpenSearch resolves.
+        """
+        if self.everything:
+            return {"match_all": {}}
+        where: dict[str, set[str]] = defaultdict(set)
+        for one in self.openings:
+            where[_canonical(one.query())].add(one.organization)
+        clauses = [
+            {"bool": {"filter": [_terms("organization.id", ids), json.loads(what)]}}
+            for what, ids in where.items()
+        ]
+        seen = _any_of([*clauses, _own(self.reader.id)])
+        return {"bool": {"filter": [seen, _done_by(self.reader.id)]}} if self.oneself else seen
+
+    def for_export(self, organizations: Sequence[str], *, own: bool = False) -> Scope:
+        """The scope of an export: what may be exported, and what the reader did themselves.
+
+        Args:
+            organizations: ids that the export's filter is limited to; empty: to none.
+            own: the export's filter is limited to the reader's own id as the actor.
+
+        Raises:
+            Forbidden: the filter reaches what the reader sees and may not export. An export
+                with less than what is on the screen would pass for the whole.
+        """
+        if self.everything:
+            return self
+        if own:
+            return replace(self, oneself=True)
+        for one in self.openings:
+            if not one.export and (not organizations or one.organization in organizations):
+                raise Forbidden(
+                    f"what you see of the organization {one.organization} is not yours to export",
+                    permission="org:audit:export",
+                    organization=one.organization,
+                    hint="filter by other organizations, or by yourself as the actor",
+                )
+        return replace(self, openings=tuple(one for one in self.openings if one.export))
+
+
+def _done_by(reader: str) -> dict[str, Any]:
+    return _any_of([_terms(name, {reader}) for name in OWN_FIELDS])
+
+
+def _own(reader: str) -> dict[str, Any]:
+    """What somebody did themselves, without old security events of their account."""
+    old = [
+        _terms("event.action", _personal()),
+        {"range": {"@timestamp": {"lt": OWN_SECURITY}}},
+    ]
+    return {
+        "bool": {
+            "filter": [_done_by(reader)],
+            "must_not": [{"bool": {"filter": old}}],
+        }
+    }
+
+
+def _lenses(lenses: frozenset[str]) -> dict[str, Any]:
+    """Documents of some lenses; of processes their begin and end, and that of their steps."""
+    whole = lenses - {"process"}
+    clauses = [_terms("activity.lens", whole)] if whole else []
+    if "process" in lenses:
+        of_process = {"term": {"activity.lens": "process"}}
+        clauses.append({"bool": {"filter": [of_process, _terms("event.type", {"start", "end"})]}})
+    return _any_of(clauses)
+
+
+def _any_of(clauses: list[dict[str, Any]]) -> dict[str, Any]:
+    if not clauses:
+        return {"match_none": {}}
+    if len(clauses) == 1:
+        return clauses[0]
+    ordered = sorted(clauses, key=_canonical)
+    return {"bool": {"should": ordered, "minimum_should_match": 1}}
+
+
+def _terms(name: str, values: set[str] | frozenset[str]) -> dict[str, Any]:
+    return {"terms": {name: sorted(one for one in values if _sayable(one))}}
+
+
+def _sayable(value: str) -> bool:
+    """Whether a value can stand in a document at all: not empty, and Unicode (RFC 3629)."""
+    try:
+        return bool(value.encode())
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can carry in an escape
+        return False
+
+
+def _canonical(clause: dict[str, Any]) -> str:
+    return json.dumps(clause, sort_keys=True)
+
+
+@cache
+def _personal() -> frozenset[str]:
+    """Actions that are security events of a personal account, from the catalogue."""
+    return frozenset(name for name, action in actions().items() if action.personal)

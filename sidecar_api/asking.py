@@ -1,0 +1,212 @@
+"""Who asks, what they may see and what they ask for: of the running request.
+
+Before any view runs, its operation decides: nobody gets further without being recognized unless
+it is public; a request is counted for its reader, or else its address, and one that changes
+something must come from our own page (:mod:`sidecar_api.identity.csrf`). A query parameter that
+it does not declare is refused, as is one that stands twice though it has one value: a misspelt
+filter would otherwise show everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, Final, cast
+
+from flask import Flask, current_app, g, request
+
+from sidecar_api.access import Scope
+from sidecar_api.failures import BadRequest, Forbidden, Unauthenticated
+from sidecar_api.identity import csrf
+from sidecar_api.limits import limits
+from sidecar_api.openapi.operation import Operation, Parameter, operation_of
+from sidecar_api.reader import Reader
+from sidecar_api.search import FILTERS, Filters
+from sidecar_api.services import services
+
+FILTER_NAMES: Final = frozenset(one.name for one in FILTERS)
+MANY: Final = frozenset(one.name for one in FILTERS if one.repeats)
+"""Filters that may stand several times: any of their values."""
+TRAIL: Final = "org:audit"
+
+
+def reader() -> Reader:
+    """Return who asks.
+
+    Raises:
+        Unauthenticated: nobody is recognized; the problem's member ``sign_in`` lists the ways.
+        BadRequest: there are two kinds of credential.
+    """
+    if "reader" not in g:
+        identity = services().identity
+        try:
+            found = identity.authenticate(request)
+        except Unauthenticated as wrong:
+            wrong.members.setdefault("sign_in", identity.methods())
+            raise
+        if found is None:
+            raise Unauthenticated(
+                "This needs to know who asks.",
+                hint="Sign in, or send an API token: Authorization: Bearer ...",
+                sign_in=identity.methods(),
+            )
+        g.reader = found
+    return cast(Reader, g.reader)
+
+
+def scope() -> Scope:
+    """Return what the reader may see.
+
+    Raises:
+        Unauthenticated: see :func:`reader`.
+    """
+    if "scope" not in g:
+        g.scope = services().access.scope(reader())
+    return cast(Scope, g.scope)
+
+
+def filters(fixed: Mapping[str, str] | None = None) -> Filters:
+    """Return the filters of the request.
+
+    Args:
+        fixed: filters that the address itself says; they must not stand in the query too.
+
+    Raises:
+        BadRequest: a filter is wrong.
+        Forbidden: an organization is named of which the reader may see nothing.
+    """
+    given = {name: request.args.getlist(name) for name in request.args if name in FILTER_NAMES}
+    for name, value in (fixed or {}).items():
+        if name in given:
+            raise BadRequest(
+                f"The address says {name} already.", parameter=name, hint=f"Leave {name} out."
+            )
+        given[name] = [value]
+    for organization in given.get("organization", ()):
+        if organization.strip():  # an untouched form field is no filter
+            check_organization(organization)
+    return Filters.parse(given)
+
+
+def check_organization(organization: str) -> None:
+    """Refuse an organization of which the reader may see nothing at all.
+
+    Who is a member without ``org:audit`` sees there what they did themselves. Whether the
+    organization exists is not said: one that does not is refused alike.
+
+    Raises:
+        Forbidden: names ``org:audit``.
+    """
+    mine = scope()
+    known = organization in mine.organizations or organization in mine.reader.grants
+    if mine.everything or known or organization == "-":
+        return
+    raise Forbidden(
+        "You may not see the activities of this organization.",
+        permission=TRAIL,
+        organization=organization,
+        hint=f"Ask its owner for a role with {TRAIL}.",
+    )
+
+
+def arguments() -> dict[str, Any]:
+    """Return the operation's own query parameters, read by their schemas, with defaults.
+
+    Raises:
+        BadRequest: one is not of its form.
+    """
+    declared = _operation()
+    found: dict[str, Any] = {}
+    for parameter in declared.parameters if declared else ():
+        if parameter.place != "query":
+            continue
+        given = [_value(parameter, text) for text in request.args.getlist(parameter.name)]
+        if parameter.many:
+            found[parameter.name] = given
+        elif given:
+            found[parameter.name] = given[0]
+        elif parameter.required:
+            name = parameter.name
+            raise BadRequest(
+                f"{name} is missing.", parameter=name, hint=f"It is {_form(parameter.schema)}."
+            )
+        else:
+            found[parameter.name] = parameter.schema.get("default")
+    return found
+
+
+def init_app(app: Flask) -> None:
+    """Hold every operation of ``app`` to what it declares."""
+
+    @app.before_request
+    def check() -> None:
+        declared = _operation()
+        if declared is None:
+            return
+        known = None if declared.public else _recognized()
+        limits().count(request, known)
+        csrf.check(request, known, secret=services().secret, sidecar=services().config.sidecar)
+        _check_names(declared)
+
+
+def _recognized() -> Reader:
+    """The reader; a request of nobody counts for its address."""
+    try:
+        return reader()
+    except Unauthenticated:
+        limits().count(request, None)
+        raise
+
+
+def _operation() -> Operation | None:
+    view = current_app.view_functions.get(request.endpoint or "")
+    return operation_of(view)
+
+
+def _check_names(declared: Operation) -> None:
+    known = {one.name: one.many for one in declared.parameters if one.place == "query"}
+    if declared.filters:
+        known |= {name: name in MANY for name in FILTER_NAMES}
+    for name, values in request.args.lists():
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else _list(known)
+            raise BadRequest("There is no such parameter.", parameter=name[:100], hint=hint)
+        if len(values) > 1 and not known[name]:
+            raise BadRequest(f"{name} may stand once.", parameter=name, hint="Keep one of them.")
+
+
+def _list(known: Mapping[str, bool]) -> str:
+    return f"Known: {', '.join(sorted(known))}." if known else "This address takes none."
+
+
+def _value(parameter: Parameter, text: str) -> Any:
+    schema, name = parameter.schema, parameter.name
+    wanted = schema.get("type", "string")
+    value: Any = text
+    if wanted == "integer":
+        # int() also reads "1_000", " 7 " and other scripts' digits.
+        plain = text.isascii() and text.isdigit() and len(text) <= 10
+        value = int(text) if plain else None
+    elif wanted == "boolean":
+        value = {"true": True, "false": False}.get(text)
+    if value is None or value not in schema.get("enum", (value,)) or not _fits(value, schema):
+        raise BadRequest(f"{name} must be {_form(schema)}.", parameter=name)
+    return value
+
+
+def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
+    if isinstance(value, str):
+        return bool(len(value) <= schema.get("maxLength", 256))
+    low, high = schema.get("minimum", value), schema.get("maximum", value)
+    return bool(low <= value <= high)
+
+
+def _form(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return f"one of {', '.join(str(one) for one in schema['enum'])}"
+    if schema.get("type") == "integer":
+        return f"a whole number from {schema.get('minimum')} to {schema.get('maximum')}"
+    if schema.get("type") == "boolean":
+        return "true or false"
+    return f"text of at most {schema.get('maxLength', 256)} characters"

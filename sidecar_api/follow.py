@@ -1,0 +1,350 @@
+"""The live tail: new activities to whoever watches, each exactly once, also over a reconnect.
+
+::
+
+    Hub            all watchers of this process, bounded; topics come and go with them
+    ├── Topic      one poller for those with the same scope and the same filters: the last
+    │              activities in a ring, which everybody reads at their own pace
+    └── Watch      one open stream: what it missed by a search of its own, then the ring
+
+A watch carries its place (:mod:`sidecar_api.search.newer`): what it has given out of the last
+minute. It joins the ring first and catches up then, and gives out of the ring what its place
+does not know; so nothing falls between the two, and nothing comes twice. A watch that the ring
+has outrun is ended: its client comes back with its place.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from activity_center.errors import ActivityCenterError
+from sidecar_api import ending
+from sidecar_api.failures import RateLimited
+from sidecar_api.search.newer import Place, digest
+
+if TYPE_CHECKING:
+    from sidecar_api.access import Scope
+    from sidecar_api.search import Filters, Position, Search
+
+log = logging.getLogger(__name__)
+
+INTERVAL: Final = 1.0
+"""Seconds between two looks of a poller."""
+HEARTBEAT: Final = 15.0
+"""Seconds of silence after which a watch says that it is alive."""
+RECHECK: Final = 60.0
+"""Seconds after which a watch makes sure that its reader may still see this."""
+PER_READER: Final = 10
+IN_ALL: Final = 500
+"""Watches of one reader, and of all, in one process."""
+RING: Final = 1000
+"""Activities that a slow client may be behind."""
+CATCH_UP: Final = 1000
+"""Activities that a watch catches up with; beyond, it is told to begin anew."""
+BEHIND: Final = timedelta(seconds=5)
+"""A new watch begins so long ago: a list that was read just before may not show these yet."""
+OUTAGE: Final = 30.0
+"""Seconds without an answer of OpenSearch after which watchers are told to begin anew: what the
+collector received meanwhile may be older than a place looks back."""
+_BATCH: Final = 100
+_STEP: Final = 1.0
+_META: Final = "activity_log."
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a watch gives out.
+
+    Attributes:
+        kind: ``activity``; ``reset``: something was missed, read the list again; ``beat``:
+            nothing new.
+        activity: as the API shows it.
+        position: where to go on after this; ``None``: as before.
+    """
+
+    kind: Literal["activity", "reset", "beat"]
+    activity: dict[str, Any] | None = None
+    position: Position | None = None
+
+
+class Topic:
+    """What some watches have in common: one poller, one ring."""
+
+    def __init__(self, search: Search, scope: Scope, filters: Filters, position: Position) -> None:
+        self.watches = 0
+        self.turn = threading.Condition()
+        self._search = search
+        self._scope = scope
+        self._filters = filters
+        self._position = position
+        self._ring: deque[dict[str, Any] | None] = deque(maxlen=RING)
+        self._end = 0  # number of the next entry; the ring's first is _end - len(_ring)
+
+    def run(self, interval: float) -> None:
+        """Poll until nobody watches any more."""
+        failing: float | None = None
+        while self.watches and not ending.begun():
+            try:
+                found, position = self._search.newer(
+                    self._scope, self._filters, self._position, limit=_BATCH
+                )
+            except ActivityCenterError as wrong:
+                if failing is None:
+                    failing = time.monotonic()
+                    log.warning("the live tail cannot look: %s", wrong.message)
+                ending.pause(interval)
+                continue
+            with self.turn:
+                if failing is not None and time.monotonic() - failing > OUTAGE:
+                    self._put(None)
+                failing = None
+                self._position = position
+                for activity in found:
+                    self._put(activity)
+                if found:
+                    self.turn.notify_all()
+            if len(found) < _BATCH:
+                ending.pause(interval)
+
+    def begin(self) -> int:
+        """Return the number of the oldest entry that is still there."""
+        with self.turn:
+            return self._end - len(self._ring)
+
+    def read(self, number: int, seconds: float) -> list[dict[str, Any] | None] | None:
+        """Return the entries from ``number`` on; wait for some.
+
+        Returns:
+            Activities, and ``None`` for a gap; nothing after ``seconds``; ``None`` instead of
+            a list when the ring has outrun this number.
+        """
+        with self.turn:
+            if number == self._end:
+                self.turn.wait(seconds)
+            behind = self._end - number
+            if behind > len(self._ring):
+                return None
+            return list(self._ring)[len(self._ring) - behind :] if behind else []
+
+    def _put(self, entry: dict[str, Any] | None) -> None:
+        self._ring.append(entry)
+        self._end += 1
+
+
+class Hub:
+    """All watches of one process.
+
+    Args:
+        search: where activities come from.
+        interval, heartbeat, recheck: see the constants of this module.
+        per_reader, in_all: how many watches there may be.
+    """
+
+    def __init__(
+        self,
+        search: Search,
+        *,
+        interval: float = INTERVAL,
+        heartbeat: float = HEARTBEAT,
+        recheck: float = RECHECK,
+        per_reader: int = PER_READER,
+        in_all: int = IN_ALL,
+    ) -> None:
+        self.search = search
+        self.heartbeat = heartbeat
+        self.recheck = recheck
+        self._interval = interval
+        self._per_reader = per_reader
+        self._in_all = in_all
+        self._lock = threading.Lock()
+        self._topics: dict[str, Topic] = {}
+        self._readers: Counter[str] = Counter()
+
+    def watch(
+        self,
+        scope: Scope,
+        filters: Filters,
+        position: Position | None,
+        *,
+        since: datetime | None = None,
+    ) -> Watch:
+        """Open a watch; close it in any case.
+
+        Args:
+            position: where a former one stopped; ``None``: a new one.
+            since: a new one begins with what was received since then; default now.
+
+        Raises:
+            RateLimited: there are too many.
+            Unavailable: OpenSearch cannot be asked.
+        """
+        reader = scope.reader.id
+        with self._lock:
+            if self._readers[reader] >= self._per_reader:
+                raise RateLimited(
+                    f"You have {self._per_reader} live tails open already.",
+                    retry_after=30,
+                    hint="close one of them",
+                )
+            if self._readers.total() >= self._in_all:
+                raise RateLimited("Too many live tails are open.", retry_after=60)
+            self._readers[reader] += 1
+        try:
+            now = datetime.now(UTC)
+            start = position or self.beginning(scope, filters, min(since or now, now) - BEHIND)
+            key = json.dumps([scope.query(), filters.canonical()], sort_keys=True)
+            topic = self._join(key, scope, filters)
+        except BaseException:
+            self._forget(reader)
+            raise
+        return Watch(self, topic, key, scope, filters, start)
+
+    def beginning(self, scope: Scope, filters: Filters, as_of: datetime) -> Position:
+        """Return the place after all that had been received by ``as_of``."""
+        return self.search.newer(scope, filters, None, as_of=as_of)[1]
+
+    def leave(self, watch: Watch) -> None:
+        """Close a watch; its topic goes with the last one."""
+        with self._lock:
+            watch.topic.watches -= 1
+            if not watch.topic.watches and self._topics.get(watch.key) is watch.topic:
+                del self._topics[watch.key]
+        self._forget(watch.scope.reader.id)
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many topics and watches there are."""
+        with self._lock:
+            return len(self._topics), self._readers.total()
+
+    def _join(self, key: str, scope: Scope, filters: Filters) -> Topic:
+        with self._lock:
+            topic = self._topics.get(key)
+            if topic is not None:
+                topic.watches += 1
+                return topic
+        made = Topic(self.search, scope, filters, self.beginning(scope, filters, datetime.now(UTC)))
+        with self._lock:
+            topic = self._topics.setdefault(key, made)
+            topic.watches += 1
+        if topic is made:
+            poller = threading.Thread(
+                target=made.run, args=(self._interval,), name="live-tail", daemon=True
+            )
+            poller.start()
+        return topic
+
+    def _forget(self, reader: str) -> None:
+        with self._lock:
+            self._readers[reader] -= 1
+            if not self._readers[reader]:
+                del self._readers[reader]
+
+
+class Watch:
+    """One open stream; made by :meth:`Hub.watch`."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        topic: Topic,
+        key: str,
+        scope: Scope,
+        filters: Filters,
+        position: Position,
+    ) -> None:
+        self.topic = topic
+        self.key = key
+        self.scope = scope
+        self._hub = hub
+        self._filters = filters
+        self._place = Place.read(position)
+        self._meta = _asks_for_meta(filters)
+        self._open = True
+
+    def close(self) -> None:
+        """End it, once."""
+        if self._open:
+            self._open = False
+            self._hub.leave(self)
+
+    def events(self, allowed: Callable[[], bool]) -> Iterator[Event]:
+        """Yield what it missed and what comes, until the process ends or the client is too slow.
+
+        Args:
+            allowed: whether the reader may still see this; asked every minute.
+        """
+        number = self.topic.begin()
+        yield from self._caught_up()
+        spoken = checked = time.monotonic()
+        while self._open and not ending.begun():
+            found = self.topic.read(number, _STEP)
+            if found is None:
+                return
+            number += len(found)
+            for activity in found:
+                event = self._given(activity) if activity else self._reset()
+                if event is not None:
+                    yield event
+                    spoken = time.monotonic()
+            now = time.monotonic()
+            if now - spoken >= self._hub.heartbeat:
+                spoken = now
+                yield Event("beat", position=self._place.written())
+            if now - checked >= self._hub.recheck:
+                checked = now
+                if not allowed():
+                    return
+
+    def _caught_up(self) -> Iterator[Event]:
+        """What is there beyond the place, or a reset where that is too much."""
+        missed: list[dict[str, Any]] = []
+        position = self._place.written()
+        while len(missed) <= CATCH_UP:
+            found, position = self._hub.search.newer(
+                self.scope, self._filters, position, limit=_BATCH
+            )
+            missed += found
+            if len(found) < _BATCH:
+                for activity in missed:
+                    event = self._given(activity)
+                    if event is not None:
+                        yield event
+                return
+        yield self._reset()
+
+    def _reset(self) -> Event:
+        position = self._hub.beginning(self.scope, self._filters, datetime.now(UTC))
+        self._place = Place.read(position)
+        return Event("reset", position=self._place.written())
+
+    def _given(self, activity: dict[str, Any]) -> Event | None:
+        """The event of an activity, unless the place knows it or it is not to be shown."""
+        event = activity.get("event", {})
+        received = datetime.fromisoformat(event["ingested"])
+        arrived = int(received.timestamp() * 1000)
+        hit = {"_id": activity["id"], "sort": [arrived, event.get("id")]}
+        if arrived < self._place.since or digest(hit) in self._place.seen:
+            return None
+        self._place = self._place.advanced([hit])
+        if not self._meta and str(event.get("action", "")).startswith(_META):
+            return None
+        return Event("activity", activity, self._place.written())
+
+
+def _asks_for_meta(filters: Filters) -> bool:
+    """Whether filters ask for the log's own entries, which a tail leaves out by itself: each
+    opening of a tail would show in all the others.
+    """
+    return (
+        any(one.startswith(_META) for one in filters.values("action"))
+        or any(one in "activity_log" or _META in one for one in filters.values("action_contains"))
+        or "ActivityLogs" in filters.values("type")
+    )

@@ -1,0 +1,41 @@
+"""The header ``Authorization``: one credential, of a known form and size."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from flask import Request
+
+from sidecar_api.identity.subject import refused
+
+MAX_CREDENTIAL: Final = 16 * 1024
+"""Characters; a JWT with many groups has some thousand."""
+_FORM: Final = re.compile(r"(?P<scheme>[A-Za-z]+) +(?P<value>[A-Za-z0-9._~+/-]+=*)")
+"""Scheme and token68 (RFC 9110 section 11.2): Basic and Bearer alike."""
+
+
+def credential(request: Request) -> tuple[str, str] | None:
+    """Return the scheme in lower case (``basic`` or ``bearer``) and the credential.
+
+    A header that stands twice reaches us joined by a comma, which no credential has.
+
+    Returns:
+        ``None``: there is no header.
+
+    Raises:
+        Unauthenticated: it is of another form, of another scheme, or too long.
+    """
+    header = request.environ.get("HTTP_AUTHORIZATION")
+    if header is None:
+        return None
+    found = _FORM.fullmatch(header) if len(header) <= MAX_CREDENTIAL else None
+    if found is None or found["scheme"].lower() not in ("basic", "bearer"):
+        raise refused()
+    return found["scheme"].lower(), found["value"]
+
+
+def bearer(request: Request) -> str | None:
+    """Return the bearer token of a request (RFC 6750 section 2.1), if it has one."""
+    found = credential(request)
+    return found[1] if found and found[0] == "bearer" else None

@@ -1,0 +1,268 @@
+"""What one client may ask of the sidecar: sizes of a request, and how often.
+
+Rates are token buckets in the memory of each worker process: with ``sidecar.workers: 4`` the
+limits are up to four times as high. What a bucket counts:
+
+=============  ===========================================  ===============================
+limit          one bucket for each                          configuration
+=============  ===========================================  ===============================
+requests       reader; without one, client address          ``sidecar.rate_limit.requests``
+failed         client address: while it is empty, no         ``sidecar.rate_limit.sign_ins``
+sign-ins       credential of this address is looked at
+exports        reader, at the same time                     ``sidecar.rate_limit.exports``
+=============  ===========================================  ===============================
+
+An IPv6 address counts with its whole /64.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self, cast
+
+from flask import Flask, Request, Response, current_app, request
+from werkzeug.exceptions import (
+    RequestEntityTooLarge,
+    RequestHeaderFieldsTooLarge,
+    RequestURITooLarge,
+)
+
+from activity_center.config import Config
+from sidecar_api.client_address import block_of, client_address, networks
+from sidecar_api.failures import RateLimited
+from sidecar_api.origin import check_host
+from sidecar_api.reader import Reader
+
+MAX_BODY: Final = 64 * 1024
+"""Bytes of a request's body."""
+MAX_URL: Final = 8 * 1024
+"""Bytes of path and query."""
+MAX_HEADERS: Final = 100
+MAX_HEADER_BYTES: Final = 32 * 1024
+MAX_KEYS: Final = 10_000
+"""Buckets of a kind; beyond, the one that was not used for longest is forgotten."""
+
+_EXTENSION: Final = "activity_center_limits"
+
+
+class Buckets:
+    """Token buckets, one for each key; each holds a minute's worth and fills evenly.
+
+    Args:
+        per_minute: what may be taken in a minute, and at once.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, per_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._size = float(per_minute)
+        self._rate = per_minute / 60
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, tuple[float, float]] = OrderedDict()  # left, as of when
+
+    def take(self, key: str) -> float:
+        """Take one; return 0, or the seconds until there is one again (then none is taken)."""
+        return self._look(key, 1.0)
+
+    def wait(self, key: str) -> float:
+        """Return what :meth:`take` would, and take nothing."""
+        return self._look(key, 0.0)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def _look(self, key: str, wanted: float) -> float:
+        with self._lock:
+            now = self._clock()
+            left, since = self._kept.get(key, (self._size, now))
+            left = min(self._size, left + (now - since) * self._rate)
+            if left < 1:
+                return (1 - left) / self._rate
+            if wanted:
+                self._kept[key] = (left - wanted, now)
+                self._kept.move_to_end(key)
+                while len(self._kept) > MAX_KEYS:
+                    self._kept.popitem(last=False)
+            return 0.0
+
+
+class Slot:
+    """The right to one export at the same time; given back once, by whatever ends first.
+
+    For an answer that streams: ``response.call_on_close(slot.release)``, which also runs when
+    the client is gone before the first byte.
+    """
+
+    def __init__(self, give_back: Callable[[], None]) -> None:
+        self._give_back: Callable[[], None] | None = give_back
+        self._lock = threading.Lock()
+
+    def release(self) -> None:
+        """Give it back."""
+        with self._lock:
+            give_back, self._give_back = self._give_back, None
+        if give_back is not None:
+            give_back()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+class Limits:
+    """The limits of one worker process.
+
+    Args:
+        config: its section ``sidecar``.
+        clock: seconds that only grow.
+
+    Raises:
+        ConfigError: ``sidecar.trusted_proxies`` has something that is no network.
+    """
+
+    def __init__(self, config: Config, *, clock: Callable[[], float] = time.monotonic) -> None:
+        rates = config.sidecar.rate_limit
+        self._sidecar = config.sidecar
+        self._trusted = networks(config.sidecar.trusted_proxies, where="sidecar.trusted_proxies")
+        self._requests = Buckets(rates.requests, clock=clock)
+        self._sign_ins = Buckets(rates.sign_ins, clock=clock)
+        self._exports_at_once = rates.exports
+        self._exports: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def address(self, request: Request) -> str:
+        """Return the client's address, see :mod:`sidecar_api.client_address`."""
+        return client_address(request, self._trusted)
+
+    def check_form(self, request: Request) -> None:
+        """Refuse what is too large before anything looks at it.
+
+        Raises:
+            RequestEntityTooLarge, RequestURITooLarge, RequestHeaderFieldsTooLarge: 413, 414
+                and 431 (RFC 9110, RFC 6585).
+            BadRequest: the name in ``Host`` is not the sidecar's.
+        """
+        if (request.content_length or 0) > MAX_BODY:
+            raise RequestEntityTooLarge(f"A body may have {MAX_BODY} bytes.")
+        if _url_bytes(request) > MAX_URL:
+            raise RequestURITooLarge(f"Path and query may have {MAX_URL} bytes.")
+        headers = list(request.headers)
+        size = sum(len(name) + len(value) for name, value in headers)
+        if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
+            raise RequestHeaderFieldsTooLarge(
+                f"A request may have {MAX_HEADERS} headers with {MAX_HEADER_BYTES} bytes in all."
+            )
+        check_host(request, self._sidecar)
+
+    def check_sign_in(self, request: Request) -> None:
+        """Look at no credential of an address that failed too often.
+
+        Raises:
+            RateLimited: its bucket of failed sign-ins is empty.
+        """
+        if not _signs_in(request):
+            return
+        wait = self._sign_ins.wait(block_of(self.address(request)))
+        if wait:
+            raise RateLimited(
+                "Too many sign-ins from this address have failed.",
+                retry_after=math.ceil(wait),
+                hint="Wait, then try again with a credential that is right.",
+            )
+
+    def note_failure(self, request: Request) -> None:
+        """Count a failed sign-in."""
+        if _signs_in(request):
+            self._sign_ins.take(block_of(self.address(request)))
+
+    def count(self, request: Request, reader: Reader | None) -> None:
+        """Count a request, once it is known who asks.
+
+        Raises:
+            RateLimited: this reader, or without one this address, has asked too often.
+        """
+        who = f"reader {reader.id}" if reader else f"from {block_of(self.address(request))}"
+        wait = self._requests.take(who)
+        if wait:
+            raise RateLimited(
+                "Too many requests in the last minute.",
+                retry_after=math.ceil(wait),
+                hint="Wait as long as Retry-After says; exports and the stream need one request.",
+            )
+
+    def export(self, reader: Reader) -> Slot:
+        """Return the right to one more export.
+
+        Raises:
+            RateLimited: as many as one reader may have at the same time are running.
+        """
+        with self._lock:
+            if self._exports[reader.id] >= self._exports_at_once:
+                raise RateLimited(
+                    f"{self._exports_at_once} exports of yours are running already.",
+                    retry_after=30,
+                    hint="Wait until one has ended, or stop one.",
+                )
+            self._exports[reader.id] += 1
+        return Slot(lambda: self._end_export(reader.id))
+
+    def _end_export(self, reader: str) -> None:
+        with self._lock:
+            self._exports[reader] -= 1
+            if not self._exports[reader]:
+                del self._exports[reader]
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Put the limits before everything else that ``app`` does.
+
+    Raises:
+        ConfigError: see :class:`Limits`.
+    """
+    ours = Limits(config)
+    app.extensions[_EXTENSION] = ours
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY  # beyond it a body without a length is not read
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
+
+    @app.before_request
+    def before() -> None:
+        ours.check_form(request)
+        ours.check_sign_in(request)
+
+    @app.after_request
+    def after(response: Response) -> Response:
+        if response.status_code == 401:
+            ours.note_failure(request)
+        return response
+
+
+def limits() -> Limits:
+    """Return the limits of the running app."""
+    return cast(Limits, current_app.extensions[_EXTENSION])
+
+
+def _signs_in(request: Request) -> bool:
+    """Whether a request brings a credential that can be guessed: no session's cookie."""
+    return "Authorization" in request.headers or (
+        request.method == "POST" and request.path == "/api/v1/session"
+    )
+
+
+def _url_bytes(request: Request) -> int:
+    raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI")
+    if isinstance(raw, str):
+        return len(raw)
+    path = request.environ.get("PATH_INFO", "")
+    return len(path) + 1 + len(request.query_string)

@@ -1,0 +1,195 @@
+"""The schemas of answers and bodies (JSON Schema 2020-12, as OpenAPI 3.1 takes it)."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Final
+
+from activity_center.vocabulary import event_schema
+
+TEXT: Final[dict[str, Any]] = {"type": "string"}
+COUNT: Final[dict[str, Any]] = {"type": "integer", "minimum": 0}
+TIME: Final[dict[str, Any]] = {"type": "string", "format": "date-time"}
+
+
+def reference(name: str) -> dict[str, Any]:
+    """Return a reference to a schema of the document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def listed(items: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a list."""
+    return {"type": "array", "items": items}
+
+
+def closed(required: dict[str, Any], **optional: Any) -> dict[str, Any]:
+    """Return the schema of an object that has these members and no others."""
+    return {
+        "type": "object",
+        "properties": {**required, **optional},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def activity() -> dict[str, Any]:
+    """Return the schema of an activity: the stored one, and what reading adds.
+
+    Adds ``id``, ``activity.resource.deleted``; old and new value are the values themselves,
+    which are stored inside an object.
+    """
+    schema = copy.deepcopy(event_schema())
+    for name in ("$schema", "$id"):
+        schema.pop(name, None)
+    schema["description"] = "One activity, in fields of ECS and, where it has none, activity.*."
+    schema["properties"]["id"] = {**TEXT, "description": "Its id, for /api/v1/activities/{id}."}
+    schema["required"] = sorted({*schema.get("required", ()), "id"})
+    inner = schema["properties"]["activity"]["properties"]
+    for name in ("old_value", "new_value"):
+        inner[name] = {"description": f"{name.partition('_')[0].capitalize()} state; any JSON."}
+    inner["resource"]["properties"]["deleted"] = {
+        "type": "boolean",
+        "description": "Whether it is deleted as of now; computed when read.",
+    }
+    return schema
+
+
+_PAGE: Final = closed(
+    {
+        "number": {"type": "integer", "minimum": 1},
+        "size": {"type": "integer", "minimum": 1},
+        "total": {**COUNT, "description": "How many match, exactly."},
+        "from": {**COUNT, "description": "Number of the first entry on the page; 0: none."},
+        "to": {**COUNT, "description": "Number of the last one."},
+        "as_of": {**TIME, "description": "Entries that came in later are not on any page."},
+        "next": {**_or_null(TEXT), "description": "Value of cursor for the next page."},
+        "previous": {**_or_null(TEXT), "description": "Value of cursor for the one before."},
+    }
+)
+_FACET: Final = closed(
+    {
+        "value": {
+            **_or_null(TEXT),
+            "description": "For the filter of that name; -: none; null: all further values.",
+        },
+        "count": COUNT,
+        "label": TEXT,
+    }
+)
+_HISTOGRAM: Final = closed(
+    {
+        "interval": TEXT,
+        "from": _or_null(TIME),
+        "to": _or_null(TIME),
+        "buckets": listed(closed({"at": TIME, "count": COUNT, "failed": COUNT})),
+    }
+)
+_ORGANIZATION: Final = closed(
+    {"id": TEXT, "name": TEXT, "roles": listed(TEXT), "permissions": listed(TEXT)}
+)
+_READER: Final = closed(
+    {
+        "id": TEXT,
+        "name": TEXT,
+        "full_name": TEXT,
+        "email": TEXT,
+        "platform_roles": listed(TEXT),
+        "provider": {**TEXT, "description": "Who recognized the reader."},
+        "session": {"type": "boolean", "description": "Whether there is one to sign out of."},
+    }
+)
+_PROBLEM: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "RFC 9457. Further members say more: parameter, permission, sign_in.",
+    "properties": {
+        "type": {**TEXT, "description": "Explained at this address."},
+        "title": TEXT,
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": TEXT,
+        "instance": {**TEXT, "description": "Id of the request."},
+        "hint": {**TEXT, "description": "The next step."},
+        "parameter": {**TEXT, "description": "What is wrong, on 400."},
+        "permission": {**TEXT, "description": "What is missing, on 403."},
+        "organization": TEXT,
+        "sign_in": listed({"type": "object"}),
+    },
+    "required": ["type", "title", "status", "detail", "instance"],
+}
+_ACTION: Final = closed(
+    {
+        "name": TEXT,
+        "label": TEXT,
+        "type": TEXT,
+        "verb": TEXT,
+        "lens": TEXT,
+        "resource_type": TEXT,
+        "severity": COUNT,
+        "critical": {"type": "boolean"},
+        "description": TEXT,
+    }
+)
+_FILTER: Final = closed(
+    {
+        "name": TEXT,
+        "label": TEXT,
+        "kind": TEXT,
+        "description": TEXT,
+        "values": listed(closed({"value": TEXT, "label": TEXT})),
+        "repeats": {"type": "boolean", "description": "Whether it may stand several times."},
+        "facet": {"type": "boolean", "description": "Whether /facets has its values."},
+    }
+)
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return every schema by name."""
+    facets = {"type": "object", "additionalProperties": listed(reference("FacetValue"))}
+    histogram = reference("Histogram")
+    return {
+        "Activity": activity(),
+        "ActivityList": closed({"activities": listed(reference("Activity"))}),
+        "ActivityPage": closed(
+            {"activities": listed(reference("Activity")), "page": reference("Page")},
+            facets=reference("Facets"),
+            histogram=histogram,
+        ),
+        "Page": _PAGE,
+        "FacetValue": _FACET,
+        "Facets": facets,
+        "FacetAnswer": closed({"facets": reference("Facets")}),
+        "Histogram": _HISTOGRAM,
+        "Organizations": closed({"organizations": listed(_ORGANIZATION)}),
+        "Catalogue": closed(
+            {
+                "actions": listed(_ACTION),
+                "verbs": listed(closed({"name": TEXT, "label": TEXT, "description": TEXT})),
+                "types": listed(TEXT),
+            }
+        ),
+        "Filters": closed({"filters": listed(_FILTER)}),
+        "Me": closed(
+            {
+                "reader": _READER,
+                "organizations": listed(_ORGANIZATION),
+                "csrf": {**TEXT, "description": "Value of the header X-CSRF-Token."},
+                "limits": closed({"requests": COUNT, "exports": COUNT}),
+                "sign_in": {
+                    **listed({"type": "object"}),
+                    "description": "Ways to be somebody else, in development mode alone.",
+                },
+            }
+        ),
+        "SignIn": {
+            "oneOf": [
+                closed({"token": {**TEXT, "minLength": 1, "maxLength": 16384}}),
+                closed({"development": {**TEXT, "minLength": 1, "maxLength": 256}}),
+            ]
+        },
+        "SignedOut": closed({"next": {**TEXT, "description": "Where to go on."}}),
+        "OpenApi": {"type": "object", "required": ["openapi", "info", "paths"]},
+        "Problem": _PROBLEM,
+    }

@@ -1,0 +1,155 @@
+"""Reading the record is itself recorded: who, when, from where, with which filters; never what
+they saw.
+
+"Without recording the recording" means: equal requests of one reader from one address within a
+minute are one entry. A page that refreshes itself, or that shows the very entries which its own
+refresh makes, so adds one entry a minute and no loop; the live tail is recorded once, when it
+opens.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flask import Request
+
+from activity_center.config import Config
+from activity_center.emit import Emitter
+from activity_center.errors import NotRecorded
+from sidecar_api.client_address import UNKNOWN, client_address, networks
+from sidecar_api.failures import Unavailable
+from sidecar_api.reader import Reader
+
+FETCH: Final = "activity_log.fetch"
+FETCH_ALL: Final = "activity_log.fetch_all"
+EXPORT: Final = "activity_log.export"
+DENIED: Final = "activity_log.denied"
+
+SAME_WITHIN: Final = 60.0
+"""Seconds within which equal requests of one reader are one entry."""
+OUTCOMES: Final = ("accepted", "rejected", "dropped", "errors")
+_REMEMBERED: Final = 10_000
+"""Requests that are remembered for that."""
+_SERVICE: Final = "activity-center-sidecar"
+_RECORD_TIMEOUT: Final = 5.0
+"""Seconds that an acknowledged record may take."""
+
+
+class Recording:
+    """Hands the sidecar's own records to the collector.
+
+    Args:
+        config: ``sidecar.recording`` says where; without a URL nothing is recorded.
+    """
+
+    def __init__(self, config: Config) -> None:
+        section = config.sidecar.recording
+        self._emitter = (
+            Emitter(
+                section.url,
+                service=_SERVICE,
+                token=section.token or None,
+                ca=section.ca or None,
+                record_timeout=_RECORD_TIMEOUT,
+            )
+            if section.url
+            else None
+        )
+        trusted = config.sidecar.trusted_proxies
+        self._proxies = networks(trusted, where="sidecar.trusted_proxies")
+        self._lock = threading.Lock()
+        self._seen: OrderedDict[str, float] = OrderedDict()
+
+    @property
+    def on(self) -> bool:
+        """Whether records go anywhere."""
+        return self._emitter is not None
+
+    def read(
+        self, reader: Reader, action: str, request: Request, details: Mapping[str, Any]
+    ) -> None:
+        """Record without waiting, once a minute for what is equal.
+
+        Args:
+            details: ids and filters, for ``metadata``; ``organization`` and ``resource`` (the
+                id of an entry) become fields.
+        """
+        if self._emitter is None:
+            return
+        address = client_address(request, self._proxies)
+        if self._first(json.dumps([reader.id, address, action, details], default=str)):
+            self._emitter.emit(action, **self._said(reader, action, request, details))
+
+    def must(
+        self, reader: Reader, action: str, request: Request, details: Mapping[str, Any]
+    ) -> None:
+        """Record, and return when the collector has made it durable.
+
+        Raises:
+            Unavailable: it could not be recorded, so that what it is about must not happen.
+        """
+        if self._emitter is None:
+            return
+        try:
+            said = self._said(reader, action, request, details)
+            self._emitter.emit(action, require_record=True, **said)
+        except NotRecorded as wrong:
+            raise Unavailable(
+                "This has to be recorded first, and the record cannot be made now.",
+                hint="Try again; if it lasts, ask the operator about the collector.",
+            ) from wrong
+
+    def stats(self) -> dict[str, int]:
+        """What became of the records so far, by outcome; each number only grows."""
+        told = {} if self._emitter is None else self._emitter.stats().as_dict()
+        return {outcome: told[outcome] for outcome in OUTCOMES if outcome in told}
+
+    def close(self) -> None:
+        """Send what waits."""
+        if self._emitter is not None:
+            self._emitter.close()
+
+    def _first(self, key: str) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            if now - self._seen.get(key, -SAME_WITHIN) < SAME_WITHIN:
+                return False
+            self._seen[key] = now
+            self._seen.move_to_end(key)
+            while len(self._seen) > _REMEMBERED:
+                self._seen.popitem(last=False)
+        return True
+
+    def _said(
+        self, reader: Reader, action: str, request: Request, details: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        rest = dict(details)
+        organization = rest.pop("organization", None)
+        entry = rest.pop("resource", None)
+        person = {
+            "id": reader.id,
+            "name": reader.name,
+            "full_name": reader.full_name,
+            "email": reader.email,
+        }
+        agent = request.headers.get("User-Agent", "")[:1024]
+        address = client_address(request, self._proxies)
+        fields: dict[str, Any] = {} if address == UNKNOWN else {"source.ip": address}
+        if agent:
+            fields["user_agent.original"] = agent
+        if reader.token:
+            fields["activity.token.name"] = reader.token
+        return {
+            "user": {name: value for name, value in person.items() if value},
+            "organization": organization or None,
+            "resource": {"type": "activity_log", **({"id": entry} if entry else {})},
+            "outcome": "failure" if action == DENIED else "success",
+            "origin": "ui" if reader.ambient else "api",
+            "metadata": rest or None,
+            **fields,
+        }

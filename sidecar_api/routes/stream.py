@@ -1,0 +1,148 @@
+"""The live tail as server-sent events (WHATWG HTML, section 9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, cast
+
+import orjson
+from flask import Blueprint, Flask, Response, current_app, request
+
+from sidecar_api import asking
+from sidecar_api.access import Scope
+from sidecar_api.cursors import Signer, binding
+from sidecar_api.failures import BadRequest, Failure, Forbidden, RateLimited, Unavailable
+from sidecar_api.follow import Event, Hub, Watch
+from sidecar_api.openapi import Parameter, operation
+from sidecar_api.recording import FETCH_ALL
+from sidecar_api.routes.exports import current
+from sidecar_api.search import Position
+from sidecar_api.search.times import parse
+from sidecar_api.services import services
+
+blueprint = Blueprint("stream", __name__, url_prefix="/api/v1")
+
+MEDIA: Final = "text/event-stream"
+RETRY: Final = 5000
+"""Milliseconds after which a client comes back."""
+_EXTENSION: Final = "activity_center_hub"
+
+
+@blueprint.get("/activities/stream")
+@operation(
+    "Follow new activities",
+    description=(
+        "Server-sent events. event: activity has an activity as data and its place as id; a "
+        "client that comes back with Last-Event-ID (browsers do so by themselves) gets what it "
+        "missed, each exactly once. event: reset says that more was missed than is caught up "
+        "with: read the list again. A comment comes every 15 seconds of silence. The record's "
+        "own entries (activity_log.*) come only where a filter asks for them."
+    ),
+    parameters=[
+        Parameter(
+            "as_of",
+            "page.as_of of the list that is shown: begin there instead of now.",
+            {"type": "string", "format": "date-time", "maxLength": 64},
+        ),
+        Parameter(
+            "Last-Event-ID",
+            "Id of the last event that was received.",
+            {"type": "string", "maxLength": 4096},
+            place="header",
+        ),
+    ],
+    filters=True,
+    media=MEDIA,
+    failures=[Forbidden, RateLimited, Unavailable],
+    permission="org:audit",
+)
+def stream() -> Response:
+    """The events, until the client goes, may not see them any more, or the process ends."""
+    filters = asking.filters()
+    asked = asking.arguments()["as_of"]
+    since = parse(asked, parameter="as_of") if asked else None
+    scope = asking.scope()
+    signer = Signer(services().secret, "stream", "Last-Event-ID")
+    bound = binding(scope, filters.canonical())
+    position, lost = _place(signer, bound)
+    response = Response(content_type=MEDIA)
+    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
+    if request.method == "HEAD":
+        return response
+    services().recording.read(
+        scope.reader,
+        FETCH_ALL,
+        request,
+        {"live": True, "filters": [f"{name}={value}" for name, value in filters.canonical()]},
+    )
+    watch = hub().watch(scope, filters, position, since=since)
+    response.response = _lines(watch, lost, signer, bound, _Still(scope))
+    response.call_on_close(watch.close)
+    return response
+
+
+def hub() -> Hub:
+    """Return the watches of this process."""
+    found = current_app.extensions.get(_EXTENSION)
+    if found is None:  # it opens nothing until somebody watches
+        found = current_app.extensions.setdefault(_EXTENSION, Hub(services().search))
+    return cast(Hub, found)
+
+
+def _place(signer: Signer, bound: bytes) -> tuple[Position | None, bool]:
+    """The place that the client comes back with, and whether it brings one that is of no use.
+
+    A browser sends it again and again, and would give up for good over a 4xx: a place of other
+    filters, or of what the reader might see before, is answered with a reset.
+    """
+    given = request.headers.get("Last-Event-ID", "")
+    if not given:
+        return None, False
+    try:
+        return cast(Position, signer.open(given, bound)), False
+    except BadRequest:
+        return None, True
+
+
+class _Still:
+    """Whether a reader is recognized and may see just what they could when the stream opened."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        self._asked = current(request)
+        self._query = scope.query()
+
+    def __call__(self) -> bool:
+        with self._app.app_context():
+            found = services()
+            try:
+                reader = found.identity.authenticate(self._asked)
+            except Failure:
+                return False
+            return reader is not None and found.access.scope(reader).query() == self._query
+
+
+def _lines(
+    watch: Watch, lost: bool, signer: Signer, bound: bytes, allowed: _Still
+) -> Iterator[bytes]:
+    yield f"retry: {RETRY}\n: open\n\n".encode()
+    if lost:
+        yield b"event: reset\ndata: {}\n\n"
+    try:
+        for event in watch.events(allowed):
+            yield _written(event, signer, bound)
+    except Failure:
+        # The head is sent: the client comes back with its place, and is told then.
+        return
+    finally:
+        watch.close()
+
+
+def _written(event: Event, signer: Signer, bound: bytes) -> bytes:
+    """One event; a beat without data moves the client's place alone (section 9.2.6)."""
+    place = f"id: {signer.sign(event.position, bound)}\n" if event.position else ""
+    if event.kind == "beat":
+        return f": alive\n{place}\n".encode()
+    data = orjson.dumps(event.activity or {})  # one line: JSON has no raw line ends
+    return f"event: {event.kind}\n{place}data: ".encode() + data + b"\n\n"

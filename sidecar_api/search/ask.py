@@ -1,0 +1,106 @@
+"""Asking OpenSearch, and what is made of an answer that is none, or not whole."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from opensearchpy import OpenSearch
+from opensearchpy.exceptions import ConnectionError as NoConnection
+from opensearchpy.exceptions import OpenSearchException, SerializationError, TransportError
+
+from activity_center.errors import ClusterError
+from activity_center.streams import LENS_PATTERNS
+from sidecar_api.failures import BadRequest, Failure, RateLimited, Unavailable
+
+log = logging.getLogger(__name__)
+
+SECONDS: Final = 20
+"""After this time OpenSearch gives up a search, and says so."""
+INDEX: Final = ",".join(LENS_PATTERNS)
+_TOO_MUCH: Final = ("too_many", "too_complex_to_determinize", "regex", "pattern")
+INCOMPLETE: Final = "OpenSearch answered with only part of the log."
+INCOMPLETE_HINT: Final = "part of it is still starting or is lost: see activity-center doctor"
+
+
+def search(client: OpenSearch, body: dict[str, Any], *, pit: bool = False) -> dict[str, Any]:
+    """Search the log; return an answer that is whole.
+
+    Args:
+        pit: the body names a point in time, which knows its indices.
+
+    Raises:
+        BadRequest: OpenSearch finds the query too big.
+        RateLimited: it has too much to do.
+        Unavailable: it cannot be reached, took too long or answered in part.
+    """
+    params = {"allow_partial_search_results": "false"}
+    if not pit:
+        params |= {"allow_no_indices": "true", "ignore_unavailable": "true"}
+    body = {**body, "timeout": f"{SECONDS}s"}
+    try:
+        answer: dict[str, Any] = client.search(
+            body=body, index=None if pit else INDEX, params=params
+        )
+    except OpenSearchException as wrong:
+        raise failure(wrong) from wrong
+    return whole(answer)
+
+
+def whole(answer: Any) -> dict[str, Any]:
+    """Return the answer of a search, or of the making of a PIT.
+
+    While a shard recovers OpenSearch answers 200 with part of the documents and
+    ``failed: 0``: only ``successful`` against ``total`` tells.
+
+    Raises:
+        Unavailable: it is not whole.
+    """
+    found: dict[str, Any] = answer if isinstance(answer, dict) else {}
+    shards = found.get("_shards")
+    if (
+        not isinstance(shards, dict)
+        or shards.get("successful") != shards.get("total")
+        or shards.get("failed")
+        or found.get("timed_out")
+    ):
+        raise Unavailable(INCOMPLETE, hint=INCOMPLETE_HINT)
+    return found
+
+
+def failure(wrong: OpenSearchException) -> Failure | ClusterError:
+    """Return what to raise for an error of the client; the cause is logged, not shown."""
+    if isinstance(wrong, NoConnection | SerializationError):
+        log.warning("OpenSearch cannot be reached: %s", type(wrong).__name__)
+        return Unavailable("OpenSearch cannot be reached.", hint="try again in a moment")
+    if not isinstance(wrong, TransportError):
+        return ClusterError(f"OpenSearch client: {type(wrong).__name__}")
+    status, reason = wrong.status_code, str(wrong.error)
+    kinds = " ".join([reason, *_kinds(wrong.info)])
+    log.warning("OpenSearch answered %s: %s", status, kinds[:500])
+    if status == 429:
+        return RateLimited("OpenSearch has too much to do.", retry_after=5)
+    if status == 400 and any(word in kinds for word in _TOO_MUCH):
+        return BadRequest(
+            "OpenSearch finds this search too big.", parameter="q", hint="use fewer filters"
+        )
+    if status == 404 and "search_context_missing" in kinds:
+        return Unavailable("This reading of the log took too long.", hint="resume it")
+    if status == 400:
+        return ClusterError("OpenSearch refused a search of ours", hint="this is a fault of ours")
+    if status in (401, 403):
+        return Unavailable(
+            "OpenSearch does not let the sidecar search.",
+            retry_after=60,
+            hint="whoever runs this: see the login under sidecar.opensearch",
+        )
+    return Unavailable("OpenSearch cannot answer now.", hint="try again in a moment")
+
+
+def _kinds(info: Any) -> list[str]:
+    """Types of the root causes in an error's body."""
+    error = info.get("error") if isinstance(info, dict) else None
+    causes = error.get("root_cause") if isinstance(error, dict) else None
+    if not isinstance(causes, list):
+        return []
+    return [str(cause.get("type")) for cause in causes if isinstance(cause, dict)]

@@ -1,0 +1,155 @@
+"""What is new since a place: polled by arrival, with an overlap for what arrives late.
+
+An entry is found some seconds after its ``event.ingested`` (spool, delivery, refresh), and two
+collectors need not be equally fast, so the place remembers what of the last minute has been
+given out: ``[latest ms, its event.id, start of the window ms, "digests"]``. What arrives later
+than the window reaches back is found by a refresh of the page, not here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import struct
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sidecar_api.failures import BadRequest
+from sidecar_api.search.order import Position
+from sidecar_api.search.times import milliseconds
+
+WINDOW: Final = 60_000
+"""Milliseconds that the window reaches back; it fits 16 bits."""
+MOST_SEEN: Final = 256
+"""Entries remembered; where more arrive in a minute the window gets shorter."""
+_RECORD: Final = struct.Struct(">6sH")
+_LONGEST: Final = 512
+"""Characters of an ``event.id``."""
+_LATEST: Final = 4_102_444_800_000 * 2
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position of the stream, unpacked.
+
+    Attributes:
+        latest: ``event.ingested`` of the last entry in order, Unix ms.
+        latest_id: its ``event.id``.
+        since: start of the window, Unix ms: all entries from here to the last one that have
+            been given out are in ``seen``.
+        seen: digest of ``_id`` -> ``event.ingested``, Unix ms, not after ``latest``.
+    """
+
+    latest: int
+    latest_id: str
+    since: int
+    seen: dict[bytes, int]
+
+    @classmethod
+    def at(cls, moment: datetime, there: list[dict[str, Any]]) -> Place:
+        """Return the place after all that is there at ``moment``.
+
+        Args:
+            there: the newest hits of the minute before, in order, one more than are remembered.
+        """
+        latest = milliseconds(moment)
+        since = max(0, latest - WINDOW)
+        return cls(latest, "\U0010ffff", since, {}).advanced(there)
+
+    @classmethod
+    def read(cls, position: object) -> Place:
+        """Read a position.
+
+        Raises:
+            BadRequest: it is none.
+        """
+        try:
+            if not isinstance(position, list | tuple):
+                raise ValueError
+            latest, latest_id, since, packed = position
+            if type(latest) is not int or type(since) is not int:
+                raise ValueError
+            if not isinstance(latest_id, str) or len(latest_id) > _LONGEST:
+                raise ValueError
+            latest_id.encode()
+            if not 0 <= latest <= _LATEST or not -1 <= latest - since <= WINDOW:
+                raise ValueError
+            if not isinstance(packed, str) or len(packed) > MOST_SEEN * _RECORD.size * 4:
+                raise ValueError
+            records = _RECORD.iter_unpack(base64.b64decode(packed, b"-_", validate=True))
+            seen = {digest: latest - offset for digest, offset in records}
+        except (ValueError, TypeError, binascii.Error, struct.error):
+            raise BadRequest(
+                "This is no place in the stream.",
+                parameter="Last-Event-ID",
+                hint="open the stream without it",
+            ) from None
+        return cls(latest, latest_id, since, seen)
+
+    def written(self) -> Position:
+        """Return it as JSON."""
+        packed = b"".join(
+            _RECORD.pack(digest, self.latest - at) for digest, at in self.seen.items()
+        )
+        return [self.latest, self.latest_id, self.since, base64.urlsafe_b64encode(packed).decode()]
+
+    def clause(self) -> dict[str, Any]:
+        """Return the clause of what may be new: behind the last entry, or late in the window."""
+        possible: list[dict[str, Any]] = [
+            {"range": {"event.ingested": {"gt": self.latest, "format": "epoch_millis"}}},
+            {
+                "bool": {
+                    "filter": [
+                        _between(self.latest, self.latest),
+                        {"range": {"event.id": {"gte": self.latest_id}}},
+                    ]
+                }
+            },
+        ]
+        if self.since <= self.latest:
+            possible.append(_between(self.since, self.latest))
+        return {"bool": {"should": possible, "minimum_should_match": 1}}
+
+    def advanced(self, given: list[dict[str, Any]]) -> Place:
+        """Return the place after these hits, which are in order, have been given out."""
+        last = max([(self.latest, self.latest_id), *map(_place, given)])
+        seen = {**self.seen, **{digest(hit): _place(hit)[0] for hit in given}}
+        since = max(last[0] - WINDOW, self.since)
+        newest = sorted(seen.values(), reverse=True)
+        if len(newest) > MOST_SEEN:
+            # All entries of a millisecond are remembered, or that millisecond is left out.
+            since = max(since, newest[MOST_SEEN] + 1)
+        kept = {key: at for key, at in seen.items() if at >= since}
+        # The search begins at the last one, so whatever shares its place is remembered too.
+        kept |= {digest(hit): last[0] for hit in given if _place(hit) == last}
+        if last == (self.latest, self.latest_id):
+            kept |= {key: at for key, at in self.seen.items() if at == last[0]}
+        return Place(last[0], last[1], min(since, last[0] + 1), kept)
+
+
+def order(*, reverse: bool = False) -> list[dict[str, Any]]:
+    """Return the sort of a search body: by arrival; the positions rest on it.
+
+    Args:
+        reverse: latest first.
+    """
+    how = (
+        {"order": "desc", "missing": "_last"} if reverse else {"order": "asc", "missing": "_first"}
+    )
+    return [{"event.ingested": dict(how)}, {"event.id": dict(how)}]
+
+
+def digest(hit: dict[str, Any]) -> bytes:
+    """Return what is remembered of an entry."""
+    return hashlib.blake2b(hit["_id"].encode(), digest_size=6).digest()
+
+
+def _place(hit: dict[str, Any]) -> tuple[int, str]:
+    ingested, id_ = hit["sort"]
+    return int(ingested), id_ or ""
+
+
+def _between(first: int, last: int) -> dict[str, Any]:
+    return {"range": {"event.ingested": {"gte": first, "lte": last, "format": "epoch_millis"}}}

@@ -1,0 +1,164 @@
+"""From query parameters to a checked set of filters."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from sidecar_api.failures import BadRequest
+from sidecar_api.search import clauses, times
+from sidecar_api.search.filters import (
+    BY_NAME,
+    FILTERS,
+    MOST_VALUES,
+    MOST_WORDS,
+    NONE,
+    Filter,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Filters that all hold; made by :meth:`parse`.
+
+    Attributes:
+        given: filter name -> its checked values, in the order of the declaration.
+        start: earliest ``@timestamp``, included.
+        end: latest ``@timestamp``, not included.
+    """
+
+    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    start: datetime | None = None
+    end: datetime | None = None
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Sequence[str]]) -> Filters:
+        """Read the filters among the parameters of a request; others are left alone.
+
+        Empty values count as not given, as an untouched form field sends them.
+
+        Args:
+            args: parameter -> its values (a ``MultiDict`` will do).
+
+        Raises:
+            BadRequest: a value is wrong; names the parameter.
+        """
+        given: dict[str, tuple[str, ...]] = {}
+        for one in FILTERS:
+            values = _values(one, args)
+            if values:
+                given[one.name] = values
+        start = _moment(given, "from")
+        end = _moment(given, "to")
+        if "range" in given and (start or end):
+            raise BadRequest("range cannot stand beside from or to.", parameter="range")
+        if start and end and start > end:
+            raise BadRequest("The time range ends before it begins.", parameter="to")
+        return cls(MappingProxyType(given), start, end)
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """Return the values of one filter; none when it is not given."""
+        return self.given.get(name, ())
+
+    def limits(self, now: datetime) -> tuple[datetime | None, datetime | None]:
+        """Return the time range: its start, included, and its end, not included.
+
+        Args:
+            now: end of the presets.
+        """
+        if "range" in self.given:
+            return now - times.PRESETS[self.given["range"][0]], None
+        return self.start, self.end
+
+    def clauses(self, now: datetime) -> dict[str, dict[str, Any]]:
+        """Return one query clause a filter, by its name; the time range under ``range``."""
+        made = {
+            name: clauses.build(BY_NAME[name], values)
+            for name, values in self.given.items()
+            if BY_NAME[name].kind not in ("time", "preset")
+        }
+        start, end = self.limits(now)
+        limits = {}
+        if start:
+            limits["gte"] = times.written(start)
+        if end:
+            limits["lt"] = times.written(end)
+        if limits:
+            made["range"] = {"range": {"@timestamp": limits}}
+        return made
+
+    def query(self, now: datetime) -> dict[str, Any]:
+        """Return all filters as one query clause.
+
+        Args:
+            now: end of the presets (aware).
+        """
+        return {"bool": {"filter": list(self.clauses(now).values())}}
+
+    def canonical(self) -> list[tuple[str, str]]:
+        """Return name and value of each filter, the same list for the same filters."""
+        return [(name, value) for name, values in self.given.items() for value in values]
+
+
+def _values(one: Filter, args: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    getlist = getattr(args, "getlist", None)
+    raw = getlist(one.name) if getlist else args.get(one.name, ())
+    if len(raw) > MOST_VALUES:
+        raise BadRequest(f"At most {MOST_VALUES} values.", parameter=one.name)
+    checked = {_checked(one, value) for value in raw if value.strip()}
+    if len(checked) > 1 and not one.repeats:
+        raise BadRequest("It can be given only once.", parameter=one.name)
+    return tuple(sorted(checked))
+
+
+def _checked(one: Filter, value: str) -> str:
+    if len(value) > one.longest:
+        raise BadRequest(
+            f"At most {one.longest} characters; this has {len(value)}.", parameter=one.name
+        )
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise BadRequest("This is no valid Unicode text.", parameter=one.name) from None
+    if one.kind == "text":
+        words = value.split()
+        if len(words) > MOST_WORDS:
+            raise BadRequest(f"At most {MOST_WORDS} words.", parameter=one.name)
+        return " ".join(words)
+    if one.kind == "contains":
+        return value.strip()
+    if one.kind == "time":
+        return times.written(times.parse(value, parameter=one.name, end=one.name == "to"))
+    if one.repeats and value == NONE:
+        return value
+    if one.kind == "ip":
+        return _network(value)
+    if one.choices and value not in one.choices:
+        # The value is not repeated: it may be long, and the client knows it.
+        known = ", ".join(one.choices)
+        raise BadRequest(f"This value is not one of {known}.", parameter=one.name)
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        if "%" in value:
+            raise ValueError
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise BadRequest(
+            "This is no IP address and no network.",
+            parameter="ip",
+            hint="such as 203.0.113.24, 203.0.113.0/24 or 2001:db8::/32",
+        ) from None
+    single = network.prefixlen == network.max_prefixlen
+    return str(network.network_address) if single else str(network)
+
+
+def _moment(given: Mapping[str, tuple[str, ...]], name: str) -> datetime | None:
+    values = given.get(name)
+    return datetime.fromisoformat(values[0]) if values else None

@@ -1,0 +1,259 @@
+"""Searching the log: the only place from which the sidecar asks OpenSearch for activities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from opensearchpy import OpenSearch
+
+from sidecar_api.search import ask, deleted, newer, order, page, present, scan
+from sidecar_api.search import facets as faceting
+from sidecar_api.search.clauses import TRAIL
+from sidecar_api.search.order import Position
+from sidecar_api.search.page import Page, Question
+from sidecar_api.search.parse import Filters
+
+LONGEST_ID = 512
+"""Bytes of a document's id in OpenSearch."""
+
+
+class Wall(Protocol):
+    """What search needs of a reader's scope."""
+
+    def query(self) -> dict[str, Any]:
+        """Return the clause that holds the reader to what they may see."""
+
+
+class Search:
+    """Questions about the log, each within the scope of a reader.
+
+    Every method raises :class:`~sidecar_api.failures.Unavailable` when OpenSearch cannot be
+    reached or its answer is not whole, and :class:`~sidecar_api.failures.RateLimited` when it
+    has too much to do.
+
+    Args:
+        client: of the sidecar's own account.
+    """
+
+    def __init__(self, client: OpenSearch) -> None:
+        self._client = client
+
+    def page(
+        self,
+        scope: Wall,
+        filters: Filters,
+        *,
+        size: int,
+        number: int = 1,
+        after: Position | None = None,
+        before: Position | None = None,
+        as_of: datetime | None = None,
+        facets: Sequence[str] = (),
+        histogram: bool = False,
+    ) -> Page:
+        """Return a page, newest first: one search, and one for the deleted resources.
+
+        Args:
+            size: 25, 50 or 100.
+            number: from 1; reaches 10,000 entries. Ignored beside a position.
+            after: position; the page begins behind it.
+            before: position; the page ends before it.
+            as_of: only what had been ingested by then; default now. Give it for every further
+                page, and new entries move nothing.
+            facets: names of facets to count.
+            histogram: whether to count over time.
+
+        Raises:
+            BadRequest: no such size, number, position or facet.
+        """
+        question = Question(
+            scope.query(), filters, page.moment(as_of), faceting.checked(facets), "", histogram
+        )
+        body = page.body(question, size=size, number=number, after=after, before=before)
+        answer = ask.search(self._client, body)
+        hits = answer["hits"]["hits"]
+        if before is not None:
+            hits.reverse()
+        return Page(
+            activities=self._activities(question.wall, hits),
+            total=answer["hits"]["total"]["value"],
+            number=number,
+            size=size,
+            as_of=question.as_of,
+            first=hits[0]["sort"] if hits else None,
+            last=hits[-1]["sort"] if hits else None,
+            facets=question.facets_of(answer),
+            histogram=question.histogram_of(answer) if histogram else None,
+        )
+
+    def one(self, scope: Wall, id_: str) -> dict[str, Any] | None:
+        """Return the activity with this id, or ``None`` if this reader sees none."""
+        if not 0 < len(id_) <= LONGEST_ID or not _is_text(id_):
+            return None
+        wall = scope.query()
+        body = {
+            "size": 1,
+            "query": {"bool": {"filter": [wall, TRAIL, {"ids": {"values": [id_]}}]}},
+            "track_total_hits": False,
+        }
+        found = self._activities(wall, ask.search(self._client, body)["hits"]["hits"])
+        return found[0] if found else None
+
+    def recent(
+        self, scope: Wall, organization: str | None = None, count: int = 6
+    ) -> list[dict[str, Any]]:
+        """Return the latest activities, of one organization or of all that the reader sees."""
+        wall = scope.query()
+        clauses = [wall, TRAIL]
+        if organization is not None:
+            clauses.append({"term": {"organization.id": organization}})
+        body = {
+            "size": count,
+            "query": {"bool": {"filter": clauses}},
+            "sort": order.sort(),
+            "track_total_hits": False,
+        }
+        return self._activities(wall, ask.search(self._client, body)["hits"]["hits"])
+
+    def count(self, scope: Wall, filters: Filters, *, as_of: datetime | None = None) -> int:
+        """Return how many activities there are, exactly."""
+        question = Question(scope.query(), filters, page.moment(as_of))
+        answer = ask.search(self._client, {**question.body(), "size": 0})
+        return int(answer["hits"]["total"]["value"])
+
+    def facets(
+        self,
+        scope: Wall,
+        filters: Filters,
+        names: Sequence[str],
+        *,
+        contains: str | None = None,
+        as_of: datetime | None = None,
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Return the values that occur, with counts.
+
+        Args:
+            contains: only values (or labels) that have this in them, in any case.
+
+        Raises:
+            BadRequest: no such facet, or a text that is too long.
+        """
+        question = Question(
+            scope.query(),
+            filters,
+            page.moment(as_of),
+            faceting.checked(names),
+            faceting.narrowing(contains),
+        )
+        return question.facets_of(ask.search(self._client, {**question.body(), "size": 0}))
+
+    def histogram(
+        self, scope: Wall, filters: Filters, *, as_of: datetime | None = None
+    ) -> dict[str, Any]:
+        """Return how many activities there are over time, and how many of them failed."""
+        question = Question(scope.query(), filters, page.moment(as_of), histogram=True)
+        return question.histogram_of(ask.search(self._client, {**question.body(), "size": 0}))
+
+    def scan(
+        self,
+        scope: Wall,
+        filters: Filters,
+        *,
+        after: Position | None = None,
+        page_size: int = 5000,
+        as_of: datetime | None = None,
+        source: Sequence[str] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the hits of all that is found (``_id``, ``_source``, ``sort``), newest first.
+
+        Nothing is asked before the first hit is taken. Close the generator to end it early.
+
+        Args:
+            after: ``sort`` of the last hit of a reading that broke off.
+            page_size: hits fetched at once, up to 10,000.
+            source: fields to return; default all.
+
+        Raises:
+            BadRequest: the position is none.
+        """
+        question = Question(scope.query(), filters, page.moment(as_of))
+        body = {
+            "query": question.body()["query"],
+            "size": min(max(page_size, 1), scan.LARGEST_PAGE),
+            "sort": order.sort(),
+        }
+        if source is not None:
+            body["_source"] = list(source)
+        if after is not None:
+            body["search_after"] = order.checked(after)
+        return self._hits(body)
+
+    def newer(
+        self,
+        scope: Wall,
+        filters: Filters,
+        position: Position | None,
+        limit: int = 100,
+        *,
+        as_of: datetime | None = None,
+    ) -> tuple[list[dict[str, Any]], Position]:
+        """Return activities that arrived since a position, in order of arrival, and the next one.
+
+        Args:
+            position: as an earlier call returned it; ``None``: begin at ``as_of``.
+            limit: activities at once; when so many come, ask again.
+            as_of: where to begin, such as a page's; default now.
+
+        Raises:
+            BadRequest: the position is none.
+        """
+        if position is None:
+            return [], self._beginning(scope, filters, page.moment(as_of))
+        place = newer.Place.read(position)
+        wall = scope.query()
+        found = filters.clauses(datetime.now(UTC)).values()
+        hits = self._arrivals([wall, *found, place.clause()], limit + len(place.seen))
+        fresh = [hit for hit in hits if newer.digest(hit) not in place.seen][:limit]
+        return self._activities(wall, fresh), place.advanced(fresh).written()
+
+    def _beginning(self, scope: Wall, filters: Filters, now: datetime) -> Position:
+        """Return the place after all that is there, remembering what of the last minute is."""
+        edge = newer.Place.at(now, [])
+        there = self._arrivals(
+            [scope.query(), *filters.clauses(now).values(), edge.clause(), page.ingested_by(now)],
+            newer.MOST_SEEN + 1,
+            latest=True,
+        )
+        return newer.Place.at(now, there[::-1]).written()
+
+    def _arrivals(
+        self, clauses: list[dict[str, Any]], size: int, *, latest: bool = False
+    ) -> list[dict[str, Any]]:
+        body = {
+            "size": size,
+            "query": {"bool": {"filter": [TRAIL, *clauses]}},
+            "sort": newer.order(reverse=latest),
+            "track_total_hits": False,
+            "_source": not latest,
+        }
+        hits: list[dict[str, Any]] = ask.search(self._client, body)["hits"]["hits"]
+        return hits
+
+    def _hits(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for hits in scan.pages(self._client, body):
+            yield from hits
+
+    def _activities(self, wall: dict[str, Any], hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        made = [present.activity(hit) for hit in hits]
+        deleted.mark(self._client, wall, made)
+        return made
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,66 @@
+"""Times as people send them: RFC 3339, or a date."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from sidecar_api.failures import BadRequest
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+PRESETS: Final = {
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def parse(text: str, *, parameter: str, end: bool = False) -> datetime:
+    """Read an RFC 3339 time (section 5.6), or a date in UTC.
+
+    Args:
+        parameter: named in the failure.
+        end: of a date, return the start of the next day: an end that is not included.
+
+    Returns:
+        The moment in UTC, whole milliseconds as OpenSearch compares them.
+
+    Raises:
+        BadRequest: it is neither, or lies outside the years 1970 to 2199.
+    """
+    try:
+        if _DATE.fullmatch(text):
+            day = date.fromisoformat(text)
+            moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            moment += timedelta(days=1 if end else 0)
+        elif _TIME.fullmatch(text):
+            moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
+        else:
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise BadRequest(
+            "This is neither a time nor a date.",
+            parameter=parameter,
+            hint="such as 2026-11-24T13:02:31Z or 2026-11-24; in a URL write + as %2B",
+        ) from None
+    if not EARLIEST <= moment <= LATEST:
+        raise BadRequest("Times run from 1970 to 2199.", parameter=parameter)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Return the moment as Unix time in ms, rounded down as OpenSearch does."""
+    return (moment - EARLIEST) // MILLISECOND
+
+
+def written(moment: datetime) -> str:
+    """Return the moment as RFC 3339 in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,319 @@
+"""``activity-center serve``: gunicorn with gevent workers, run from our configuration alone.
+
+::
+
+    parent    holds the address; checks a new configuration on SIGHUP before it acts
+    └── worker    one process: gevent, many requests at once, open streams among them
+
+Who imports this has patched the standard library (``gevent.monkey.patch_all()``) before
+anything that opens sockets was imported; the verb ``serve`` does so first of all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import sys
+import uuid
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import gevent
+import structlog
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.workers.ggevent import GeventWorker
+
+from activity_center.config import Config
+from activity_center.config_sidecar import SidecarConfig
+from activity_center.errors import ActivityCenterError, ConfigError
+from sidecar_api import ending, logs
+from sidecar_api.problems import MEDIA
+from sidecar_api.services import EXTENSION
+
+CONNECTIONS: Final = 1000
+"""Requests and open streams that one worker answers at the same time."""
+GRACE: Final = 20
+"""Seconds for running requests after SIGTERM; streams end at once, exports may take them."""
+BACKLOG: Final = 512
+_LINGER: Final = 16
+MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+_log = structlog.get_logger("sidecar")
+
+
+class Worker(GeventWorker):  # type: ignore[misc]
+    """A worker that ends its open streams when it is told to end."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM: take nothing new, finish what runs, close the streams."""
+        ending.begin()
+        super().handle_exit(sig, frame)
+
+    def run(self) -> None:
+        """Serve."""
+        gevent.get_hub().print_exception = _left_over
+        super().run()
+
+    # Ctrl-C goes to the whole group: gunicorn would break off what runs.
+    handle_quit = handle_exit
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Refuse what is no HTTP in the one shape; it never gets to the application.
+
+        What was sent is not repeated, neither in the answer nor in the log.
+        """
+        if not isinstance(exc, ParseException | ssl.SSLError):
+            super().handle_error(req, client, addr, exc)
+            return
+        status, slug, title = 400, "bad-request", "The request is wrong"
+        if isinstance(exc, LimitRequestLine):
+            status, slug, title = 414, "too-long", "Too long"
+        elif isinstance(exc, LimitRequestHeaders):
+            status, slug, title = 431, "too-large", "Too large"
+        _log.warning("a request that is no HTTP was refused", status=status)
+        problem = {
+            "type": f"/problems/{slug}",
+            "title": title,
+            "status": status,
+            "detail": "The request is no HTTP that is understood here, or too long.",
+            "instance": f"urn:uuid:{uuid.uuid4()}",
+        }
+        body = json.dumps(problem).encode()
+        head = (
+            f"HTTP/1.1 {status} {title}\r\nConnection: close\r\nContent-Type: {MEDIA}\r\n"
+            f"Cache-Control: no-store\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        with contextlib.suppress(OSError):
+            client.settimeout(1.0)
+            client.sendall(head.encode() + body)
+            # What is left unread when a socket is closed takes the answer with it (TCP reset).
+            client.shutdown(socket.SHUT_WR)
+            for _ in range(_LINGER):
+                if not client.recv(65536):
+                    break
+
+
+def _left_over(_context: object, kind: Any, error: Any, trace: Any) -> None:
+    """Log an error that nobody took: gevent would print it.
+
+    A peer that goes away, or that speaks no TLS to us, is none.
+    """
+    if kind is not None and not issubclass(kind, OSError):
+        _log.error("unexpected error outside a request", exc_info=(kind, error, trace))
+
+
+class Master(Arbiter):  # type: ignore[misc]
+    """The parent: replaces its workers on SIGHUP only for a configuration that is right."""
+
+    def init_signals(self) -> None:
+        """Take signals; a SIGHUP that came before we could act on it, now."""
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+
+    def handle_int(self) -> None:
+        """SIGINT: as SIGTERM."""
+        self.handle_term()
+
+    def handle_hup(self) -> None:
+        """SIGHUP."""
+        if self.app.renew():
+            super().handle_hup()
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn's idea of an application, from our configuration.
+
+    Args:
+        read: reads and checks the configuration; called again on SIGHUP.
+
+    Raises:
+        ConfigError: see ``read``.
+    """
+
+    def __init__(self, read: Callable[[], Config]) -> None:
+        self._read = read
+        self.config = read()
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set what differs from gunicorn's defaults; no file and no variable is read."""
+        section = self.config.sidecar
+        settings: dict[str, Any] = {
+            "bind": section.bind,
+            "workers": section.workers,
+            "worker_class": Worker,
+            "worker_connections": CONNECTIONS,
+            "backlog": BACKLOG,
+            "limit_request_line": 8190,  # the most that gunicorn allows, as sidecar_api.limits
+            "graceful_timeout": GRACE,
+            "timeout": 60,
+            "keepalive": 15,
+            "logger_class": logs.GunicornLog,
+            "proc_name": "activity-center-sidecar",
+            # It would write into the home directory.
+            "control_socket_disable": True,
+            # Headers of proxies are read by sidecar_api.client_address, from listed peers alone.
+            "forwarded_allow_ips": "",
+            "forwarder_headers": "",
+            "child_exit": _forget_metrics,
+            "post_worker_init": _say_ready,
+            "worker_exit": _close,
+        }
+        if section.tls is not None:
+            settings |= {"certfile": section.tls.certificate, "keyfile": section.tls.key}
+            if section.tls.client_ca:
+                settings |= {"ca_certs": section.tls.client_ca, "cert_reqs": ssl.CERT_REQUIRED}
+        settings["ssl_context"] = _tls
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Make the application, in the worker that is to run it."""
+        from sidecar_api.app import create_app
+
+        try:
+            return create_app(self.config)
+        except (ActivityCenterError, OSError) as wrong:
+            _log.error("cannot start", error=str(wrong))
+            sys.exit(Arbiter.APP_LOAD_ERROR)
+
+    def renew(self) -> bool:
+        """Read the configuration again; ``False``: it is wrong, and the former one stays."""
+        from sidecar_api.app import create_app
+
+        try:
+            config = self._read()
+            check_tls(config.sidecar)
+            create_app(config)  # opens every file that a new worker would; it is not kept
+        except (ActivityCenterError, OSError) as wrong:
+            _log.error("configuration not reloaded; the former one stays", error=str(wrong))
+            return False
+        if config.sidecar.bind != self.config.sidecar.bind:
+            _log.info("the address changes", bind=config.sidecar.bind)
+        self.config = config
+        _log.info("configuration reloaded")
+        return True
+
+    def run(self) -> int:
+        """Serve until told to stop; return the exit code."""
+        parent = os.getpid()
+        try:
+            Master(self).run()
+        except SystemExit as ended:
+            if os.getpid() != parent:
+                raise  # a worker: its code tells the parent whether to start another
+            return 1 if ended.code else 0
+        except RuntimeError as wrong:
+            _log.error("cannot serve", error=str(wrong))
+            return 1
+        return 0
+
+
+def check_tls(section: SidecarConfig) -> None:
+    """See whether the files of TLS can be used.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    if section.tls is None:
+        return
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(section.tls.certificate, section.tls.key)
+        if section.tls.client_ca:
+            context.load_verify_locations(section.tls.client_ca)
+    except (OSError, ssl.SSLError) as wrong:
+        raise ConfigError(
+            f"the certificate, its key or the authority cannot be used: {wrong.strerror or wrong}",
+            where="sidecar.tls",
+            hint="PEM files: certificate, key (not encrypted), client_ca",
+        ) from wrong
+
+
+def serve(read: Callable[[], Config]) -> int:
+    """Run the server until told to stop; return the exit code.
+
+    Args:
+        read: reads and checks the configuration file.
+
+    Raises:
+        ConfigError: see ``read``, or the files of TLS cannot be used.
+    """
+    logs.configure()
+    server = Server(read)
+    section = server.config.sidecar
+    check_tls(section)
+    _share_metrics(Path(section.data_dir))
+    import_module("sidecar_api.app")  # here, so that all workers share its memory
+    _say_start(server.config)
+    return server.run()
+
+
+def address(section: SidecarConfig) -> str:
+    """Return the address that people open."""
+    return section.public_url or f"{'https' if section.tls else 'http'}://{section.bind}"
+
+
+def _say_start(config: Config) -> None:
+    section = config.sidecar
+    _log.info(
+        "starting",
+        config=config.path,
+        address=address(section),
+        workers=section.workers,
+        next=f"open {address(section)}",
+    )
+    if not section.recording.url:
+        _log.warning(
+            "reading and exporting is not recorded",
+            hint="name the collector's HTTP address: sidecar.recording.url",
+        )
+
+
+def _share_metrics(folder: Path) -> None:
+    """Let the workers' metrics meet in files; those of an earlier run are removed.
+
+    prometheus_client looks for the variable when it is imported.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = folder / "metrics"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(mode=0o700)
+    os.environ[MULTIPROCESS] = str(place)
+
+
+def _forget_metrics(_server: Any, worker: Any) -> None:
+    """The gauges of a worker that has ended no longer count."""
+    if MULTIPROCESS in os.environ:
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def _say_ready(worker: Any) -> None:
+    _log.info("ready", address=address(worker.app.config.sidecar), worker=worker.pid)
+
+
+def _close(_server: Any, worker: Any) -> None:
+    """Send the records that wait, before the worker ends."""
+    app = getattr(worker, "wsgi", None)  # not there when it could not be made
+    if isinstance(app, Flask):
+        app.extensions[EXTENSION].recording.close()
+
+
+def _tls(_config: Any, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """TLS 1.2 and later (RFC 8996)."""
+    context = make()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

@@ -1,0 +1,69 @@
+// Asking the API: one way to fetch, one kind of error.
+
+import { texts } from "./texts.js";
+
+let csrf = "";
+export const setCsrf = (token) => {
+  csrf = token ?? "";
+};
+
+/** A problem document (RFC 9457) or a broken connection (status 0). */
+export class Problem extends Error {
+  constructor(status, document = {}, retryAfter = null) {
+    super(document.detail ?? document.title ?? texts.errors.title);
+    this.status = status;
+    this.document = document;
+    this.retryAfter = retryAfter ?? document.retry_after ?? null;
+  }
+
+  get slug() {
+    return String(this.document.type ?? "")
+      .split("/")
+      .pop();
+  }
+}
+
+async function problemOf(response) {
+  let document = {};
+  try {
+    document = await response.json();
+  } catch {
+    // A proxy's page, not ours: the status has to do.
+  }
+  return new Problem(response.status, document ?? {}, Number(response.headers.get("Retry-After")) || null);
+}
+
+export async function ask(path, { query, signal, method = "GET", body } = {}) {
+  const text = query?.toString();
+  const headers = { Accept: "application/json" };
+  if (method !== "GET") headers["X-CSRF-Token"] = csrf;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(text ? `${path}?${text}` : path, {
+      method,
+      headers,
+      signal,
+      credentials: "same-origin",
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, { title: texts.errors.offline, detail: texts.errors.offlineHint });
+  }
+  if (!response.ok) throw await problemOf(response);
+  return response.status === 204 ? null : response.json();
+}
+
+/** A response whose body is read as it comes (export). */
+export async function stream(path, { signal } = {}) {
+  let response;
+  try {
+    response = await fetch(path, { signal, credentials: "same-origin" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, { title: texts.errors.offline, detail: texts.errors.offlineHint });
+  }
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}

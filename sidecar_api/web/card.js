@@ -1,0 +1,69 @@
+// <activity-recent organization="northwind" count="6">: the latest activities as a card for a
+// dashboard. It needs this file, styles/page.css and styles/table.css, nothing else of the page.
+
+import { html, nothing, render } from "./vendor/lit-html/lit-html.js";
+import { ask } from "./api.js";
+import { badge, time, who } from "./columns.js";
+import * as reading from "./reading.js";
+import { recall } from "./store.js";
+import { texts } from "./texts.js";
+import { word } from "./words.js";
+
+const C = texts.card;
+
+class ActivityRecent extends HTMLElement {
+  static observedAttributes = ["organization", "count"];
+
+  connectedCallback() {
+    this.load();
+    this.timer = window.setInterval(() => { if (!document.hidden) this.load(); }, 60000);
+  }
+
+  disconnectedCallback() {
+    window.clearInterval(this.timer);
+  }
+
+  attributeChangedCallback() {
+    if (this.isConnected) this.load();
+  }
+
+  async load() {
+    const query = new URLSearchParams({ count: this.getAttribute("count") ?? "6" });
+    const organization = this.getAttribute("organization");
+    if (organization) query.set("organization", organization);
+    try {
+      if (!reading.learned()) reading.learn(await ask("/api/v1/catalogue"));
+      this.found = (await ask("/api/v1/activities/recent", { query })).activities;
+      this.problem = null;
+    } catch (problem) {
+      if (problem.status === 401) this.dispatchEvent(new CustomEvent("signed-out", { bubbles: true }));
+      this.problem = problem;
+    }
+    this.draw();
+  }
+
+  draw() {
+    const organization = this.getAttribute("organization");
+    const more = organization ? `/organizations/${encodeURIComponent(organization)}/activity-logs` : "/audit";
+    const zone = recall("zone", "local");
+    const rows = this.found ?? [];
+    render(
+      html`<section class="card recent" aria-label=${C.label}><h2>${C.title}</h2>
+      ${this.problem ? html`<p class="quiet" role="alert">${C.failed}: ${this.problem.message}</p>` : nothing}
+      ${this.found && !rows.length ? html`<p class="quiet">${C.empty}</p>` : nothing}
+      <ul>${
+        this.found || this.problem
+          ? rows.map(
+              (activity) => html`<li>
+        <span class="kind">${word(activity.activity?.type ?? "")}</span>${badge(activity)}
+        <span class="recent-name">${word(reading.resourceLabel(activity))}</span>${who(activity)}${time(activity["@timestamp"], zone)}</li>`,
+            )
+          : Array.from({ length: 6 }, () => html`<li aria-hidden="true"><span class="bone"></span></li>`)
+      }</ul>
+      <a class="more-link" href=${more}>${C.more}</a></section>`,
+      this,
+    );
+  }
+}
+
+customElements.define("activity-recent", ActivityRecent);

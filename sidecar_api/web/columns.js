@@ -1,0 +1,234 @@
+// The columns, and the sets of them that the five products of the seeds show.
+
+import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { texts } from "./texts.js";
+import { exact, relative } from "./time.js";
+import { icon, outcomeLook, resourceIcon, sourceIcon, verbLook } from "./icons.js";
+import * as reading from "./reading.js";
+import { pick, plain, safeUrl, word } from "./words.js";
+
+const T = texts.table;
+const none = html`<span class="none">${T.none}</span>`;
+const orNone = (value) => (value === "" || value === null || value === undefined ? none : word(value));
+
+export const time = (iso, zone, text) =>
+  html`<time datetime=${iso} data-tip=${exact(iso, zone)}>${text ?? relative(iso)}</time>`;
+
+export function badge(activity, { label, quiet = false } = {}) {
+  const [name, tone] = verbLook(reading.verb(activity));
+  const trouble = reading.trouble(activity);
+  const text = label ?? reading.actionLabel(activity);
+  const named = text.toLowerCase().includes(trouble);
+  const [sign, shade] = trouble === "denied" ? ["ban", "warn"] : trouble ? ["circle-x", "bad"] : [name, tone];
+  return html`<span class=${`badge ${trouble && named ? shade : tone}`} data-tip=${plain(reading.actionName(activity))}
+    >${icon(trouble && named ? sign : name)}${word(text)}</span>${
+      trouble && !named && !quiet
+        ? html` <span class=${`badge ${shade}`}>${icon(sign)}${T[trouble]}</span>`
+        : nothing
+    }`;
+}
+
+export function resource(activity, { type = true, account = false } = {}) {
+  const found = reading.resource(activity);
+  const label = reading.resourceLabel(activity) || reading.typeLabel(found.type);
+  if (!label) return none;
+  type = type && label !== reading.typeLabel(found.type);
+  const url = found.url && !found.deleted ? safeUrl(found.url) : null;
+  const picture = icon(resourceIcon(found.type), "resource-icon");
+  const names = (reading.resourceLabel(activity) ? reading.target(activity) : [label]).map(
+    (part, i) => html`${i ? html`<span class="slash"> / </span>` : nothing}${word(part)}`,
+  );
+  const kind =
+    type && found.type ? html` <span class="kind">${word(reading.typeLabel(found.type))}</span>` : nothing;
+  const holder =
+    account && activity.organization
+      ? html`<span class="kind"> · ${word(activity.organization.name ?? activity.organization.id)}</span>`
+      : nothing;
+  if (url) {
+    return html`<a class="resource" href=${url} target="_blank" rel="noopener noreferrer"
+      aria-label=${`${T.openResource(plain(label))}, ${T.newTab}`}
+        data-tip=${plain(label)}>${picture}<span>${names}</span></a>${kind}${holder}`;
+  }
+  const gone = found.deleted ? html` <span class="gone">${T.deleted}</span>` : nothing;
+  return html`<span class=${found.deleted ? "resource deleted" : "resource"} role=${found.deleted ? "link" : nothing}
+    aria-disabled=${found.deleted ? "true" : nothing}
+
+        data-tip=${found.deleted ? T.deletedTip : plain(label)}>${picture}<span>${names}</span></span>${gone}${kind}${holder}`;
+}
+
+export function avatar(actor) {
+  if (actor.kind === "agent")
+    return html`<span class="avatar agent" aria-hidden="true">${icon("bot")}</span>`;
+  if (actor.kind === "system") return html`<span class="avatar" aria-hidden="true">${icon("cog")}</span>`;
+  return html`<span class="avatar" aria-hidden="true">${reading.initials(actor.name)}</span>`;
+}
+
+export function who(activity) {
+  const actor = reading.actor(activity);
+  const tip = plain([actor.name, actor.person.email].filter(Boolean).join(" · "));
+  if (actor.kind === "agent") {
+    const behind = actor.name
+      ? html` <span class="kind">${T.forUser} ${word(reading.shortName(actor.name))}</span>`
+      : nothing;
+    const agent = activity.gen_ai?.agent?.name;
+    return html`<span class="who"
+
+        data-tip=${plain([agent, tip].filter(Boolean).join(" · "))}>${avatar(actor)}<span>${T.agent}${behind}</span></span>`;
+  }
+  if (actor.kind === "system")
+    return html`<span class="who"
+    data-tip=${plain(actor.name)}>${avatar(actor)}<span>${T.system}</span></span>`;
+  if (actor.kind === "nobody")
+    return html`<span class="who">${avatar(actor)}<span class="none">${T.unknown}</span></span>`;
+  return html`<span class="who" data-tip=${tip}>${avatar(actor)}<span>${word(actor.name)}</span></span>`;
+}
+
+const person = (found) =>
+  reading.personName(found)
+    ? html`<span class="who"
+
+      data-tip=${plain([found.full_name, found.email].filter(Boolean).join(" · "))}><span>${word(found.email || reading.personName(found))}</span></span>`
+    : none;
+
+export function source(activity) {
+  const origin = activity.activity?.origin;
+  if (!origin) return none;
+  const label = pick(texts.values.source, origin) ?? origin;
+  return html`<span class=${origin === "agent" ? "badge agent" : "source"}>${icon(sourceIcon(origin))}${word(label)}</span>`;
+}
+
+function state(value, labels) {
+  if (!value) return none;
+  const [name, tone] = outcomeLook(value);
+  return html`<span class=${`state ${tone}`}>${icon(name)}${pick(labels, value) ?? word(reading.humanize(value))}</span>`;
+}
+const outcomeLabels = { ...texts.values.outcome, ...texts.values.result };
+
+/** key -> {width, cell(activity, zone), filter(activity) -> [name, value] | null} */
+export const COLUMNS = {
+  when: { width: 100, cell: (a, zone) => time(a["@timestamp"], zone) },
+  time: {
+    width: 236,
+    cell: (a, zone) =>
+      time(
+        a["@timestamp"],
+        zone,
+        html`<span class="rest-text">${exact(a["@timestamp"], zone).replace(/\.\d{3}/, "")}</span><span class="phone-text">${relative(a["@timestamp"])}</span>`,
+      ),
+  },
+  action: {
+    width: 180,
+    cell: (a) => badge(a, { quiet: true }),
+    filter: (a) => ["action", reading.actionName(a)],
+  },
+  actionAlone: {
+    head: "action",
+    width: 172,
+    cell: (a) => badge(a),
+    filter: (a) => ["action", reading.actionName(a)],
+  },
+  verb: {
+    width: 190,
+    cell: (a) => badge(a, { label: reading.verbLabel(reading.verb(a)) || reading.actionLabel(a) }),
+    filter: (a) => ["verb", reading.verb(a)],
+  },
+  resource: { width: 300, cell: (a) => resource(a), filter: (a) => resourceFilter(a) },
+  name: { width: 420, cell: (a) => resource(a, { account: true }), filter: (a) => resourceFilter(a) },
+  target: {
+    width: 260,
+    cell: (a) => resource(a, { type: false }),
+    filter: (a) => ["target", reading.target(a)[0]],
+  },
+  identifier: { width: 180, cell: (a) => resource(a, { type: false }), filter: (a) => resourceFilter(a) },
+  project: {
+    width: 120,
+    cell: (a) => orNone(a.activity?.project),
+    filter: (a) => ["project", a.activity?.project],
+  },
+  who: { width: 220, cell: who, filter: (a) => actorFilter(a) },
+  user: { width: 180, cell: who, filter: (a) => actorFilter(a) },
+  actor: {
+    width: 230,
+    cell: (a) => person(reading.asked(a)),
+    filter: (a) => ["actor", reading.personKey(reading.asked(a))],
+  },
+  approver: {
+    width: 230,
+    cell: (a) => person(reading.approver(a) ?? {}),
+    filter: (a) => ["approver", reading.personKey(reading.approver(a))],
+  },
+  source: { width: 110, cell: source, filter: (a) => ["source", a.activity?.origin] },
+  outcome: {
+    width: 110,
+    cell: (a) => state(reading.outcome(a), outcomeLabels),
+    filter: (a) => ["outcome", a.event?.outcome],
+  },
+  result: {
+    width: 120,
+    cell: (a) => state(reading.result(a), outcomeLabels),
+    filter: (a) => ["result", a.activity?.result],
+  },
+  ip: {
+    width: 140,
+    cell: (a) => (reading.address(a) ? html`<span class="mono">${word(reading.address(a))}</span>` : none),
+    filter: (a) => ["ip", a.source?.ip ?? a.client?.ip],
+  },
+  type: { width: 130, cell: (a) => orNone(a.activity?.type), filter: (a) => ["type", a.activity?.type] },
+  organization: {
+    width: 140,
+    cell: (a) => orNone(a.organization?.name ?? a.organization?.id),
+    filter: (a) => ["organization", a.organization?.id],
+  },
+  workspace: {
+    width: 110,
+    cell: (a) => orNone(a.activity?.workspace),
+    filter: (a) => ["workspace", a.activity?.workspace],
+  },
+  old: {
+    width: 150,
+    cell: (a) =>
+      reading.side(a, "old")
+        ? html`<span class="mono"
+    data-tip=${plain(reading.side(a, "old"), 400)}>${word(reading.side(a, "old"))}</span>`
+        : none,
+  },
+  new: {
+    width: 150,
+    cell: (a) =>
+      reading.side(a, "new")
+        ? html`<span class="mono"
+    data-tip=${plain(reading.side(a, "new"), 400)}>${word(reading.side(a, "new"))}</span>`
+        : none,
+  },
+  details: {
+    width: 320,
+    cell: (a) =>
+      reading.gist(a)
+        ? html`<span class="gist"
+    data-tip=${plain(reading.gist(a), 400)}>${word(reading.gist(a))}</span>`
+        : none,
+  },
+};
+COLUMNS.created = { ...COLUMNS.when, head: "created" };
+COLUMNS.timestamp = { ...COLUMNS.time, head: "timestamp" };
+
+function resourceFilter(activity) {
+  const { id, name } = reading.resource(activity);
+  return id ? ["resource_id", id] : ["resource_name", name];
+}
+
+export function actorFilter(activity) {
+  const actor = reading.actor(activity);
+  return ["actor", reading.personKey(actor.person)];
+}
+
+/** name -> columns in order; the names of the sets are those of the seeds' pages. */
+export const SETS = {
+  center: ["when", "action", "resource", "project", "who", "source", "outcome"],
+  trail: ["time", "source", "actor", "approver", "actionAlone", "target", "result"],
+  logs: ["when", "type", "actionAlone", "user", "organization", "workspace", "identifier", "old", "new"],
+  log: ["name", "verb", "created", "user"],
+  audit: ["timestamp", "user", "actionAlone", "resource", "ip", "details"],
+};
+export const DEFAULTS = { audit: "center", organization: "logs", ai: "trail" };
+export const headOf = (key) => texts.heads[COLUMNS[key].head ?? key];

@@ -1,0 +1,137 @@
+// Export: streamed to a file on disk, its end checked, a plain download where that is not possible.
+
+import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { stream } from "./api.js";
+import { texts } from "./texts.js";
+import { icon } from "./icons.js";
+import { question } from "./place.js";
+
+const X = texts.exporting;
+export const FORMATS = {
+  csv: [X.csv, X.csvHint, "csv"],
+  ndjson: [X.ndjson, X.ndjsonHint, "ndjson"],
+  ocsf: [X.ocsf, X.ocsfHint, "ocsf.ndjson"],
+};
+
+export const address = (app, format) => {
+  const query = question(app.place);
+  query.set("format", format);
+  return `/api/v1/activities/export?${query}`;
+};
+
+const megabytes = (bytes) =>
+  bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** A private file of this origin: the rows go to the disk, never all into memory. */
+async function privateFile(name) {
+  const folder = await navigator.storage?.getDirectory?.();
+  if (!folder) return null;
+  const handle = await folder.getFileHandle(name, { create: true });
+  return typeof handle.createWritable === "function" ? { handle, folder } : null;
+}
+
+const lastLine = (tail) => new TextEncoder().encode(tail.slice(tail.trimEnd().lastIndexOf("\n") + 1)).length;
+
+function count(bytes) {
+  let lines = 0;
+  for (let at = bytes.indexOf(10); at !== -1; at = bytes.indexOf(10, at + 1)) lines += 1;
+  return lines;
+}
+
+/** The manifest that ends a whole file, or null for one that was cut off. */
+export function manifest(tail) {
+  const line = tail.trimEnd().split("\n").pop() ?? "";
+  const cell = /^"#manifest","(.*)",*$/.exec(line.trimEnd());
+  try {
+    const found = JSON.parse(cell ? cell[1].replaceAll('""', '"') : line);
+    const said = found.manifest ?? found;
+    return typeof said.count === "number" && said.complete ? said : null;
+  } catch {
+    return null;
+  }
+}
+
+export async function run(app, format) {
+  const total = app.answer?.page.total ?? 0;
+  const [, , ending] = FORMATS[format];
+  const name = `activities-${new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-")}.${ending}`;
+  const target = await privateFile("export.part").catch(() => null);
+  app.closeMenu();
+  if (!target) {
+    const link = Object.assign(document.createElement("a"), { href: address(app, format), download: name });
+    link.click();
+    return;
+  }
+  const stop = new AbortController();
+  const job = { rows: 0, bytes: 0, total, stop, state: "running" };
+  app.job = job;
+  app.render();
+  let writable = null;
+  try {
+    const response = await stream(address(app, format), { signal: stop.signal });
+    writable = await target.handle.createWritable();
+    const reader = response.body.getReader();
+    let tail = "";
+    const decoder = new TextDecoder();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      await writable.write(value);
+      job.bytes += value.length;
+      job.rows = Math.min(total, job.rows + count(value));
+      tail = (tail + decoder.decode(value, { stream: true })).slice(-65536);
+      app.render();
+    }
+    await writable.close();
+    writable = null;
+    const end = manifest(tail);
+    if (!end || end.bytes !== job.bytes - lastLine(tail)) throw new Error(X.cut);
+    const file = await target.handle.getFile();
+    const url = URL.createObjectURL(file);
+    const link = Object.assign(document.createElement("a"), { href: url, download: name });
+    link.click();
+    window.setTimeout(() => URL.revokeObjectURL(url), 60000);
+    Object.assign(job, { state: "done", rows: end.count });
+    app.announce(X.done(end.count));
+  } catch (error) {
+    await writable?.abort().catch(() => {});
+    Object.assign(
+      job,
+      error.name === "AbortError" ? { state: "cancelled" } : { state: "failed", message: error.message },
+    );
+    app.announce(job.state === "cancelled" ? X.cancelled : X.failed);
+  }
+  app.render();
+}
+
+export function menu(app) {
+  return html`<h3>${X.title}</h3><ul class="options">${Object.entries(FORMATS).map(
+    ([format, [label, hint]]) => html`<li><button type="button" class="option"
+    @click=${() => run(app, format)}>
+    ${icon("download")}<span>${label} <span class="kind">${hint}</span></span></button></li>`,
+  )}</ul><p class="quiet">${X.times}</p>`;
+}
+
+export function progress(app) {
+  const { job } = app;
+  if (!job) return nothing;
+  const dismiss = () => {
+    app.job = null;
+    app.render();
+  };
+  const body = {
+    running:
+      () => html`<label>${X.progress} <progress max=${Math.max(1, job.total)} value=${job.rows}></progress></label>
+      <span>${X.running(job.rows, job.total, megabytes(job.bytes))}</span><button type="button" class="button"
+        @click=${() => job.stop.abort()}>${X.cancel}</button>`,
+    done: () => html`${icon("circle-check")}<span>${X.done(job.rows)}</span>`,
+    cancelled: () => html`${icon("info")}<span>${X.cancelled}</span>`,
+    failed: () => html`${icon("circle-x")}<span>${X.failed}: ${job.message}</span>`,
+  }[job.state]();
+  return html`<aside class=${`toast ${job.state}`} aria-label=${X.progress}>${body}${
+    job.state === "running"
+      ? nothing
+      : html`<button type="button" class="chip-drop" aria-label=${texts.filters.close}
+      @click=${dismiss}>${icon("x")}</button>`
+  }</aside>`;
+}

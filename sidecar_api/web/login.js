@@ -1,0 +1,78 @@
+// Signing in: the ways that the server offers (the 401's sign_in), nothing remembered here.
+
+import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { ask } from "./api.js";
+import { texts } from "./texts.js";
+import { icon } from "./icons.js";
+import { safeNext } from "./place.js";
+
+const L = texts.login;
+
+export async function load(app) {
+  app.methods = undefined;
+  app.loginProblem = null;
+  try {
+    await app.identify();
+    app.methods = app.me.sign_in ?? [];
+    if (app.methods.length) app.render(); // development: whoever is here may be somebody else
+    else window.location.replace(safeNext(app.place.next));
+  } catch (problem) {
+    if (problem.status === 401) app.methods = problem.document.sign_in ?? [];
+    else {
+      app.methods = [];
+      app.loginProblem = problem;
+    }
+    app.render();
+  }
+}
+
+async function enter(app, body) {
+  app.loginProblem = null;
+  try {
+    await ask("/api/v1/session", { method: "POST", body });
+    window.location.assign(safeNext(app.place.next));
+  } catch (problem) {
+    app.loginProblem = problem;
+    app.render();
+  }
+}
+
+const href = (method, next) => {
+  const url = new URL(method.href, window.location.origin);
+  if (url.origin !== window.location.origin) return "/login";
+  url.searchParams.set("next", safeNext(next));
+  return url.pathname + url.search;
+};
+
+function way(app, method) {
+  if (method.kind === "oidc")
+    return html`<a class="button primary wide" href=${href(method, app.place.next)} data-leave>${method.label || L.oidc}</a>`;
+  if (method.kind === "development") {
+    return html`<section><h2>${L.development}</h2><ul class="people">${(method.people ?? []).map((person) => {
+      const id = typeof person === "string" ? person : person.id;
+      const name = typeof person === "string" ? person : person.full_name || person.name || person.id;
+      const about = person.roles?.length ? person.roles.join(", ") : id;
+      return html`<li><button type="button" class="button wide"
+        @click=${() => enter(app, { development: id })}>${icon("circle-user")}<span>${name}</span>${name !== about ? html` <span class="kind">${about}</span>` : nothing}</button></li>`;
+    })}</ul><p class="quiet">${L.developmentHint}</p></section>`;
+  }
+  if (method.kind === "token") {
+    return html`<form class="menu-form" @submit=${(event) => {
+      event.preventDefault();
+      enter(app, { token: event.target.token.value.trim() });
+    }}>
+      <label>${method.label || L.token}<input name="token" type="password" required
+        autocomplete="off" spellcheck="false" /></label><p class="quiet">${L.tokenHint}</p>
+      <button type="submit" class="button wide">${L.tokenButton}</button></form>`;
+  }
+  return method.label ? html`<p>${method.label}</p>` : nothing;
+}
+
+export function login(app) {
+  const { methods, loginProblem } = app;
+  return html`<main class="login" id="main"><div class="card">
+    <img src="/static/favicon.svg" alt="" width="32" height="32" /><h1>${L.title}</h1><p class="quiet">${L.lead}</p>
+    ${loginProblem ? html`<div class="banner" role="alert">${icon("triangle-alert")}<div><strong>${L.failed}.</strong> ${loginProblem.message} ${loginProblem.document.hint ?? ""}</div></div>` : nothing}
+    ${methods === undefined ? html`<p role="status">${L.checking}…</p>` : methods.length ? methods.map((method) => way(app, method)) : loginProblem ? nothing : html`<p>${L.none}</p>`}
+  </div></main>`;
+}

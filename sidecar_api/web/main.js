@@ -1,0 +1,362 @@
+// The page: its state, what changes it, and one render for all of it.
+
+import { render } from "./vendor/lit-html/lit-html.js";
+import { Problem, ask, setCsrf } from "./api.js";
+import "./card.js";
+import { DEFAULTS, SETS } from "./columns.js";
+import * as filters from "./filters.js";
+import { page } from "./frame.js";
+import { listen } from "./keyboard.js";
+import { Live } from "./live.js";
+import { load as loadLogin, login } from "./login.js";
+import * as reading from "./reading.js";
+import { question, read, write } from "./place.js";
+import { weigh } from "./states.js";
+import { recall, remember } from "./store.js";
+import { texts } from "./texts.js";
+import { listenTips } from "./tips.js";
+
+const root = document.querySelector("#page");
+const THEMES = ["system", "light", "dark"];
+
+class App {
+  place = read();
+  answer = null; // of the list: activities, page, histogram
+  problem = null;
+  loading = false;
+  menu = null; // {kind, name, anchor, find, values}
+  me = null;
+  ready = null; // settles when catalogue, filters and reader are known
+  job = null; // a running export
+  gap = null; // the gap between page numbers that is open
+  weights = null;
+  zone = recall("zone", "local") === "utc" ? "utc" : "local";
+  theme = THEMES.includes(recall("theme", "system")) ? recall("theme", "system") : "system";
+  following = recall("live", true) !== false;
+  live = new Live(() => this.render());
+
+  get set() {
+    const { columns, view } = this.place;
+    const kept = recall(`set.${view}`, "");
+    return Object.hasOwn(SETS, columns ?? "")
+      ? columns
+      : Object.hasOwn(SETS, kept)
+        ? kept
+        : (DEFAULTS[view] ?? "center");
+  }
+
+  get size() {
+    const kept = recall("size", 25);
+    return this.place.size ?? ([25, 50, 100].includes(kept) ? kept : 25);
+  }
+
+  render() {
+    document.title = `${texts.titles[this.place.view] ?? texts.errors.notFound} · ${texts.product}`;
+    render(this.place.view === "login" ? login(this) : page(this), root);
+  }
+
+  announce(text) {
+    const region = document.querySelector("#announcer");
+    region.textContent = "";
+    window.setTimeout(() => {
+      region.textContent = text;
+    }, 50);
+  }
+
+  /** Go to a place: what is not named stays. */
+  go(change, { replace = false } = {}) {
+    const before = this.place;
+    this.place = { ...before, ...change };
+    window.history[replace ? "replaceState" : "pushState"](null, "", write(this.place));
+    this.arrived(before);
+  }
+
+  arrived(before) {
+    // The point in time of the answer that is shown is no other question.
+    const moment = (place) => (place.asOf === this.answer?.page.as_of ? "" : (place.asOf ?? ""));
+    const asks = (place) =>
+      [place.view, String(question(place)), place.page, place.size, place.cursor, moment(place)].join("\n");
+    const moved = before.view !== this.place.view || before.organization !== this.place.organization;
+    if (moved) {
+      this.answer = null;
+      this.live.stop();
+      window.scrollTo(0, 0);
+    }
+    if (asks(before) !== asks(this.place)) this.load({ scroll: before.page !== this.place.page });
+    this.render();
+  }
+
+  async identify() {
+    this.me = await ask("/api/v1/me");
+    setCsrf(this.me.csrf ?? this.me.csrf_token);
+  }
+
+  toLogin() {
+    window.location.replace(
+      `/login?next=${encodeURIComponent(window.location.pathname + window.location.search)}`,
+    );
+  }
+
+  async load({ scroll = false } = {}) {
+    if (!(this.place.view in DEFAULTS)) return;
+    this.loading?.abort?.();
+    const stop = new AbortController();
+    this.loading = stop;
+    this.weights = null;
+    const query = question(this.place);
+    query.set("size", String(this.size));
+    query.set("include", "histogram");
+    if (this.place.cursor) query.set("cursor", this.place.cursor);
+    else {
+      if (this.place.page > 1) query.set("page", String(this.place.page));
+      if (this.place.asOf) query.set("as_of", this.place.asOf);
+    }
+    let path = "/api/v1/activities";
+    if (this.place.view === "organization") {
+      path = `/api/v1/organizations/${encodeURIComponent(this.place.organization)}/activity-logs`;
+      query.delete("organization");
+    }
+    this.render();
+    try {
+      const answer = await ask(path, { query, signal: stop.signal });
+      await this.ready; // labels of the catalogue: rows are drawn once, not twice
+      if (stop.signal.aborted) return;
+      this.answer = answer;
+      filters.noteNames(answer.activities);
+      this.problem = null;
+      this.loading = false;
+      this.announce(texts.table.loaded(answer.page.total));
+      if (!answer.activities.length && this.place.filters.length) weigh(this, stop.signal);
+      this.follow();
+    } catch (error) {
+      if (error.name === "AbortError" || stop.signal.aborted) return;
+      if (error.status === 401) return void this.toLogin();
+      this.loading = false;
+      this.problem = error instanceof Problem ? error : new Problem(0, { detail: String(error) });
+      if (!(error instanceof Problem)) console.error(error);
+    }
+    this.render();
+    if (scroll) document.querySelector(".panel")?.scrollIntoView({ block: "start" });
+  }
+
+  follow() {
+    if (this.following && this.answer) this.live.follow(this.place, this.answer);
+    else this.live.stop();
+  }
+
+  /** The first page as it is now; also shows what waited behind the pill. */
+  refresh() {
+    const before = this.place;
+    if (before.page > 1 || before.cursor) return this.go({ page: 1, cursor: null, asOf: null, open: null });
+    this.place = { ...before, asOf: null };
+    window.history.replaceState(null, "", write(this.place));
+    return this.load();
+  }
+
+  setFilters(list, { typed = false, menu = false } = {}) {
+    // One step back leads to before the search, or to before the menu, not through each letter or tick.
+    const searched = this.place.filters.some(([name]) => name === "q");
+    const replace = (typed && searched) || (menu && this.menu?.pushed);
+    if (this.menu) this.menu.pushed = true;
+    this.go({ filters: list, page: 1, cursor: null, asOf: null, open: null }, { replace });
+  }
+
+  addFilter(name, value) {
+    this.setFilters(filters.added(this.place.filters, name, value));
+    this.announce(`${filters.nameOf(name)}: ${value}`);
+  }
+
+  toggle(id) {
+    // With an open row the address also says when, so that the link shows the row later too.
+    const asOf = this.place.cursor ? null : (this.place.asOf ?? this.answer.page.as_of);
+    this.go(this.place.open === id ? { open: null } : { open: id, asOf }, { replace: true });
+    document.querySelector(`tr[data-id="${CSS.escape(id)}"] .toggle`)?.focus({ preventScroll: true });
+  }
+
+  setSize(size) {
+    remember("size", size);
+    this.go({ size: null, page: 1, cursor: null, asOf: null, open: null });
+    this.load();
+  }
+
+  chooseSet(set) {
+    remember(`set.${this.place.view}`, set);
+    this.go({ columns: set }, { replace: true });
+  }
+
+  chooseOrganization(id) {
+    const kept = this.place.filters.filter(([name]) => name !== "organization");
+    this.go({
+      view: id ? "organization" : "audit",
+      organization: id,
+      filters: kept,
+      page: 1,
+      cursor: null,
+      asOf: null,
+      open: null,
+      columns: null,
+    });
+  }
+
+  switchZone() {
+    this.zone = this.zone === "utc" ? "local" : "utc";
+    remember("zone", this.zone);
+    for (const card of document.querySelectorAll("activity-recent")) card.draw();
+    this.render();
+  }
+
+  switchTheme() {
+    this.theme = THEMES[(THEMES.indexOf(this.theme) + 1) % THEMES.length];
+    remember("theme", this.theme);
+    if (this.theme === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = this.theme;
+    this.render();
+  }
+
+  switchLive() {
+    this.following = !this.following;
+    remember("live", this.following);
+    this.follow();
+    this.render();
+  }
+
+  showHelp() {
+    document.querySelector("#keys")?.showModal();
+  }
+
+  async signOut() {
+    const answer = await ask("/api/v1/session", { method: "DELETE" }).catch(() => null);
+    window.location.assign(answer?.next ?? "/login");
+  }
+
+  openMenu(kind, anchor, name = "") {
+    if (this.menu?.anchor === anchor) return this.closeMenu();
+    this.menu = { kind, name, anchor };
+    this.render();
+    const menu = document.querySelector("#menu");
+    menu.showPopover();
+    this.placeMenu(menu, anchor);
+    this.findValues("");
+    this.focusMenu();
+  }
+
+  /** Another part of the filter menu: the list ("") or the values of one filter. */
+  switchMenu(name, rest = {}) {
+    const changed = this.menu.name !== name;
+    this.menu = { ...this.menu, name, values: undefined, failed: null, find: "", ...rest };
+    this.render();
+    if (changed) this.findValues("");
+    if (changed) this.focusMenu();
+  }
+
+  focusMenu() {
+    document
+      .querySelector("#menu :is(input:not([type=radio]), .option, .button, .link):not(.sheet-close)")
+      ?.focus({ preventScroll: true });
+  }
+
+  placeMenu(menu, anchor) {
+    const box = anchor.getBoundingClientRect();
+    const width = menu.offsetWidth;
+    menu.style.setProperty(
+      "--menu-left",
+      `${Math.max(8, Math.min(box.left, window.innerWidth - width - 8))}px`,
+    );
+    menu.style.setProperty("--menu-top", `${Math.min(box.bottom + 6, window.innerHeight - 160)}px`);
+  }
+
+  async findValues(find) {
+    const { menu } = this;
+    if (menu.kind !== "filter" || !filters.isCounted(menu.name)) return;
+    menu.find = find;
+    this.render();
+    const asked = (menu.asked = {});
+    if (find)
+      await new Promise((done) => {
+        setTimeout(done, 150);
+      });
+    if (menu.asked !== asked) return;
+    const query = question(this.place);
+    query.set("name", menu.name);
+    if (find) query.set("contains", find);
+    try {
+      const answer = await ask("/api/v1/activities/facets", { query });
+      if (menu.asked !== asked) return;
+      menu.values = answer.facets[menu.name] ?? [];
+      menu.failed = null;
+    } catch (problem) {
+      menu.failed = problem;
+    }
+    this.render();
+  }
+
+  closeMenu() {
+    document.querySelector("#menu:popover-open")?.hidePopover();
+  }
+
+  menuClosed() {
+    const { menu } = this;
+    this.menu = null;
+    this.render();
+    if (menu && (document.activeElement === document.body || document.activeElement?.closest("#menu"))) {
+      (menu.anchor.isConnected ? menu.anchor : document.querySelector("#add-filter"))?.focus();
+    }
+  }
+}
+
+function followLinks(app) {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='/']");
+    if (
+      !link ||
+      link.hasAttribute("data-leave") ||
+      link.target ||
+      link.download ||
+      event.button ||
+      event.ctrlKey ||
+      event.metaKey ||
+      event.shiftKey ||
+      event.defaultPrevented
+    )
+      return;
+    const place = read(new URL(link.href));
+    if (place.view === "nowhere" || place.view === "login") return;
+    event.preventDefault();
+    app.go({ ...place, size: app.place.size });
+  });
+}
+
+async function start() {
+  const announcer = document.createElement("div");
+  Object.assign(announcer, { id: "announcer", className: "unseen" });
+  announcer.setAttribute("role", "status");
+  document.body.append(announcer);
+  const app = new App();
+  followLinks(app);
+  listen(app);
+  listenTips();
+  window.addEventListener("popstate", () => {
+    const before = app.place;
+    app.place = read();
+    app.closeMenu();
+    app.arrived(before);
+  });
+  if (app.place.view === "login") {
+    app.render();
+    return void loadLogin(app);
+  }
+  app.ready = Promise.allSettled([
+    app.identify().catch((problem) => (problem.status === 401 ? app.toLogin() : undefined)),
+    ask("/api/v1/catalogue").then(reading.learn),
+    ask("/api/v1/filters").then(filters.learn),
+  ]);
+  app.load();
+  app.render();
+  await app.ready;
+  app.render();
+  window.setInterval(() => {
+    if (!document.hidden && !document.querySelector("#menu:popover-open")) app.render();
+  }, 15000);
+}
+
+start();

@@ -1,0 +1,73 @@
+// The URL is the state: where we are, which filters hold, which page and row are open.
+
+const OWN = new Set(["page", "size", "cursor", "as_of", "columns", "open", "next"]);
+const ID = /^[a-z0-9][a-z0-9_]{0,62}$/;
+
+/** What the address says. `filters` is a list of [name, value] in the order of the URL. */
+export function read(location = window.location) {
+  const query = new URLSearchParams(location.search);
+  const organization = /^\/organizations\/([^/]+)\/activity-logs\/?$/.exec(location.pathname);
+  let view = { "/": "home", "/audit": "audit", "/ai": "ai", "/login": "login" }[
+    location.pathname.replace(/(.)\/$/, "$1")
+  ];
+  let id = "";
+  if (organization) {
+    view = "organization";
+    try {
+      id = decodeURIComponent(organization[1]);
+    } catch {
+      id = organization[1];
+    }
+  }
+  return {
+    view: view ?? "nowhere",
+    organization: id,
+    filters: [...query].filter(([name, value]) => !OWN.has(name) && value !== ""),
+    page: Math.max(1, Number.parseInt(query.get("page") ?? "1", 10) || 1),
+    size: [25, 50, 100].includes(Number(query.get("size"))) ? Number(query.get("size")) : null,
+    cursor: query.get("cursor"),
+    asOf: query.get("as_of"),
+    columns: query.get("columns"),
+    open: query.get("open"),
+    next: query.get("next"),
+  };
+}
+
+/** The address of a place. */
+export function write(place) {
+  const path =
+    {
+      home: "/",
+      audit: "/audit",
+      ai: "/ai",
+      login: "/login",
+      organization: `/organizations/${encodeURIComponent(place.organization)}/activity-logs`,
+    }[place.view] ?? window.location.pathname;
+  const query = new URLSearchParams(place.filters ?? []);
+  if (place.columns) query.set("columns", place.columns);
+  if (place.size) query.set("size", String(place.size));
+  if (place.cursor) query.set("cursor", place.cursor);
+  else if (place.page > 1) query.set("page", String(place.page));
+  if (place.asOf) query.set("as_of", place.asOf);
+  if (place.open) query.set("open", place.open);
+  if (place.next) query.set("next", place.next);
+  const text = query.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+/** What the API is asked with at a place: its filters and what the view itself fixes. */
+export function question(place, filters = place.filters) {
+  const query = new URLSearchParams(filters);
+  if (place.view === "organization") query.set("organization", place.organization);
+  if (place.view === "ai" && !query.has("lens")) query.set("lens", "agent");
+  return query;
+}
+
+/** Where to go after signing in: a path of this page and nothing else. */
+export function safeNext(next) {
+  if (!next || !/^\/(?![/\\])/.test(next)) return "/audit";
+  const url = new URL(next, window.location.origin);
+  return url.origin === window.location.origin ? url.pathname + url.search : "/audit";
+}
+
+export const isOrganization = (id) => ID.test(id);

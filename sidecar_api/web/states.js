@@ -1,0 +1,120 @@
+// When there is no table to show: nothing found, an error, no permission.
+
+import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { ask } from "./api.js";
+import { texts } from "./texts.js";
+import { grouped, nameOf, without } from "./filters.js";
+import { icon } from "./icons.js";
+import { question } from "./place.js";
+
+const E = texts.errors,
+  N = texts.empty;
+const MOST_TRIES = 6;
+
+/** How much each filter alone keeps away: the answer to "which one do I drop?". */
+export async function weigh(app, signal) {
+  const names = [...grouped(app.place.filters).keys()].slice(0, MOST_TRIES);
+  if (names.length === 1) return;
+  const found = await Promise.all(
+    names.map(async (name) => {
+      try {
+        const answer = await ask("/api/v1/activities/histogram", {
+          query: question(app.place, without(app.place.filters, name)),
+          signal,
+        });
+        return [name, answer.buckets.reduce((sum, bucket) => sum + bucket.count, 0)];
+      } catch {
+        return [name, null];
+      }
+    }),
+  );
+  if (signal.aborted) return;
+  app.weights = found.sort((a, b) => (b[1] ?? 0) - (a[1] ?? 0));
+  app.render();
+}
+
+/** A sentence of the server's, whether it comes with a capital and a full stop or not. */
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+
+const title = (name) => (name === "when" ? texts.filters.when : nameOf(name));
+
+export function empty(app) {
+  const names = [...grouped(app.place.filters).keys()];
+  const weights = new Map(app.weights ?? []);
+  const ordered = [...names].sort((a, b) => (weights.get(b) ?? 0) - (weights.get(a) ?? 0));
+  return html`<div class="blank" id="empty">${icon(names.length ? "list-filter" : "inbox")}
+    <h2>${names.length ? N.title : N.all}</h2>
+    ${
+      names.length
+        ? html`<p>${N.hint}</p><p class="choices">${ordered.map(
+            (name) => html`<button type="button" class="button"
+      @click=${() => app.setFilters(without(app.place.filters, name))}>
+      ${weights.get(name) ? N.without(title(name), weights.get(name)) : N.dead(title(name))}</button>`,
+          )}${
+            names.length > 1
+              ? html`<button type="button" class="link"
+        @click=${() => app.setFilters([])}>${N.clear}</button>`
+              : nothing
+          }</p>`
+        : html`<p>${N.allHint}</p>`
+    }</div>`;
+}
+
+export function failure(app) {
+  const { problem } = app;
+  const { document: said, status } = problem;
+  const kept = Boolean(app.answer);
+  const retry = html`<button type="button" class="button primary" @click=${() => app.refresh()}>${E.retry}</button>`;
+  let heading = E.title,
+    lines = [said.detail ?? problem.message, said.hint],
+    actions = [retry],
+    sign = "circle-x";
+  if (status === 403) {
+    heading = E.forbidden;
+    sign = "lock";
+    const permission = said.permission
+      ? said.organization
+        ? E.permissionIn(said.permission, said.organization)
+        : E.permission(said.permission)
+      : said.detail;
+    lines = [permission, said.hint ?? E.forbiddenHint];
+    actions =
+      app.place.view === "organization"
+        ? [html`<a class="button primary" href="/audit">${E.own}</a>`]
+        : [retry];
+  } else if (status === 404) {
+    heading = E.notFound;
+    sign = "circle-slash";
+    actions = [html`<a class="button primary" href="/audit">${E.home}</a>`];
+  } else if (status === 400) {
+    const name = said.parameter ?? "";
+    heading = name ? E.badFilter(nameOf(name)) : E.title;
+    if (app.place.filters.some(([other]) => other === name))
+      actions = [
+        html`<button type="button" class="button primary"
+      @click=${() => app.setFilters(without(app.place.filters, name))}>${E.dropFilter(nameOf(name))}</button>`,
+      ];
+    else
+      actions = [
+        html`<button type="button" class="button primary"
+      @click=${() => app.go({ page: 1, cursor: null, asOf: null, open: null })}>${E.retry}</button>`,
+      ];
+  } else if (status === 429) {
+    heading = E.slow;
+    lines = [said.detail, problem.retryAfter ? E.slowHint(problem.retryAfter) : said.hint];
+  } else if (status === 503) {
+    heading =
+      said.incomplete || /whole|part|shard|incomplete/i.test(`${said.title} ${said.detail}`)
+        ? E.incomplete
+        : heading;
+    lines = [said.detail, said.hint ?? E.incompleteHint];
+  } else if (status === 0) {
+    heading = E.offline;
+    lines = [E.offlineHint];
+  }
+  const id = said.instance ? html`<p class="quiet mono">${E.id(said.instance)}</p>` : nothing;
+  const body = html`${lines.filter(Boolean).map((line) => html`<p>${sentence(line)}</p>`)}`;
+  return kept && status !== 403 && status !== 404
+    ? html`<div class="banner" role="alert">${icon("triangle-alert")}<div><strong>${heading}.</strong> ${lines.filter(Boolean).map(sentence).join(" ")} ${E.kept}</div>${actions}</div>`
+    : html`<div class="blank" role="alert" id="failure">${icon(sign)}<h2>${heading}</h2>${body}<p class="choices">${actions}</p>${id}</div>`;
+}

@@ -1,0 +1,84 @@
+// Views under a name: those built in, and one's own kept in this browser.
+
+import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { texts } from "./texts.js";
+import { icon } from "./icons.js";
+import { recall, remember } from "./store.js";
+import { plain } from "./words.js";
+
+const V = texts.views;
+
+export const BUILT_IN = [
+  { name: V.security, icon: "shield", query: "verb=authenticate&verb=permit" },
+  { name: V.critical, icon: "triangle-alert", query: "critical=true" },
+  { name: V.failed, icon: "circle-x", query: "outcome=failure" },
+  { name: V.agent, icon: "bot", query: "source=agent" },
+  { name: V.reads, icon: "eye", query: "action_contains=activity_log." },
+];
+
+const sorted = (query) => [...new URLSearchParams(query)].map(String).sort().join("\n");
+const same = (a, b) => sorted(a) === sorted(b);
+const own = () =>
+  recall("views", []).filter((view) => typeof view?.name === "string" && typeof view?.query === "string");
+
+/** Name of the view that the filters are, if they are one. */
+export function current(app) {
+  const query = new URLSearchParams(app.place.filters).toString();
+  return query ? ([...own(), ...BUILT_IN].find((view) => same(view.query, query))?.name ?? "") : "";
+}
+
+function save(app, event) {
+  event.preventDefault();
+  const name = event.target.name.value.trim().slice(0, 80);
+  if (!name) return;
+  const query = new URLSearchParams(app.place.filters).toString();
+  remember(
+    "views",
+    [...own().filter((view) => view.name !== name), { name, query, columns: app.set }].slice(-50),
+  );
+  app.closeMenu();
+}
+
+export function menu(app) {
+  const use = (view) => {
+    app.go({
+      filters: [...new URLSearchParams(view.query)],
+      page: 1,
+      cursor: null,
+      asOf: null,
+      open: null,
+      ...(view.columns ? { columns: view.columns } : {}),
+    });
+    app.closeMenu();
+  };
+  const now = current(app);
+  const option = (view, sign) =>
+    html`<button type="button" class="option" aria-pressed=${view.name === now ? "true" : "false"}
+      @click=${() => use(view)}>${icon(sign)}<span>${plain(view.name)}</span>${icon("check")}</button>`;
+  return html`<h3>${V.builtin}</h3><ul class="options">${BUILT_IN.map((view) => html`<li>${option(view, view.icon)}</li>`)}</ul>
+    <h3>${V.own}</h3>${
+      own().length
+        ? html`<ul class="options">${own().map(
+            (
+              view,
+            ) => html`<li class="with-drop">${option(view, "star")}<button type="button" class="chip-drop"
+              aria-label=${V.remove(plain(view.name))}
+      @click=${() => {
+        remember(
+          "views",
+          own().filter((other) => other.name !== view.name),
+        );
+        app.render();
+      }}>${icon("x")}</button></li>`,
+          )}</ul>`
+        : html`<p class="quiet">${V.none}</p>`
+    }
+    ${
+      app.place.filters.length
+        ? html`<form class="menu-form"
+          @submit=${(event) => save(app, event)}><label>${V.name}<input name="name" maxlength="80" required
+          autocomplete="off" /></label>
+      <button type="submit" class="button">${V.save}</button></form>`
+        : nothing
+    }`;
+}

@@ -1,0 +1,300 @@
+"""A stand-in for the API, for what the real one does not show on demand.
+
+It speaks the contract of ``/api/v1`` over a list of activities in memory and registers the
+real shell and static files with the real security headers. Tests set :attr:`StandIn.answers`
+to make a path slow, wrong or forbidden.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from activity_center import vocabulary
+from sidecar_api.headers import HEADERS
+from sidecar_api.routes import pages
+from sidecar_api.search import FACETS, FILTERS
+
+Activity = dict[str, Any]
+
+
+class _Quiet(WSGIRequestHandler):
+    """Says nothing of requests."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Do not."""
+
+
+SIMPLE: dict[str, Callable[[Activity], Any]] = {
+    "action": lambda a: a["event"]["action"],
+    "verb": lambda a: _verb(a["event"]["action"]),
+    "source": lambda a: a["activity"].get("origin"),
+    "outcome": lambda a: a["event"]["outcome"],
+    "type": lambda a: a["activity"].get("type"),
+    "organization": lambda a: a.get("organization", {}).get("id"),
+    "lens": lambda a: a["activity"].get("lens"),
+    "actor": lambda a: a.get("user", {}).get("id"),
+    "resource_id": lambda a: a["activity"].get("resource", {}).get("id"),
+    "project": lambda a: a["activity"].get("project"),
+    "ip": lambda a: a.get("source", {}).get("ip"),
+}
+
+
+def _verb(action: str) -> str | None:
+    known = vocabulary.actions().get(action)
+    return known.verb if known else None
+
+
+class StandIn:
+    """The server.
+
+    Attributes:
+        activities: what the record holds, newest first.
+        answers: path -> what is answered instead: ``(status, problem document)``.
+        delays: path -> seconds before the answer.
+        signed_in: whether ``/me`` knows the reader.
+        export: makes the answer to an export.
+    """
+
+    def __init__(self, activities: list[Activity]) -> None:
+        self.activities = activities
+        self.answers: dict[str, tuple[int, dict[str, Any]]] = {}
+        self.delays: dict[str, float] = {}
+        self.signed_in = True
+        self.export: Callable[[], Response] = lambda: Response(b"")
+        self._streams: list[queue.Queue[Activity]] = []
+        self.server: BaseWSGIServer = make_server(
+            "127.0.0.1", 0, self._app(), threaded=True, request_handler=_Quiet
+        )
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Stop the server."""
+        self.server.shutdown()
+
+    def happen(self, activity: Activity) -> None:
+        """Add an activity and tell everybody who follows."""
+        self.activities.insert(0, activity)
+        for follower in self._streams:
+            follower.put(activity)
+
+    def slowly(self, part: bytes, times: int = 100) -> Iterator[bytes]:
+        """Yield ``part`` now and then."""
+        for _ in range(times):
+            yield part
+            time.sleep(0.3)
+
+    def _matching(self, skip: str = "") -> list[Activity]:
+        found = self.activities
+        for name, read in SIMPLE.items():
+            wanted = request.args.getlist(name)
+            if wanted and name != skip:
+                found = [one for one in found if read(one) in wanted]
+        text = request.args.get("q", "").casefold()
+        if text:
+            found = [one for one in found if text in json.dumps(one, ensure_ascii=False).casefold()]
+        limits = {"from": request.args.get("from"), "to": request.args.get("to")}
+        if span := {"24h": 1, "7d": 7, "30d": 30}.get(request.args.get("range", "")):
+            limits["from"] = _iso(datetime.now(UTC) - timedelta(days=span))
+        if limits["from"]:
+            found = [one for one in found if one["@timestamp"] >= limits["from"]]
+        if limits["to"]:
+            found = [one for one in found if one["@timestamp"] < limits["to"]]
+        return found
+
+    def _histogram(self) -> dict[str, Any]:
+        days: dict[str, list[int]] = {}
+        for one in self._matching():
+            day = days.setdefault(one["@timestamp"][:10], [0, 0])
+            day[0] += 1
+            day[1] += one["event"]["outcome"] == "failure"
+        listed = sorted(days)
+        end = (
+            _iso(datetime.fromisoformat(f"{listed[-1]}T00:00:00+00:00") + timedelta(days=1))
+            if listed
+            else None
+        )
+        return {
+            "interval": "1d",
+            "from": f"{listed[0]}T00:00:00.000Z" if listed else None,
+            "to": end,
+            "buckets": [
+                {"at": f"{day}T00:00:00.000Z", "count": days[day][0], "failed": days[day][1]}
+                for day in listed
+            ],
+        }
+
+    def _list(self) -> Response:
+        found = self._matching()
+        size = int(request.args.get("size", 25))
+        number = int(request.args.get("cursor") or request.args.get("page") or 1)
+        start = (number - 1) * size
+        shown = found[start : start + size]
+        return jsonify(
+            {
+                "activities": shown,
+                "page": {
+                    "number": number,
+                    "size": size,
+                    "total": len(found),
+                    "from": start + 1 if shown else 0,
+                    "to": start + len(shown),
+                    "as_of": _iso(datetime.now(UTC)),
+                    "next": str(number + 1),
+                    "previous": str(number - 1),
+                },
+                "histogram": self._histogram(),
+            }
+        )
+
+    def _facets(self) -> Response:
+        made = {}
+        for name in request.args.getlist("name"):
+            counts = (
+                Counter(SIMPLE[name](one) for one in self._matching(name)) if name in SIMPLE else {}
+            )
+            made[name] = [
+                {"value": value, "count": count, "label": value}
+                for value, count in Counter(counts).most_common(50)
+                if value is not None
+            ]
+        return jsonify({"facets": made})
+
+    def _stream(self) -> Iterator[str]:
+        mine: queue.Queue[Activity] = queue.Queue()
+        self._streams.append(mine)
+        yield ": hello\n\n"
+        while True:
+            try:
+                one = mine.get(timeout=0.5)
+            except queue.Empty:
+                yield ": still here\n\n"
+                continue
+            yield f"event: activity\nid: {one['id']}\ndata: {json.dumps(one)}\n\n"
+
+    def _me(self) -> tuple[Response, int] | Response:
+        if not self.signed_in:
+            ways = [
+                {"kind": "oidc", "label": "Continue with Northwind", "href": "/oidc/login"},
+                {"kind": "development", "people": [{"id": "usr_mk", "full_name": "Mira Kovač"}]},
+                {"kind": "token"},
+            ]
+            problem = {"title": "Sign in first", "status": 401, "sign_in": ways}
+            return jsonify(problem), 401
+        names = {
+            one["organization"]["id"]: one["organization"].get("name", "")
+            for one in self.activities
+            if one.get("organization")
+        }
+        return jsonify(
+            {
+                "reader": {
+                    "id": "usr_mk",
+                    "full_name": "Mira Kovač",
+                    "email": "mira@northwind.example",
+                },
+                "organizations": [
+                    {"id": one, "name": name, "roles": ["admin"], "permissions": ["org:audit"]}
+                    for one, name in sorted(names.items())
+                ],
+                "csrf": "token",
+            }
+        )
+
+    def _app(self) -> Flask:
+        app = Flask("stand_in", static_folder=None)
+        app.register_blueprint(pages.blueprint)
+
+        @app.after_request
+        def real_headers(response: Response) -> Response:
+            response.headers.update(HEADERS)
+            return response
+
+        @app.before_request
+        def interfere() -> tuple[Response, int] | None:
+            time.sleep(self.delays.get(request.path, 0))
+            if request.path in self.answers:
+                status, problem = self.answers[request.path]
+                return jsonify({"status": status, **problem}), status
+            return None
+
+        @app.get("/api/v1/activities")
+        @app.get("/api/v1/organizations/<organization>/activity-logs")
+        def activities(organization: str = "") -> Response:
+            return self._list()
+
+        @app.get("/api/v1/activities/facets")
+        def facets() -> Response:
+            return self._facets()
+
+        @app.get("/api/v1/activities/histogram")
+        def histogram() -> Response:
+            return jsonify(self._histogram())
+
+        @app.get("/api/v1/activities/recent")
+        def recent() -> Response:
+            return jsonify({"activities": self.activities[: int(request.args.get("count", 6))]})
+
+        @app.get("/api/v1/activities/stream")
+        def stream() -> Response:
+            return Response(self._stream(), content_type="text/event-stream")
+
+        @app.get("/api/v1/activities/export")
+        def export() -> Response:
+            return self.export()
+
+        @app.get("/api/v1/me")
+        def me() -> tuple[Response, int] | Response:
+            return self._me()
+
+        @app.get("/api/v1/filters")
+        def filters() -> Response:
+            return jsonify(
+                {
+                    "filters": [
+                        {
+                            "name": one.name,
+                            "label": one.label,
+                            "kind": one.kind,
+                            "description": one.description,
+                            "values": [
+                                {"value": v, "label": text} for v, text in one.choices.items()
+                            ],
+                            "repeats": one.repeats,
+                            "facet": one.name in FACETS,
+                        }
+                        for one in FILTERS
+                    ]
+                }
+            )
+
+        @app.get("/api/v1/catalogue")
+        def catalogue() -> Response:
+            return jsonify(
+                {
+                    "actions": [
+                        {"name": one.name, "label": one.label, "verb": one.verb, "type": one.type}
+                        for one in vocabulary.actions().values()
+                    ],
+                    "verbs": [
+                        {"name": one.name, "label": one.label}
+                        for one in vocabulary.verbs().values()
+                    ],
+                }
+            )
+
+        return app
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

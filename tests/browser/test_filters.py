@@ -1,0 +1,209 @@
+"""Filters over the real sidecar: chips, values with counts, search, time, saved views."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_trail import ROWS, ids, loaded, query, trail
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Site, Window
+
+
+def choose(page: Page, name: str) -> None:
+    """Open the values of a filter."""
+    page.click("#add-filter")
+    page.locator("#menu .find").fill(name)
+    page.locator("#menu").get_by_role("button", name=name, exact=True).click()
+    expect(page.locator("#menu strong").first).to_have_text(name)
+
+
+def total(page: Page, count: int) -> None:
+    """Wait until that many activities are found."""
+    expect(page.locator("#showing")).to_have_text(re.compile(rf" of {count:,} items?$"))
+
+
+def test_values_come_from_the_log_with_their_counts(window: Window, site: Site) -> None:
+    """The popover lists what occurs, with the counts of the API; several values are any of."""
+    page = trail(window, site)
+    choose(page, "Source")
+    facet = site.api("activities/facets?name=source")["facets"]["source"]
+    options = page.locator("#menu .options label")
+    expect(options).to_have_count(len(facet))
+    shown = [text.split("\n") for text in options.all_inner_texts()]
+    assert [[one["label"], f"{one['count']:,}"] for one in facet] == shown
+    window.shoot("filter-values-wide-light")
+    page.get_by_label("API").check()
+    total(page, site.api("activities?source=api")["page"]["total"])
+    page.get_by_label("CLI").check()
+    total(page, site.api("activities?source=api&source=cli")["page"]["total"])
+    expect(page.locator(".chip.set")).to_contain_text("API, CLI")
+    page.keyboard.press("Escape")
+    choose(page, "Outcome")
+    page.get_by_label("Failure").check()
+    total(page, site.api("activities?source=api&source=cli&outcome=failure")["page"]["total"])
+    assert query(page) == {"source": ["api", "cli"], "outcome": ["failure"]}
+
+
+def test_back_and_forward_and_a_pasted_link(window: Window, site: Site) -> None:
+    """The address is the state: each step of filtering can be gone back and pasted."""
+    page = trail(window, site, "/audit?source=api")
+    count = site.api("activities?source=api")["page"]["total"]
+    total(page, count)
+    choose(page, "Outcome")
+    page.get_by_label("Failure").check()
+    page.keyboard.press("Escape")
+    total(page, site.api("activities?source=api&outcome=failure")["page"]["total"])
+    page.go_back()
+    total(page, count)
+    expect(page.locator(".chip.set")).to_have_count(1)
+    page.go_forward()
+    expect(page.locator(".chip.set")).to_have_count(2)
+    page.get_by_role("button", name="Remove the filter Source").click()
+    total(page, site.api("activities?outcome=failure")["page"]["total"])
+    page.get_by_role("button", name="Clear all").click()
+    total(page, site.api("activities")["page"]["total"])
+
+
+def test_values_are_found_by_typing(window: Window, site: Site) -> None:
+    """A text narrows the values down, and a closed menu gives the focus back."""
+    page = trail(window, site)
+    choose(page, "Action")
+    page.locator("#menu .find").fill("login_f")
+    expect(page.locator("#menu .options label")).to_have_count(1)
+    page.locator("#menu .options input").check()
+    page.keyboard.press("Escape")
+    total(page, site.api("activities?action=user.login_failed")["page"]["total"])
+    assert page.evaluate("document.activeElement.id") == "add-filter"
+
+
+def test_other_filters_take_a_text(window: Window, site: Site) -> None:
+    """An address or network, and a part of an action, are typed; a wrong one says so."""
+    page = trail(window, site)
+    choose(page, "Action contains")
+    page.locator("#menu input[name=value]").fill("server")
+    page.keyboard.press("Enter")
+    total(page, site.api("activities?action_contains=server")["page"]["total"])
+    choose(page, "Address")
+    page.locator("#menu input[name=value]").fill("not an address")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("The filter Address cannot be used like this")
+    expect(page.locator(ROWS).first).to_be_visible()
+    window.shoot("wrong-filter-wide-light")
+    page.get_by_role("button", name="Remove Address").click()
+    total(page, site.api("activities?action_contains=server")["page"]["total"])
+
+
+def test_free_text(window: Window, site: Site) -> None:
+    """A slash goes to the search, which finds by resource, action, name or e-mail address."""
+    page = trail(window, site)
+    page.keyboard.press("/")
+    page.keyboard.type("web-prod")
+    total(page, site.api("activities?q=web-prod")["page"]["total"])
+    assert query(page)["q"] == ["web-prod"]
+    page.locator("#search").fill("")
+    total(page, site.api("activities")["page"]["total"])
+
+
+def test_times_by_preset_and_of_ones_own(window: Window, site: Site) -> None:
+    """24 hours, 7 and 30 days, or from and to in the zone that the page shows."""
+    page = trail(window, site)
+    for name, value in (("24 hours", "24h"), ("7 days", "7d"), ("30 days", "30d")):
+        page.locator("[data-menu=filter-when]").click()
+        page.locator("#menu .option", has_text=name).click()
+        expect(page.locator(".chip.set")).to_contain_text(f"last {name}")
+        assert query(page)["range"] == [value]
+    page.click("#zone")
+    page.locator("[data-menu=filter-when]").click()
+    page.locator("#menu input[name=from]").fill("2020-01-01T10:00")
+    page.locator("#menu form button").click()
+    page.wait_for_url("**/audit?from=**")
+    assert query(page) == {"from": ["2020-01-01T10:00:00.000Z"]}
+    total(page, site.api("activities")["page"]["total"])
+
+
+def test_a_range_is_brushed_by_mouse_and_by_keys(window: Window, site: Site) -> None:
+    """Dragging over the histogram, or Shift and arrow keys, choose from and to."""
+    page = trail(window, site)
+    data = site.api("activities/histogram")
+    buckets = data["buckets"]
+    box = page.locator(".brush").bounding_box()
+    assert box
+    one = box["width"] / len(buckets)
+    page.mouse.move(box["x"] + one * 2.5, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + one * 5.5, box["y"] + 20, steps=5)
+    expect(page.locator(".chosen-text")).to_be_visible()
+    window.shoot("brush-wide-light")
+    page.mouse.up()
+    page.wait_for_url("**/audit?from=**")
+    chosen = query(page)
+    assert chosen["from"] == [buckets[2]["at"]]
+    assert chosen["to"] == [buckets[6]["at"]]
+    total(page, sum(bucket["count"] for bucket in buckets[2:6]))
+    page.go_back()
+    expect(page.locator(".chip.set")).to_have_count(0)
+    loaded(page)
+    page.locator(".brush").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    spoken = page.locator(".brush").get_attribute("aria-valuetext") or ""
+    expected = buckets[1]["count"] + buckets[2]["count"]
+    assert spoken.endswith(f"{expected:,} activities") or expected == 1
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/audit?from=**")
+    assert query(page)["from"] == [buckets[1]["at"]]
+    total(page, expected)
+
+
+def test_views_that_are_built_in(window: Window, site: Site) -> None:
+    """Security, Critical, Failed, AI Pilot only and Reads of the log are one click away."""
+    page = trail(window, site)
+    wanted = {
+        "Security": {"verb": ["authenticate", "permit"]},
+        "Critical": {"critical": ["true"]},
+        "Failed": {"outcome": ["failure"]},
+        "AI Pilot only": {"source": ["agent"]},
+        "Reads of the log": {"action_contains": ["activity_log."]},
+    }
+    for name, filters in wanted.items():
+        page.click("#views")
+        page.locator("#menu .option", has_text=name).click()
+        expect(page.locator("#views")).to_have_text(name)
+        assert query(page) == filters
+        expect(page.locator("#activities, #empty")).to_be_visible()
+    page.get_by_role("link", name="Security").click()
+    expect(page.get_by_role("link", name="Security")).to_have_attribute("aria-current", "page")
+
+
+def test_ones_own_views_are_kept(window: Window, site: Site) -> None:
+    """A view of one's own is saved under a name, used again and forgotten."""
+    page = trail(window, site, "/audit?source=cli&outcome=failure")
+    page.click("#views")
+    page.get_by_label("Name of the view").fill("<b>Failed scripts</b>")
+    page.get_by_role("button", name="Save this view").click()
+    page.goto(f"{site.url}/audit")
+    loaded(page)
+    page.click("#views")
+    own = page.locator("#menu .option", has_text="<b>Failed scripts</b>")
+    own.click()
+    page.wait_for_url("**source=cli&outcome=failure**")
+    page.click("#views")
+    page.get_by_role("button", name="Forget the view <b>Failed scripts</b>").click()
+    expect(own).to_have_count(0)
+
+
+def test_nothing_found_names_the_filter_to_drop(window: Window, site: Site) -> None:
+    """An empty answer says how many each filter keeps away."""
+    page = window.open(f"{site.url}/audit?source=cli&q=thereisnosuchword")
+    count = site.api("activities?source=cli")["page"]["total"]
+    button = page.get_by_role("button", name=f"Without Search: {count:,} activities")
+    expect(button).to_be_visible()
+    window.shoot("empty-wide-light")
+    button.click()
+    total(page, count)
+    assert ids(page)

@@ -1,0 +1,231 @@
+"""What the page does when the server is slow, wrong, silent or forbids: over a stand-in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Response
+from playwright.sync_api import expect
+
+from tests.browser.stand_in import StandIn
+from tests.browser.test_trail import ROWS, ids, loaded
+from tests.sidecar_api.search.log import document
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Window, Windows
+
+LIST = "/api/v1/activities"
+
+
+def activities(count: int = 60) -> list[dict[str, Any]]:
+    """Simple activities, newest first."""
+    now = datetime.now(UTC)
+    made = [
+        document(
+            at=now - timedelta(minutes=7 * number),
+            event__action=("server.update", "server.create", "user.login")[number % 3],
+            event__outcome="failure" if number % 5 == 0 else "success",
+            activity__origin=("ui", "api", "agent")[number % 3],
+            activity__resource__name=f"api-prod-{number}",
+            activity__resource__type="server",
+            organization__id="northwind",
+            organization__name="Northwind Labs",
+            user__id="usr_mk",
+            user__full_name="Mira Kovač",
+        )
+        for number in range(count)
+    ]
+    return [{"id": one["event"]["id"], **one} for one in made]
+
+
+@pytest.fixture
+def server() -> Iterator[StandIn]:
+    """A stand-in with 60 activities."""
+    made = StandIn(activities())
+    yield made
+    made.close()
+
+
+def test_rows_of_the_final_height_stand_while_it_loads(window: Window, server: StandIn) -> None:
+    """First a skeleton, then rows in the same place; later answers dim the old ones."""
+    server.delays[LIST] = 1.5
+    page = window.open(f"{server.url}/audit")
+    expect(page.locator("tr.skeleton")).to_have_count(25)
+    window.shoot("loading-wide-light")
+    height = page.locator("tr.skeleton").first.bounding_box()
+    first = page.locator("#activities tbody").bounding_box()
+    loaded(page)
+    row, then = (
+        page.locator(ROWS).first.bounding_box(),
+        page.locator("#activities tbody").bounding_box(),
+    )
+    assert height and row and height["height"] == row["height"]
+    assert first and then and first["y"] == then["y"]
+    page.click("#refresh")
+    expect(page.locator("#activities.stale")).to_be_visible()
+    assert page.locator(ROWS).count() == 25
+    expect(page.locator("#activities.stale")).to_have_count(0)
+
+
+def test_an_error_keeps_what_was_there_and_offers_the_retry(
+    window: Window, server: StandIn
+) -> None:
+    """The rows stay, the problem's sentence and next step are shown, and retrying works."""
+    page = window.open(f"{server.url}/audit")
+    loaded(page)
+    before = ids(page)
+    said = {"title": "Unavailable", "detail": "OpenSearch does not answer.", "hint": "It restarts."}
+    server.answers[LIST] = (503, said)
+    page.click("#refresh")
+    banner = page.get_by_role("alert")
+    expect(banner).to_contain_text("OpenSearch does not answer. It restarts.")
+    assert ids(page) == before
+    window.shoot("error-kept-wide-light")
+    del server.answers[LIST]
+    page.get_by_role("button", name="Try again").click()
+    expect(banner).to_have_count(0)
+
+
+def test_an_error_at_first(windows: Windows, server: StandIn) -> None:
+    """Nothing was there yet: what failed, the request's id, and the retry."""
+    server.answers[LIST] = (500, {"detail": "It broke here.", "instance": "urn:uuid:4f2c"})
+    for size, name in (((1440, 900), "wide"), ((390, 844), "phone")):
+        window = windows(size=size, dark=name == "phone")
+        page = window.open(f"{server.url}/audit")
+        expect(page.locator("#failure")).to_contain_text("It broke here.")
+        expect(page.locator("#failure")).to_contain_text("urn:uuid:4f2c")
+        window.shoot(f"error-{name}")
+        assert window.axe() == []
+
+
+def test_an_answer_that_is_not_whole_is_not_shown(window: Window, server: StandIn) -> None:
+    """Part of the record missing: said so, with the retry, instead of half a list."""
+    problem = {"title": "Not whole", "detail": "2 of 5 shards did not answer.", "incomplete": True}
+    server.answers[LIST] = (503, problem)
+    page = window.open(f"{server.url}/audit")
+    expect(page.locator("#failure")).to_contain_text("Part of the record did not answer")
+    expect(page.locator("#failure")).to_contain_text("2 of 5 shards")
+    window.shoot("incomplete-wide-light")
+
+
+def test_the_missing_permission_is_named(window: Window, server: StandIn) -> None:
+    """403: which permission, in which organization, and where one can go."""
+    problem = {"detail": "No.", "permission": "org:audit", "organization": "northwind"}
+    server.answers["/api/v1/organizations/northwind/activity-logs"] = (403, problem)
+    page = window.open(f"{server.url}/organizations/northwind/activity-logs")
+    expect(page.locator("#failure")).to_contain_text("the permission org:audit in northwind")
+    expect(page.get_by_role("link", name="See what you did yourself")).to_be_visible()
+
+
+def test_too_many_requests_say_when_to_come_back(window: Window, server: StandIn) -> None:
+    """429 with its number of seconds."""
+    server.answers[LIST] = (429, {"detail": "That is enough.", "retry_after": 12})
+    page = window.open(f"{server.url}/audit")
+    expect(page.locator("#failure")).to_contain_text("Try again in 12 s.")
+
+
+def test_who_is_signed_out_gets_to_sign_in_and_back(windows: Windows, server: StandIn) -> None:
+    """401 leads to /login, which offers the methods that the server names."""
+    server.signed_in = False
+    server.answers[LIST] = (401, {"title": "Sign in first"})
+    for size, name in (((1440, 900), "wide"), ((390, 844), "phone")):
+        for dark in (False, True):
+            window = windows(size=size, dark=dark)
+            page = window.open(f"{server.url}/audit?source=api")
+            page.wait_for_url("**/login?next=%2Faudit%3Fsource%3Dapi")
+            link = page.get_by_role("link", name="Continue with Northwind")
+            href = "/oidc/login?next=%2Faudit%3Fsource%3Dapi"
+            expect(link).to_have_attribute("href", href)
+            expect(page.get_by_role("button", name="Mira Kovač")).to_be_visible()
+            expect(page.get_by_label("API token")).to_be_visible()
+            window.shoot(f"login-{name}-{'dark' if dark else 'light'}")
+            assert window.axe() == []
+
+
+def test_without_a_stream_the_page_asks_again(window: Window, server: StandIn) -> None:
+    """Server-sent events that do not get through: the page says so and counts every 15 s."""
+    server.answers["/api/v1/activities/stream"] = (404, {"detail": "No stream."})
+    page = window.open(f"{server.url}/audit")
+    expect(page.locator("#live")).to_have_text("Asking every 15 s")
+    server.happen({"id": "new", **document(at=datetime.now(UTC), organization__id="northwind")})
+    expect(page.locator("#fresh")).to_have_text("1 new activity", timeout=20_000)
+    del server.answers["/api/v1/activities/stream"]
+    expect(page.locator("#live")).to_have_text("Live", timeout=20_000)
+
+
+def test_a_file_that_was_cut_off_is_not_saved(window: Window, server: StandIn) -> None:
+    """An export without its manifest is named as cut off, and nothing is downloaded."""
+    server.export = lambda: Response(b'{"id": "1"}\n{"id": "2"}\n', content_type="text/plain")
+    page = window.open(f"{server.url}/audit")
+    loaded(page)
+    downloads: list[object] = []
+    page.on("download", lambda download: downloads.append(download))
+    page.click("#export")
+    page.locator("#menu .option", has_text="NDJSON").click()
+    expect(page.locator(".toast.failed")).to_contain_text("The file is cut off")
+    assert downloads == []
+
+
+def test_an_export_shows_its_progress_and_can_be_cancelled(window: Window, server: StandIn) -> None:
+    """Rows of how many and bytes while it runs; cancelling saves nothing."""
+    server.export = lambda: Response(
+        server.slowly(b'{"id": "1"}\n' * 10), content_type="text/plain"
+    )
+    page = window.open(f"{server.url}/audit")
+    loaded(page)
+    page.click("#export")
+    page.locator("#menu .option", has_text="NDJSON").click()
+    toast = page.locator(".toast.running")
+    expect(toast).to_contain_text(re.compile(r"\d0 of 60"))
+    window.shoot("export-running-wide-light")
+    toast.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".toast.cancelled")).to_contain_text("Export cancelled, nothing saved")
+
+
+def test_a_filter_that_does_not_exist(window: Window, server: StandIn) -> None:
+    """It is named, and its removal is offered."""
+    problem = {"detail": "There is no such filter.", "parameter": "colour"}
+    server.answers[LIST] = (400, problem)
+    page = window.open(f"{server.url}/audit?colour=red")
+    expect(page.locator("#failure")).to_contain_text("The filter colour cannot be used like this")
+    del server.answers[LIST]
+    page.get_by_role("button", name="Remove colour").click()
+    loaded(page)
+
+
+def test_beyond_ten_thousand_one_goes_on_step_by_step(window: Window, server: StandIn) -> None:
+    """Numbers end where the API's do; next and previous go on by cursor, also after a reload."""
+    server.activities[:] = activities(10_060)
+    page = window.open(f"{server.url}/audit?page=400")
+    expect(page.locator("#showing")).to_have_text("Showing 9,976–10,000 of 10,060 items")
+    assert page.get_by_role("button", name="Page 400", exact=True).is_visible()
+    assert page.get_by_role("button", name="Page 401", exact=True).count() == 0
+    page.get_by_role("button", name="Next page").click()
+    expect(page.locator("#showing")).to_have_text("Showing 10,001–10,025 of 10,060 items")
+    assert "cursor=401" in page.url and "page=" not in page.url
+    page.reload()
+    expect(page.locator("#showing")).to_have_text("Showing 10,001–10,025 of 10,060 items")
+    page.keyboard.press("n")
+    expect(page.locator("#showing")).to_have_text("Showing 10,026–10,050 of 10,060 items")
+    page.keyboard.press("n")
+    expect(page.locator("#showing")).to_have_text("Showing 10,051–10,060 of 10,060 items")
+    expect(page.get_by_role("button", name="Next page")).to_be_disabled()
+    page.get_by_role("button", name="Page 1", exact=True).click()
+    expect(page.locator("#showing")).to_have_text("Showing 1–25 of 10,060 items")
+
+
+def test_without_a_connection(window: Window, server: StandIn) -> None:
+    """A server out of reach is named as such; what was shown stays."""
+    page = window.open(f"{server.url}/audit")
+    loaded(page)
+    window.context.set_offline(True)
+    page.click("#refresh")
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    assert page.locator(ROWS).count() == 25
+    window.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_have_count(0)

@@ -1,0 +1,38 @@
+"""A sidecar of each test's own, over the shared node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.sidecar_api.desk import Desk
+from tests.sidecar_api.search.log import put_templates
+
+if TYPE_CHECKING:
+    from tests.conftest import Node
+
+
+@pytest.fixture(scope="session")
+def streams(opensearch: Node) -> Node:
+    """The shared node with templates and streams."""
+    put_templates(opensearch.client)
+    return opensearch
+
+
+@pytest.fixture
+def make_desk(streams: Node, tmp_path: Path) -> Callable[..., Desk]:
+    """Make a sidecar with further keys of the section ``sidecar``."""
+
+    def make(**sidecar: Any) -> Desk:
+        return Desk(tmp_path, streams.cluster, streams.client, **sidecar)
+
+    return make
+
+
+@pytest.fixture
+def desk(make_desk: Callable[..., Desk]) -> Desk:
+    """A sidecar of this test's own."""
+    return make_desk()

@@ -1,0 +1,65 @@
+"""A sidecar in this process over a log of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from activity_center.config import CollectorConfig, Config
+from activity_center.config_sidecar import IdentityConfig, RateLimit, Recording, SidecarConfig
+from sidecar_api.app import create_app
+from tests.sidecar_api.export.people import people, tokens
+from tests.sidecar_api.search.log import Log, put_templates
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from tests.conftest import Node
+
+MakeApp = Callable[..., "Flask"]
+
+
+@pytest.fixture(scope="session")
+def _streams(opensearch: Node) -> None:
+    put_templates(opensearch.client)
+
+
+@pytest.fixture
+def log(opensearch: Node, _streams: None) -> Log:
+    """An empty organization."""
+    return Log(opensearch.client)
+
+
+@pytest.fixture
+def make_app(opensearch: Node, log: Log, tmp_path: Path) -> MakeApp:
+    """Make a sidecar whose people are of the log's organization."""
+
+    def make(*, recording: Recording | None = None, roles: dict[str, str] | None = None) -> Flask:
+        persons = people(log.organization, roles or {})
+        config = Config(
+            path="",
+            opensearch=opensearch.cluster,
+            maintain=None,
+            collector=CollectorConfig(),
+            senders=(),
+            organizations={},
+            plans={},
+            identity=IdentityConfig(people=persons, tokens=tokens(persons)),
+            sidecar=SidecarConfig(
+                data_dir=str(tmp_path / "sidecar"),
+                recording=recording or Recording(),
+                rate_limit=RateLimit(requests=100_000),
+            ),
+        )
+        return create_app(config)
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """A sidecar that records nowhere."""
+    return make_app()

@@ -1,0 +1,377 @@
+"""The route: what is in an export, who gets one, and what becomes of one that breaks."""
+
+from __future__ import annotations
+
+import csv as reader
+import io
+import json
+import threading
+import tracemalloc
+import zlib
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from activity_center.config_sidecar import Recording
+from sidecar_api.export.columns import COLUMNS
+from sidecar_api.export.verify import verify
+from sidecar_api.export.write import FORMATS
+from sidecar_api.search.times import written
+from tests.sidecar_api.export.people import of
+from tests.sidecar_api.search.log import document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from flask import Flask
+    from werkzeug.test import TestResponse
+
+    from tests.conftest import Node, OwnNode
+    from tests.sidecar_api.search.log import Log
+
+BEFORE = datetime.now(UTC) - timedelta(hours=2)
+PATH = "/api/v1/activities/export"
+
+
+def documents(count: int, **values: Any) -> list[dict[str, Any]]:
+    """So many activities, a millisecond after each other, two hours ago."""
+    return [
+        document(
+            at=BEFORE + timedelta(milliseconds=number),
+            id=f"e{number:06}",
+            activity__new_value={"size": number},
+            activity__resource__name=f"=server {number}",
+            **values,
+        )
+        for number in range(count)
+    ]
+
+
+def arrival() -> dict[str, Any]:
+    """An activity of two hours ago that is received now."""
+    now = written(datetime.now(UTC))
+    return document(at=BEFORE, event__ingested=now, event__action="server.create")
+
+
+def get(app: Flask, who: str = "olga", *, path: str = PATH, **query: Any) -> TestResponse:
+    """Ask for an export; ``from_`` stands for ``from``."""
+    named = {name.rstrip("_"): value for name, value in query.items()}
+    client = app.test_client()
+    return client.get(path, query_string=named or None, headers=of(who), buffered=True)
+
+
+def whole(content: bytes) -> dict[str, Any]:
+    """The manifest of an export that is whole."""
+    verdict = verify(io.BytesIO(content))
+    assert verdict.whole, verdict.reason
+    assert verdict.manifest is not None
+    return verdict.manifest
+
+
+def lines(content: bytes) -> list[Any]:
+    """The lines of an export as NDJSON, without the manifest."""
+    return [json.loads(line) for line in content.splitlines()[:-1]]
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_all_that_the_filters_find(app: Flask, log: Log, form: str) -> None:
+    """Every format has all entries of the filter, newest first, and a manifest that says so."""
+    log.add(*documents(120), *documents(0), document(event__action="server.delete", at=BEFORE))
+    answer = get(app, format=form, action="server.update", organization=log.organization)
+    assert answer.status_code == 200
+    manifest = whole(answer.data)
+    assert manifest["count"] == 120
+    assert manifest["filter"] == [
+        ["action", "server.update"],
+        ["organization", log.organization],
+    ]
+    if form == "csv":
+        rows = list(reader.reader(io.StringIO(answer.text, newline=""), strict=True))[1:-1]
+        found = [row[COLUMNS.index("event.id")] for row in rows]
+        assert rows[0][COLUMNS.index("activity.resource.name")] == "'=server 119"
+    elif form == "ndjson":
+        found = [one["event"]["id"] for one in lines(answer.data)]
+    else:
+        found = [one["unmapped"]["event"]["id"] for one in lines(answer.data)]
+        assert {one["class_uid"] for one in lines(answer.data)} == {6003}
+    assert found == [f"e{number:06}" for number in range(119, -1, -1)]
+
+
+def test_the_head_of_the_answer(app: Flask, log: Log) -> None:
+    """It is a file with a name, kept by nobody, and says where it can be had again."""
+    log.add(*documents(1))
+    answer = get(app, format="csv", organization=log.organization)
+    assert answer.content_type.startswith("text/csv")
+    name = answer.headers["Content-Disposition"]
+    assert name.startswith(f'attachment; filename="activities-{log.organization}-')
+    assert name.endswith('Z.csv"')
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    assert answer.headers["Content-Location"].startswith(f"{PATH}?format=csv&organization=")
+    assert "Accept-Encoding" in answer.headers["Vary"]
+
+
+def test_nothing_found_is_a_whole_export(app: Flask, log: Log) -> None:
+    """No entries: a header, and a manifest that counts none."""
+    assert whole(get(app, format="csv").data)["count"] == 0
+    assert get(app, format="csv").data.count(b"\r\n") == 2
+
+
+def test_compressed_when_asked(app: Flask, log: Log) -> None:
+    """With Accept-Encoding: gzip it comes compressed, and is the same."""
+    log.add(*documents(300))
+    headers = {**of("olga"), "Accept-Encoding": "gzip"}
+    answer = app.test_client().get(f"{PATH}?format=ndjson", headers=headers)
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert whole(zlib.decompress(answer.data, 31))["count"] == 300
+
+
+def test_head_exports_nothing(app: Flask, log: Log) -> None:
+    """HEAD has the same head without a body, and opens no point in time."""
+    answer = app.test_client().head(f"{PATH}?format=csv", headers=of("olga"))
+    assert answer.status_code == 200 and answer.data == b""
+    assert "Content-Location" in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ({}, "format"),
+        ({"format": "xml"}, "format"),
+        ({"format": "csv", "offset": "5"}, "offset"),
+        ({"format": "csv", "offset": "-1", "resume": "a.b"}, "offset"),
+        ({"format": "csv", "offset": "1e3", "resume": "a.b"}, "offset"),
+        ({"format": "csv", "resume": "a.b"}, "resume"),
+        ({"format": "csv", "resume": "x" * 5000}, "resume"),
+        ({"format": "csv", "colour": "red"}, "colour"),
+        ({"format": "csv", "from": "yesterday"}, "from"),
+    ],
+)
+def test_wrong_requests_name_the_parameter(
+    app: Flask, query: dict[str, str], parameter: str
+) -> None:
+    """Anything wrong is a 400 that names what."""
+    answer = get(app, **query)
+    assert answer.status_code == 400
+    assert answer.json["parameter"] == parameter
+
+
+def test_a_resumed_export_is_the_uninterrupted_one(app: Flask, log: Log) -> None:
+    """What broke off at any byte, and the rest from Content-Location, are the same bytes.
+
+    Also when entries arrived in between, whenever they say that they happened.
+    """
+    log.add(*documents(400))
+    first = get(app, format="csv", organization=log.organization)
+    content = first.data
+    log.add(*(arrival() for _ in range(5)))
+    for offset in (0, 1, 1000, len(content) // 2, len(content) - 5, len(content)):
+        again = get(app, path=f"{first.headers['Content-Location']}&offset={offset}")
+        assert again.status_code == 200
+        assert content[:offset] + again.data == content
+    assert whole(content)["count"] == 400
+
+
+def test_a_token_is_of_one_export(app: Flask, log: Log) -> None:
+    """With other filters, another format or another reader a token opens nothing."""
+    log.add(*documents(3))
+    address = get(app, format="csv", organization=log.organization).headers["Content-Location"]
+    others = (
+        (address.replace("format=csv", "format=ndjson"), "olga"),
+        (f"{address}&action=server.update", "olga"),
+        (address, "root"),
+        (address[:-1] + ("A" if address[-1] != "A" else "B"), "olga"),
+    )
+    for path, who in others:
+        answer = get(app, who, path=path)
+        assert (answer.status_code, answer.json["parameter"]) == (400, "resume"), path
+
+
+def test_what_arrives_meanwhile_changes_nothing(app: Flask, log: Log) -> None:
+    """Entries that are stored while an export runs are not in it, and it is whole."""
+    log.add(*documents(12_000))
+    answer = app.test_client().get(f"{PATH}?format=ndjson", headers=of("olga"))
+    got = []
+    for number, chunk in enumerate(answer.response):
+        got.append(chunk)
+        if number < 3:
+            log.add(arrival())
+    answer.close()
+    content = b"".join(got)
+    assert whole(content)["count"] == 12_000
+    assert not any(one["event"]["action"] == "server.create" for one in lines(content))
+
+
+def test_only_what_may_be_exported(app: Flask, make_app: Callable[..., Flask], log: Log) -> None:
+    """A member exports their own deeds, a viewer without a right nothing of others."""
+    mine = document(at=BEFORE, user__id=f"mia_{log.organization}", id="mine")
+    log.add(mine, document(at=BEFORE, user__id="somebody", id="other"))
+    found = lines(get(app, "mia", format="ndjson").data)
+    assert [one["event"]["id"] for one in found] == ["mine"]
+    assert {one["event"]["id"] for one in lines(get(app, format="ndjson").data)} == {
+        "mine",
+        "other",
+    }
+    assert app.test_client().get(f"{PATH}?format=csv").status_code == 401
+    refused = get(app, "mia", format="csv", organization="another_one")
+    assert refused.status_code == 403
+    assert refused.json["organization"] == "another_one"
+
+
+def test_what_is_seen_and_not_exportable_is_refused(
+    make_app: Callable[..., Flask], log: Log, opensearch: Node
+) -> None:
+    """Who sees a trail without org:audit:export gets 403 for it, and their own deeds anyway."""
+    from dataclasses import replace
+
+    from activity_center.config_sidecar import Role
+    from sidecar_api.access import Access
+    from sidecar_api.services import EXTENSION
+
+    app = make_app(roles={"rita": "reviewer"})
+    config = app.extensions[EXTENSION].config
+    roles = {**config.roles, "reviewer": Role("reviewer", frozenset({"org:audit"}))}
+    app.extensions[EXTENSION] = replace(
+        app.extensions[EXTENSION], access=Access(replace(config, roles=roles))
+    )
+    log.add(document(at=BEFORE, user__id=f"rita_{log.organization}", id="mine"), *documents(2))
+    refused = get(app, "rita", format="csv")
+    assert refused.status_code == 403
+    assert refused.json["permission"] == "org:audit:export"
+    own = get(app, "rita", format="ndjson", actor=f"rita_{log.organization}")
+    assert [one["event"]["id"] for one in lines(own.data)] == ["mine"]
+
+
+def test_two_at_a_time(app: Flask, log: Log) -> None:
+    """A reader's third export at once is 429; when one ends, there is room again."""
+    log.add(*documents(3))
+    running = [app.test_client().get(f"{PATH}?format=csv", headers=of("olga")) for _ in range(2)]
+    third = get(app, format="csv")
+    assert third.status_code == 429
+    assert int(third.headers["Retry-After"]) > 0
+    assert get(app, "root", format="csv", organization=log.organization).status_code == 200
+    running[0].close()
+    assert get(app, format="csv").status_code == 200
+    running[1].close()
+
+
+class Collector:
+    """A collector's HTTP address: it answers every batch with one status."""
+
+    def __init__(self, status: int) -> None:
+        self.got: list[dict[str, Any]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = zlib.decompress(body, 31)
+                events = json.loads(body)
+                outer.got += events
+                self.send_response(status)
+                items = [{"status": "accepted", "id": one["event"]["id"]} for one in events]
+                answer = json.dumps({"accepted": len(items), "items": items}).encode()
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def collector(request: pytest.FixtureRequest) -> Iterator[Collector]:
+    """A collector that answers with the status of the test's parameter."""
+    made = Collector(request.param)
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+@pytest.mark.parametrize("collector", [401], indirect=True)
+def test_no_byte_before_the_record(
+    make_app: Callable[..., Flask], log: Log, collector: Collector
+) -> None:
+    """Where the export cannot be recorded it is answered with 503, and leaves nothing open."""
+    log.add(*documents(3))
+    app = make_app(recording=Recording(url=collector.url, token="t"))
+    for _ in range(3):  # more than may run at once
+        answer = get(app, format="csv")
+        assert answer.status_code == 503
+        assert answer.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize("collector", [200], indirect=True)
+def test_the_record(make_app: Callable[..., Flask], log: Log, collector: Collector) -> None:
+    """It is made before the first byte: who, format and filter; and at the end the count."""
+    log.add(*documents(3))
+    app = make_app(recording=Recording(url=collector.url, token="t"))
+    answer = app.test_client().get(
+        PATH, query_string={"format": "csv", "organization": log.organization}, headers=of("olga")
+    )
+    assert [one["event"]["action"] for one in collector.got] == ["activity_log.export"]
+    begun = collector.got[0]
+    assert begun["user"]["id"] == f"olga_{log.organization}"
+    assert begun["organization"]["id"] == log.organization
+    assert begun["metadata"]["stage"] == "begun"
+    assert begun["metadata"]["filters"] == [f"organization={log.organization}"]
+    assert whole(answer.data)["count"] == 3
+    answer.close()
+    app.extensions["activity_center"].recording.close()
+    ended = collector.got[-1]["metadata"]
+    assert (ended["stage"], ended["count"], ended["complete"]) == ("ended", 3, True)
+
+
+def test_no_room_for_a_point_in_time_is_429(
+    own_node: Callable[..., OwnNode], make_app: Callable[..., Flask], log: Log
+) -> None:
+    """When OpenSearch opens no more points in time, the export is refused before it begins."""
+    from dataclasses import replace
+
+    from sidecar_api.search import Search
+    from sidecar_api.services import EXTENSION
+    from tests.sidecar_api.search.log import put_templates
+
+    node = own_node({"point_in_time.max_keep_alive": "24h"})
+    put_templates(node.client)
+    node.client.cluster.put_settings(body={"persistent": {"search.max_open_pit_context": 2}})
+    app = make_app()
+    app.extensions[EXTENSION] = replace(app.extensions[EXTENSION], search=Search(node.client))
+    refused = get(app, format="csv")
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) > 0
+
+
+def test_memory_is_flat(app: Flask, log: Log) -> None:
+    """Ten times as many entries need hardly more memory: it is that of a page."""
+    log.add(*documents(5_000))
+    small = _peak(app, 5_000)
+    for start in range(9):
+        log.add(
+            *(
+                document(at=BEFORE, id=f"m{start}-{number}", activity__new_value={"size": number})
+                for number in range(5_000)
+            )
+        )
+    assert _peak(app, 50_000) < 1.5 * small
+
+
+def _peak(app: Flask, count: int) -> int:
+    tracemalloc.start()
+    size = 0
+    tail = b""
+    answer = app.test_client().get(f"{PATH}?format=ndjson", headers=of("olga"))
+    for chunk in answer.response:
+        size += len(chunk)
+        tail = chunk[-2000:]
+    answer.close()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size > count * 500 and f'"count":{count}'.encode() in tail
+    return peak

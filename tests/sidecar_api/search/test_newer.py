@@ -1,0 +1,170 @@
+"""Following the log: each arrival once, late ones too, with a position that stays small."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sidecar_api.failures import BadRequest
+from sidecar_api.search import Filters, Position
+from tests.sidecar_api.search.log import NOON, Log, document, filters
+
+EVERYTHING = filters()
+
+
+def arrival(id_: str, at: datetime, **values: Any) -> dict[str, Any]:
+    """A document that the collector received then."""
+    return document(id=id_, at=at, **values)
+
+
+class Follower:
+    """Polls, through JSON as a client's Last-Event-ID would bring it back."""
+
+    def __init__(self, log: Log, as_of: datetime, made: Filters = EVERYTHING) -> None:
+        self.log = log
+        self.filters = made
+        self.got: list[str] = []
+        self.largest = 0
+        first, self.position = log.search.newer(log, made, None, as_of=as_of)
+        assert first == []
+
+    def poll(self, limit: int = 100) -> list[str]:
+        """Event ids of what is new."""
+        position: Position = json.loads(json.dumps(self.position))
+        items, self.position = self.log.search.newer(self.log, self.filters, position, limit)
+        assert len(items) <= limit
+        found = [one["event"]["id"] for one in items]
+        self.got += found
+        self.largest = max(self.largest, len(json.dumps(self.position)))
+        return found
+
+    def drain(self, limit: int = 100) -> list[str]:
+        """Poll until nothing is new."""
+        found = part = self.poll(limit)
+        while part:
+            part = self.poll(limit)
+            found = [*found, *part]
+        return found
+
+
+def test_what_is_there_is_not_new(log: Log) -> None:
+    """Beginning at a moment gives out what comes after, in order of arrival, once."""
+    log.add(*(arrival(f"a{n}", NOON - timedelta(seconds=n)) for n in range(300)))
+    follower = Follower(log, NOON)
+    assert follower.poll() == []
+    log.add(arrival("c", NOON + timedelta(seconds=2)), arrival("b", NOON + timedelta(seconds=1)))
+    assert follower.poll() == ["b", "c"]
+    assert follower.poll() == []
+
+
+def test_late_deliveries_are_given_out(log: Log) -> None:
+    """What was received before the last entry but found after it comes too, once."""
+    log.add(arrival("a", NOON - timedelta(seconds=5)))
+    follower = Follower(log, NOON)
+    log.add(arrival("late", NOON - timedelta(seconds=30)))
+    assert follower.poll() == ["late"]
+    log.add(arrival("b", NOON + timedelta(seconds=40)))
+    assert follower.poll() == ["b"]
+    log.add(
+        arrival("later", NOON + timedelta(seconds=1)),
+        arrival("equal", NOON + timedelta(seconds=40)),
+    )
+    assert follower.poll() == ["later", "equal"]
+    assert follower.drain() == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_arrival_once_whatever_the_order(log: Log, seed: int) -> None:
+    """Entries delivered up to half a minute out of order arrive exactly once each."""
+    dice = random.Random(seed)
+    sent = [
+        (n * 0.4 + dice.uniform(0, 25), arrival(f"{n:03}", NOON + timedelta(seconds=n * 0.4)))
+        for n in range(200)
+    ]
+    sent.sort(key=lambda one: one[0])
+    follower = Follower(log, NOON - timedelta(milliseconds=1))
+    while sent:
+        count = dice.randint(1, 40)
+        log.add(*(one for _, one in sent[:count]))
+        sent = sent[count:]
+        for _ in range(dice.randint(0, 3)):
+            follower.poll(dice.choice([1, 5, 100]))
+    follower.drain()
+    assert sorted(follower.got) == [f"{n:03}" for n in range(200)]
+
+
+def test_a_flood_of_one_moment(log: Log) -> None:
+    """A thousand entries of one millisecond come once each, and the position stays small."""
+    follower = Follower(log, NOON)
+    moment = NOON + timedelta(seconds=1)
+    log.add(*(arrival(f"{n:04}", moment) for n in range(1000)))
+    for _ in range(10):
+        assert len(follower.poll()) == 100
+    assert follower.poll() == []
+    assert sorted(follower.got) == [f"{n:04}" for n in range(1000)]
+    log.add(*(arrival(f"x{n:04}", moment + timedelta(milliseconds=n // 3)) for n in range(900)))
+    follower.drain()
+    assert len(follower.got) == len(set(follower.got)) == 1900
+    assert follower.largest < 3500
+
+
+def test_equal_ids_of_one_moment(log: Log) -> None:
+    """Entries that share time and event id are told apart."""
+    follower = Follower(log, NOON)
+    moment = NOON + timedelta(seconds=1)
+    log.add(arrival("same", moment))
+    assert follower.poll() == ["same"]
+    stored = arrival("same", moment, event__action="agent.prompt")
+    body = json.dumps(
+        {"create": {"_index": "activity-agent-permanent", "_id": f"{log.organization}-2"}}
+    )
+    stored["organization"] = {"id": log.organization}
+    log.client.bulk(body=f"{body}\n{json.dumps(stored)}\n", params={"refresh": "true"})
+    assert follower.poll() == ["same"]
+    assert follower.poll() == []
+
+
+def test_filters_and_wall_hold(log: Log) -> None:
+    """Only what the filter finds and the wall lets through is followed."""
+    follower = Follower(log, NOON, filters(action="server.delete"))
+    later = NOON + timedelta(seconds=1)
+    log.add(
+        arrival("yes", later, event__action="server.delete"),
+        arrival("no", later),
+        arrival("hidden", later, event__action="process.output"),
+    )
+    Log(log.client).add(arrival("foreign", later, event__action="server.delete"))
+    assert follower.drain() == ["yes"]
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        [],
+        {},
+        "x",
+        [1, "a", 1],
+        [1, "a", 1, "!!"],
+        [1, "a", 1, "AAAA"],
+        [1, "a", 1, "A" * 100_000],
+        [-1, "a", -1, ""],
+        [2**80, "a", 2**80, ""],
+        [1e3, "a", 1000, ""],
+        [True, "a", True, ""],
+        [100, "a", 10**12, ""],
+        [10**12, "a", 1, ""],
+        [1, "a" * 600, 1, ""],
+        [1, None, 1, ""],
+        [1, "a", 1, None],
+        [1, "\ud800", 1, ""],
+    ],
+)
+def test_forged_positions(log: Log, position: Any) -> None:
+    """What is no position is refused."""
+    with pytest.raises(BadRequest) as refused:
+        log.search.newer(log, filters(), position)
+    assert refused.value.members == {"parameter": "Last-Event-ID"}

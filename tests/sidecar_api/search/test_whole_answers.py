@@ -1,0 +1,200 @@
+"""An answer that is not whole, late or none is never taken for the log."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from activity_center.config import Cluster
+from activity_center.connection import connect
+from activity_center.errors import ClusterError
+from sidecar_api.failures import BadRequest, Failure, RateLimited, Unavailable
+from sidecar_api.search import Search
+from tests.sidecar_api.search.log import filters
+
+WHOLE = {"total": 2, "successful": 2, "failed": 0, "skipped": 0}
+PART = {"total": 2, "successful": 1, "failed": 0, "skipped": 0}
+HIT = {"_id": "a", "_source": {"event": {"id": "a"}}, "sort": [1, "a", None, 1]}
+
+
+def answer(shards: Any = None, hits: int = 1, **more: Any) -> dict[str, Any]:
+    """What OpenSearch answers a search with."""
+    return {
+        "timed_out": False,
+        "_shards": WHOLE if shards is None else shards,
+        "hits": {"total": {"value": hits, "relation": "eq"}, "hits": [HIT] * hits},
+        "pit_id": "p",
+        **more,
+    }
+
+
+@dataclass
+class Fake:
+    """An OpenSearch that answers what it is told to."""
+
+    status: int = 200
+    answers: list[Any] = field(default_factory=list)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    """A server whose last answer repeats; PITs are made and deleted."""
+    told = Fake()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            told.asked.append((self.command, self.path))
+            status, body = told.status, told.answers[0] if told.answers else {}
+            if "point_in_time" in self.path and isinstance(body, dict) and "hits" in body:
+                body = {"pit_id": "p", "_shards": WHOLE, "pits": []}
+            elif len(told.answers) > 1:
+                told.answers.pop(0)
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_DELETE = do_POST
+
+        def log_message(self, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    told.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield told
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class Anyone:
+    """A wall that holds nothing back."""
+
+    def query(self) -> dict[str, Any]:
+        return {"match_all": {}}
+
+
+SCOPE = Anyone()
+PLACE = [1, "a", 1, ""]
+ASKING: dict[str, Callable[[Search], Any]] = {
+    "page": lambda search: search.page(SCOPE, filters(), size=25),
+    "one": lambda search: search.one(SCOPE, "a"),
+    "recent": lambda search: search.recent(SCOPE),
+    "count": lambda search: search.count(SCOPE, filters()),
+    "facets": lambda search: search.facets(SCOPE, filters(), ["action"]),
+    "histogram": lambda search: search.histogram(SCOPE, filters()),
+    "newer": lambda search: search.newer(SCOPE, filters(), PLACE),
+    "begin": lambda search: search.newer(SCOPE, filters(), None),
+    "scan": lambda search: list(search.scan(SCOPE, filters())),
+}
+
+
+def search(fake: Fake) -> Search:
+    """A search whose OpenSearch is the fake one."""
+    return Search(connect(Cluster(url=fake.url), timeout=5))
+
+
+@pytest.mark.parametrize("ask", ASKING.values(), ids=ASKING)
+@pytest.mark.parametrize(
+    "made",
+    [
+        answer(PART),
+        answer({**WHOLE, "failed": 1}),
+        answer({}, _shards=None),
+        answer(timed_out=True),
+        {},
+        [],
+    ],
+    ids=["part", "failed", "no shards", "timed out", "empty", "list"],
+)
+def test_part_of_the_log_is_no_answer(fake: Fake, ask: Callable[[Search], Any], made: Any) -> None:
+    """200 with part of the shards, or timed out, is 503 for every question."""
+    fake.answers = [made]
+    with pytest.raises(Unavailable) as refused:
+        ask(search(fake))
+    assert int(refused.value.headers["Retry-After"]) > 0
+
+
+def test_a_later_page_in_part_ends_a_reading(fake: Fake) -> None:
+    """A reading whose second page is not whole fails there, and its PIT is deleted."""
+    fake.answers = [answer(hits=3), answer(PART)]
+    reading = search(fake).scan(SCOPE, filters(), page_size=3)
+    assert len([next(reading) for _ in range(3)]) == 3
+    with pytest.raises(Unavailable):
+        next(reading)
+    assert [method for method, path in fake.asked if "point_in_time" in path] == ["POST", "DELETE"]
+
+
+def test_every_search_asks_for_whole_answers(fake: Fake) -> None:
+    """No search and no PIT may answer in part, as far as OpenSearch can be told."""
+    fake.answers = [answer(hits=0)]
+    for name in ("page", "one", "scan", "newer"):
+        ASKING[name](search(fake))
+    searches = [path for _, path in fake.asked if path.split("?")[0].endswith("/_search")]
+    assert len(searches) == 4
+    assert all("allow_partial_search_results=false" in path for path in searches)
+    opened = [path for method, path in fake.asked if method == "POST" and "point_in_time" in path]
+    assert len(opened) == 1
+    assert "allow_partial_pit_creation=false" in opened[0]
+
+
+def error(kind: str) -> dict[str, Any]:
+    """An error's body."""
+    return {"error": {"type": "x", "root_cause": [{"type": kind, "reason": "secret text"}]}}
+
+
+@pytest.mark.parametrize("ask", [ASKING["page"], ASKING["scan"]], ids=["page", "scan"])
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (429, error("rejected_execution_exception"), RateLimited),
+        (429, error("circuit_breaking_exception"), RateLimited),
+        (503, error("no_shard_available_action_exception"), Unavailable),
+        (500, error("null_pointer_exception"), Unavailable),
+        (502, b"<html>", Unavailable),
+        (401, b"Unauthorized", Unavailable),
+        (403, error("security_exception"), Unavailable),
+        (404, error("search_context_missing_exception"), Unavailable),
+        (200, b"not json", Unavailable),
+    ],
+)
+def test_failures_have_a_name(
+    fake: Fake, ask: Callable[[Search], Any], status: int, body: Any, expected: type[Failure]
+) -> None:
+    """Each error of OpenSearch becomes one of ours, and its words are not passed on."""
+    fake.status, fake.answers = status, [body]
+    with pytest.raises(expected) as refused:
+        ask(search(fake))
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["too_many_clauses", "too_complex_to_determinize_exception"])
+def test_a_search_too_big(fake: Fake, kind: str) -> None:
+    """What OpenSearch finds too big is the request's fault; any other 400 is ours."""
+    fake.status, fake.answers = 400, [error(kind)]
+    with pytest.raises(BadRequest):
+        ASKING["page"](search(fake))
+    fake.answers = [error("parsing_exception")]
+    with pytest.raises(ClusterError):
+        ASKING["page"](search(fake))
+
+
+def test_opensearch_is_down() -> None:
+    """No OpenSearch at the address: 503 for every question."""
+    nobody = Search(connect(Cluster(url="http://127.0.0.1:9"), timeout=5))
+    for ask in ASKING.values():
+        with pytest.raises(Unavailable):
+            ask(nobody)

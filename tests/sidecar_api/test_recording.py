@@ -1,0 +1,153 @@
+"""Reading the record is an entry of the record, made by a real collector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from activity_center.streams import LENS_PATTERNS
+from tests.integration.process import Collector, until
+from tests.sidecar_api.desk import Desk
+
+if TYPE_CHECKING:
+    from tests.conftest import Node
+
+
+@pytest.fixture(scope="module")
+def collector(streams: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """A collector that delivers to the shared node."""
+    with Collector(tmp_path_factory.mktemp("collector"), streams.cluster) as made:
+        made.start()
+        yield made
+
+
+@pytest.fixture
+def recorded(make_desk: Callable[..., Desk], collector: Collector) -> Desk:
+    """A sidecar whose records go to the collector."""
+    return make_desk(recording={"url": collector.url, "token": "${COLLECTOR_TOKEN}"})
+
+
+def records(desk: Desk, who: str = "owner") -> list[dict[str, Any]]:
+    """What the record holds of a person's reading, in the order it was done."""
+    desk.client.indices.refresh(index=",".join(LENS_PATTERNS))
+    answer = desk.client.search(
+        index=",".join(LENS_PATTERNS),
+        body={
+            "size": 100,
+            "query": {
+                "bool": {
+                    "filter": [
+                        {"term": {"user.id": desk.people[who]}},
+                        {"prefix": {"event.action": "activity_log."}},
+                    ]
+                }
+            },
+            "sort": ["event.sequence"],
+        },
+    )
+    return [hit["_source"] for hit in answer["hits"]["hits"]]
+
+
+def arrived(desk: Desk, count: int, who: str = "owner") -> list[dict[str, Any]]:
+    """Wait until there are so many, and return them."""
+    until(lambda: len(records(desk, who)) >= count)
+    found = records(desk, who)
+    assert len(found) == count
+    return found
+
+
+def test_a_list_and_an_entry_are_recorded(recorded: Desk) -> None:
+    """Who, from where, with which filters and which entry; nothing of what they saw."""
+    made = recorded.add(activity__resource={"type": "server", "name": "a-name-that-was-seen"})
+    url = f"/api/v1/activities?organization={recorded.a}&verb=update"
+    recorded.get(url, headers={"User-Agent": "tests/1"})
+    recorded.get(f"/api/v1/activities/{made}")
+    listed, fetched = arrived(recorded, 2)
+    assert listed["event"]["action"] == "activity_log.fetch_all"
+    assert listed["event"]["outcome"] == "success"
+    assert listed["organization"]["id"] == recorded.a
+    assert listed["source"]["ip"] == "127.0.0.1"
+    assert listed["user_agent"]["original"] == "tests/1"
+    assert listed["activity"]["origin"] == "api"
+    assert listed["service"]["name"] == "activity-center-sidecar"
+    assert listed["metadata"]["filters"] == ["verb=update", f"organization={recorded.a}"]
+    assert fetched["event"]["action"] == "activity_log.fetch"
+    assert fetched["activity"]["resource"]["id"] == made
+    assert fetched["organization"]["id"] == recorded.a
+    assert "a-name-that-was-seen" not in str([listed, fetched])
+
+
+def test_the_same_again_is_one_entry(recorded: Desk) -> None:
+    """A page that refreshes itself, turns pages or shows its own entries makes no loop."""
+    for _ in range(5):
+        recorded.get("/api/v1/activities")
+        recorded.get("/api/v1/activities?page=2")
+        recorded.get("/api/v1/activities?type=ActivityLogs")
+    recorded.get("/api/v1/activities?verb=delete")
+    found = arrived(recorded, 3)
+    assert [one["metadata"]["filters"] for one in found if one["metadata"]["filters"]] == [
+        ["type=ActivityLogs"],
+        ["verb=delete"],
+    ]
+
+
+def test_two_readers_and_two_addresses_are_apart(recorded: Desk) -> None:
+    """The same question by another person, or from another address, is another entry."""
+    recorded.get("/api/v1/activities")
+    recorded.get("/api/v1/activities", environ_base={"REMOTE_ADDR": "203.0.113.7"})
+    recorded.get("/api/v1/activities", "member")
+    found = arrived(recorded, 2)
+    assert {one["source"]["ip"] for one in found} == {"127.0.0.1", "203.0.113.7"}
+    arrived(recorded, 1, "member")
+
+
+def test_what_only_draws_the_page_is_not_recorded(recorded: Desk) -> None:
+    """Facets, histogram, recent, catalogue and filters are part of looking at a list."""
+    for path in ("activities/facets", "activities/histogram", "activities/recent"):
+        recorded.get(f"/api/v1/{path}")
+    for path in ("catalogue", "filters", "organizations", "me"):
+        recorded.get(f"/api/v1/{path}")
+    recorded.get("/api/v1/activities")  # the first that is
+    (only,) = arrived(recorded, 1)
+    assert only["event"]["action"] == "activity_log.fetch_all"
+
+
+def test_a_refusal_is_recorded(recorded: Desk) -> None:
+    """Who asks for an organization that is closed to them leaves an entry in its trail."""
+    recorded.problem(403, f"/api/v1/organizations/{recorded.a}/activity-logs", "stranger")
+    recorded.problem(403, "/api/v1/activities?organization=No%20Such", "stranger")
+    first, second = arrived(recorded, 2, "stranger")
+    assert first["event"]["action"] == "activity_log.denied"
+    assert (first["event"]["outcome"], first["activity"]["result"]) == ("failure", "denied")
+    assert first["organization"]["id"] == recorded.a
+    assert first["metadata"]["permission"] == "org:audit"
+    assert second["metadata"]["asked_for"] == "No Such"
+    assert "organization" not in second
+    seen = recorded.get(f"/api/v1/activities?action=activity_log.denied&organization={recorded.a}")
+    assert [one["user"]["id"] for one in seen["activities"]] == [recorded.people["stranger"]]
+
+
+def test_reading_does_not_wait_for_the_collector(make_desk: Callable[..., Desk]) -> None:
+    """Without a collector lists still answer; an export, which must be recorded, is 503."""
+    desk = make_desk(recording={"url": "http://127.0.0.1:9", "token": "${COLLECTOR_TOKEN}"})
+    desk.add()
+    assert len(desk.get("/api/v1/activities")["activities"]) == 1
+    problem = desk.problem(503, "/api/v1/activities/export?format=ndjson")
+    assert "recorded" in problem["detail"]
+
+
+def test_the_metrics_say_what_became_of_records(recorded: Desk) -> None:
+    """Accepted ones are counted, so that somebody notices when none is any more."""
+    recorded.get("/api/v1/activities")
+    arrived(recorded, 1)
+    wanted = 'activity_center_sidecar_records_total{outcome="accepted"} 1.0'
+    until(lambda: wanted in recorded.ask("/metrics", "").text)
+
+
+def test_nowhere_to_record(desk: Desk) -> None:
+    """Without ``sidecar.recording`` everything answers and nothing is recorded."""
+    desk.add()
+    assert desk.get("/api/v1/activities")["page"]["total"] == 1
+    assert records(desk) == []
