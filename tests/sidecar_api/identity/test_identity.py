@@ -87,8 +87,8 @@ def test_ways_to_sign_in(tmp_path: Path) -> None:
         {
             "kind": "development",
             "people": [
-                {"id": "u-1", "name": "mara", "full_name": ""},
-                {"id": "u-2", "name": "joe", "full_name": ""},
+                {"id": "u-1", "name": "mara", "full_name": "", "roles": ["admin · northwind"]},
+                {"id": "u-2", "name": "joe", "full_name": "", "roles": ["owner · contoso"]},
             ],
         },
         {"kind": "token"},
