@@ -10,7 +10,8 @@
     ├── NotFound        404
     ├── Conflict        409
     ├── RateLimited     429 carries retry_after
-    └── Unavailable     503 carries retry_after: OpenSearch, the collector, an incomplete answer
+    └── Unavailable     503 carries retry_after: OpenSearch or the collector cannot be reached
+        └── Incomplete  503 OpenSearch answered with part of the documents
 
 ``problems`` renders each as an RFC 9457 problem document.
 """
@@ -133,3 +134,10 @@ class Unavailable(_Later):
     status = 503
     slug = "unavailable"
     title = "Not available now"
+
+
+class Incomplete(Unavailable):
+    """OpenSearch answered with part of the documents: no half answer is given."""
+
+    slug = "incomplete"
+    title = "The answer would not be whole"

@@ -275,16 +275,19 @@ class Watch:
             self._open = False
             self._hub.leave(self)
 
-    def events(self, allowed: Callable[[], bool]) -> Iterator[Event]:
+    def events(
+        self, allowed: Callable[[], bool], here: Callable[[], bool] = lambda: True
+    ) -> Iterator[Event]:
         """Yield what it missed and what comes, until the process ends or the client is too slow.
 
         Args:
             allowed: whether the reader may still see this; asked every minute.
+            here: whether the client is still there; asked every second.
         """
         number = self.topic.begin()
         yield from self._caught_up()
         spoken = checked = time.monotonic()
-        while self._open and not ending.begun():
+        while self._open and here() and not ending.begun():
             found = self.topic.read(number, _STEP)
             if found is None:
                 return

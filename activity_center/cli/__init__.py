@@ -22,6 +22,7 @@ VERBS: Final[dict[str, str]] = {
     "alerts": "List, explain, test and run alert rules.",
     "catalogue": "List and explain the actions that the catalogue knows.",
     "collect": "Run the collector.",
+    "dashboards": "Export, compare and import what OpenSearch Dashboards shows.",
     "demo": "Bring everything up and play a month of three organizations.",
     "doctor": "Check the cluster and say what to do.",
     "export": "Check a file that was exported from the record.",

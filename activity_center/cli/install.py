@@ -46,6 +46,7 @@ def command(
 
     The cluster is OPENSEARCH_URL (with OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD, or
     OPENSEARCH_API_TOKEN; OPENSEARCH_CA), else the one in --config, else the embedded node.
+    With OPENSEARCH_DASHBOARDS_URL it also imports the dashboards; else it says how to.
 
     \b
     Examples:
@@ -59,12 +60,14 @@ def command(
     from rich.console import Console
 
     from activity_center import config as configuration
+    from activity_center.cli.dashboards import after_install
     from activity_center.connection import connect
     from activity_center.setup import desired_state, install, look, refuse
     from activity_center.setup.access import administrator
 
     config = configuration.load(config_file) if config_file else None
     desired = desired_state(config)
+    page = config.sidecar.public_url if config else None
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
     with closing(connect(administrator(config))) as client:
         plan = look(client, desired, adopt=adopt)
@@ -73,8 +76,11 @@ def command(
         if as_json and (dry_run or plan.refused or not plan.drift):
             click.echo(_as_json(plan, applied=False))
         refuse(plan)
-        if dry_run or not plan.drift:
+        if dry_run:
             sys.exit(2 if plan.drift else 0)
+        if not plan.drift:
+            err.print(after_install(page), soft_wrap=True)
+            return
         if not (yes or as_json):
             _ask(plan)
         with _progress(err) as on_step:
@@ -89,6 +95,8 @@ def command(
         err.print(f"note: {note}", style="yellow", soft_wrap=True)
     if as_json:
         click.echo(_as_json(outcome.plan, applied=True))
+    err.print(after_install(page), soft_wrap=True)
+    if as_json:
         return
     out.print("\n[green]The cluster is set up.[/green]")
     out.print("Next: activity-center doctor, then activity-center collect --config FILE")

@@ -7,11 +7,13 @@ In these files the attributes that Dashboards keeps as JSON text (``visState``,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from activity_center.dashboards.charts import markdown, vis_state
-from activity_center.dashboards.description import Board, Chart, Description
+from activity_center.dashboards.description import Board, Chart, Description, Pattern, Search
+from activity_center.dashboards.expand import expand
+from activity_center.errors import VocabularyError
 
 Json = dict[str, Any]
 
@@ -30,6 +32,7 @@ VERSIONS: Final = {
 """``migrationVersion``: the latest that Dashboards 2.11 knows; a later one is refused with 422.
 Saved queries have no migrations."""
 
+_INDEX: Final = "kibanaSavedObjectMeta.searchSourceJSON.index"
 _COLUMNS: Final = 48
 _LIST_HEIGHT: Final = 22
 
@@ -46,7 +49,7 @@ def marker(id_: str) -> str:
 
 def build(description: Description) -> list[Json]:
     """Return all objects, what is referred to before what refers to it."""
-    made = [_pattern(one.id, one.title, one.description, one.formats) for one in description.patterns]
+    made = [_pattern(one) for one in description.patterns]
     made += [
         _object(
             "search",
@@ -58,9 +61,13 @@ def build(description: Description) -> list[Json]:
                 "columns": list(one.columns),
                 "sort": [["@timestamp", "desc"]],
                 "version": 1,
-                "kibanaSavedObjectMeta": _source(one.query, index=True),
+                "kibanaSavedObjectMeta": _source(expand(one.query), index=True),
             },
-            [_reference("kibanaSavedObjectMeta.searchSourceJSON.index", "index-pattern", one.pattern)],
+            [
+                _reference(
+                    "kibanaSavedObjectMeta.searchSourceJSON.index", "index-pattern", one.pattern
+                )
+            ],
         )
         for one in description.searches
     ]
@@ -71,7 +78,7 @@ def build(description: Description) -> list[Json]:
             {
                 "title": one.title,
                 "description": _described(one.id, one.description),
-                "query": {"query": one.query, "language": "kuery"},
+                "query": {"query": expand(one.query), "language": "kuery"},
             },
             [],
         )
@@ -101,34 +108,38 @@ def _reference(name: str, type_: str, to: str) -> Json:
 def _source(query: str, *, index: bool = False) -> Json:
     source: Json = {"query": {"query": query, "language": "kuery"}, "filter": []}
     if index:
-        source["indexRefName"] = "kibanaSavedObjectMeta.searchSourceJSON.index"
+        source["indexRefName"] = _INDEX
     return {"searchSourceJSON": source}
 
 
-def _pattern(name: str, title: str, description: str, formats: Any) -> Json:
+def _pattern(one: Pattern) -> Json:
     attributes = {
-        "title": title,
-        "description": _described(name, description),
+        "title": one.title,
+        "description": _described(one.id, one.description),
         "timeFieldName": "@timestamp",
         # Empty: Dashboards reads the fields from the streams when it opens the pattern.
         "fields": [],
-        "fieldFormatMap": {field: _linked(one) for field, one in formats.items()},
+        "fieldFormatMap": {name: _linked(how) for name, how in one.formats.items()},
     }
-    return _object("index-pattern", name, attributes, [])
+    return _object("index-pattern", one.id, attributes, [])
 
 
-def _linked(one: Any) -> Any:
+def _linked(how: Mapping[str, Any]) -> Mapping[str, Any]:
     """Give a link's template our page's address where it begins with a path."""
-    template = one.get("params", {}).get("urlTemplate", "")
+    template = how.get("params", {}).get("urlTemplate", "")
     if not template.startswith("/"):
-        return one
-    return {**one, "params": {**one["params"], "urlTemplate": PAGE + template}}
+        return how
+    return {**how, "params": {**how["params"], "urlTemplate": PAGE + template}}
 
 
 def _board(board: Board, description: Description) -> Iterator[Json]:
     panels: list[Json] = []
     references: list[Json] = []
     x = y = tallest = 0
+    searches = {one.id: one for one in description.searches}
+    for name in {board.list or board.search, board.search, *(one.search for one in board.charts)}:
+        if name and name not in searches:
+            raise VocabularyError(f"there is no search {name}", where=f"boards/{board.id}.yml")
 
     def place(type_: str, name: str, title: str, width: int, height: int) -> None:
         nonlocal x, y, tallest
@@ -150,13 +161,13 @@ def _board(board: Board, description: Description) -> Iterator[Json]:
 
     for chart in board.charts:
         name = f"{board.id}-{chart.id}"
-        yield _visualization(name, chart, chart.search or board.search)
+        search = searches[chart.search or board.search]
+        yield _visualization(name, chart, search)
         place("visualization", name, chart.title, *chart.extent)
     if board.list:
-        (found,) = [one for one in description.searches if one.id == board.list]
-        place("search", board.list, found.title, _COLUMNS, _LIST_HEIGHT)
+        place("search", board.list, searches[board.list].title, _COLUMNS, _LIST_HEIGHT)
     about = f"{board.id}-about"
-    yield _text(about, f"{board.title}: where to go on", _about(board, description))
+    yield _text(about, f"{board.title}: where to go on", _about(board, searches))
     place("visualization", about, "Where to go on", _COLUMNS, 6 + len(board.charts))
     yield _object(
         "dashboard",
@@ -177,17 +188,18 @@ def _board(board: Board, description: Description) -> Iterator[Json]:
     )
 
 
-def _visualization(name: str, chart: Chart, search: str) -> Json:
+def _visualization(name: str, chart: Chart, search: Search) -> Json:
+    text = f"{chart.description} The entries behind it: {search.title}.".strip()
     attributes = {
         "title": chart.title,
-        "description": _described(name, chart.description),
+        "description": _described(name, text),
         "version": 1,
         "visState": vis_state(chart),
         "uiStateJSON": {},
         "savedSearchRefName": "search_0",
-        "kibanaSavedObjectMeta": _source(chart.query),
+        "kibanaSavedObjectMeta": _source(expand(chart.query)),
     }
-    return _object("visualization", name, attributes, [_reference("search_0", "search", search)])
+    return _object("visualization", name, attributes, [_reference("search_0", "search", search.id)])
 
 
 def _text(name: str, title: str, text: str) -> Json:
@@ -202,9 +214,8 @@ def _text(name: str, title: str, text: str) -> Json:
     return _object("visualization", name, attributes, [])
 
 
-def _about(board: Board, description: Description) -> str:
+def _about(board: Board, searches: Mapping[str, Search]) -> str:
     """The links of a dashboard: per chart the search behind it and the page."""
-    titles = {one.id: one.title for one in description.searches}
     lines = [
         f"[Open in Activity Center]({PAGE}{board.page})",
         "",
@@ -213,6 +224,6 @@ def _about(board: Board, description: Description) -> str:
     ]
     for chart in board.charts:
         search = chart.search or board.search
-        behind = f"[{titles[search]}](discover#/view/{saved_id(search)})"
+        behind = f"[{searches[search].title}](discover#/view/{saved_id(search)})"
         lines.append(f"| {chart.title} | {behind} | [open]({PAGE}{chart.page}) |")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from activity_center.dashboards.description import Chart
+from activity_center.dashboards.expand import expand
 from activity_center.errors import VocabularyError
 
 Json = dict[str, Any]
@@ -58,7 +59,7 @@ def _aggregations(chart: Chart) -> list[Json]:
         add("date_histogram", "segment", interval)
     if chart.cases:
         cases = [
-            {"label": label, "input": {"query": query, "language": "kuery"}}
+            {"label": label, "input": {"query": expand(query), "language": "kuery"}}
             for label, query in chart.cases.items()
         ]
         add("filters", bucket, {"filters": cases})

@@ -1,4 +1,5 @@
-"""What is generated from the vocabulary: templates, the event's schema, reference tables.
+"""What is generated from the vocabulary: templates, the event's schema, reference tables,
+and the saved objects of Dashboards.
 
 The same vocabulary gives the same bytes. ``stale`` is what ``generate --check`` tells.
 """
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from activity_center import dashboards
 from activity_center.errors import VocabularyError
 from activity_center.generate import tables
 from activity_center.generate.schema import event_schema
@@ -38,24 +40,26 @@ def outputs() -> Mapping[str, str]:
         files[f"opensearch/templates/index/{name}.json"] = _json(template)
     for name, text in tables.pages().items():
         files[f"docs/reference/{name}.md"] = text
+    for path, text in dashboards.outputs().items():
+        files[f"dashboards/objects/{path}"] = text
     return files
 
 
 def stale(root: Path = CHECKOUT) -> list[str]:
     """Return the paths that differ from what the vocabulary gives, sorted.
 
-    A template that nothing generates any more is stale too.
+    A template or dashboard that nothing generates any more is stale too.
     """
     _require_checkout(root)
     expected = outputs()
     different = {path for path, text in expected.items() if _read(root / path) != text}
-    templates = root / "opensearch" / "templates"
-    left = {file.relative_to(root).as_posix() for file in templates.rglob("*.json")}
+    made = [root / "opensearch" / "templates", root / "dashboards" / "objects"]
+    left = {one.relative_to(root).as_posix() for folder in made for one in folder.rglob("*.json")}
     return sorted(different | (left - set(expected)))
 
 
 def write(root: Path = CHECKOUT) -> list[str]:
-    """Write what is stale and remove templates that nothing generates; return the paths."""
+    """Write what is stale and remove what nothing generates; return the paths."""
     changed = stale(root)
     expected = outputs()
     for path in changed:

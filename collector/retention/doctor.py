@@ -62,8 +62,8 @@ def _classes(backing: Sequence[Backing]) -> Iterator[Finding]:
         elif not one.complete:
             yield fail(
                 CHECK,
-                f"{one.name}: a primary shard is missing; nothing is done to it",
-                "GET _cluster/allocation/explain says why",
+                f"{one.name} is closed, or lacks a primary shard: nothing is done to it",
+                f"POST {one.name}/_open, or see GET _cluster/allocation/explain",
             )
 
 

@@ -32,7 +32,8 @@ class Backing:
         max_seq_no: of all primary shards together: any write raises it.
         read_only: whether it takes no writes.
         replicas: how many copies beside the primary it may have.
-        complete: whether every primary shard answered: else nothing is done to it.
+        complete: whether it is open and every primary shard answered: else nothing is done
+            to it.
     """
 
     name: str
@@ -67,7 +68,7 @@ def read_backing(client: OpenSearch) -> list[Backing]:
         client,
         "GET",
         f"/{patterns}/_stats/docs,store,segments",
-        params={"level": "shards", **_ALL},
+        params={"level": "shards", "forbid_closed_indices": "false", **_ALL},
     ).body["indices"]
     return [
         backing
@@ -123,7 +124,8 @@ def _stream(
             max_seq_no=sum(one["seq_no"]["max_seq_no"] + 1 for one in shards),
             read_only=flat.get("index.blocks.write") == "true",
             replicas=_replicas(flat),
-            complete=len(shards) == int(flat["index.number_of_shards"]),
+            complete=len(shards) == int(flat["index.number_of_shards"])
+            and flat.get("index.verified_before_close") != "true",
         )
 
 

@@ -89,7 +89,7 @@ def forecast(
         step = next_step(policy, backing, archive, at)
         if step.action is None or step.due is None or step.due > until:
             break
-        at = step.due
+        at = max(at, step.due)
         step = next_step(policy, backing, archive, at)
         if step.action is None or not step.is_due(at):
             continue

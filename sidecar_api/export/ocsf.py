@@ -110,7 +110,7 @@ def event(activity: Mapping[str, Any]) -> dict[str, Any]:
             made["ai_agent"] = agent
             made["metadata"]["profiles"] = ["ai_operation"]
     _own(made, kind, activity, about)
-    return {name: value for name, value in made.items() if value not in (None, {}, [])}
+    return {name: value for name, value in made.items() if value or value in (0, "")}
 
 
 def _own(
@@ -272,7 +272,7 @@ def _without(node: Mapping[str, Any], placed: Mapping[str, Any]) -> dict[str, An
         if key not in placed:
             rest[key] = value
         elif placed[key] is not None:
-            left = _without(value, placed[key]) if isinstance(value, Mapping) else value
+            left = _without(value, placed[key]) if isinstance(value, dict) else value
             if left != {}:
                 rest[key] = left
     return rest
@@ -282,12 +282,13 @@ def _of(activity: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
     """The object at a path; empty where there is none."""
     node: Any = activity
     for part in path:
-        node = node.get(part) if isinstance(node, Mapping) else None
-    return node if isinstance(node, Mapping) else {}
+        node = node.get(part) if isinstance(node, dict) else None
+    return node if isinstance(node, dict) else {}
 
 
 def _filled(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value not in (None, "", {}, [])}
+    # None, "", {} and [] go; 0 and False stay.
+    return {name: value for name, value in members.items() if value or value == 0}
 
 
 def _is_address(email: str) -> bool:

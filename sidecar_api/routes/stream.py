@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from typing import Final, cast
 
 import orjson
@@ -26,6 +27,8 @@ MEDIA: Final = "text/event-stream"
 RETRY: Final = 5000
 """Milliseconds after which a client comes back."""
 _EXTENSION: Final = "activity_center_hub"
+_ESTABLISHED: Final = 1
+"""``tcpi_state`` of a connection that neither side has closed (Linux, tcp(7))."""
 
 
 @blueprint.get("/activities/stream")
@@ -77,7 +80,7 @@ def stream() -> Response:
         {"live": True, "filters": [f"{name}={value}" for name, value in filters.canonical()]},
     )
     watch = hub().watch(scope, filters, position, since=since)
-    response.response = _lines(watch, lost, signer, bound, _Still(scope))
+    response.response = _lines(watch, lost, signer, bound, _Still(scope), _here())
     response.call_on_close(watch.close)
     return response
 
@@ -123,14 +126,38 @@ class _Still:
             return reader is not None and found.access.scope(reader).query() == self._query
 
 
+def _here() -> Callable[[], bool]:
+    """Whether the client of this request has not hung up: seen before a write to it fails.
+
+    Else a page that is loaded again and again would keep all its former places for a while.
+    """
+    connection = request.environ.get("gunicorn.socket")
+    if connection is None or not hasattr(socket, "TCP_INFO"):  # not gunicorn, or not Linux
+        return lambda: True
+
+    def look() -> bool:
+        try:
+            state: bytes = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        except OSError:
+            return False
+        return state[0] == _ESTABLISHED
+
+    return look
+
+
 def _lines(
-    watch: Watch, lost: bool, signer: Signer, bound: bytes, allowed: _Still
+    watch: Watch,
+    lost: bool,
+    signer: Signer,
+    bound: bytes,
+    allowed: _Still,
+    here: Callable[[], bool],
 ) -> Iterator[bytes]:
     yield f"retry: {RETRY}\n: open\n\n".encode()
     if lost:
         yield b"event: reset\ndata: {}\n\n"
     try:
-        for event in watch.events(allowed):
+        for event in watch.events(allowed, here):
             yield _written(event, signer, bound)
     except Failure:
         # The head is sent: the client comes back with its place, and is told then.

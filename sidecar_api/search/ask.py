@@ -11,7 +11,7 @@ from opensearchpy.exceptions import OpenSearchException, SerializationError, Tra
 
 from activity_center.errors import ClusterError
 from activity_center.streams import LENS_PATTERNS
-from sidecar_api.failures import BadRequest, Failure, RateLimited, Unavailable
+from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def whole(answer: Any) -> dict[str, Any]:
     ``failed: 0``: only ``successful`` against ``total`` tells.
 
     Raises:
-        Unavailable: it is not whole.
+        Incomplete: it is not whole.
     """
     found: dict[str, Any] = answer if isinstance(answer, dict) else {}
     shards = found.get("_shards")
@@ -64,7 +64,7 @@ def whole(answer: Any) -> dict[str, Any]:
         or shards.get("failed")
         or found.get("timed_out")
     ):
-        raise Unavailable(INCOMPLETE, hint=INCOMPLETE_HINT)
+        raise Incomplete(INCOMPLETE, hint=INCOMPLETE_HINT)
     return found
 
 

@@ -103,10 +103,7 @@ export function failure(app) {
     heading = E.slow;
     lines = [said.detail, problem.retryAfter ? E.slowHint(problem.retryAfter) : said.hint];
   } else if (status === 503) {
-    heading =
-      said.incomplete || /whole|part|shard|incomplete/i.test(`${said.title} ${said.detail}`)
-        ? E.incomplete
-        : heading;
+    if (said.type === "/problems/incomplete") heading = E.incomplete;
     lines = [said.detail, said.hint ?? E.incompleteHint];
   } else if (status === 0) {
     heading = E.offline;

@@ -104,7 +104,7 @@ def test_an_error_at_first(windows: Windows, server: StandIn) -> None:
 
 def test_an_answer_that_is_not_whole_is_not_shown(window: Window, server: StandIn) -> None:
     """Part of the record missing: said so, with the retry, instead of half a list."""
-    problem = {"title": "Not whole", "detail": "2 of 5 shards did not answer.", "incomplete": True}
+    problem = {"type": "/problems/incomplete", "detail": "2 of 5 shards did not answer."}
     server.answers[LIST] = (503, problem)
     page = window.open(f"{server.url}/audit")
     expect(page.locator("#failure")).to_contain_text("Part of the record did not answer")

@@ -86,6 +86,17 @@ def test_the_end_closes_open_streams(sidecar: Sidecar, number: int) -> None:
     assert not [line for line in sidecar.lines() if "graceful timeout" in str(line)]
 
 
+def test_who_hangs_up_gives_the_place_back(sidecar: Sidecar) -> None:
+    """A page that is loaded again and again does not use up its places: they are free before
+    the next heartbeat, which would notice it anyway."""
+    sidecar.start()
+    tails = [stream(sidecar) for _ in range(10)]
+    assert sidecar.get("/api/v1/activities/stream").status_code == 429
+    tails.clear()
+    until(lambda: streams(sidecar) == 0, timeout=10)
+    assert stream(sidecar)
+
+
 def test_a_bad_file_changes_nothing(sidecar: Sidecar) -> None:
     """SIGHUP with a wrong file: the same worker, the same answers, open streams stay open."""
     sidecar.start()

@@ -14,7 +14,7 @@ import pytest
 from activity_center.config import Cluster
 from activity_center.connection import connect
 from activity_center.errors import ClusterError
-from sidecar_api.failures import BadRequest, Failure, RateLimited, Unavailable
+from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
 from sidecar_api.search import Search
 from tests.sidecar_api.search.log import filters
 
@@ -123,7 +123,7 @@ def search(fake: Fake) -> Search:
 def test_part_of_the_log_is_no_answer(fake: Fake, ask: Callable[[Search], Any], made: Any) -> None:
     """200 with part of the shards, or timed out, is 503 for every question."""
     fake.answers = [made]
-    with pytest.raises(Unavailable) as refused:
+    with pytest.raises(Incomplete) as refused:
         ask(search(fake))
     assert int(refused.value.headers["Retry-After"]) > 0
 

@@ -1,0 +1,115 @@
+"""What an evaluation does beyond the cases of our own rules."""
+
+from __future__ import annotations
+
+import pytest
+
+from activity_center.config_alerts import Hours
+from activity_center.errors import ClusterError, IncompleteAnswer
+from activity_center.setup.cluster import ask
+from collector.alerts.evaluate import Evaluator
+from tests.collector.alerts.parts import Place, at, failed_login, rule
+
+NOW = at("2026-11-24T13:05:00Z")
+
+
+def test_a_window_ends_before_its_end(place: Place) -> None:
+    """A window holds its beginning and not its end, so that no activity is in two of them."""
+    one = rule("failed-logins-account", at_least=1, window=60)
+    place.record(failed_login(NOW, "end"), failed_login(NOW - 60_000, "begin"))
+    evaluator = Evaluator(place.client, Hours())
+    (found,) = evaluator.evaluate(one, NOW).findings
+    assert dict(found.group)["user.name"] == "begin"
+    (next_one,) = evaluator.evaluate(one, NOW + 60_000).findings
+    assert dict(next_one.group)["user.name"] == "end"
+
+
+def test_groups_beyond_one_page(place: Place) -> None:
+    """More groups than one page holds are all found, each with its own count."""
+    one = rule("failed-logins-account", at_least=2)
+    place.record(
+        *(failed_login(NOW - 1000, f"user{i}", n) for i in range(1100) for n in range(1 + i % 2))
+    )
+    result = Evaluator(place.client, Hours()).evaluate(one, NOW)
+    assert len(result.findings) == 550
+    assert {found.count for found in result.findings} == {2}
+    assert not result.cut
+
+
+def test_a_finding_names_the_newest_activities(place: Place) -> None:
+    """An alert names some of what it is about, the newest first."""
+    place.record(*(failed_login(NOW - 1000 * n, number=n) for n in range(1, 13)))
+    (found,) = (
+        Evaluator(place.client, Hours()).evaluate(rule("failed-logins-account"), NOW).findings
+    )
+    assert found.count == 12
+    assert found.events == tuple(f"mira-{NOW - 1000 * n}-{n}" for n in range(1, 6))
+
+
+def test_without_groups_all_activities_count_together(place: Place) -> None:
+    """A rule without groups counts over everything, and has one alert."""
+    one = rule("failed-logins-account", group_by=(), message="{count} in all")
+    place.record(*(failed_login(NOW - 1000, f"user{n}") for n in range(10)))
+    (found,) = Evaluator(place.client, Hours()).evaluate(one, NOW).findings
+    assert (found.group, found.message) == ((), "10 in all")
+    assert Evaluator(place.client, Hours()).evaluate(
+        rule("failed-logins-account", group_by=(), at_least=11, message="{count} in all"), NOW
+    ).findings == []  # fmt: skip
+
+
+def test_working_hours_are_those_of_the_time_zone(place: Place) -> None:
+    """Outside of hours is judged in the configured zone, summer time included."""
+    deletion = {
+        "event": {"id": "1", "action": "server.delete", "type": ["deletion"], "severity": 3,
+                  "outcome": "success"},
+        "user": {"id": "usr_jo"},
+    }  # fmt: skip
+    # 05:30 UTC is 06:30 in Ljubljana in winter, and 07:30 in summer.
+    winter, summer = at("2026-01-13T05:30:00Z"), at("2026-07-14T05:30:00Z")
+    place.record({**deletion, "@timestamp": winter}, {**deletion, "@timestamp": summer})
+    evaluator = Evaluator(place.client, Hours("Europe/Ljubljana"))
+    one = rule("destructive-outside-hours")
+    assert len(evaluator.evaluate(one, winter + 60_000).findings) == 1
+    assert evaluator.evaluate(one, summer + 60_000).findings == []
+
+
+def test_a_rule_says_what_nobody_sends(place: Place) -> None:
+    """A rule that needs a field says so when nothing in the last week has it, and only then."""
+    one = rule("login-new-country")
+    evaluator = Evaluator(place.client, Hours())
+    assert evaluator.evaluate(one, NOW).lacking == ("source.geo.country_iso_code",)
+    login = {
+        "@timestamp": NOW - 86_400_000,
+        "event": {"id": "1", "action": "user.login", "outcome": "success"},
+        "source": {"geo": {"country_iso_code": "SI"}},
+    }
+    place.record(login)
+    assert evaluator.evaluate(one, NOW).lacking == ()
+
+
+def test_part_of_an_answer_is_no_answer(place: Place) -> None:
+    """A search that did not reach every shard is an error, never "nothing found"."""
+    name = "activity-audit-half"
+    index = {"settings": {"index.routing.allocation.require._name": "no-such-node"}}
+    ask(place.client, "PUT", f"/_index_template/{name}", body={
+        "index_patterns": [name], "data_stream": {}, "priority": 900, "template": index,
+    })  # fmt: skip
+    try:
+        ask(place.client, "PUT", f"/_data_stream/{name}", timeout=60)
+        with pytest.raises((IncompleteAnswer, ClusterError)):
+            Evaluator(place.client, Hours()).evaluate(rule("break-glass"), NOW)
+    finally:
+        ask(place.client, "DELETE", f"/_data_stream/{name}", allow=(404,))
+        ask(place.client, "DELETE", f"/_index_template/{name}")
+
+
+def test_the_message_is_safe_to_show(place: Place) -> None:
+    """Text from the record is bounded in a message, without control or direction characters."""
+    name = "mira\u202e\n\x1b[31m" + "x" * 300
+    place.record(*(failed_login(NOW - 1000, name, n) for n in range(10)))
+    (found,) = (
+        Evaluator(place.client, Hours()).evaluate(rule("failed-logins-account"), NOW).findings
+    )
+    assert found.message.startswith("10 failed logins for mira   [31mxxx")
+    assert found.message.isprintable()
+    assert len(found.message) < 260

@@ -1,0 +1,93 @@
+"""What webhooks get: signed, in each receiver's form, and without markup from the record."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from activity_center.config_alerts import Webhook
+from collector.alerts.finding import Finding
+from collector.alerts.payloads import body, headers
+from tests.collector.alerts.parts import at, rule
+
+NOW = at("2026-11-24T13:05:00Z")
+HOSTILE = "<!channel> [click](https://evil.example) *bold* @here"
+
+
+def alert(user: str = "mira") -> dict[str, Any]:
+    group = (("organization.id", "northwind"), ("user.name", user))
+    one = Finding(rule("failed-logins-account"), group, NOW - 600_000, NOW, 12, None, ("e1",))
+    return one.document(datetime(2026, 11, 24, 13, 5, 1, tzinfo=UTC))
+
+
+def sent(kind: Any, link: str = "", user: str = "mira", **more: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(body(Webhook("one", kind, **more), alert(user), link))
+    return document
+
+
+def test_signature() -> None:
+    """A receiver that knows the key can check a body (Standard Webhooks 1.0), also a whsec_ key."""
+    key = b"0123456789abcdef"
+    for secret in (key.decode(), "whsec_" + base64.b64encode(key).decode()):
+        webhook = Webhook("one", secret=secret)
+        data = body(webhook, alert(), "")
+        found = headers(webhook, "id1", data, 1_700_000_000)
+        signed = b"id1.1700000000." + data
+        expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+        assert found["webhook-signature"] == f"v1,{expected}"
+        assert (found["webhook-id"], found["webhook-timestamp"]) == ("id1", "1700000000")
+
+
+def test_generic_holds_the_whole_alert() -> None:
+    """A generic receiver gets the alert as it is stored, and a link where there is a page."""
+    document = sent("generic", "https://audit.example/")
+    assert document["type"] == "alert.fired"
+    assert document["data"]["rule"]["id"] == "failed-logins-account"
+    assert document["data"]["url"] == (
+        "https://audit.example/organizations/northwind/activity-logs"
+    )
+    assert "url" not in sent("generic")["data"]
+
+
+def test_slack() -> None:
+    """Slack gets plain text blocks and a fallback text in which nothing is markup."""
+    document = sent("slack", "https://audit.example", HOSTILE)
+    kinds = [block["type"] for block in document["blocks"]]
+    assert kinds == ["header", "section", "context", "actions"]
+    assert document["blocks"][1]["text"]["type"] == "plain_text"
+    assert HOSTILE in document["blocks"][1]["text"]["text"]
+    assert "<" not in document["text"]
+    assert "&lt;!channel&gt;" in document["text"]
+    assert len(document["blocks"][0]["text"]["text"]) <= 150
+
+
+def test_teams() -> None:
+    """Microsoft Teams gets an Adaptive Card whose Markdown is escaped."""
+    (attachment,) = sent("teams", user=HOSTILE)["attachments"]
+    assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
+    card = attachment["content"]
+    assert (card["type"], card["version"]) == ("AdaptiveCard", "1.4")
+    assert r"\[click\]\(https://evil.example\)" in card["body"][1]["text"]
+    assert "actions" not in card
+
+
+def test_pagerduty() -> None:
+    """PagerDuty gets an event of its API, one incident per group."""
+    event = sent("pagerduty", routing_key="key1")
+    assert (event["routing_key"], event["event_action"]) == ("key1", "trigger")
+    assert event["dedup_key"] == alert()["alert"]["group_key"]
+    assert event["payload"]["severity"] == "error"
+    assert event["payload"]["source"] == "northwind"
+    assert len(event["payload"]["summary"]) <= 1024
+
+
+@pytest.mark.parametrize("kind", ["slack", "teams", "pagerduty"])
+def test_only_generic_bodies_are_signed(kind: Any) -> None:
+    """Receivers with a secret in their address get no signature that they do not read."""
+    assert "webhook-signature" not in headers(Webhook("one", kind), "id", b"{}", 1)

@@ -1,0 +1,128 @@
+"""A round: what is due is evaluated, what is new is written and told, failures are kept apart."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from activity_center.alerting import load_rules
+from activity_center.alerting.monitors import compiles
+from activity_center.config import load
+from activity_center.config_alerts import AlertsConfig, Webhook
+from activity_center.setup.cluster import ask
+from activity_center.streams import STATE_INDEX
+from collector.alerts.loop import AlertLoop
+from collector.alerts.own_figures import own_figures
+from collector.alerts.rounds import Rounds, rules_here
+from tests.collector.alerts.parts import Place, Receiver, at, failed_login, rule
+
+NOW = at("2026-11-24T13:05:23Z")
+MINUTE = 60_000
+
+
+def test_a_burst_is_one_alert(place: Place, receiver: Receiver) -> None:
+    """What goes on over many rounds fires once, and the webhook is told once."""
+    hooks = (Webhook("hook", address=receiver.address, secret="key"),)
+    one = rule("failed-logins-account")
+    for number in range(3):  # three rounds, each by another collector
+        now = NOW + number * MINUTE
+        place.record(*(failed_login(now - n * 1000, number=n) for n in range(20)))
+        Rounds(place.client, AlertsConfig(webhooks=hooks), [one]).once(now)
+    assert len(place.alerts()) == 1
+    assert len(receiver.got) == 1
+
+
+def test_a_round_goes_on_where_the_last_one_ended(place: Place) -> None:
+    """After a pause of whoever evaluated, the next one finds what happened meanwhile."""
+    one = rule("failed-logins-account")
+    Rounds(place.client, AlertsConfig(), [one]).once(NOW - 180 * MINUTE)
+    place.record(*(failed_login(NOW - 100 * MINUTE - n * 1000, number=n) for n in range(12)))
+    (fired,) = Rounds(place.client, AlertsConfig(), [one]).once(NOW).alerts
+    assert fired.count == 12
+
+
+def test_what_arrives_late_fires(place: Place) -> None:
+    """Activities that reach OpenSearch after their window was evaluated fire an hour later."""
+    one = rule("failed-logins-account")
+    rounds = Rounds(place.client, AlertsConfig(), [one])
+    rounds.once(NOW)
+    place.record(*(failed_login(NOW - 30_000 - n * 1000, number=n) for n in range(12)))
+    found = [fired for n in range(50, 61) for fired in rounds.once(NOW + n * MINUTE).alerts]
+    assert len(found) == 1
+
+
+def test_a_rule_that_fails_does_not_hold_up_the_others(place: Place) -> None:
+    """A rule that cannot be evaluated is told, tried again, and keeps its place."""
+    broken = rule(
+        "break-glass", query=({"field": "user.name", "like": "*" * 20_000 + "x" * 20_000},)
+    )
+    place.record(*(failed_login(NOW - n * 1000, number=n) for n in range(30)))
+    done = Rounds(place.client, AlertsConfig(), [broken, rule("failed-logins-account")]).once(NOW)
+    assert [*done.failed] == ["break-glass"]
+    assert len(done.alerts) == 1
+    path = f"/{STATE_INDEX}/_doc/alerts-cursor"
+    assert [*ask(place.client, "GET", path).body["_source"]["data"]] == ["failed-logins-account"]
+
+
+def test_rules_that_are_off_or_a_monitors() -> None:
+    """Rules in ``without`` are not evaluated, and with the plugin only what it cannot say is."""
+    everything = load_rules()
+    here = rules_here(AlertsConfig(without=frozenset({"break-glass"})))
+    assert {one.name for one in here} == everything.keys() - {"break-glass"}
+    rest = rules_here(AlertsConfig(engine="plugin"))
+    assert rest
+    assert not any(compiles(one) for one in rest)
+
+
+def test_figures_are_of_this_machine(place: Place) -> None:
+    """A figure fires for the machine that it is of, and is held back like every alert."""
+    rounds = Rounds(place.client, AlertsConfig(), [rule("backlog-rising")])
+    (fired,) = rounds.figures(NOW, {"backlog_seconds": 900.0}).alerts
+    assert "900 seconds" in fired.message
+    assert rounds.figures(NOW + MINUTE, {"backlog_seconds": 960.0}).alerts == []
+    assert rounds.figures(NOW, {}).alerts == []
+
+
+def _config(tmp_path: Path, place: Place, receiver: Receiver) -> Path:
+    file = tmp_path / "activity-center.yml"
+    file.write_text(
+        f"opensearch: {{url: '{place.url}'}}\n"
+        f"collector: {{data_dir: '{tmp_path}/data', health: '127.0.0.1:1'}}\n"
+        "alerts:\n  enabled: true\n  webhooks:\n"
+        "    - {name: hook, webhook: '${HOOK}', secret: '${KEY}'}\n"
+    )
+    return file
+
+
+def test_one_of_two_loops_leads(place: Place, receiver: Receiver, tmp_path: Path) -> None:
+    """Of two loops one evaluates; an emergency login is told within the next window, once."""
+    environment = {"HOOK": receiver.address, "KEY": "key"}
+    config = load(_config(tmp_path, place, receiver), environment)
+    login = {
+        "@timestamp": int(time.time() * 1000) - MINUTE,
+        "event": {"id": "1", "action": "user.break_glass", "outcome": "success"},
+        "user": {"id": "usr_root"},
+    }
+    place.record(login)
+    loops = [AlertLoop(place.client, config) for _ in range(2)]
+    for one in loops:
+        one.start()
+    told = threading.Event()
+    deadline = time.monotonic() + 90
+    while not told.is_set() and time.monotonic() < deadline:
+        if receiver.got:
+            told.set()
+        time.sleep(0.2)
+    (lease,) = ask(place.client, "GET", f"/{STATE_INDEX}/_search?q=kind:lease").body["hits"]["hits"]
+    for one in loops:
+        one.stop()
+    assert lease["_source"]["name"] == "alerts"
+    assert len(receiver.got) == 1
+    assert [one["rule"]["id"] for one in place.alerts()] == ["break-glass"]
+
+
+def test_no_collector_has_no_figures(place: Place, receiver: Receiver, tmp_path: Path) -> None:
+    """Where no collector runs nothing is said of it."""
+    config = load(_config(tmp_path, place, receiver), {"HOOK": receiver.address, "KEY": "key"})
+    assert own_figures(config) == {}
