@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 if TYPE_CHECKING:
+    from activity_center.config import Config
     from activity_center.config_file import Findings
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -116,8 +117,15 @@ def build(section: Mapping[str, Any], path: str) -> AlertsConfig:
     )
 
 
-def check(alerts: AlertsConfig, findings: Findings) -> None:
+def check(config: Config, findings: Findings) -> None:
     """Note what the schema cannot say about the section."""
+    alerts = config.alerts
+    login = config.opensearch.username or config.opensearch.api_token
+    if alerts.enabled and login and config.maintain is None:
+        findings.follow(
+            ("alerts", "enabled"),
+            "needs opensearch.maintain: the account that delivers may not search",
+        )
     names = [one.name for one in alerts.webhooks]
     for index, one in enumerate(alerts.webhooks):
         place = ("alerts", "webhooks", index)

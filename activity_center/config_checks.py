@@ -29,7 +29,7 @@ def check(
         findings: gets what is found.
     """
     config_checks_sidecar.check(config, document, people, findings)
-    config_alerts.check(config.alerts, findings)
+    config_alerts.check(config, findings)
     names = [sender.name for sender in config.senders]
     for index, name in enumerate(names):
         if name in names[:index]:

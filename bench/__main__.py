@@ -116,7 +116,7 @@ def rows(figures: Figures) -> list[Row]:
     ours = figures.chunks[500]
     made.append(Row("end to end, documents/s", [r.events / r.counted for r in ours], digits=0))
     for lanes, raw in figures.raw.items():
-        what = f"raw _bulk, {lanes} at a time" if lanes > 1 else "raw _bulk, one at a time"
+        what = "raw _bulk" if lanes == LANES else "raw _bulk one at a time"
         made += [
             Row(f"{what}, documents/s", [r.events / r.counted for r in raw], digits=0),
             Row(
@@ -124,7 +124,7 @@ def rows(figures: Figures) -> list[Row]:
                 [r.opensearch / r.events * 1e6 for r in raw],
             ),
             Row(
-                "  end to end / raw, of each pair",
+                f"end to end / {what}, of each pair",
                 [theirs.counted / mine.counted for mine, theirs in zip(ours, raw, strict=True)],
                 Target(">=", RATIO_TARGET),
                 digits=2,
@@ -200,7 +200,7 @@ def run(plan: Plan, workload: str, say: Any) -> tuple[dict[str, str], list[Row]]
         "how": f"TLS off, with acks, one chunk in flight on each of "
         f"{', '.join(f'{n} connections (chunks of {c})' for c, n in CONNECTIONS.items())}; "
         f"_bulk of up to {DOCUMENTS} documents, {LANES} at a time at most; heap {HEAP}; raw: "
-        "client.bulk(body=bytes); all on this machine",
+        f"client.bulk(body=bytes), {LANES} at a time, and one; all on this machine",
         "took": f"{time.monotonic() - begun:.0f} s, begun at a load average of {load:.1f}",
     }
     return facts, rows(figures)

@@ -192,10 +192,12 @@ def exports(
                 if side:
                     bare = _bare_rate(parties, given)
                 else:
-                    ours, _ = whole(parties, form, given)
+                    ours = whole(parties, form, given)
             found.rates.setdefault(form, []).append(ours)
             found.bare.setdefault(form, []).append(bare)
-            found.late += [_late(parties, form, given) for _ in range(3)]
+            found.late += [
+                _late(parties, form, given, bare_first=first) for first in (True, False) * 2
+            ]
     return found
 
 
@@ -204,8 +206,8 @@ def _window(window: tuple[datetime, datetime]) -> list[tuple[str, str]]:
     return [("from", begin), ("to", end)]
 
 
-def whole(parties: Parties, form: str, given: Given) -> tuple[float, int]:
-    """Export; return activities a second, and how many there were."""
+def whole(parties: Parties, form: str, given: Given) -> float:
+    """Export; return activities a second."""
     begun = time.perf_counter()
     answer = parties.ask(f"/api/v1/activities/export?{urlencode([('format', form), *given])}")
     last = b""
@@ -216,8 +218,22 @@ def whole(parties: Parties, form: str, given: Given) -> tuple[float, int]:
     closing = manifest(last.rstrip().rpartition(b"\n")[2])
     if closing is None:
         raise RuntimeError(f"an export as {form} was cut off")
-    count = int(closing["count"])
-    return count / took, count
+    return int(closing["count"]) / took
+
+
+def everything(parties: Parties, seconds: float) -> tuple[float, int]:
+    """Export all, or as much as comes in so many seconds; return activities a second, and how
+    many came.
+    """
+    begun, lines = time.perf_counter(), 0
+    answer = parties.ask("/api/v1/activities/export?format=ndjson")
+    for chunk in answer.stream(_CHUNK):
+        lines += chunk.count(b"\n")
+        if time.perf_counter() - begun > seconds:
+            break
+    took = time.perf_counter() - begun
+    answer.close()
+    return lines / took, lines
 
 
 def _bare_rate(parties: Parties, given: Given) -> float:
@@ -226,19 +242,22 @@ def _bare_rate(parties: Parties, given: Given) -> float:
     return count / (time.perf_counter() - begun)
 
 
-def _late(parties: Parties, form: str, given: Given) -> float:
+def _late(parties: Parties, form: str, given: Given, *, bare_first: bool) -> float:
     """Seconds from the arrival of a bare first page to the first byte, of one pair."""
-    begun = time.perf_counter()
-    reading = scan.pages(parties.client, _body(given))
-    next(reading)
-    bare = time.perf_counter() - begun
+    took = {}
+    for bare in (True, False) if bare_first else (False, True):
+        begun = time.perf_counter()
+        if bare:
+            reading = scan.pages(parties.client, _body(given))
+            next(reading)
+        else:
+            path = f"/api/v1/activities/export?{urlencode([('format', form), *given])}"
+            answer = parties.ask(path)
+            answer.read(1)
+        took[bare] = time.perf_counter() - begun
     reading.close()  # type: ignore[attr-defined]
-    begun = time.perf_counter()
-    answer = parties.ask(f"/api/v1/activities/export?{urlencode([('format', form), *given])}")
-    answer.read(1)
-    took = time.perf_counter() - begun
     answer.close()
-    return took - bare
+    return took[False] - took[True]
 
 
 def _body(given: Given) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def parts(rounds: Rounds, batch: Batch, made: Pipeline) -> None:
     sources = rounds.timed("route", lambda: [router.route(None, tag, one) for one in records])
     stamps = [one.stamp for one in sources]
     work = [one for one in zip(stamps, records, times, strict=True) if one[0] is not None]
-    activities = rounds.timed("copy", lambda: [record.copy() for _, record, _ in work])
+    activities = rounds.timed("map", lambda: [record.copy() for _, record, _ in work])
     context = Context.of(SENDER, batch.received)
     rounds.timed(
         "normalize",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from activity_center.alerting import load_rules
 from activity_center.config import Cluster, Config, examine, listeners
 from activity_center.config_words import Place, meant
 from activity_center.connection import connect
@@ -46,6 +47,7 @@ def check_config(path: str | Path, *, make_key: bool = True) -> tuple[Config, St
         stages = _stages(config, findings, make_key=make_key)
         _check_senders(config, findings)
         _check_files(config, findings)
+        _check_rules(config, findings)
     return findings.check(config), findings.check(stages)
 
 
@@ -77,6 +79,20 @@ def _stages(config: Config, findings: Findings, *, make_key: bool) -> Stages | N
         return None
     normalizer = Normalizer(config.organizations, config.plans, config.default_class)
     return Stages(router, normalizer, redactor, pseudonyms)
+
+
+def _check_rules(config: Config, findings: Findings) -> None:
+    """Alert rules can be read, and the ones that are off exist."""
+    alerts = config.alerts
+    if not alerts.enabled:
+        return
+    try:
+        rules = load_rules(own=alerts.rules_dir)
+    except ActivityCenterError as wrong:
+        findings.follow(("alerts", "rules_dir"), wrong)
+        return
+    for name in sorted(alerts.without - rules.keys()):
+        findings.follow(("alerts", "without"), f"no rule is named {name!r}{meant(name, rules)}")
 
 
 def _source_names(config: Config) -> Iterator[tuple[Place, str]]:

@@ -25,6 +25,7 @@ from activity_center.config import Cluster, Config
 from activity_center.connection import connect, resolve
 from activity_center.errors import ActivityCenterError, ConfigError
 from collector import health, metrics
+from collector.alerts.loop import AlertLoop
 from collector.check import check_config
 from collector.deliver import LANES, Deliverer
 from collector.figures import figures
@@ -114,6 +115,9 @@ class Worker:
             section.deliver,
             encode_reject=rejected_entry,
         )
+        # One of all first workers evaluates alert rules.
+        alerting = config.alerts.enabled and index == 0
+        self.alerts = AlertLoop(maintain or self.client, config, active=alerting)
         # Unix sockets cannot be shared: the first worker has them.
         forward = [one for one in section.forward if index == 0 or not _is_unix(one.bind)]
         accept, reject_bytes = self.pipeline.accept, self.pipeline.reject_bytes
@@ -176,8 +180,9 @@ class Worker:
         self.pipeline.stages = stages
         for server in self.servers:
             server.reload(credentials)
-        if config.collector != self.config.collector or config.opensearch != self.config.opensearch:
-            _log.warning("changes of addresses, folders, sizes and clusters need a restart")
+        fixed = [(one.collector, one.opensearch, one.alerts) for one in (config, self.config)]
+        if fixed[0] != fixed[1]:
+            _log.warning("changes of addresses, folders, sizes, clusters and alerts need a restart")
         self.credentials, self.config = credentials, config
         _log.info("configuration reloaded", senders=len(config.senders))
 
@@ -198,6 +203,7 @@ class Worker:
             self._say_start()
             # What is in the spool goes out before anything new comes in.
             self.deliverer.start()
+            self.alerts.start()
             for server in self.servers:
                 await server.start()
             app = health.application(registry, self.ready)
@@ -245,6 +251,7 @@ class Worker:
 
     def close(self) -> None:
         """Close what is open."""
+        self.alerts.stop()
         self.spool.close()
         self.rejected.close()
         self.client.close()

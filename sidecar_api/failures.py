@@ -8,7 +8,6 @@
     ├── Forbidden       403 names the permission
     ├── CrossSite       403 the request may come from another site
     ├── NotFound        404
-    ├── Conflict        409
     ├── RateLimited     429 carries retry_after
     └── Unavailable     503 carries retry_after: OpenSearch or the collector cannot be reached
         └── Incomplete  503 OpenSearch answered with part of the documents
@@ -98,14 +97,6 @@ class NotFound(Failure):
     status = 404
     slug = "not-found"
     title = "Not found"
-
-
-class Conflict(Failure):
-    """The request contradicts what is there."""
-
-    status = 409
-    slug = "conflict"
-    title = "That contradicts what is there"
 
 
 class _Later(Failure):

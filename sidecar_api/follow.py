@@ -192,7 +192,7 @@ class Hub:
                 raise RateLimited(
                     f"You have {self._per_reader} live tails open already.",
                     retry_after=30,
-                    hint="close one of them",
+                    hint="Close one of them.",
                 )
             if self._readers.total() >= self._in_all:
                 raise RateLimited("Too many live tails are open.", retry_after=60)

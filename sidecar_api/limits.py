@@ -22,8 +22,7 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self, cast
+from typing import Final, cast
 
 from flask import Flask, Request, Response, current_app, request
 from werkzeug.exceptions import (
@@ -108,17 +107,6 @@ class Slot:
             give_back, self._give_back = self._give_back, None
         if give_back is not None:
             give_back()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.release()
 
 
 class Limits:

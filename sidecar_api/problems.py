@@ -15,12 +15,9 @@ import orjson
 import structlog
 from flask import Flask, Response, g, render_template, request
 from gunicorn.http.errors import NoMoreData, ParseException
-from opensearchpy.exceptions import ConnectionError as NoConnection
-from opensearchpy.exceptions import TransportError
 from werkzeug.exceptions import HTTPException
 
-from activity_center.errors import ClusterError
-from sidecar_api.failures import BadRequest, Failure, Unavailable
+from sidecar_api.failures import BadRequest, Failure
 
 MEDIA: Final = "application/problem+json"
 _FLASK: Final = {
@@ -66,15 +63,6 @@ def init_app(app: Flask) -> None:
     """Answer every error in the one shape."""
 
     app.register_error_handler(Failure, answer)
-
-    @app.errorhandler(ClusterError)
-    @app.errorhandler(TransportError)
-    def cluster(wrong: Exception) -> Response:
-        _log.error("OpenSearch failed", error=str(wrong)[:500], reference=request_id())
-        told = "cannot be reached" if isinstance(wrong, NoConnection) else "did not answer in full"
-        return answer(
-            Unavailable(f"OpenSearch {told}.", hint="Try again; if it lasts, ask the operator.")
-        )
 
     @app.errorhandler(ParseException)
     @app.errorhandler(NoMoreData)

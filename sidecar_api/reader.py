@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Literal
 
 Provider = Literal["development", "token", "jwt", "oidc", "proxy", "opensearch"]
-PLATFORM_ADMIN: Final = "platform_admin"
-"""The built-in role of the platform; every other role belongs to an organization."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Request
 
@@ -24,6 +24,10 @@ from activity_center.errors import NotRecorded
 from sidecar_api.client_address import UNKNOWN, client_address, networks
 from sidecar_api.failures import Unavailable
 from sidecar_api.reader import Reader
+
+if TYPE_CHECKING:
+    from sidecar_api.access import Scope
+    from sidecar_api.search import Filters
 
 FETCH: Final = "activity_log.fetch"
 FETCH_ALL: Final = "activity_log.fetch_all"
@@ -35,9 +39,25 @@ SAME_WITHIN: Final = 60.0
 OUTCOMES: Final = ("accepted", "rejected", "dropped", "errors")
 _REMEMBERED: Final = 10_000
 """Requests that are remembered for that."""
+MOST_TRAILS: Final = 10
 _SERVICE: Final = "activity-center-sidecar"
 _RECORD_TIMEOUT: Final = 5.0
 """Seconds that an acknowledged record may take."""
+
+
+def details_of(filters: Filters, scope: Scope) -> dict[str, Any]:
+    """Return what a record of reading says of the filters, and whose trail it belongs to.
+
+    That is the organizations that the filter names, else those whose trail the reader opens: a
+    record each, so that an organization sees who read it. Beyond :data:`MOST_TRAILS` of them,
+    and for who sees everything, it is one record without an organization.
+    """
+    named = [one for one in filters.values("organization") if one != "-"]
+    read = named or ([] if scope.everything else list(scope.organizations))
+    return {
+        "filters": [f"{name}={value}" for name, value in filters.canonical()],
+        "organizations": read if len(read) <= MOST_TRAILS else [],
+    }
 
 
 class Recording:
@@ -65,11 +85,6 @@ class Recording:
         self._lock = threading.Lock()
         self._seen: OrderedDict[str, float] = OrderedDict()
 
-    @property
-    def on(self) -> bool:
-        """Whether records go anywhere."""
-        return self._emitter is not None
-
     def read(
         self, reader: Reader, action: str, request: Request, details: Mapping[str, Any]
     ) -> None:
@@ -77,13 +92,14 @@ class Recording:
 
         Args:
             details: ids and filters, for ``metadata``; ``organization`` and ``resource`` (the
-                id of an entry) become fields.
+                id of an entry) become fields; ``organizations``: one record for each.
         """
         if self._emitter is None:
             return
         address = client_address(request, self._proxies)
-        if self._first(json.dumps([reader.id, address, action, details], default=str)):
-            self._emitter.emit(action, **self._said(reader, action, request, details))
+        for one in _each(details):
+            if self._first(json.dumps([reader.id, address, action, one], default=str)):
+                self._emitter.emit(action, **self._said(reader, action, request, one))
 
     def must(
         self, reader: Reader, action: str, request: Request, details: Mapping[str, Any]
@@ -96,8 +112,9 @@ class Recording:
         if self._emitter is None:
             return
         try:
-            said = self._said(reader, action, request, details)
-            self._emitter.emit(action, require_record=True, **said)
+            for one in _each(details):
+                said = self._said(reader, action, request, one)
+                self._emitter.emit(action, require_record=True, **said)
         except NotRecorded as wrong:
             raise Unavailable(
                 "This has to be recorded first, and the record cannot be made now.",
@@ -153,3 +170,13 @@ class Recording:
             "metadata": rest or None,
             **fields,
         }
+
+
+def _each(details: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The details of each record that is to be made."""
+    rest = dict(details)
+    several = rest.pop("organizations", ())
+    if not several:
+        yield rest
+    for one in several:
+        yield {**rest, "organization": one}

@@ -65,7 +65,7 @@ def not_aggregated(name: str, known: Mapping[str, Field]) -> Iterator[str]:
     if field is None:
         yield f"{name}: no such field{_near(name, known)}"
     elif field.type not in AGGREGATED or not field.indexed:
-        yield f"{name}: a {field.type} cannot be grouped by or counted"
+        yield f"{name}: is of type {field.type} and cannot be grouped by or counted"
 
 
 def field_of(name: str, known: Mapping[str, Field]) -> Field | None:
@@ -88,11 +88,11 @@ def _wrong(name: str, one: Condition, known: Mapping[str, Field]) -> Iterator[st
     if "exists" in one:
         return
     if field.type not in (_SEARCHED | {"flat_object"}) or not field.indexed:
-        yield f"{name}: a {field.type} cannot be compared"
+        yield f"{name}: is of type {field.type} and cannot be compared"
     elif ("prefix" in one or "like" in one) and field.type not in _TEXT:
-        yield f"{name}: a {field.type} has no text to compare"
+        yield f"{name}: is of type {field.type} and has no text to compare"
     elif ("at_least" in one or "below" in one) and field.type not in _NUMBERS:
-        yield f"{name}: a {field.type} is no number"
+        yield f"{name}: is of type {field.type} and no number"
     elif field.values is not None:
         values = one.get("any_of", [one["is"]] if "is" in one else [])
         for value in values:

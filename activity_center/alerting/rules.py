@@ -172,7 +172,11 @@ def rule_of(name: str, document: Any, where: str) -> Rule:
         raise VocabularyError("nested too deep", where=where) from None
     if error is not None:
         place = ".".join(str(part) for part in error.absolute_path) or "(top)"
-        raise VocabularyError(f"{place}: {error.message[:300]}", where=where)
+        words = error.message[:300]
+        if error.validator is None:  # a key that must not be there, which the error does not name
+            key = next((key for key, one in document.items() if one is error.instance), "?")
+            words = f"{key} does not go with this kind of rule"
+        raise VocabularyError(f"{place}: {words}", where=where)
     rule = _built(name, document)
     wrong = [*_contradictions(rule)]
     if wrong:

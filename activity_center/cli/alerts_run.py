@@ -102,7 +102,9 @@ def _once(config: Config | None, alerts: AlertsConfig, as_json: bool) -> None:
     from activity_center.connection import connect
     from collector.alerts.own_figures import own_figures
     from collector.alerts.rounds import Rounds, rules_here
+    from collector.run import configure_logging
 
+    configure_logging()  # to standard error: results alone go to standard output
     with closing(connect(config.maintainer if config else None)) as client:
         rounds = Rounds(client, alerts, rules_here(alerts))
         now = int(time.time() * 1000)
@@ -171,7 +173,7 @@ def _say(rows: list[dict[str, Any]], lacking: Mapping[str, Iterable[str]], as_js
     for name, need in lacking.items():
         words = ", ".join(need)
         click.echo(
-            f"{name}: can find nothing, since nothing in the last week has {words}", err=True
+            f"{name}: can find nothing: no such activity of the last week has {words}", err=True
         )
     if not rows:
         click.echo("nothing new")

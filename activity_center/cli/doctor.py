@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from opensearchpy import OpenSearch
     from rich.console import Console
 
     from activity_center.config import Config
@@ -83,11 +85,28 @@ def _findings(config: Config | None) -> Iterator[Finding]:
             delivery = stack.enter_context(closing(connect(config.opensearch)))
             if config.maintain is not None:
                 maintenance = stack.enter_context(closing(connect(config.maintainer)))
-        yield from diagnose(
+        reached = False
+        for finding in diagnose(
             client, desired_state(config), delivery=delivery, maintenance=maintenance
-        )
+        ):
+            reached = reached or finding.check != "version"
+            yield finding
+        if reached:
+            yield from _retention(client)
     if config is not None:
         yield from diagnose_machine(config, _spools(Path(config.collector.data_dir)))
+
+
+def _retention(client: OpenSearch) -> Iterator[Finding]:
+    """What ``retention doctor`` finds; nothing without the collector's packages."""
+    from activity_center.policies import policies
+    from activity_center.setup.doctor.finding import run
+
+    try:
+        from collector.retention import check_retention
+    except ModuleNotFoundError:
+        return
+    yield from run("retention", lambda: check_retention(client, policies(), datetime.now(UTC)))
 
 
 def _shown(out: Console, findings: Iterable[Finding]) -> Iterator[Finding]:

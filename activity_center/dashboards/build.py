@@ -148,7 +148,7 @@ def _board(board: Board, description: Description) -> Iterator[Json]:
         number = str(len(panels) + 1)
         panels.append(
             {
-                "version": "2.11.0",
+                "version": "7.9.3",
                 "panelIndex": number,
                 "panelRefName": f"panel_{len(panels)}",
                 "gridData": {"x": x, "y": y, "w": width, "h": height, "i": number},

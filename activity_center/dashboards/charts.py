@@ -62,7 +62,7 @@ def _aggregations(chart: Chart) -> list[Json]:
             {"label": label, "input": {"query": expand(query), "language": "kuery"}}
             for label, query in chart.cases.items()
         ]
-        add("filters", bucket, {"filters": cases})
+        add("filters", "group" if chart.over else bucket, {"filters": cases})
     order = "_key" if chart.kind != "metric" and "percentiles" in chart.value else "1"
     for name in chart.by:
         add("terms", bucket, _terms(name, chart.size, order))

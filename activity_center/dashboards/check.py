@@ -60,10 +60,11 @@ def _schema(type_: str) -> Any:
 
 def _shape(one: Json) -> Iterator[str]:
     """The attributes that Dashboards maps, and no other ("mapping set to strict")."""
+    wrong = None
     for wrong in _schema(one["type"]).iter_errors(one):
         place = "/".join(str(part) for part in wrong.absolute_path)
         yield f"{_name(one)}: {place or '(whole)'}: {wrong.message[:300]}"
-    if not str(one.get("attributes", {}).get("description", "")).endswith(marker(str(one["id"]))):
+    if wrong is None and not one["attributes"]["description"].endswith(marker(one["id"])):
         yield f"{_name(one)}: the description does not end with {marker(str(one['id']))}"
 
 
@@ -128,14 +129,16 @@ def _content(one: Json, known: Mapping[tuple[str, str], Json]) -> Iterator[str]:
             yield "is linked to no saved search"
         return
     there = mapped(title)
-    if not there:
-        yield f"no index template makes a stream for {title}"
-        return
     if one["type"] == "index-pattern":
+        if not there:
+            yield f"no index template makes a stream for {title}"
+            return
         for name in [attributes["timeFieldName"], *attributes["fieldFormatMap"]]:
             if name not in there:
                 yield f"the field {name} is not in the templates"
         return
+    if not there:
+        return  # told of the index pattern
     yield from _query(attributes["kibanaSavedObjectMeta"]["searchSourceJSON"]["query"], there)
     if one["type"] == "search":
         for name in attributes["columns"]:
@@ -150,13 +153,21 @@ def _content(one: Json, known: Mapping[tuple[str, str], Json]) -> Iterator[str]:
 
 def _aggregation(one: Json, there: Mapping[str, Mapped]) -> Iterator[str]:
     kind, params = one["type"], one["params"]
+    labels = [case["label"] for case in params.get("filters", [])]
+    if labels != sorted(labels):
+        yield f"OpenSearch gives the cases in alphabetical order, and these stand so: {labels}"
     for case in params.get("filters", []):
         yield from _query(case["input"], there)
     if kind in ("count", "filters"):
         return
     name = params.get("field", "")
+    if kind in ("terms", "cardinality"):
+        yield from _grouped(name, there, f"{kind} over")
+        if kind == "terms" and name in there and there[name].original:
+            yield f"terms over {name} shows small letters only: take {name}.original"
+        return
     if name not in there:
-        yield f"{kind} over the field {name}, which is not in the templates"
+        yield f"{kind} over {name}, which is not in the templates"
         return
     type_ = there[name].type
     if kind == "date_histogram" and type_ != "date":
@@ -165,10 +176,6 @@ def _aggregation(one: Json, there: Mapping[str, Mapped]) -> Iterator[str]:
         yield f"{kind} of {name}, which is {type_}, no number"
     elif kind == "max" and type_ not in NUMBERS | {"date"}:
         yield f"max of {name}, which is {type_}, neither number nor date"
-    elif kind in ("terms", "cardinality"):
-        yield from _grouped(name, there, f"{kind} over")
-        if kind == "terms" and there[name].original:
-            yield f"terms over {name} shows small letters only: take {name}.original"
 
 
 def _grouped(name: str, there: Mapping[str, Mapped], what: str) -> Iterator[str]:
@@ -188,7 +195,7 @@ def _saved_query(one: Json, known: Mapping[tuple[str, str], Json]) -> Iterator[s
     titles = [
         each["attributes"]["title"]
         for (type_, _), each in known.items()
-        if type_ == "index-pattern"
+        if type_ == "index-pattern" and mapped(each["attributes"]["title"])
     ]
     findings = [list(_query(query, mapped(title))) for title in titles]
     if findings and not any(not each for each in findings):

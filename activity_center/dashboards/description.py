@@ -79,7 +79,8 @@ class Chart:
             ``percentiles`` (field and percents).
         by: field whose values are listed; a table takes several.
         over: time field of the axis of bars and lines.
-        cases: in place of ``by``: label -> query, in this order.
+        cases: in place of ``by`` or, over time, of ``split``: label -> query. OpenSearch gives
+            them in alphabetical order, so they stand in it.
         split: field whose values become the colours.
         share: stacked to 100 %.
         page: where the Activity Center page shows what the chart counts.

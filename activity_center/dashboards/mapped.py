@@ -1,15 +1,14 @@
-"""Which fields an index pattern has, read from the index templates."""
+"""Which fields an index pattern has, by the index templates."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any, Final
 
-from activity_center.assets import data_folder
+from activity_center.vocabulary import alert_fields, fields, rejected_fields
 
 NUMBERS: Final = frozenset({"long", "integer", "double", "float"})
 GROUPED: Final = frozenset({"keyword", "ip", "boolean", "date"}) | NUMBERS
@@ -34,22 +33,27 @@ class Mapped:
 
 @cache
 def mapped(title: str) -> Mapping[str, Mapped]:
-    """Return the fields of the streams that an index pattern's title names; none: no such."""
+    """Return the fields of the streams that an index pattern's title names; none: no such.
+
+    The templates are those that follow from the vocabulary as it is, not the files: a field
+    that was just added counts before its template is written.
+    """
+    from activity_center.generate.templates import component_templates, index_templates
+
+    components = component_templates(
+        fields().values(), rejected_fields().values(), alert_fields().values()
+    )
     found: dict[str, Mapped] = {}
-    folder = data_folder("opensearch/templates")
-    for file in sorted((folder / "index").glob("*.json")):
-        template = json.loads(file.read_text(encoding="utf-8"))
-        wanted = template["index_patterns"]
+    for template in index_templates().values():
         if not any(
             one == pattern or fnmatchcase(pattern, one)
             for one in title.split(",")
-            for pattern in wanted
+            for pattern in template["index_patterns"]
         ):
             continue
         for name in template["composed_of"]:
-            text = (folder / "component" / f"{name}.json").read_text(encoding="utf-8")
-            mappings = json.loads(text)["template"].get("mappings", {})
-            found |= {one.name: one for one in _fields(mappings.get("properties", {}), "")}
+            properties = components[name]["template"].get("mappings", {}).get("properties", {})
+            found |= {one.name: one for one in _fields(properties, "")}
     return found
 
 

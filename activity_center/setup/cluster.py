@@ -105,6 +105,8 @@ def reason(body: Any) -> str:
     if not isinstance(body, Mapping):
         return str(body or "")[:300]
     error = body.get("error", body)
+    if isinstance(error, Mapping) and error.get("reason") == "all shards failed":
+        error = next(iter(error.get("root_cause") or ()), error)
     while isinstance(error, Mapping) and isinstance(error.get("caused_by"), Mapping):
         error = error["caused_by"]
     if not isinstance(error, Mapping):

@@ -73,8 +73,13 @@ def read_monitors(client: OpenSearch) -> dict[str, list[Installed]] | None:
     if not answer.ok:
         # The index of monitors comes to be with the first one.
         return {} if _NO_INDEX in str(answer.body) else None
+    return by_rule(answer.body["hits"]["hits"])
+
+
+def by_rule(hits: Iterable[Mapping[str, Any]]) -> dict[str, list[Installed]]:
+    """The monitors that bear our mark, by rule, from hits of the plugin's search."""
     found: dict[str, list[Installed]] = {}
-    for hit in answer.body["hits"]["hits"]:
+    for hit in hits:
         body = hit["_source"].get("monitor", hit["_source"])
         rule = rule_name(body)
         if rule:

@@ -23,7 +23,7 @@ from activity_center.alerting.searches import (
     within,
 )
 from activity_center.config_alerts import Hours
-from activity_center.errors import IncompleteAnswer
+from activity_center.errors import ClusterError, IncompleteAnswer
 from activity_center.setup.cluster import ask
 from collector.alerts.finding import Finding, Group
 
@@ -43,7 +43,7 @@ class Result:
     """What became of one evaluation.
 
     Attributes:
-        lacking: fields that the rule needs and that nothing in the last week has.
+        lacking: fields that the rule needs and that none of its activities of a week has.
         cut: more groups than are read; those that were read are judged.
     """
 
@@ -169,9 +169,17 @@ class Evaluator:
                     yield _finding(rule, bucket, start, end)
 
     def _lacking(self, rule: Rule, end: int) -> tuple[str, ...]:
-        """Which of the fields that the rule needs nobody has sent within a week."""
+        """Which of the fields that the rule needs none of its activities of a week has.
+
+        Without any such activity nothing can be said.
+        """
+        rest = [one for one in rule.query if one.get("field") not in rule.needs]
         asked = {name: {"filter": {"exists": {"field": name}}} for name in rule.needs}
-        found = self._search(rule, [within(end - _WEEK, end)], asked)["aggregations"]
+        wanted = [within(end - _WEEK, end), *compiled(rest, self._hours)]
+        answer = self._search(rule, wanted, asked, total=True)
+        if not answer["hits"]["total"]["value"]:
+            return ()
+        found = answer["aggregations"]
         return tuple(name for name in rule.needs if not found[name]["doc_count"])
 
     def _buckets(
@@ -218,6 +226,10 @@ class Evaluator:
                 f"{shards['successful']} of {shards['total']} shards answered",
                 where=rule.name,
                 hint="it is evaluated again; activity-center doctor names what is wrong",
+            )
+        if not shards["total"]:
+            raise ClusterError(
+                f"there is no {','.join(names)}", where=rule.name, hint="activity-center install"
             )
         found: dict[str, Any] = answer
         return found

@@ -37,21 +37,25 @@ class AlertLoop:
 
     Args:
         client: of the account that may search and keep state (``opensearch.maintain``).
+        active: without it nothing is started, and no rule is read.
 
     Raises:
         VocabularyError: a rule is wrong.
     """
 
-    def __init__(self, client: OpenSearch, config: Config) -> None:
+    def __init__(self, client: OpenSearch, config: Config, *, active: bool = True) -> None:
         self._client = client
         self._config = config
-        self._rules: list[Rule] = rules_here(config.alerts)
+        self._active = active
+        self._rules: list[Rule] = rules_here(config.alerts) if active else []
         self._rounds = Rounds(client, config.alerts, self._rules)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
 
     def start(self) -> None:
         """Begin, and return at once."""
+        if not self._active:
+            return
         _log.info("evaluating alert rules", rules=len(self._rules))
         self._thread.start()
 

@@ -12,13 +12,13 @@ carries it out, ``archive`` proves each copy, ``state`` remembers what the clust
 
 from __future__ import annotations
 
-from collector.retention.archive import Snapshot, snapshots
+from collector.retention.archive import Snapshot, present, snapshots
 from collector.retention.doctor import check_retention
 from collector.retention.engine import Done, Outcome, due_steps, run
 from collector.retention.facts import Backing, read_backing
 from collector.retention.plan import Step, deletion, forecast, next_step
 from collector.retention.removal import Share, remove, shares
-from collector.retention.restored import Restored, bring_back, covering, present
+from collector.retention.restored import Restored, bring_back, covering
 from collector.retention.state import Archive, Tombstone, archives, tombstones
 
 __all__ = [

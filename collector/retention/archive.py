@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SCRATCH: Final = "activity-center-scratch-"
 """Copies that are counted, or from which organizations are removed; never searched by people."""
 
+RESTORED: Final = "restored-"
+"""Copies that people search: brought back from the archive."""
+
 LONG: Final = 3600.0
 """Seconds that restoring or merging one index may take."""
 
@@ -142,6 +145,8 @@ def restore(
             "include_aliases": False,
             "rename_pattern": ".+",
             "rename_replacement": target,
+            # A tier that the original was bound to may be gone, or have no room.
+            "ignore_index_settings": ["index.routing.allocation.*"],
             "index_settings": {
                 "index.hidden": True,
                 "index.blocks.write": False,
@@ -195,6 +200,22 @@ def snapshots(client: OpenSearch, repository: str) -> list[Snapshot]:
 def scratch_name(index: str) -> str:
     """The scratch index for a copy of ``index``."""
     return SCRATCH + index.removeprefix(".ds-")
+
+
+def stream_of(index: str) -> str:
+    """The data stream of a backing index, by its name (``.ds-<stream>-<generation>``)."""
+    return index.removeprefix(".ds-").rpartition("-")[0]
+
+
+def restored_name(index: str) -> str:
+    """What the copy of ``index`` is called."""
+    return RESTORED + index.removeprefix(".ds-")
+
+
+def present(client: OpenSearch) -> list[str]:
+    """Names of the restored indices that are there."""
+    answer = ask(client, "GET", f"/_resolve/index/{RESTORED}activity-*")
+    return sorted(one["name"] for one in answer.body["indices"])
 
 
 def remove_scratch(client: OpenSearch, name: str) -> None:

@@ -9,20 +9,20 @@ twice, and an index that was left open for writing is closed by the next run of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.errors import ClusterError
 from activity_center.policies import Policy
-from activity_center.setup.cluster import ask
+from activity_center.setup.cluster import NOT_FOUND, ask
 from activity_center.setup.lease import Lease
-from activity_center.streams import ORGANIZATION_ID, STATE_INDEX
+from activity_center.streams import ALERTS_STREAM, ORGANIZATION_ID, STATE_INDEX
 from activity_center.vocabulary import retention_classes
-from collector.retention.archive import LONG
+from collector.retention.archive import LONG, RESTORED, present, stream_of
 from collector.retention.engine import LEASE, block
-from collector.retention.facts import Backing, read_backing
+from collector.retention.facts import Backing, read_backing, split_name
 from collector.retention.plan import deletion
 from collector.retention.record import Recorder
 from collector.retention.state import Tombstone, save_tombstone, tombstones, whole
@@ -59,11 +59,7 @@ def shares(client: OpenSearch, policies: Mapping[str, Policy], organization: str
     Raises:
         ClusterError: not an organization's id; or an answer that is not whole.
     """
-    if not ORGANIZATION_ID.fullmatch(organization):
-        raise ClusterError(
-            f"{organization!r} cannot be an organization's id",
-            hint=f"ids match {ORGANIZATION_ID.pattern}",
-        )
+    _check_id(organization)
     classes = retention_classes()
     found = []
     for one in read_backing(client):
@@ -95,6 +91,7 @@ def remove(
     Raises:
         ClusterError: not all could be deleted: run it again; what is gone stays gone.
     """
+    _check_id(organization)
     with Lease(client, LEASE, index=STATE_INDEX, wait=wait, on_wait=on_wait) as lease:
         found = shares(client, policies, organization)
         now = datetime.now(UTC).isoformat()
@@ -106,11 +103,20 @@ def remove(
             lease.check()
             if on_share:
                 on_share(share, number, len(going))
-            gone = _clear(client, share.backing, organization, lease.check)
+            one = share.backing
+            gone = _clear(client, one.name, organization, lease.check, closed=one.read_only)
             deleted = Counter(stone.deleted)
             deleted[share.backing.stream] += gone
             stone = replace(stone, deleted=dict(deleted))
             save_tombstone(client, stone)
+        for name in _others(client):
+            lease.check()
+            gone = _clear(client, name, organization, lease.check, closed=name != ALERTS_STREAM)
+            if gone:
+                deleted = Counter(stone.deleted)
+                deleted[name] += gone
+                stone = replace(stone, deleted=dict(deleted))
+                save_tombstone(client, stone)
         kept: Counter[str] = Counter()
         for share in found:
             if share.legal:
@@ -157,18 +163,42 @@ def _count(client: OpenSearch, index: str, query: Mapping[str, Any]) -> int:
     return int(body["count"])
 
 
+def _check_id(organization: str) -> None:
+    if not ORGANIZATION_ID.fullmatch(organization):
+        raise ClusterError(
+            f"{organization!r} cannot be an organization's id",
+            hint=f"ids match {ORGANIZATION_ID.pattern}",
+        )
+
+
 def _clear(
-    client: OpenSearch, backing: Backing, organization: str, check: Callable[[], None]
+    client: OpenSearch,
+    index: str,
+    organization: str,
+    check: Callable[[], None],
+    *,
+    closed: bool,
 ) -> int:
     """Open an index if need be, clear it, and close it again."""
-    if not backing.read_only:
-        return _delete(client, backing.name, _of(organization), organization)
+    if not closed or not count_of(client, index, organization):
+        return _delete(client, index, _of(organization), organization)
     check()
-    block(client, backing.name, closed=False)
+    block(client, index, closed=False)
     try:
-        return _delete(client, backing.name, _of(organization), organization)
+        return _delete(client, index, _of(organization), organization)
     finally:
-        block(client, backing.name, closed=True)
+        block(client, index, closed=True)
+
+
+def _others(client: OpenSearch) -> Iterator[str]:
+    """What else holds an organization's entries: copies from the archive, and alerts."""
+    classes = retention_classes()
+    for name in present(client):
+        retention_class, _ = split_name(stream_of(name.removeprefix(RESTORED)))
+        if retention_class is not None and not classes[retention_class].legal:
+            yield name
+    if ask(client, "GET", f"/_data_stream/{ALERTS_STREAM}", allow=(NOT_FOUND,)).ok:
+        yield ALERTS_STREAM
 
 
 def _delete(client: OpenSearch, index: str, query: Mapping[str, Any], organization: str) -> int:

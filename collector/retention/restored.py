@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from activity_center.errors import ClusterError
 from activity_center.setup.cluster import NOT_FOUND, ask
@@ -23,7 +23,9 @@ from collector.retention.archive import (
     count,
     remove_scratch,
     restore,
+    restored_name,
     scratch_name,
+    stream_of,
 )
 from collector.retention.engine import LEASE, block
 from collector.retention.facts import split_name
@@ -32,8 +34,6 @@ from collector.retention.state import Tombstone, tombstones
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
-
-PREFIX: Final = "restored-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +54,6 @@ class Restored:
 
 OnSnapshot = Callable[[Snapshot, int, int], None]
 """(snapshot about to be restored, its number from 1, number of snapshots)."""
-
-
-def stream_of(index: str) -> str:
-    """The data stream of a backing index, by its name (``.ds-<stream>-<generation>``)."""
-    return index.removeprefix(".ds-").rpartition("-")[0]
-
-
-def restored_name(index: str) -> str:
-    """What the copy of ``index`` is called."""
-    return PREFIX + index.removeprefix(".ds-")
 
 
 def covering(
@@ -115,12 +105,6 @@ def bring_back(
                 on_snapshot(one, number, len(chosen))
             made.append(_bring(client, repository, one, removed, lease.check))
     return made
-
-
-def present(client: OpenSearch) -> list[str]:
-    """Names of the restored indices that are there."""
-    answer = ask(client, "GET", f"/_resolve/index/{PREFIX}activity-*")
-    return sorted(one["name"] for one in answer.body["indices"])
 
 
 def _bring(

@@ -96,6 +96,36 @@ class SegmentReader:
         self.offset = stop
         return header.position, stop - start, entry
 
+    def whole(self, end: int, documents: int, size: int) -> list[Record]:
+        """Return records that are at hand and whole, as :meth:`next` would; may be none.
+
+        At anything else it stops: :meth:`next` says what that is.
+
+        Args:
+            documents: at most so many.
+            size: about so many bytes at most.
+        """
+        found: list[Record] = []
+        data, at, last = self._data, self.offset - self._base, self.last
+        limit = min(len(data), end - self._base)
+        while 0 <= at <= limit - RECORD_HEADER_BYTES and len(found) < documents and size > 0:
+            header = layout.decode_record_header(data, at)
+            if header is None or header[1] <= last:
+                break
+            stop = at + RECORD_HEADER_BYTES + header[0]
+            if stop > limit:
+                break
+            entry = layout.decode_entry(header, data[at + RECORD_HEADER_BYTES : stop])
+            if entry is None:
+                break
+            last = header[1]
+            found.append((last, stop - at, entry))
+            size -= stop - at
+            at = stop
+        if found:
+            self.offset, self.last = self._base + at, last
+        return found
+
     def bytes_between(self, start: int, end: int) -> bytes:
         """Return the bytes ``[start, end)`` as they are; unreadable pages as zeros."""
         return self._read(start, end - start)

@@ -241,6 +241,13 @@ class SegmentLog:
     ) -> tuple[int, bool]:
         """Read on in one segment; return what is left of ``size``, and whether it ended."""
         while size > 0 and len(found) < documents:
+            for record in reader.whole(end, documents - len(found), size):
+                if record[0] >= self.place:
+                    self.place = record[0] + 1
+                    size -= record[1]
+                    found.append(record)
+            if size <= 0 or len(found) >= documents:
+                break
             before, item = reader.last, reader.next(end)
             if item is None:
                 return size, True

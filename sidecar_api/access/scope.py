@@ -116,10 +116,10 @@ class Scope:
             return
         where = "in this organization" if organization else "here"
         raise Forbidden(
-            f"this needs the permission {permission} {where}",
+            f"This needs the permission {permission} {where}.",
             permission=permission,
             organization=organization or "",
-            hint="ask an owner or administrator for a role that has it",
+            hint="Ask an owner or administrator for a role that has it.",
         )
 
     def query(self) -> dict[str, Any]:
@@ -157,10 +157,10 @@ class Scope:
         for one in self.openings:
             if not one.export and (not organizations or one.organization in organizations):
                 raise Forbidden(
-                    f"what you see of the organization {one.organization} is not yours to export",
+                    f"What you see of the organization {one.organization} is not yours to export.",
                     permission="org:audit:export",
                     organization=one.organization,
-                    hint="filter by other organizations, or by yourself as the actor",
+                    hint="Filter by other organizations, or by yourself as the actor.",
                 )
         return replace(self, openings=tuple(one for one in self.openings if one.export))
 

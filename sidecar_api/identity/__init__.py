@@ -97,9 +97,9 @@ class Identity:
         kinds = [kind for kind, subject in found.items() if subject]
         if len(kinds) > 1:
             raise BadRequest(
-                f"two credentials: {' and '.join(kinds)}",
+                f"There are two credentials: {' and '.join(kinds)}.",
                 parameter="Authorization",
-                hint="send one of them; a session ends when its cookie is cleared",
+                hint="Send one of them; a session ends when its cookie is cleared.",
             )
         subject = found[kinds[0]] if kinds else self._development.recognize(request)
         reader = self._people.reader(subject) if subject else None

@@ -39,7 +39,7 @@ class Development:
             Unauthenticated: the mode is off, or the request is not from this machine.
         """
         if not self.covers(request):
-            raise Unauthenticated("a person can be chosen in development mode alone")
+            raise Unauthenticated("A person can be chosen in development mode alone.")
         return Subject("development", person, person, ambient=True)
 
     def covers(self, request: Request) -> bool:

@@ -101,9 +101,9 @@ class OpenSearchLogins:
             raise refused() from None
         except OpenSearchException as wrong:
             raise Unavailable(
-                f"OpenSearch does not say whose login this is ({type(wrong).__name__})",
-                hint="try again; if it stays, the operator should see whether OpenSearch "
-                "runs and has its security on",
+                f"OpenSearch does not say whose login this is ({type(wrong).__name__}).",
+                hint="Try again; if it stays, the operator should see whether OpenSearch "
+                "runs and has its security on.",
             ) from None
         name = answer.get("user_name") if isinstance(answer, dict) else None
         if not is_name(name) or name == ANONYMOUS:

@@ -92,6 +92,6 @@ def is_name(text: object) -> bool:
 def refused() -> Unauthenticated:
     """The one answer to every wrong credential: which part is wrong is not said."""
     return Unauthenticated(
-        "the credential is not accepted",
-        hint="it may be wrong, expired or withdrawn: sign in again, or ask for a new one",
+        "The credential is not accepted.",
+        hint="It may be wrong, expired or withdrawn: sign in again, or ask for a new one.",
     )

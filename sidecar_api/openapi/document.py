@@ -72,7 +72,7 @@ def _operation(declared: Operation, rule: Rule, method: str) -> dict[str, Any]:
         "summary": declared.summary,
         "tags": [rule.endpoint.partition(".")[0]],
         "parameters": _parameters(declared, rule),
-        "responses": _responses(declared),
+        "responses": _responses(declared, method),
     }
     told = [declared.description]
     if declared.permission:
@@ -128,13 +128,13 @@ def _filter(one: Filter) -> dict[str, Any]:
     return made
 
 
-def _responses(declared: Operation) -> dict[str, Any]:
+def _responses(declared: Operation, method: str) -> dict[str, Any]:
     wanted: dict[str, Any] = {"description": HTTPStatus(declared.status).phrase}
     if declared.answer or declared.media != (JSON,):
         schema = reference(declared.answer) if declared.answer else {"type": "string"}
         wanted["content"] = {media: {"schema": schema} for media in declared.media}
     answers: dict[str, Any] = {str(declared.status): wanted}
-    if declared.conditional:
+    if declared.answer and method == "GET":
         wanted["headers"] = {"ETag": {"schema": {"type": "string"}}}
         answers["304"] = {"description": "The reader has it already (If-None-Match)."}
     refused = {kind.status: kind.title for kind in _failures(declared)}

@@ -47,7 +47,6 @@ class Operation:
         answer: name of the schema of the answer, ``""``: no body, or not JSON.
         status: status of the wanted answer.
         media: media types of the answer.
-        conditional: it has an ETag and answers 304.
         failures: what it may answer beyond what every operation may.
         permission: what the reader needs for more than what they did themselves.
         public: nobody has to sign in.
@@ -61,7 +60,6 @@ class Operation:
     answer: str = ""
     status: int = 200
     media: tuple[str, ...] = (JSON,)
-    conditional: bool = False
     failures: tuple[type[Failure], ...] = ()
     permission: str = ""
     public: bool = False

@@ -13,8 +13,8 @@ from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import binding
 from sidecar_api.failures import BadRequest, Forbidden, NotFound
 from sidecar_api.openapi import Parameter, operation
-from sidecar_api.recording import FETCH, FETCH_ALL
-from sidecar_api.search import FACETS, Filters, Page
+from sidecar_api.recording import FETCH, FETCH_ALL, details_of
+from sidecar_api.search import FACETS, Page, times
 from sidecar_api.services import services
 
 blueprint = Blueprint("activities", __name__, url_prefix="/api/v1")
@@ -23,7 +23,6 @@ SIZES: Final = (25, 50, 100)
 DEEPEST: Final = 10_000
 """Entries that numbered pages reach; cursors reach all."""
 MAX_ID: Final = 512
-INCLUDED: Final = ("facets", "histogram")
 
 _PAGE: Final = Parameter(
     "page",
@@ -59,7 +58,6 @@ LIST: Final = (_PAGE, _SIZE, _CURSOR, _AS_OF, _INCLUDE)
     parameters=LIST,
     filters=True,
     answer="ActivityPage",
-    conditional=True,
     failures=[Forbidden],
     permission="org:audit",
 )
@@ -74,7 +72,6 @@ def activities() -> Response:
     parameters=(*LIST, Parameter("user", "Id, name or e-mail address.", place="path")),
     filters=True,
     answer="ActivityPage",
-    conditional=True,
     failures=[Forbidden, NotFound],
     permission="org:audit",
 )
@@ -89,7 +86,6 @@ def of_user(user: str) -> Response:
     parameters=LIST,
     filters=True,
     answer="ActivityPage",
-    conditional=True,
     failures=[Forbidden, NotFound],
     permission="org:audit",
 )
@@ -109,7 +105,6 @@ def of_resource(resource_type: str, resource_id: str) -> Response:
     parameters=[Parameter("activity", "Its id.", place="path")],
     description="All that is kept of it; changed fields with old and new value.",
     answer="Activity",
-    conditional=True,
     failures=[NotFound],
     permission="org:audit",
 )
@@ -138,7 +133,6 @@ def one(activity: str) -> Response:
     ],
     filters=True,
     answer="FacetAnswer",
-    conditional=True,
     failures=[Forbidden],
     permission="org:audit",
 )
@@ -159,7 +153,6 @@ def facets() -> Response:
     "Count activities over time",
     filters=True,
     answer="Histogram",
-    conditional=True,
     failures=[Forbidden],
     permission="org:audit",
 )
@@ -179,7 +172,6 @@ def histogram() -> Response:
         ),
     ],
     answer="ActivityList",
-    conditional=True,
     failures=[Forbidden],
     permission="org:audit",
 )
@@ -210,27 +202,13 @@ def listed(fixed: Mapping[str, str]) -> Response:
         "histogram": "histogram" in include,
     }
     page = services().search.page(scope, filters, **_where(asked, bound), **rest)
-    services().recording.read(asking.reader(), FETCH_ALL, request, details_of(filters))
+    services().recording.read(asking.reader(), FETCH_ALL, request, details_of(filters, scope))
     return _answer(page, bound)
-
-
-def details_of(filters: Filters) -> dict[str, Any]:
-    """Return what a record of reading says of the filters.
-
-    The organization is a field of its own where the filter has exactly one: then the record
-    belongs to its trail.
-    """
-    given = filters.canonical()
-    details: dict[str, Any] = {"filters": [f"{name}={value}" for name, value in given]}
-    named = filters.values("organization")
-    if len(named) == 1 and named[0] != "-":
-        details["organization"] = named[0]
-    return details
 
 
 def _where(asked: Mapping[str, Any], bound: bytes) -> dict[str, Any]:
     """Which page is meant: by cursor, or by number."""
-    as_of = _moment(asked["as_of"])
+    as_of = times.parse(asked["as_of"], parameter="as_of") if asked["as_of"] else None
     if asked["cursor"] is not None:
         for other in ("page", "as_of"):
             if other in request.args:
@@ -254,26 +232,10 @@ def _where(asked: Mapping[str, Any], bound: bytes) -> dict[str, Any]:
     return {"number": asked["page"], "as_of": as_of}
 
 
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None or not 1970 <= moment.year <= 9000:
-        raise BadRequest(
-            "as_of must be a time with its zone.",
-            parameter="as_of",
-            hint="Such as 2026-11-28T09:00:00Z; take page.as_of of an answer as it is.",
-        )
-    return moment
-
-
 def _answer(page: Page, bound: bytes) -> Response:
     before = (page.number - 1) * page.size
     shown = len(page.activities)
-    as_of = page.as_of.isoformat().replace("+00:00", "Z")
+    as_of = times.written(page.as_of)
     signer = services().cursors
 
     def cursor(side: str, at: Any, number: int) -> str:

@@ -25,7 +25,6 @@ _HTML: Final = "text/html; charset=utf-8"
 @operation(
     "Read this document",
     answer="OpenApi",
-    conditional=True,
     public=True,
 )
 def openapi() -> Response:

@@ -16,7 +16,6 @@ blueprint = Blueprint("catalogue", __name__, url_prefix="/api/v1")
     "Read the catalogue of actions",
     description="Names, labels, types and kinds. Actions beyond it occur too, uncatalogued.",
     answer="Catalogue",
-    conditional=True,
 )
 def catalogue() -> Response:
     """Every action that the catalogue knows."""

@@ -18,8 +18,8 @@ from sidecar_api.export.write import FORMATS, PAGE, Format, ahead, gzipped, writ
 from sidecar_api.failures import BadRequest, Forbidden, RateLimited, Unavailable
 from sidecar_api.limits import limits
 from sidecar_api.openapi import Parameter, operation
-from sidecar_api.recording import EXPORT
-from sidecar_api.search import Filters
+from sidecar_api.recording import EXPORT, details_of
+from sidecar_api.search import Filters, times
 from sidecar_api.search.present import activity
 from sidecar_api.services import services
 
@@ -65,15 +65,11 @@ def export() -> Response:
     """The file, or why there is none; once its first byte is sent, it is cut off instead."""
     asked = asking.arguments()
     filters = asking.filters()
-    if asked["format"] is None:
-        raise BadRequest(
-            "format is missing", parameter="format", hint=f"one of {', '.join(sorted(FORMATS))}"
-        )
     if asked["offset"] and asked["resume"] is None:
         raise BadRequest(
-            "offset needs resume: without it this would be another export",
+            "offset needs resume: without it this would be another export.",
             parameter="offset",
-            hint="ask for the Content-Location of the export that you have a part of",
+            hint="Ask for the Content-Location of the export that you have a part of.",
         )
     form = FORMATS[asked["format"]]
     scope = _exported(filters)
@@ -111,14 +107,7 @@ def _begin(
     hits = cast(Hits, services().search.scan(scope, filters, as_of=as_of, page_size=PAGE))
     try:
         first = list(islice(hits, 1))  # the whole first page had to come for it
-        organizations = filters.values("organization")
-        details: dict[str, Any] = {
-            "format": form.name,
-            "filters": [f"{name}={value}" for name, value in filters.canonical()],
-            "as_of": as_of.isoformat(timespec="milliseconds"),
-        }
-        if len(organizations) == 1 and organizations[0] != "-":
-            details["organization"] = organizations[0]
+        details = {**details_of(filters, scope), "format": form.name, "as_of": times.written(as_of)}
         if offset:
             details["resumed_at"] = offset
         begun = {**details, "stage": "begun"}
@@ -155,6 +144,6 @@ def current(proxy: Request) -> Request:
 
 
 def _name(form: Format, filters: Filters, as_of: datetime) -> str:
-    organizations = filters.values("organization")
-    of = organizations[0] if len(organizations) == 1 and organizations[0] != "-" else "all"
+    named = filters.values("organization")
+    of = named[0] if len(named) == 1 and named[0] != "-" else "all"
     return f"activities-{of}-{as_of:%Y%m%dT%H%M%SZ}.{form.suffix}"

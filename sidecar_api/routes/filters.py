@@ -12,7 +12,7 @@ blueprint = Blueprint("filters", __name__, url_prefix="/api/v1")
 
 
 @blueprint.get("/filters")
-@operation("Read the filters", answer="Filters", conditional=True)
+@operation("Read the filters", answer="Filters")
 def filters() -> Response:
     """Every filter, in the order in which a page would show them."""
     return json_answer(

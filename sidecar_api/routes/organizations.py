@@ -21,7 +21,6 @@ blueprint = Blueprint("organizations", __name__, url_prefix="/api/v1")
     "List organizations",
     description="Those in which the reader has a role; for platform administrators, all known.",
     answer="Organizations",
-    conditional=True,
 )
 def organizations() -> Response:
     """Organizations, with the reader's roles and permissions there."""
@@ -34,7 +33,6 @@ def organizations() -> Response:
     parameters=LIST,
     filters=True,
     answer="ActivityPage",
-    conditional=True,
     failures=[Forbidden],
     permission="org:audit",
 )

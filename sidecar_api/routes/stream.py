@@ -15,7 +15,7 @@ from sidecar_api.cursors import Signer, binding
 from sidecar_api.failures import BadRequest, Failure, Forbidden, RateLimited, Unavailable
 from sidecar_api.follow import Event, Hub, Watch
 from sidecar_api.openapi import Parameter, operation
-from sidecar_api.recording import FETCH_ALL
+from sidecar_api.recording import FETCH_ALL, details_of
 from sidecar_api.routes.exports import current
 from sidecar_api.search import Position
 from sidecar_api.search.times import parse
@@ -73,12 +73,8 @@ def stream() -> Response:
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
     if request.method == "HEAD":
         return response
-    services().recording.read(
-        scope.reader,
-        FETCH_ALL,
-        request,
-        {"live": True, "filters": [f"{name}={value}" for name, value in filters.canonical()]},
-    )
+    details = {"live": True, **details_of(filters, scope)}
+    services().recording.read(scope.reader, FETCH_ALL, request, details)
     watch = hub().watch(scope, filters, position, since=since)
     response.response = _lines(watch, lost, signer, bound, _Still(scope), _here())
     response.call_on_close(watch.close)

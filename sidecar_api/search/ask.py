@@ -9,7 +9,6 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import OpenSearchException, SerializationError, TransportError
 
-from activity_center.errors import ClusterError
 from activity_center.streams import LENS_PATTERNS
 from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
 
@@ -20,7 +19,7 @@ SECONDS: Final = 20
 INDEX: Final = ",".join(LENS_PATTERNS)
 _TOO_MUCH: Final = ("too_many", "too_complex_to_determinize", "regex", "pattern")
 INCOMPLETE: Final = "OpenSearch answered with only part of the log."
-INCOMPLETE_HINT: Final = "part of it is still starting or is lost: see activity-center doctor"
+INCOMPLETE_HINT: Final = "Part of it is still starting or is lost: see activity-center doctor."
 
 
 def search(client: OpenSearch, body: dict[str, Any], *, pit: bool = False) -> dict[str, Any]:
@@ -68,13 +67,13 @@ def whole(answer: Any) -> dict[str, Any]:
     return found
 
 
-def failure(wrong: OpenSearchException) -> Failure | ClusterError:
+def failure(wrong: OpenSearchException) -> Failure:
     """Return what to raise for an error of the client; the cause is logged, not shown."""
     if isinstance(wrong, NoConnection | SerializationError):
         log.warning("OpenSearch cannot be reached: %s", type(wrong).__name__)
-        return Unavailable("OpenSearch cannot be reached.", hint="try again in a moment")
+        return Unavailable("OpenSearch cannot be reached.", hint="Try again in a moment.")
     if not isinstance(wrong, TransportError):
-        return ClusterError(f"OpenSearch client: {type(wrong).__name__}")
+        return Failure(f"OpenSearch could not be asked ({type(wrong).__name__}).")
     status, reason = wrong.status_code, str(wrong.error)
     kinds = " ".join([reason, *_kinds(wrong.info)])
     log.warning("OpenSearch answered %s: %s", status, kinds[:500])
@@ -82,19 +81,22 @@ def failure(wrong: OpenSearchException) -> Failure | ClusterError:
         return RateLimited("OpenSearch has too much to do.", retry_after=5)
     if status == 400 and any(word in kinds for word in _TOO_MUCH):
         return BadRequest(
-            "OpenSearch finds this search too big.", parameter="q", hint="use fewer filters"
+            "OpenSearch finds this search too big.", parameter="q", hint="Use fewer filters."
         )
     if status == 404 and "search_context_missing" in kinds:
-        return Unavailable("This reading of the log took too long.", hint="resume it")
+        return Unavailable("This reading of the log took too long.", hint="Resume it.")
     if status == 400:
-        return ClusterError("OpenSearch refused a search of ours", hint="this is a fault of ours")
+        return Failure(
+            "OpenSearch refused a search of ours.",
+            hint="This is a fault of ours: tell the operator.",
+        )
     if status in (401, 403):
         return Unavailable(
             "OpenSearch does not let the sidecar search.",
             retry_after=60,
-            hint="whoever runs this: see the login under sidecar.opensearch",
+            hint="Whoever runs this: see the login under sidecar.opensearch.",
         )
-    return Unavailable("OpenSearch cannot answer now.", hint="try again in a moment")
+    return Unavailable("OpenSearch cannot answer now.", hint="Try again in a moment.")
 
 
 def _kinds(info: Any) -> list[str]:

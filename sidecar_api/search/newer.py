@@ -84,7 +84,7 @@ class Place:
             raise BadRequest(
                 "This is no place in the stream.",
                 parameter="Last-Event-ID",
-                hint="open the stream without it",
+                hint="Open the stream without it.",
             ) from None
         return cls(latest, latest_id, since, seen)
 

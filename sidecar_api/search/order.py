@@ -48,5 +48,5 @@ def checked(position: object) -> Position:
     ):
         return list(position)
     raise BadRequest(
-        "This is no place in the log.", parameter="cursor", hint="start again at the first page"
+        "This is no place in the log.", parameter="cursor", hint="Start again at the first page."
     )

@@ -138,7 +138,7 @@ def body(
             raise BadRequest(
                 f"Numbered pages reach {DEEPEST} entries.",
                 parameter="page",
-                hint="follow the cursor in page.next, or narrow the filters",
+                hint="Follow the cursor in page.next, or narrow the filters.",
             )
         made["from"] = (number - 1) * size
     return made

@@ -91,14 +91,6 @@ class Filters:
             made["range"] = {"range": {"@timestamp": limits}}
         return made
 
-    def query(self, now: datetime) -> dict[str, Any]:
-        """Return all filters as one query clause.
-
-        Args:
-            now: end of the presets (aware).
-        """
-        return {"bool": {"filter": list(self.clauses(now).values())}}
-
     def canonical(self) -> list[tuple[str, str]]:
         """Return name and value of each filter, the same list for the same filters."""
         return [(name, value) for name, values in self.given.items() for value in values]
@@ -153,7 +145,7 @@ def _network(value: str) -> str:
         raise BadRequest(
             "This is no IP address and no network.",
             parameter="ip",
-            hint="such as 203.0.113.24, 203.0.113.0/24 or 2001:db8::/32",
+            hint="Such as 203.0.113.24, 203.0.113.0/24 or 2001:db8::/32.",
         ) from None
     single = network.prefixlen == network.max_prefixlen
     return str(network.network_address) if single else str(network)

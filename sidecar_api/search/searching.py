@@ -117,12 +117,6 @@ class Search:
         }
         return self._activities(wall, ask.search(self._client, body)["hits"]["hits"])
 
-    def count(self, scope: Wall, filters: Filters, *, as_of: datetime | None = None) -> int:
-        """Return how many activities there are, exactly."""
-        question = Question(scope.query(), filters, page.moment(as_of))
-        answer = ask.search(self._client, {**question.body(), "size": 0})
-        return int(answer["hits"]["total"]["value"])
-
     def facets(
         self,
         scope: Wall,
@@ -164,7 +158,6 @@ class Search:
         after: Position | None = None,
         page_size: int = 5000,
         as_of: datetime | None = None,
-        source: Sequence[str] | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Yield the hits of all that is found (``_id``, ``_source``, ``sort``), newest first.
 
@@ -173,7 +166,6 @@ class Search:
         Args:
             after: ``sort`` of the last hit of a reading that broke off.
             page_size: hits fetched at once, up to 10,000.
-            source: fields to return; default all.
 
         Raises:
             BadRequest: the position is none.
@@ -184,8 +176,6 @@ class Search:
             "size": min(max(page_size, 1), scan.LARGEST_PAGE),
             "sort": order.sort(),
         }
-        if source is not None:
-            body["_source"] = list(source)
         if after is not None:
             body["search_after"] = order.checked(after)
         return self._hits(body)

@@ -49,7 +49,7 @@ def parse(text: str, *, parameter: str, end: bool = False) -> datetime:
         raise BadRequest(
             "This is neither a time nor a date.",
             parameter=parameter,
-            hint="such as 2026-11-24T13:02:31Z or 2026-11-24; in a URL write + as %2B",
+            hint="Such as 2026-11-24T13:02:31Z or 2026-11-24; in a URL write + as %2B.",
         ) from None
     if not EARLIEST <= moment <= LATEST:
         raise BadRequest("Times run from 1970 to 2199.", parameter=parameter)

@@ -166,7 +166,7 @@ export const COLUMNS = {
   result: {
     width: 120,
     cell: (a) => state(reading.result(a), outcomeLabels),
-    filter: (a) => ["result", a.activity?.result],
+    filter: (a) => ["result", reading.result(a) === "unknown" ? "-" : reading.result(a)],
   },
   ip: {
     width: 140,

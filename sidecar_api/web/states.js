@@ -33,9 +33,6 @@ export async function weigh(app, signal) {
   app.render();
 }
 
-/** A sentence of the server's, whether it comes with a capital and a full stop or not. */
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
-
 const title = (name) => (name === "when" ? texts.filters.when : nameOf(name));
 
 export function empty(app) {
@@ -110,8 +107,8 @@ export function failure(app) {
     lines = [E.offlineHint];
   }
   const id = said.instance ? html`<p class="quiet mono">${E.id(said.instance)}</p>` : nothing;
-  const body = html`${lines.filter(Boolean).map((line) => html`<p>${sentence(line)}</p>`)}`;
+  const body = html`${lines.filter(Boolean).map((line) => html`<p>${line}</p>`)}`;
   return kept && status !== 403 && status !== 404
-    ? html`<div class="banner" role="alert">${icon("triangle-alert")}<div><strong>${heading}.</strong> ${lines.filter(Boolean).map(sentence).join(" ")} ${E.kept}</div>${actions}</div>`
+    ? html`<div class="banner" role="alert">${icon("triangle-alert")}<div><strong>${heading}.</strong> ${lines.filter(Boolean).join(" ")} ${E.kept}</div>${actions}</div>`
     : html`<div class="blank" role="alert" id="failure">${icon(sign)}<h2>${heading}</h2>${body}<p class="choices">${actions}</p>${id}</div>`;
 }

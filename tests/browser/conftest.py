@@ -60,11 +60,12 @@ class _Nowhere:
         raise AssertionError("nothing is made durable here")
 
 
-def workload(mark: str) -> list[tuple[str, str, dict[str, Any]]]:
+def workload(mark: str, *, whole: bool = False) -> list[tuple[str, str, dict[str, Any]]]:
     """Return (stream, id, document) of the demo's month, through the collector's stages.
 
     Args:
         mark: ends the ids of the organizations, so that they are this run's own.
+        whole: also what has no organization, under one named ``none`` and the mark.
     """
     normalizer = Normalizer({}, {}, "permanent")
     stages = Stages(Router(load_all().values()), normalizer, Redactor(), Pseudonyms((), b""))
@@ -80,9 +81,9 @@ def workload(mark: str) -> list[tuple[str, str, dict[str, Any]]]:
         assert not rejects, rejects
         for entry in entries:
             document = orjson.loads(entry.body)
-            if "organization" not in document:
+            if "organization" not in document and not whole:
                 continue
-            document["organization"]["id"] += mark
+            document.setdefault("organization", {"id": "none"})["id"] += mark
             made.append((entry.stream, f"{mark}-{entry.id}"[:64], document))
     return made
 

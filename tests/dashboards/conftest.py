@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tests.conftest import Node
 
 Json = dict[str, Any]
+_COUNTED = {"count", "distinct", "window", "organization.id"}
 
 
 @dataclass(frozen=True)
@@ -51,21 +53,31 @@ def demo(opensearch: Node) -> Demo:
     """The workload through the collector's stages; some rejected records, an alert a rule."""
     put_templates(opensearch.client)
     mark = f"_{uuid.uuid4().hex[:8]}"
-    made = workload(mark)
+    made = workload(mark, whole=True)
     now = datetime.now(UTC)
     organizations = sorted({document["organization"]["id"] for _, _, document in made})
     for number, reason in enumerate(("invalid", "no_source", "invalid")):
         record = orjson.dumps({"mark": mark, "number": number})
         received = int(now.timestamp() * 1e9)
         told = Reject(
-            reason, "user.name: is too long", "", record, None, mark, "native", "", received
+            reason,
+            "user.name: is too long",
+            "/user/name",
+            record,
+            None,
+            mark,
+            "native",
+            "",
+            received,
         )
         entry = rejected_entry(told)
         made.append((entry.stream, entry.id, orjson.loads(entry.body)))
     end = int(now.timestamp() * 1000)
     for rule in load_rules().values():
-        others = tuple((name, "x") for name in rule.group_by if name != "organization.id")
-        group = (("organization.id", organizations[0]), ("collector", "one"), *others)
+        # Whatever its message names; the organization is this run's.
+        named = re.findall(r"\{([a-z_.]+)\}", rule.message)
+        others = tuple((name, "x") for name in named if name not in _COUNTED)
+        group = (*others, ("organization.id", organizations[0]))
         found = Finding(rule, group, end - 600_000, end, count=3).document(now)
         made.append(("activity-alerts", uuid.uuid4().hex, found))
     store(opensearch.client, made)

@@ -20,13 +20,14 @@ from opensearchpy import OpenSearch
 
 from activity_center import config as configuration
 from activity_center.config import Config
+from activity_center.config_people import PLATFORM_ADMIN
 from activity_center.connection import connect
 from activity_center.setup import desired_state, install
 from activity_center.setup.cluster import ask
 from activity_center.streams import LENS_PATTERNS, LENSES, stream_name
 from activity_center.vocabulary import fields
 from sidecar_api.access import Access, Scope
-from sidecar_api.reader import PLATFORM_ADMIN, Grant, Reader
+from sidecar_api.reader import Grant, Reader
 from sidecar_api.search import FACETS, Filters, Search
 
 SECURITY = "/_plugins/_security/api"

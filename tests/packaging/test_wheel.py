@@ -121,8 +121,9 @@ def test_no_top_level_package_of_anyone_else(names: list[str]) -> None:
 
 
 def test_the_data_travels(names: list[str]) -> None:
-    """Templates, vocabulary, schemas, source mappings, the artifact list and the page travel."""
-    wanted = [f"activity_center/_data/{file}" for file in data("opensearch")]
+    """Templates, dashboards, vocabulary, schemas, mappings, artifact list and page travel."""
+    data_files = data("opensearch") + data("dashboards")
+    wanted = [f"activity_center/_data/{file}" for file in data_files]
     wanted += data("collector/sources")
     wanted += data("sidecar_api/web") + data("sidecar_api/openapi/pages")
     wanted.append("sidecar_api/openapi/style.css")

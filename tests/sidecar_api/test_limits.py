@@ -146,8 +146,10 @@ def test_exports_at_once(clock):
     ours.export(GRACE).release()
     first.release()
     first.release()
-    with ours.export(ADA), pytest.raises(RateLimited):
+    again = ours.export(ADA)
+    with pytest.raises(RateLimited):
         ours.export(ADA)
+    again.release()
     ours.export(ADA).release()
 
 

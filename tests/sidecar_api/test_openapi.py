@@ -104,3 +104,14 @@ def test_what_is_the_same_for_all_is_asked_for_again(desk: Desk) -> None:
         assert "no-cache" in first.headers["Cache-Control"], path
         again = desk.ask(path, headers={"If-None-Match": first.headers["ETag"]})
         assert (again.status_code, again.data) == (304, b""), path
+
+
+def test_an_answer_that_is_known_already_is_documented(desk: Desk) -> None:
+    """Whatever answers 304 to an ETag says so in the document."""
+    paths = desk.get("/api/openapi.json", "")["paths"]
+    for path in ("/api/v1/me", "/api/v1/activities", "/api/v1/organizations", "/api/v1/filters"):
+        first = desk.ask(path)
+        again = desk.ask(path, headers={"If-None-Match": first.headers["ETag"]})
+        assert again.status_code == 304, path
+        assert "304" in paths[path]["get"]["responses"], path
+    assert "304" not in paths["/api/v1/session"]["delete"]["responses"]

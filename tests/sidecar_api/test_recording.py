@@ -79,6 +79,24 @@ def test_a_list_and_an_entry_are_recorded(recorded: Desk) -> None:
     assert "a-name-that-was-seen" not in str([listed, fetched])
 
 
+def test_an_organization_sees_who_read_it(recorded: Desk) -> None:
+    """Also without a filter, and by a live tail: what was read is the trail that the role opens."""
+    recorded.get("/api/v1/activities")
+    (listed,) = arrived(recorded, 1)
+    assert listed["organization"]["id"] == recorded.a
+    headers = {"Authorization": f"Bearer {recorded.token('owner')}"}
+    tail = recorded.app.test_client().get(
+        "/api/v1/activities/stream?verb=delete", headers=headers, buffered=False
+    )
+    tail.close()
+    _, opened = arrived(recorded, 2)
+    assert opened["organization"]["id"] == recorded.a
+    assert opened["metadata"]["live"] is True
+    recorded.get("/api/v1/activities", "admin")
+    (everything,) = arrived(recorded, 1, "admin")
+    assert "organization" not in everything
+
+
 def test_the_same_again_is_one_entry(recorded: Desk) -> None:
     """A page that refreshes itself, turns pages or shows its own entries makes no loop."""
     for _ in range(5):

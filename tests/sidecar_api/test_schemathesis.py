@@ -41,7 +41,7 @@ READERS = ("admin", "member", "")
 """A platform administrator, a member of an organization, and nobody."""
 EXAMPLES = 12
 """Requests an operation and reader, half of them wrong on purpose."""
-MANY_EXAMPLES = 150
+MANY_EXAMPLES = 100
 CHECKS = [
     checks.not_a_server_error,
     checks.status_code_conformance,

@@ -22,7 +22,8 @@ SETTINGS = "opensearch/templates/component/activity-settings.json"
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A folder with what generation reads and writes."""
-    for name in ("activity_center/vocabulary", "opensearch/templates", "docs/reference"):
+    folders = ("activity_center/vocabulary", "opensearch/templates", "docs/reference", "dashboards")
+    for name in folders:
         shutil.copytree(
             generate.CHECKOUT / name,
             tmp_path / name,

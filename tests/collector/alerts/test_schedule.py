@@ -27,9 +27,7 @@ def test_what_was_missed_is_covered() -> None:
     ends = due(one, NOW, TICK - 60 * MINUTE)
     assert ends[-1] == TICK
     assert ends[0] == TICK - 55 * MINUTE
-    assert all(
-        later - earlier <= 5 * MINUTE for earlier, later in itertools.pairwise(ends)
-    )
+    assert all(later - earlier <= 5 * MINUTE for earlier, later in itertools.pairwise(ends))
 
 
 def test_a_long_pause_is_bounded() -> None:

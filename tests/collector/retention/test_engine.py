@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from activity_center.setup.cluster import ask
 from activity_center.setup.lease import Lease
 from collector.retention import archives, check_retention, run, snapshots
 from collector.retention.archive import SCRATCH
+from collector.retention.loop import RetentionLoop
 from collector.retention.state import save_archive
 
 STREAM = "activity-agent-standard-90d"
@@ -74,10 +76,9 @@ def test_killed_again_and_again(place: Any, now: datetime) -> None:
     )
     assert found.body["indices"] == []
     # Two days later it is past its retention.
-    assert [one.action for one in run(place.client, policies(), now=now + 2 * DAY).steps][-1:] == [
-        "delete"
-    ]
-    assert place.ids(STREAM) == {"young"}
+    later = run(place.client, policies(), now=now + 2 * DAY)
+    assert [(one.index, one.action) for one in later.steps] == [(index, "delete")]
+    assert names(place) == [write.name]
     assert len(place.records("retention.deleted")) == 1
 
 
@@ -169,18 +170,20 @@ def test_an_index_that_does_not_answer_whole_is_left_alone(place: Any, now: date
     """Closed, or without a primary shard: nothing is done to the index, and doctor names it."""
     index = old_index(place, now, 95)
 
-    def is_left_alone() -> None:
-        assert run(place.client, policies()).steps == []
-        assert index in names(place)
-        findings = [one.message for one in check_retention(place.client, policies(), now)]
-        assert any(f"{index} is closed, or lacks" in one for one in findings)
-
     ask(place.client, "POST", f"/{index}/_close")
-    is_left_alone()
-    nowhere = {"index.routing.allocation.require._name": "nobody"}
-    ask(place.client, "PUT", f"/{index}/_settings", body=nowhere)
-    ask(place.client, "POST", f"/{index}/_open", params={"wait_for_active_shards": "0"})
-    is_left_alone()
+    place.born(now - 90 * DAY, node="nobody")
+    no_wait = {"wait_for_active_shards": "0"}
+    ask(place.client, "POST", f"/{STREAM}/_rollover", params=no_wait)
+    place.roll(STREAM, now - 85 * DAY)
+    left, lost = (names(place)[0], names(place)[2])
+    assert left == index
+
+    outcome = run(place.client, policies())
+    assert not {left, lost} & {one.index for one in outcome.steps}
+    assert {left, lost} < set(names(place))
+    findings = [one.message for one in check_retention(place.client, policies(), now)]
+    for name in (left, lost):
+        assert any(f"{name} is closed, or lacks" in one for one in findings)
 
 
 def test_doctor_names_what_is_wrong(place: Any, now: datetime) -> None:
@@ -206,3 +209,19 @@ def test_doctor_names_what_is_wrong(place: Any, now: datetime) -> None:
     assert any("forgotten-000001 is unmanaged" in one.message for one in findings)
     assert any("1 entries lie in streams of standard-90d" in one.message for one in findings)
     assert len(findings) == 2
+
+
+def test_the_collectors_loop_does_it_by_itself(place: Any, now: datetime) -> None:
+    """The loop carries out what is due without being asked, and ends when told."""
+    index = old_index(place, now, 20)
+    loop = RetentionLoop(place.client, every=0.2)
+    loop.start()
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not place.backing(STREAM)[0].read_only:
+            time.sleep(0.1)
+    finally:
+        loop.stop()
+    assert place.backing(STREAM)[0].name == index
+    assert place.backing(STREAM)[0].read_only
+    assert RetentionLoop(place.client, active=False).stop() is None

@@ -273,8 +273,3 @@ def test_recent(filled: Log) -> None:
     assert latest[0]["event"]["id"] == "late"
     assert ids(filled.search.recent(filled, filled.organization, 100)) == ALL
     assert filled.search.recent(filled, "another") == []
-
-
-def test_count(filled: Log) -> None:
-    """The exact number of what is found."""
-    assert filled.search.count(filled, filters(lens="agent")) == len(AGENT)

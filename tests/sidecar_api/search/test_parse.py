@@ -112,7 +112,7 @@ def test_same_filters_same_words() -> None:
         }
     )
     assert one.canonical() == two.canonical()
-    assert one.query(NOW) == two.query(NOW)
+    assert one.clauses(NOW) == two.clauses(NOW)
     assert one.canonical() == [
         ("q", "a b"),
         ("action", "a"),
@@ -129,7 +129,7 @@ def test_presets_move_with_time_and_their_words_do_not() -> None:
     made = Filters.parse({"range": ["7d"]})
     assert made.canonical() == [("range", "7d")]
     assert made.limits(NOW) == (NOW - timedelta(days=7), None)
-    assert made.query(NOW) != made.query(NOW + timedelta(days=1))
+    assert made.clauses(NOW) != made.clauses(NOW + timedelta(days=1))
 
 
 @given(st.text(max_size=60))
@@ -158,7 +158,7 @@ def test_any_text_is_a_filter_or_refused(one: object, values: list[str]) -> None
         == made.canonical()
         or name == "to"
     )
-    assert made.query(NOW)["bool"]["filter"] or not made.given
+    assert made.clauses(NOW) or not made.given
 
 
 def test_declaration() -> None:

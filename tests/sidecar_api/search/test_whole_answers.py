@@ -13,7 +13,6 @@ import pytest
 
 from activity_center.config import Cluster
 from activity_center.connection import connect
-from activity_center.errors import ClusterError
 from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
 from sidecar_api.search import Search
 from tests.sidecar_api.search.log import filters
@@ -93,7 +92,6 @@ ASKING: dict[str, Callable[[Search], Any]] = {
     "page": lambda search: search.page(SCOPE, filters(), size=25),
     "one": lambda search: search.one(SCOPE, "a"),
     "recent": lambda search: search.recent(SCOPE),
-    "count": lambda search: search.count(SCOPE, filters()),
     "facets": lambda search: search.facets(SCOPE, filters(), ["action"]),
     "histogram": lambda search: search.histogram(SCOPE, filters()),
     "newer": lambda search: search.newer(SCOPE, filters(), PLACE),
@@ -188,8 +186,9 @@ def test_a_search_too_big(fake: Fake, kind: str) -> None:
     with pytest.raises(BadRequest):
         ASKING["page"](search(fake))
     fake.answers = [error("parsing_exception")]
-    with pytest.raises(ClusterError):
+    with pytest.raises(Failure, match="refused a search of ours") as ours:
         ASKING["page"](search(fake))
+    assert ours.value.status == 500
 
 
 def test_opensearch_is_down() -> None:

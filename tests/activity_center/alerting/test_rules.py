@@ -1,0 +1,148 @@
+"""A rule file is checked: its shape, its fields, what it says against itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from activity_center.alerting import load_rule, load_rules
+from activity_center.alerting.rules import of_names
+from activity_center.assets import data_folder
+from activity_center.errors import VocabularyError
+
+RULES = load_rules()
+SENTENCES = {
+    "failed logins for one account": "failed-logins-account",
+    "from one address over many accounts": "failed-logins-address",
+    "mass deletion by one actor": "mass-deletion",
+    "self-grant": "self-granted-permission",
+    "admin role granted": "admin-role-granted",
+    "new API token or SSH key": "new-credential",
+    "login from a new country": "login-new-country",
+    "login from a new device": "login-new-device",
+    "agent executed without approval": "agent-without-approval",
+    "parameters drifted": "parameters-drifted",
+    "destructive action outside hours": "destructive-outside-hours",
+    "approval by initiator": "approval-by-initiator",
+    "audit trail exported in bulk": "bulk-export",
+    "a source fell silent": "source-silent",
+    "rejections rising": "rejections-rising",
+    "backlog rising": "backlog-rising",
+    "break-glass account used": "break-glass",
+    "a critical action": "critical-action",
+}
+"""What has to be watched -> the rule that does it."""
+
+
+def _good() -> dict[str, Any]:
+    text = (data_folder("opensearch/monitors/rules") / "mass-deletion.yml").read_text()
+    document: dict[str, Any] = yaml.safe_load(text)
+    return document
+
+
+def asks(field: str, word: str, value: Any) -> dict[str, Any]:
+    """A change of a rule's query to this one condition."""
+    return {"query": [{"field": field, word: value}]}
+
+
+def _load(tmp_path: Path, document: Any, name: str = "my-rule") -> Any:
+    file = tmp_path / f"{name}.yml"
+    file.write_text(document if isinstance(document, str) else yaml.safe_dump(document))
+    return load_rule(file)
+
+
+def test_everything_is_watched() -> None:
+    """There is a rule for each thing that has to be watched."""
+    assert set(SENTENCES.values()) <= RULES.keys()
+
+
+def test_each_rule_says_what_to_do() -> None:
+    """Each rule has steps for the person who is told, and says where it errs."""
+    for rule in RULES.values():
+        assert rule.runbook, rule.name
+        assert rule.false_positives, rule.name
+
+
+def test_a_good_rule(tmp_path: Path) -> None:
+    """Times are seconds, and the file's name is the rule's."""
+    rule = _load(tmp_path, _good())
+    assert (rule.name, rule.window, rule.throttle, rule.level) == ("my-rule", 600, 3600, 3)
+    assert rule.keys == ("organization.id", "user.id", "user.name")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"severity": "loud"}, "severity: 'loud' is not one of"),
+        (asks("user.nam", "is", "x"), "user.nam: no such field; did you mean user.name"),
+        (asks("message", "is", "x"), "message: is of type match_only_text and cannot be compared"),
+        (asks("source.ip", "like", "10.*"), "source.ip: is of type ip and has no text"),
+        (asks("user.name", "at_least", 3), "user.name: is of type keyword and no number"),
+        (asks("event.outcome", "is", "bad"), "'bad' is none of success"),
+        ({"query": [{"not": {"any": [{"same": ["user.id", "user.i"]}]}}]}, "user.i: no such field"),
+        ({"query": [{"query_string": "user.name:*"}]}, "query.0"),
+        (asks("user.name", "like", "*" * 501), "query.0"),
+        ({"group_by": ["metadata"]}, "metadata: is of type flat_object and cannot be grouped by"),
+        ({"group_by": ["gen_ai.tool.call.arguments.server"]}, "no such field"),
+        ({"distinct": "message"}, "and cannot be grouped by or counted"),
+        ({"message": "by {user.email}, many times"}, "message: {user.email} is none of"),
+        ({"every": "1h"}, "every: is longer than the window"),
+        ({"throttle": "5m"}, "throttle: is shorter than the window"),
+        ({"window": "ten minutes"}, "window"),
+        ({"kind": "missing"}, "'join' is a required property"),
+        ({"baseline": "1d"}, "baseline does not go with this kind of rule"),
+        ({"cases": [{"name": "always", "fires": 1}]}, "at least one must not"),
+        ({"unknown": 1}, "unknown"),
+    ],
+)
+def test_a_wrong_rule(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    """What is wrong is said in words, with the file."""
+    with pytest.raises(VocabularyError) as wrong:
+        _load(tmp_path, {**_good(), **change})
+    assert words in str(wrong.value)
+    assert "my-rule.yml" in str(wrong.value)
+
+
+def test_a_case_of_unknown_things(tmp_path: Path) -> None:
+    """A case that names an unknown field or action would prove nothing."""
+    document = _good()
+    document["cases"][0]["documents"] = [{"at": "-1m", "event.action": "site.destroy", "usr": "x"}]
+    with pytest.raises(VocabularyError) as wrong:
+        _load(tmp_path, document)
+    assert "usr: no such field" in str(wrong.value)
+    assert "site.destroy: is not in the catalogue" in str(wrong.value)
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\tb: 1", "a: &a [*a]", "x" * 300_000])
+def test_what_is_no_rule(tmp_path: Path, text: str) -> None:
+    """Anything else that stands in the folder is refused by name, without a traceback."""
+    with pytest.raises(VocabularyError, match=r"my-rule\.yml"):
+        _load(tmp_path, text)
+
+
+def test_a_deep_rule(tmp_path: Path) -> None:
+    """A rule that nests without end is refused."""
+    text = "query:\n- " + "{not: " * 3000 + "{critical: true}" + "}" * 3000
+    with pytest.raises(VocabularyError):
+        _load(tmp_path, text)
+
+
+def test_rules_of_ones_own(tmp_path: Path) -> None:
+    """Rules of one's own stand beside ours; one of the same name is refused."""
+    _load(tmp_path, _good())
+    assert load_rules(own=str(tmp_path)).keys() == RULES.keys() | {"my-rule"}
+    (tmp_path / "break-glass.yml").write_text(yaml.safe_dump(_good()))
+    with pytest.raises(VocabularyError, match="a rule is named break-glass already"):
+        load_rules(own=str(tmp_path))
+    with pytest.raises(VocabularyError, match="the folder of rules is missing"):
+        load_rules(own=str(tmp_path / "none"))
+
+
+def test_names() -> None:
+    """A misspelt name is met with the one that was meant."""
+    assert [one.name for one in of_names(RULES, ["break-glass"])] == ["break-glass"]
+    with pytest.raises(VocabularyError, match="did you mean break-glass"):
+        of_names(RULES, ["brake-glass"])

@@ -1,0 +1,161 @@
+"""``activity-center retention`` and ``archive``: what people and scripts see and get."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from activity_center import node
+from tests.collector.retention.place import Place, archiving, emptied
+
+STREAM = "activity-agent-standard-90d"
+BILLING = "activity-audit-billing-7y"
+INDEX = f".ds-{STREAM}-000001"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def _node() -> Iterator[tuple[node.NodeInfo, Path]]:
+    with archiving("retention-commands") as made:
+        yield made
+
+
+@pytest.fixture
+def place(_node: tuple[node.NodeInfo, Path]) -> Iterator[Place]:
+    """A stream whose first index rolled over 75 days ago, and billing entries."""
+    now = datetime.now(UTC)
+    with emptied(*_node) as found:
+        found.set_up()
+        found.stream(STREAM, now - 85 * DAY)
+        found.put(STREAM, [(f"n{n}", now - 80 * DAY, "northwind") for n in range(3)])
+        found.put(STREAM, [("s", now - 80 * DAY, "southwind")])
+        found.roll(STREAM, now - 75 * DAY)
+        found.stream(BILLING, now)
+        found.put(BILLING, [("bill", now, "northwind")])
+        yield found
+
+
+def test_from_status_to_restored(place: Place) -> None:
+    """The whole way: see what is due, do it, see that it is archived, bring it back."""
+    dry = place.run("retention", "run", "--dry-run")
+    assert dry.returncode == 2, dry.stderr
+    assert f"read_only     {INDEX}" in dry.stdout
+    late = place.run("retention", "doctor")
+    assert late.returncode == 0
+    assert "is late" in late.stdout
+
+    done = place.run("retention", "run", "--json")
+    assert done.returncode == 0, done.stderr
+    kinds = [one["action"] for one in json.loads(done.stdout)["steps"] if one["index"] == INDEX]
+    assert kinds == ["read_only", "snapshot", "replica_count"] or kinds == [
+        "read_only",
+        "force_merge",
+        "snapshot",
+        "replica_count",
+    ]
+    again = place.run("retention", "run")
+    assert (again.returncode, again.stdout) == (0, "Nothing is due.\n")
+
+    rows = json.loads(place.run("retention", "status", "--json").stdout)["indices"]
+    (row,) = [one for one in rows if one["index"] == INDEX]
+    due = (datetime.now(UTC) + 15 * DAY).strftime("%Y-%m-%d")
+    assert (row["class"], row["tier"], row["next"]) == ("standard-90d", "archive", "delete")
+    assert (row["documents"], row["due"], row["deleted"]) == (4, due, due)
+    assert row["archived"] == datetime.now(UTC).strftime("%Y-%m-%d")
+    lines = place.run("retention", "status").stdout.splitlines()
+    assert f"{INDEX}\tstandard-90d\t85 d\t4\t" in "\n".join(lines)
+
+    until = place.run("retention", "simulate", "--at", due, "--json")
+    before = json.loads(until.stdout)
+    assert before["tiers"]["archive"] == 4
+    later = json.loads(place.run("retention", "simulate", "--at", "2300-01-01", "--json").stdout)
+    (life,) = [one for one in later["indices"] if one["index"] == INDEX]
+    assert life["tier"] == "gone"
+    assert life["steps"] == [{"at": due, "tier": "delete", "action": "delete"}]
+
+    for what in (INDEX, "n1"):
+        told = json.loads(place.run("retention", "explain", what, "--json").stdout)["indices"]
+        assert [(one["index"], one["tier"], one["deleted"]) for one in told] == [
+            (INDEX, "archive", due)
+        ]
+    assert f"deleted  {due}" in place.run("retention", "explain", "n1").stdout
+    nobody = place.run("retention", "explain", "nobody")
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert "hint:" in nobody.stderr
+
+    (archived,) = json.loads(place.run("archive", "list", "--json").stdout)["archives"]
+    assert (archived["index"], archived["documents"]) == (INDEX, 4)
+    assert archived["proven"]
+    assert place.run("archive", "restore").returncode == 2
+    missing = place.run("archive", "restore", ".ds-activity-audit-permanent-000009")
+    assert (missing.returncode, "not archived" in missing.stderr) == (1, True)
+    dry = place.run("archive", "restore", INDEX, "--dry-run")
+    assert (dry.returncode, dry.stdout) == (0, f"{INDEX}\n")
+    since = (datetime.now(UTC) - 81 * DAY).strftime("%Y-%m-%d")
+    none = place.run("archive", "restore", "--until", since)
+    assert (none.returncode, none.stdout) == (0, "nothing is archived of that\n")
+    restored = place.run("archive", "restore", "--stream", STREAM, "--since", since)
+    assert restored.returncode == 0, restored.stderr
+    assert restored.stdout == f"restored-{STREAM}-000001: 4 entries\n"
+    assert place.ids("restored-*") == {"n0", "n1", "n2", "s"}
+    well = place.run("retention", "doctor", "--json")
+    assert well.returncode == 0
+    assert json.loads(well.stdout)["ok"] is True
+
+
+def test_removing_an_organization(place: Place) -> None:
+    """The id is typed first; what the law keeps is told; a dry run and a wrong id change nothing."""
+    dry = place.run("retention", "remove-organization", "northwind", "--dry-run", "--json")
+    indices = json.loads(dry.stdout)["indices"]
+    assert {(one["index"], one["documents"], one["legal"]) for one in indices} == {
+        (INDEX, 3, False),
+        (f".ds-{BILLING}-000001", 1, True),
+    }
+    wrong = place.run("retention", "remove-organization", "northwind", typed="northwing\n")
+    assert wrong.returncode == 2
+    assert "3 entries of northwind to delete." in wrong.stdout
+    assert "kept by law until" in wrong.stdout
+    assert len(place.ids(STREAM)) == 4
+
+    done = place.run("retention", "remove-organization", "northwind", typed="northwind\n")
+    assert done.returncode == 0, done.stderr
+    assert "3 entries of northwind were deleted." in done.stdout
+    assert "1 are kept by law" in done.stdout
+    assert place.ids(STREAM) == {"s"}
+    assert place.ids(BILLING) == {"bill"}
+    again = place.run("retention", "remove-organization", "northwind", "--yes", "--json")
+    assert json.loads(again.stdout)["deleted"] == {STREAM: 3}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("retention", "simulate", "--at", "tomorrow"), 2),
+        (("retention", "simulate"), 2),
+        (("retention", "remove-organization", "A B", "--yes"), 1),
+        (("archive", "list", "--since", "never"), 2),
+        (("archive", "list", "--repository", "nowhere", "--json"), 0),
+    ],
+)
+def test_wrong_use(place: Place, arguments: tuple[str, ...], code: int) -> None:
+    """Bad input is told in a sentence, with the exit code of all verbs."""
+    done = place.run(*arguments)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["run", "status", "simulate", "explain", "doctor",
+                                  "remove-organization"])  # fmt: skip
+def test_every_verb_has_examples(verb: str) -> None:
+    """Help ends with commands to copy."""
+    import click
+
+    from activity_center.cli.retention import command
+
+    found = command.get_command(click.Context(command), verb)
+    assert found is not None
+    assert "Examples:" in (found.help or "")
