@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
+
+from activity_center.address import is_safe
 
 if TYPE_CHECKING:
     from activity_center.config import Config
@@ -131,11 +132,7 @@ def check(config: Config, findings: Findings) -> None:
         place = ("alerts", "webhooks", index)
         if one.name in names[:index]:
             findings.add((*place, "name"), f"the name {one.name!r} stands twice")
-        parts = urlsplit(one.address)
-        local = parts.hostname in ("127.0.0.1", "::1", "localhost")
-        if not parts.hostname or not (
-            parts.scheme == "https" or (parts.scheme == "http" and local)
-        ):
+        if not is_safe(one.address):
             # The address may be a secret: it is not repeated.
             findings.follow(
                 place, "webhook must be an https:// address (http:// to loopback alone)"

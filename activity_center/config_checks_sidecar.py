@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from activity_center.address import binds_loopback, is_loopback
+from activity_center.address import binds_loopback, is_loopback, is_safe
 from activity_center.config_build_sidecar import moment
 from activity_center.config_people import PLATFORM_ADMIN, names_of
 from activity_center.config_words import Place, meant
@@ -187,18 +187,8 @@ def _issuer(issuer: JwtIssuer | Oidc, place: Place, findings: Findings) -> None:
 
 
 def _https(url: str, place: Place, findings: Findings) -> None:
-    if not _is_safe(url):
+    if not is_safe(url):
         findings.follow(place, f"{url}: must be https; http is for loopback addresses alone")
-
-
-def _is_safe(url: str) -> bool:
-    """Whether it is https with a host, or http to this machine."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        return False
-    return bool(host) and (parts.scheme == "https" or is_loopback(host))
 
 
 def _sidecar(config: Config, findings: Findings) -> None:
@@ -222,7 +212,7 @@ def _development(config: Config, findings: Findings) -> None:
         return
     place = ("identity", "development")
     _known_person(config, person, place, findings)
-    host = urlsplit(section.public_url).hostname if _is_safe(section.public_url) else None
+    host = urlsplit(section.public_url).hostname if is_safe(section.public_url) else None
     for wrong, what in (
         (not binds_loopback(section.bind), f"sidecar.bind is {section.bind}, beyond loopback"),
         (bool(section.trusted_proxies), "sidecar.trusted_proxies lets others in"),

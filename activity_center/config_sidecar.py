@@ -118,11 +118,16 @@ class Oidc:
 
 @dataclass(frozen=True, slots=True)
 class ProxyIdentity:
-    """Headers of an authenticating proxy, believed from ``peers`` (addresses, networks) alone."""
+    """Headers of an authenticating proxy, believed from ``peers`` (addresses, networks) alone.
+
+    Attributes:
+        user: header with the name of the person.
+        email: header with their e-mail address; empty: none is read.
+    """
 
     peers: tuple[str, ...]
     user: str = "X-Forwarded-User"
-    email: str = "X-Forwarded-Email"
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,8 +288,10 @@ class Memory:
         begun, ended = time.monotonic(), threading.Event()
 
         def look() -> None:
-            while not ended.wait(every):
+            while True:
                 self.seen.append((time.monotonic() - begun, self.now()))
+                if ended.wait(every):
+                    return
 
         watching = threading.Thread(target=look, daemon=True)
         watching.start()

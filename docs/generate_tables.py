@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from activity_center.alerting import load_rules, words
+from activity_center.alerting.monitors import compiles
 from activity_center.config_file import SCHEMA_FILE
 from collector.metrics import METRICS
 from sidecar_api.metrics import METRICS as SIDECAR_METRICS
@@ -96,6 +98,41 @@ def filters() -> list[str]:
     ]
 
 
+def alerts() -> list[str]:
+    """The table of alert rules, and what to do about each, under its name as an anchor."""
+    lines = [
+        "## The rules",
+        "",
+        "| rule | severity | asks | held back for | plugin |",
+        "|---|---|---|---|---|",
+    ]
+    rules = load_rules().values()
+    lines += [
+        f"| [`{one.name}`](#{one.name}) | {one.severity} | {one.question} | {words(one.throttle)} "
+        f"| {'yes' if compiles(one) else 'no'} |"
+        for one in rules
+    ]
+    for one in rules:
+        counted = f" different `{one.distinct}`" if one.distinct else ""
+        groups = ", ".join(f"`{key}`" for key in one.keys)
+        lines += [
+            "",
+            f"### {one.name}",
+            "",
+            f"**{one.title}.** {one.question} Fires from {one.at_least:g}{counted} within "
+            f"{words(one.window)}, by {groups}. [Read more]({one.reference}).",
+            "",
+            "What to do:",
+            "",
+            *(f"{number}. {step}" for number, step in enumerate(one.runbook, 1)),
+            "",
+            "It errs with:",
+            "",
+            *(f"- {words_}" for words_ in one.false_positives),
+        ]
+    return lines
+
+
 def pages() -> dict[Path, str]:
     """Each page with its table as the code has it now."""
     fresh: dict[Path, str] = {}
@@ -104,6 +141,7 @@ def pages() -> dict[Path, str]:
         ("operations.md", "metrics", metrics(METRICS)),
         ("operations.md", "sidecar metrics", metrics(SIDECAR_METRICS)),
         ("api.md", "filters", filters()),
+        ("alerts.md", "alerts", alerts()),
     ):
         file = DOCS / page
         begin, end = BEGIN.format(name), END.format(name)

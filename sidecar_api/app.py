@@ -10,7 +10,7 @@ from activity_center.connection import connect
 from activity_center.streams import ORGANIZATION_ID
 from sidecar_api import asking, headers, limits, logs, problems
 from sidecar_api.access import Access
-from sidecar_api.cursors import Signer
+from sidecar_api.cursors import Sealer
 from sidecar_api.failures import Forbidden
 from sidecar_api.identity import Identity
 from sidecar_api.metrics import Metrics
@@ -56,7 +56,7 @@ def create_app(config: Config, *, client: OpenSearch | None = None) -> Flask:
         recording=recording,
         metrics=metrics,
         secret=identity.secret,
-        cursors=Signer(identity.secret, "cursor", "cursor"),
+        cursors=Sealer(identity.secret, "cursor", "cursor"),
     )
     logs.init_app(app)
     metrics.init_app(app)

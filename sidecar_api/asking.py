@@ -16,12 +16,13 @@ from typing import Any, Final, cast
 from flask import Flask, current_app, g, request
 
 from sidecar_api.access import Scope
-from sidecar_api.failures import BadRequest, Forbidden, Unauthenticated
+from sidecar_api.failures import BadRequest, Forbidden, NotFound, Unauthenticated
 from sidecar_api.identity import csrf
-from sidecar_api.limits import limits
+from sidecar_api.limits import before_asking, limits
 from sidecar_api.openapi.operation import Operation, Parameter, operation_of
 from sidecar_api.reader import Reader
 from sidecar_api.search import FILTERS, Filters
+from sidecar_api.search.filters import NONE
 from sidecar_api.services import services
 
 FILTER_NAMES: Final = frozenset(one.name for one in FILTERS)
@@ -40,7 +41,7 @@ def reader() -> Reader:
     if "reader" not in g:
         identity = services().identity
         try:
-            found = identity.authenticate(request)
+            found = identity.authenticate(request, before_asking)
         except Unauthenticated as wrong:
             wrong.members.setdefault("sign_in", identity.methods())
             raise
@@ -73,6 +74,7 @@ def filters(fixed: Mapping[str, str] | None = None) -> Filters:
 
     Raises:
         BadRequest: a filter is wrong.
+        NotFound: the address names nothing.
         Forbidden: an organization is named of which the reader may see nothing.
     """
     given = {name: request.args.getlist(name) for name in request.args if name in FILTER_NAMES}
@@ -81,11 +83,13 @@ def filters(fixed: Mapping[str, str] | None = None) -> Filters:
             raise BadRequest(
                 f"The address says {name} already.", parameter=name, hint=f"Leave {name} out."
             )
+        if not value.strip() or value == NONE:
+            raise NotFound("The address names nobody and nothing.", hint=f"Say which {name}.")
         given[name] = [value]
-    for organization in given.get("organization", ()):
-        if organization.strip():  # an untouched form field is no filter
-            check_organization(organization)
-    return Filters.parse(given)
+    found = Filters.parse(given)
+    for organization in found.values("organization"):
+        check_organization(organization)
+    return found
 
 
 def check_organization(organization: str) -> None:
@@ -99,7 +103,7 @@ def check_organization(organization: str) -> None:
     """
     mine = scope()
     known = organization in mine.organizations or organization in mine.reader.grants
-    if mine.everything or known or organization == "-":
+    if mine.everything or known or organization == NONE:
         return
     raise Forbidden(
         "You may not see the activities of this organization.",

@@ -9,6 +9,7 @@ from typing import Final
 
 from werkzeug.wrappers import Request
 
+from activity_center.config import Config
 from activity_center.errors import ConfigError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -32,6 +33,17 @@ def networks(names: Sequence[str], *, where: str) -> tuple[Network, ...]:
         return tuple(ipaddress.ip_network(name, strict=False) for name in names)
     except ValueError as wrong:
         raise ConfigError(f"is no address and no network: {wrong}", where=where) from wrong
+
+
+def trusted(config: Config) -> tuple[Network, ...]:
+    """Return the proxies whose ``X-Forwarded-For`` is believed: those that sign people in too.
+
+    Raises:
+        ConfigError: a name is no network.
+    """
+    proxy = config.identity.proxy
+    peers = networks(proxy.peers, where="identity.proxy.peers") if proxy else ()
+    return networks(config.sidecar.trusted_proxies, where="sidecar.trusted_proxies") + peers
 
 
 @lru_cache(maxsize=4096)
@@ -66,7 +78,7 @@ def client_address(request: Request, trusted: Sequence[Network]) -> str:
 
     Args:
         request: the running request.
-        trusted: ``sidecar.trusted_proxies``, see :func:`networks`.
+        trusted: see :func:`trusted`.
 
     Returns:
         An address as text, or :data:`UNKNOWN` (a Unix socket without a proxy's header).

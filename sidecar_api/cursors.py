@@ -1,21 +1,24 @@
-"""Signed tokens that a client holds for us: cursors, positions of a stream, places in an export.
+"""Sealed tokens that a client holds for us: cursors, positions of a stream, places in an export.
 
-``base64url(JSON) "." base64url(HMAC-SHA-256)``. The key is derived from the process's secret
-with a label, so that a token of one purpose is none of another; the signature also covers what
-the token is bound to (reader, filters, what the reader may see), which is not in it. A token
-that somebody made up, changed, or had under other filters or another name is refused, and not
-told apart.
+``base64url(nonce || AES-256-GCM(JSON))``. A place in the log tells how much others write, so it
+is not to be read. The key is derived from the process's secret with a label, so that a token of
+one purpose is none of another; what the token is bound to (reader, filters, what the reader may
+see) is the associated data, and not in it. A token that somebody made up, changed, or had under
+other filters or another name is refused, and not told apart.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sidecar_api.failures import BadRequest
 
@@ -24,10 +27,12 @@ if TYPE_CHECKING:
 
 MAX_LENGTH: Final = 4096
 """Longest token, in characters."""
+_NONCE: Final = 12
+"""Bytes; drawn anew for each token (NIST SP 800-38D, section 8.2.2)."""
 
 
-class Signer:
-    """Signs and opens the tokens of one purpose.
+class Sealer:
+    """Seals and opens the tokens of one purpose.
 
     Args:
         secret: at least 32 bytes; see :class:`sidecar_api.services.Services`.
@@ -36,18 +41,19 @@ class Signer:
     """
 
     def __init__(self, secret: bytes, purpose: str, parameter: str) -> None:
-        label = f"activity-center/{purpose}/1".encode()
-        self._key = hmac.digest(secret, label, hashlib.sha256)
+        label = f"activity-center/{purpose}/2".encode()
+        self._cipher = AESGCM(hmac.digest(secret, label, hashlib.sha256))
         self._parameter = parameter
 
-    def sign(self, value: Any, binding: bytes = b"") -> str:
+    def seal(self, value: Any, binding: bytes = b"") -> str:
         """Return the token of a JSON-able ``value``.
 
         Args:
             binding: what it is bound to, see :func:`binding`.
         """
-        body = _encode(json.dumps(value, separators=(",", ":"), ensure_ascii=True).encode())
-        return f"{body}.{_encode(self._tag(body, binding))}"
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=True).encode()
+        nonce = os.urandom(_NONCE)
+        return _encode(nonce + self._cipher.encrypt(nonce, text, binding))
 
     def open(self, token: str, binding: bytes = b"") -> Any:
         """Return the value of a token of ours.
@@ -55,20 +61,17 @@ class Signer:
         Raises:
             BadRequest: it is none, or is bound to something else.
         """
-        body, dot, tag = token.partition(".")
-        # Letters beyond ASCII cannot be compared in constant time, and are never ours.
-        if len(token) <= MAX_LENGTH and dot and token.isascii():
-            expected = _encode(self._tag(body, binding))
-            if hmac.compare_digest(expected, tag):
-                return json.loads(_decode(body))
+        if len(token) <= MAX_LENGTH:
+            try:
+                raw = _decode(token)
+                return json.loads(self._cipher.decrypt(raw[:_NONCE], raw[_NONCE:], binding))
+            except (ValueError, InvalidTag):
+                pass
         raise BadRequest(
             f"{self._parameter} is none of ours, or belongs to other filters or another reader.",
             parameter=self._parameter,
             hint=f"Take it from an answer as it is, or leave {self._parameter} out.",
         )
-
-    def _tag(self, body: str, binding: bytes) -> bytes:
-        return hmac.digest(self._key, binding + b"\x00" + body.encode(), hashlib.sha256)
 
 
 def binding(scope: Scope, filters: Sequence[tuple[str, str]], *further: str) -> bytes:
@@ -88,7 +91,12 @@ def _encode(raw: bytes) -> str:
 
 
 def _decode(text: str) -> bytes:
-    try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except binascii.Error as wrong:  # a body that we signed always decodes
-        raise AssertionError("a signed token does not decode") from wrong
+    """Return the bytes; the one spelling of them alone.
+
+    Raises:
+        ValueError: it is no base64url, or another spelling.
+    """
+    raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    if _encode(raw) != text:
+        raise ValueError("another spelling")
+    return raw

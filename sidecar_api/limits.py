@@ -7,12 +7,13 @@ limits are up to four times as high. What a bucket counts:
 limit          one bucket for each                          configuration
 =============  ===========================================  ===============================
 requests       reader; without one, client address          ``sidecar.rate_limit.requests``
-failed         client address: while it is empty, no         ``sidecar.rate_limit.sign_ins``
-sign-ins       credential of this address is looked at
+failed         client address: while it is empty, OpenSearch ``sidecar.rate_limit.sign_ins``
+sign-ins       is asked for no login, and a wrong one is 429
 exports        reader, at the same time                     ``sidecar.rate_limit.exports``
 =============  ===========================================  ===============================
 
-An IPv6 address counts with its whole /64.
+An IPv6 address counts with its whole /64. A right API token or JWT passes whatever others at
+its address did: to look at one asks nobody.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Final, cast
 
-from flask import Flask, Request, Response, current_app, request
+from flask import Flask, Request, Response, current_app, g, request
 from werkzeug.exceptions import (
     RequestEntityTooLarge,
     RequestHeaderFieldsTooLarge,
@@ -32,7 +33,8 @@ from werkzeug.exceptions import (
 )
 
 from activity_center.config import Config
-from sidecar_api.client_address import block_of, client_address, networks
+from sidecar_api import problems
+from sidecar_api.client_address import block_of, client_address, trusted
 from sidecar_api.failures import RateLimited
 from sidecar_api.origin import check_host
 from sidecar_api.reader import Reader
@@ -47,6 +49,7 @@ MAX_KEYS: Final = 10_000
 """Buckets of a kind; beyond, the one that was not used for longest is forgotten."""
 
 _EXTENSION: Final = "activity_center_limits"
+_GUESSED: Final = "sign_in_counted"
 
 
 class Buckets:
@@ -66,28 +69,27 @@ class Buckets:
 
     def take(self, key: str) -> float:
         """Take one; return 0, or the seconds until there is one again (then none is taken)."""
-        return self._look(key, 1.0)
-
-    def wait(self, key: str) -> float:
-        """Return what :meth:`take` would, and take nothing."""
-        return self._look(key, 0.0)
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def _look(self, key: str, wanted: float) -> float:
         with self._lock:
             now = self._clock()
             left, since = self._kept.get(key, (self._size, now))
             left = min(self._size, left + (now - since) * self._rate)
             if left < 1:
                 return (1 - left) / self._rate
-            if wanted:
-                self._kept[key] = (left - wanted, now)
-                self._kept.move_to_end(key)
-                while len(self._kept) > MAX_KEYS:
-                    self._kept.popitem(last=False)
+            self._kept[key] = (left - 1, now)
+            self._kept.move_to_end(key)
+            while len(self._kept) > MAX_KEYS:
+                self._kept.popitem(last=False)
             return 0.0
+
+    def give(self, key: str) -> None:
+        """Give back one that was taken."""
+        with self._lock:
+            if key in self._kept:
+                left, since = self._kept[key]
+                self._kept[key] = (min(self._size, left + 1), since)
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
 
 class Slot:
@@ -123,7 +125,7 @@ class Limits:
     def __init__(self, config: Config, *, clock: Callable[[], float] = time.monotonic) -> None:
         rates = config.sidecar.rate_limit
         self._sidecar = config.sidecar
-        self._trusted = networks(config.sidecar.trusted_proxies, where="sidecar.trusted_proxies")
+        self._trusted = trusted(config)
         self._requests = Buckets(rates.requests, clock=clock)
         self._sign_ins = Buckets(rates.sign_ins, clock=clock)
         self._exports_at_once = rates.exports
@@ -154,15 +156,13 @@ class Limits:
             )
         check_host(request, self._sidecar)
 
-    def check_sign_in(self, request: Request) -> None:
-        """Look at no credential of an address that failed too often.
+    def guess(self, request: Request) -> None:
+        """Count a failed sign-in, before it is known to be one: many may be under way.
 
         Raises:
-            RateLimited: its bucket of failed sign-ins is empty.
+            RateLimited: the bucket of this address is empty.
         """
-        if not _signs_in(request):
-            return
-        wait = self._sign_ins.wait(block_of(self.address(request)))
+        wait = self._sign_ins.take(block_of(self.address(request)))
         if wait:
             raise RateLimited(
                 "Too many sign-ins from this address have failed.",
@@ -170,10 +170,9 @@ class Limits:
                 hint="Wait, then try again with a credential that is right.",
             )
 
-    def note_failure(self, request: Request) -> None:
-        """Count a failed sign-in."""
-        if _signs_in(request):
-            self._sign_ins.take(block_of(self.address(request)))
+    def forgive(self, request: Request) -> None:
+        """Take back what :meth:`guess` counted."""
+        self._sign_ins.give(block_of(self.address(request)))
 
     def count(self, request: Request, reader: Reader | None) -> None:
         """Count a request, once it is known who asks.
@@ -227,13 +226,31 @@ def init_app(app: Flask, config: Config) -> None:
     @app.before_request
     def before() -> None:
         ours.check_form(request)
-        ours.check_sign_in(request)
 
     @app.after_request
     def after(response: Response) -> Response:
-        if response.status_code == 401:
-            ours.note_failure(request)
+        failed = response.status_code == 401
+        if g.pop(_GUESSED, False):
+            if not failed:
+                ours.forgive(request)
+        elif failed and _signs_in(request):
+            try:
+                ours.guess(request)
+            except RateLimited as wrong:
+                return problems.answer(wrong)
         return response
+
+
+def before_asking() -> None:
+    """Count the running request's credential, of which somebody else has to be asked.
+
+    It is forgotten again unless the answer is 401.
+
+    Raises:
+        RateLimited: see :meth:`Limits.guess`.
+    """
+    limits().guess(request)
+    setattr(g, _GUESSED, True)
 
 
 def limits() -> Limits:

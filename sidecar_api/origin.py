@@ -11,9 +11,14 @@ from activity_center.config_sidecar import SidecarConfig
 from sidecar_api.failures import BadRequest
 
 
+def address(sidecar: SidecarConfig) -> str:
+    """Return the address that people open: the public one, else where the sidecar binds."""
+    return sidecar.public_url or f"{'https' if sidecar.tls else 'http'}://{sidecar.bind}"
+
+
 def own_origin(sidecar: SidecarConfig) -> str:
-    """Return ``https://host[:port]``: the public address, else where the sidecar binds."""
-    parts = urlsplit(sidecar.public_url or f"{'https' if sidecar.tls else 'http'}://{sidecar.bind}")
+    """Return ``https://host[:port]`` of :func:`address`."""
+    parts = urlsplit(address(sidecar))
     usual = {"https": 443, "http": 80}.get(parts.scheme)
     netloc = parts.netloc.rpartition("@")[2]
     if parts.port == usual:  # browsers leave it away

@@ -17,20 +17,21 @@ from flask import Flask, Response, g, render_template, request
 from gunicorn.http.errors import NoMoreData, ParseException
 from werkzeug.exceptions import HTTPException
 
-from sidecar_api.failures import BadRequest, Failure
+from sidecar_api.failures import BadRequest, Failure, NotFound
 
 MEDIA: Final = "application/problem+json"
-_FLASK: Final = {
-    400: ("bad-request", "The request is wrong", "The request is malformed."),
-    404: ("not-found", "Not found", "There is nothing at this address."),
+STATUSES: Final = {
+    400: (BadRequest.slug, BadRequest.title, "The request is malformed."),
+    404: (NotFound.slug, NotFound.title, "There is nothing at this address."),
     405: ("method-not-allowed", "Not this method", "This address does not take this method."),
     406: ("not-acceptable", "Not in this form", "There is no such form of this."),
+    408: ("too-slow", "Too slow", "The body of the request did not come in time."),
     413: ("too-large", "Too large", "The body of the request is too large."),
     414: ("too-long", "Too long", "The address is too long."),
     415: ("unsupported-media-type", "Not this form of body", "Send JSON (application/json)."),
     431: ("too-large", "Too large", "The headers of the request are too large."),
 }
-"""Status of an error of Flask's -> slug, title, detail in our words."""
+"""Status of an error that is no :class:`Failure` -> slug, title, detail in our words."""
 
 _log = structlog.get_logger("sidecar")
 
@@ -75,9 +76,9 @@ def init_app(app: Flask) -> None:
         status = wrong.code or 500
         if status < 400:
             return Response(status=status, headers=wrong.get_headers())
-        if status not in _FLASK:
+        if status not in STATUSES:
             return unexpected(wrong)
-        slug, title, detail = _FLASK[status]
+        slug, title, detail = STATUSES[status]
         if wrong.description and wrong.description != type(wrong).description:
             detail = wrong.description  # said by us, where it was raised
         kept = {

@@ -21,7 +21,7 @@ from flask import Request
 from activity_center.config import Config
 from activity_center.emit import Emitter
 from activity_center.errors import NotRecorded
-from sidecar_api.client_address import UNKNOWN, client_address, networks
+from sidecar_api.client_address import UNKNOWN, client_address, trusted
 from sidecar_api.failures import Unavailable
 from sidecar_api.reader import Reader
 
@@ -80,8 +80,8 @@ class Recording:
             if section.url
             else None
         )
-        trusted = config.sidecar.trusted_proxies
-        self._proxies = networks(trusted, where="sidecar.trusted_proxies")
+        self._proxies = trusted(config)
+        self._known = frozenset(config.organizations)
         self._lock = threading.Lock()
         self._seen: OrderedDict[str, float] = OrderedDict()
 
@@ -147,6 +147,9 @@ class Recording:
     ) -> dict[str, Any]:
         rest = dict(details)
         organization = rest.pop("organization", None)
+        if organization and self._known and organization not in self._known:
+            # Whoever asks for one that does not exist must not make it appear in the log.
+            rest["asked_for"], organization = organization, None
         entry = rest.pop("resource", None)
         person = {
             "id": reader.id,

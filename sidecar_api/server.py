@@ -21,6 +21,7 @@ import ssl
 import sys
 import uuid
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -38,7 +39,10 @@ from activity_center.config import Config
 from activity_center.config_sidecar import SidecarConfig
 from activity_center.errors import ActivityCenterError, ConfigError
 from sidecar_api import ending, logs
-from sidecar_api.problems import MEDIA
+from sidecar_api.client_address import trusted
+from sidecar_api.connections import Listener, in_time
+from sidecar_api.origin import address
+from sidecar_api.problems import MEDIA, STATUSES
 from sidecar_api.services import EXTENSION
 
 CONNECTIONS: Final = 1000
@@ -60,6 +64,16 @@ class Worker(GeventWorker):  # type: ignore[misc]
         ending.begin()
         super().handle_exit(sig, frame)
 
+    def server_class(self, listener: Any, *, spawn: Any, **rest: Any) -> Listener:
+        """Return what takes connections: gunicorn's own has no limits of one client."""
+        config = self.app.config
+        tls = {"ssl_context": rest["ssl_context"]} if "ssl_context" in rest else {}
+        handle = partial(self.handle, listener)
+        made = Listener(listener, free=trusted(config), handle=handle, spawn=spawn, **tls)
+        if config.sidecar.workers > 1:
+            made.max_accept = 1  # as gunicorn has it: the others get some too
+        return made
+
     def run(self) -> None:
         """Serve."""
         gevent.get_hub().print_exception = _left_over
@@ -76,11 +90,12 @@ class Worker(GeventWorker):  # type: ignore[misc]
         if not isinstance(exc, ParseException | ssl.SSLError):
             super().handle_error(req, client, addr, exc)
             return
-        status, slug, title = 400, "bad-request", "The request is wrong"
+        status = 400
         if isinstance(exc, LimitRequestLine):
-            status, slug, title = 414, "too-long", "Too long"
+            status = 414
         elif isinstance(exc, LimitRequestHeaders):
-            status, slug, title = 431, "too-large", "Too large"
+            status = 431
+        slug, title, _ = STATUSES[status]
         _log.warning("a request that is no HTTP was refused", status=status)
         problem = {
             "type": f"/problems/{slug}",
@@ -183,10 +198,12 @@ class Server(BaseApplication):  # type: ignore[misc]
         from sidecar_api.app import create_app
 
         try:
-            return create_app(self.config)
+            app = create_app(self.config)
         except (ActivityCenterError, OSError) as wrong:
             _log.error("cannot start", error=str(wrong))
             sys.exit(Arbiter.APP_LOAD_ERROR)
+        app.wsgi_app = in_time(app.wsgi_app)  # type: ignore[method-assign]
+        return app
 
     def renew(self) -> bool:
         """Read the configuration again; ``False``: it is wrong, and the former one stays."""
@@ -258,11 +275,6 @@ def serve(read: Callable[[], Config]) -> int:
     import_module("sidecar_api.app")  # here, so that all workers share its memory
     _say_start(server.config)
     return server.run()
-
-
-def address(section: SidecarConfig) -> str:
-    """Return the address that people open."""
-    return section.public_url or f"{'https' if section.tls else 'http'}://{section.bind}"
 
 
 def _say_start(config: Config) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from activity_center.config import Config
     from sidecar_api.access import Access
-    from sidecar_api.cursors import Signer
+    from sidecar_api.cursors import Sealer
     from sidecar_api.identity import Identity
     from sidecar_api.metrics import Metrics
     from sidecar_api.recording import Recording
@@ -40,7 +40,7 @@ class Services:
     recording: Recording
     metrics: Metrics
     secret: bytes
-    cursors: Signer
+    cursors: Sealer
 
 
 def services() -> Services:

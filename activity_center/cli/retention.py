@@ -73,7 +73,7 @@ def run_(dry_run: bool, as_json: bool, config_file: str | None) -> None:
 
     err = Console(stderr=True, highlight=False)
     with connected(config_file) as client:
-        if ism.read_policies(client) is not None:
+        if ism.is_there(client):
             text = "Index State Management carries the policies out here: nothing to do."
             click.echo(json.dumps({"steps": [], "by": "ism"}) if as_json else text)
             return

@@ -43,7 +43,8 @@ def command(config_file: str, check: bool, bind: str | None) -> None:
 
     # Before anything that takes sockets, locks or TLS from the standard library.
     monkey.patch_all()
-    from sidecar_api.server import address, check_tls, serve
+    from sidecar_api.origin import address
+    from sidecar_api.server import check_tls, serve
 
     def read() -> Config:
         from activity_center.config import load

@@ -8,7 +8,7 @@ depends on settings of the reader's Dashboards. The grammar is OpenSearch Dashbo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -135,9 +135,8 @@ class _Parser:
     def either(self) -> Node:
         return self.joined("or", lambda: self.joined("and", self.plain))
 
-    def joined(self, operator: Literal["and", "or"], inner: object) -> Node:
-        assert callable(inner)  # noqa: S101 - for the type checker
-        nodes: list[Node] = [inner()]
+    def joined(self, operator: Literal["and", "or"], inner: Callable[[], Node]) -> Node:
+        nodes = [inner()]
         while self.take("operator", operator):
             nodes.append(inner())
         return nodes[0] if len(nodes) == 1 else Join(operator, tuple(nodes))

@@ -63,6 +63,15 @@ class Managed:
     failed: str = ""
 
 
+def is_there(client: OpenSearch) -> bool:
+    """Whether ISM carries policies out here; also where this account may not look at them."""
+    path = f"{ISM}/policies"
+    return (
+        ask(client, "GET", path, params={"size": 1}, allow=(*NO_HANDLER, FORBIDDEN)).status
+        not in NO_HANDLER
+    )
+
+
 def read_policies(client: OpenSearch) -> dict[str, Installed] | None:
     """All policies by id; ``None`` where ISM does not answer or this account may not read them."""
     answer = ask(

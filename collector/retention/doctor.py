@@ -10,7 +10,7 @@ from activity_center.errors import IncompleteAnswer, VocabularyError
 from activity_center.policies import Policy, duration, patterns
 from activity_center.setup import ism
 from activity_center.setup.cluster import ask
-from activity_center.setup.doctor.finding import Finding, fail, ok, warn
+from activity_center.setup.doctor.finding import Finding, fail, ok, unreadable, warn
 from collector.retention.facts import Backing, read_backing
 from collector.retention.plan import next_step
 from collector.retention.state import Archive, archives, tombstones, whole
@@ -41,7 +41,9 @@ def check_retention(
         *_removals(client),
     ]
     installed = ism.read_policies(client)
-    if installed is None:
+    if installed is None and ism.is_there(client):
+        found.append(unreadable(CHECK, "the policies of Index State Management"))
+    elif installed is None:
         found += _by_us(policies, backing, archives(client), now)
     else:
         found += _by_ism(client, policies, backing, installed)

@@ -57,7 +57,7 @@ class RetentionLoop:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                if ism.read_policies(self._client) is None:
+                if not ism.is_there(self._client):
                     self._once()
             except ActivityCenterError as wrong:
                 _log.debug("no retention this time", why=wrong.message)

@@ -17,6 +17,7 @@ from typing import Any, Final
 from activity_center.vocabulary import actions
 from sidecar_api.failures import Forbidden
 from sidecar_api.reader import Reader
+from sidecar_api.text import is_text
 
 OWN_FIELDS: Final = ("user.id", "activity.initiator.id", "activity.approver.id")
 """Who one is in what one did oneself: the actor, who prompted the agent, who decided."""
@@ -203,15 +204,7 @@ def _any_of(clauses: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _terms(name: str, values: set[str] | frozenset[str]) -> dict[str, Any]:
-    return {"terms": {name: sorted(one for one in values if _sayable(one))}}
-
-
-def _sayable(value: str) -> bool:
-    """Whether a value can stand in a document at all: not empty, and Unicode (RFC 3629)."""
-    try:
-        return bool(value.encode())
-    except UnicodeEncodeError:  # a lone surrogate, which JSON can carry in an escape
-        return False
+    return {"terms": {name: sorted(one for one in values if one and is_text(one))}}
 
 
 def _canonical(clause: dict[str, Any]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from sidecar_api.export.tree import Tree, tree
+
 COLUMNS: Final[tuple[str, ...]] = (
     "@timestamp",
     "id",
@@ -82,23 +84,7 @@ that readers may also go by position.
 
 _ROW: Final = {name: place for place, name in enumerate(COLUMNS)}
 _OTHER: Final = _ROW["other"]
-Tree = dict[str, Any]
-
-
-def _tree() -> Tree:
-    """Return the columns' names as a tree: part -> subtree, or the place in the row."""
-    root: Tree = {}
-    for name, place in _ROW.items():
-        if name != "other":
-            *parents, leaf = name.split(".")
-            node = root
-            for part in parents:
-                node = node.setdefault(part, {})
-            node[leaf] = place
-    return root
-
-
-_TREE: Final = _tree()
+_TREE: Final = tree({name: place for name, place in _ROW.items() if name != "other"})
 
 
 def row(activity: Mapping[str, Any], cell: Callable[[Any], Any], empty: Any = None) -> list[Any]:
@@ -117,12 +103,12 @@ def row(activity: Mapping[str, Any], cell: Callable[[Any], Any], empty: Any = No
 
 
 def _place(
-    node: Mapping[str, Any], tree: Tree, cells: list[Any], cell: Callable[[Any], Any]
+    node: Mapping[str, Any], places: Tree, cells: list[Any], cell: Callable[[Any], Any]
 ) -> dict[str, Any]:
     """Put what has a column into its cell; return the rest."""
     rest: dict[str, Any] = {}
     for key, value in node.items():
-        at = tree.get(key)
+        at = places.get(key)
         if type(at) is int:
             cells[at] = cell(value)
         elif at is not None and type(value) is dict:

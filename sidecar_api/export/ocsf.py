@@ -16,6 +16,7 @@ import orjson
 
 from activity_center.vocabulary import ocsf
 from activity_center.vocabulary.ocsf import OcsfKind
+from sidecar_api.export.tree import tree
 
 MEDIA_TYPE: Final = "application/x-ndjson"
 PRODUCT: Final = {"name": "Activity Center", "vendor_name": "Activity Center"}
@@ -256,14 +257,7 @@ def _unmapped(activity: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _placed() -> dict[str, Any]:
-    root: dict[str, Any] = {}
-    for name in _PLACED:
-        *parents, leaf = name.split(".")
-        node = root
-        for part in parents:
-            node = node.setdefault(part, {})
-        node[leaf] = None
-    return root
+    return tree(dict.fromkeys(_PLACED))
 
 
 def _without(node: Mapping[str, Any], placed: Mapping[str, Any]) -> dict[str, Any]:

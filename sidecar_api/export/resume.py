@@ -1,4 +1,4 @@
-"""Where an export can be had again: its ``as_of``, signed, bound to who asks for what.
+"""Where an export can be had again: its ``as_of``, sealed, bound to who asks for what.
 
 The answer's ``Content-Location`` (RFC 9110, section 8.7) is the address of this very export:
 asked again it gives the same bytes, and with ``offset`` the bytes from there on.
@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from sidecar_api.cursors import Signer, binding
+from sidecar_api.cursors import Sealer, binding
 
 if TYPE_CHECKING:
     from sidecar_api.access import Scope
@@ -32,7 +32,7 @@ class Tickets:
     """
 
     def __init__(self, secret: bytes) -> None:
-        self._signer = Signer(secret, "export", "resume")
+        self._sealer = Sealer(secret, "export", "resume")
 
     def begin(self) -> datetime:
         """Return ``as_of`` of a new export, in whole milliseconds."""
@@ -42,7 +42,7 @@ class Tickets:
     def sign(self, scope: Scope, filters: Filters, form: str, as_of: datetime) -> str:
         """Return the token of an export."""
         value = as_of.isoformat(timespec="milliseconds")
-        return self._signer.sign(value, binding(scope, filters.canonical(), form))
+        return self._sealer.seal(value, binding(scope, filters.canonical(), form))
 
     def open(self, token: str, scope: Scope, filters: Filters, form: str) -> datetime:
         """Return ``as_of`` of the export that a token stands for.
@@ -51,7 +51,7 @@ class Tickets:
             BadRequest: it is none of ours, or of other filters, another format, another
                 reader, or one who may now see more or less.
         """
-        value = self._signer.open(token, binding(scope, filters.canonical(), form))
+        value = self._sealer.open(token, binding(scope, filters.canonical(), form))
         return datetime.fromisoformat(value)
 
 

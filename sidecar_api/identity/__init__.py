@@ -13,6 +13,7 @@ deed it is. A wrong one is refused too: nobody falls back to another kind.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,21 +66,28 @@ class Identity:
         folder = Path(sidecar.data_dir)
         self.secret = secret.load(folder)
         self._config = section
+        self._organizations = config.organizations
         self._people = People(config)
         self._tokens = Tokens(section.tokens)
         self._development = Development(section.development, sidecar)
         self._proxy = Proxy(section.proxy) if section.proxy else None
         self._bearers: list[Provider] = [self._tokens, Jwt(section.jwt)]
-        if section.opensearch:
-            self._bearers.append(OpenSearchLogins(config.searcher))
+        self._logins = OpenSearchLogins(config.searcher) if section.opensearch else None
         store = Store(folder)
         self.sessions = Sessions(store, section.sessions, secure=is_secure(sidecar))
         self.sign_in = (
             SignIn(section.oidc, sidecar, secret=self.secret, store=store) if section.oidc else None
         )
 
-    def authenticate(self, request: Request) -> Reader | None:
+    def authenticate(
+        self, request: Request, before_asking: Callable[[], None] = lambda: None
+    ) -> Reader | None:
         """Return who asks.
+
+        Args:
+            request: the request.
+            before_asking: called before OpenSearch is asked whether a login is right; what it
+                raises goes on.
 
         Returns:
             ``None``: nobody; there is no credential, or a session that is over.
@@ -90,7 +98,7 @@ class Identity:
             Unavailable: who would know does not answer.
         """
         found = {
-            "the header Authorization": self._authorized(request),
+            "the header Authorization": self._authorized(request, before_asking),
             "the headers of a proxy": self._proxy.recognize(request) if self._proxy else None,
             "the cookie of a session": self._session(request),
         }
@@ -142,8 +150,11 @@ class Identity:
                     "name": one.name,
                     "full_name": one.full_name,
                     "roles": [
-                        *sorted(one.platform_roles),
-                        *(f"{of.role} · {of.organization}" for of in one.memberships),
+                        *({"role": of} for of in sorted(one.platform_roles)),
+                        *(
+                            {"role": of.role, "organization": self._organization(of.organization)}
+                            for of in one.memberships
+                        ),
                     ],
                 }
                 for one in people
@@ -153,7 +164,12 @@ class Identity:
             ways.append({"kind": "token"})
         return ways
 
-    def _authorized(self, request: Request) -> Subject | None:
+    def _organization(self, id_: str) -> str:
+        """The name of an organization, else its id."""
+        known = self._organizations.get(id_)
+        return (known.name if known else "") or id_
+
+    def _authorized(self, request: Request, before_asking: Callable[[], None]) -> Subject | None:
         """An API token, else a JWT of an issuer of ours, else what OpenSearch knows."""
         if credential(request) is None:
             return None
@@ -161,6 +177,8 @@ class Identity:
             subject = provider.recognize(request)
             if subject is not None:
                 return subject
+        if self._logins is not None:
+            return self._logins.recognize(request, before_asking)
         raise refused()
 
     def _session(self, request: Request) -> Subject | None:

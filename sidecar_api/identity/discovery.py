@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from activity_center.address import is_safe
 from activity_center.errors import ConfigError
 from sidecar_api.failures import Failure, Unavailable
-from sidecar_api.identity.fetching import Fetcher, is_safe
+from sidecar_api.identity.fetching import Fetcher
 from sidecar_api.identity.jwks import Jwks
 
 MAX_AGE: Final = 3600.0

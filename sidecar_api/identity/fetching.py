@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 import urllib3
 
-from activity_center.address import is_loopback
+from activity_center.address import is_safe
 from activity_center.errors import ConfigError
 from sidecar_api.failures import Unavailable
 
@@ -23,18 +23,6 @@ _HEADERS: Final = (
     {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"},
 )
 """Without a form, and with one."""
-
-
-def is_safe(url: str) -> bool:
-    """Whether ``url`` is https, or http to this machine: keys and codes travel over it."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    return bool(host) and (
-        parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
-    )
 
 
 class Fetcher:

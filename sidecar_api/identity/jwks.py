@@ -14,9 +14,10 @@ from joserfc import jwk
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from activity_center.address import is_safe
 from activity_center.errors import ConfigError
 from sidecar_api.failures import Failure, Unauthenticated, Unavailable
-from sidecar_api.identity.fetching import MAX_ANSWER, Fetcher, is_safe
+from sidecar_api.identity.fetching import MAX_ANSWER, Fetcher
 
 Key = RSAKey | ECKey | OKPKey
 

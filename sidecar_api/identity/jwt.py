@@ -40,7 +40,6 @@ class Jwt:
     Args:
         issuers: from the configuration.
         clock: seconds since 1970.
-        monotonic: seconds that only grow, for the age of keys.
 
     Raises:
         ConfigError: the keys of one cannot be had by their address or file, or its ``ca``
@@ -52,11 +51,9 @@ class Jwt:
         issuers: Sequence[JwtIssuer],
         *,
         clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._issuers = {
-            one.issuer: (one, Jwks(one.jwks_url or one.jwks_file, one.ca, clock=monotonic))
-            for one in issuers
+            one.issuer: (one, Jwks(one.jwks_url or one.jwks_file, one.ca)) for one in issuers
         }
         self._clock = clock
 

@@ -32,7 +32,7 @@ from joserfc.jws import JWSRegistry
 from activity_center.address import binds_loopback
 from activity_center.config_sidecar import Oidc, SidecarConfig
 from activity_center.errors import ConfigError
-from sidecar_api.cursors import Signer
+from sidecar_api.cursors import Sealer
 from sidecar_api.failures import BadRequest, Failure, Unauthenticated, Unavailable
 from sidecar_api.identity.claims import subject_of
 from sidecar_api.identity.discovery import Discovery, Endpoints
@@ -102,7 +102,7 @@ class SignIn:
         named = f"session of {oidc.issuer} {oidc.client_id} {oidc.claims.subject}"
         self._proof = hashlib.sha256(named.encode()).hexdigest()
         self._own = own_origin(sidecar)
-        self._signer = Signer(secret, "oidc", "cookie")
+        self._sealer = Sealer(secret, "oidc", "cookie")
         self._store = store
         self._clock = clock
         self._discovery = Discovery(oidc.issuer, oidc.ca)
@@ -133,7 +133,7 @@ class SignIn:
         )
         kept = [state, nonce, verifier, local(next_page), int(self._clock()) + LIFETIME]
         mark = "&" if "?" in endpoints.authorization else "?"
-        return Departure(f"{endpoints.authorization}{mark}{query}", self._signer.sign(kept))
+        return Departure(f"{endpoints.authorization}{mark}{query}", self._sealer.seal(kept))
 
     def finish(self, answer: Mapping[str, str], cookie: str) -> Arrival:
         """Take the provider's answer.
@@ -188,7 +188,7 @@ class SignIn:
 
     def _kept(self, cookie: str) -> tuple[bytes, str, str, str, int]:
         try:
-            state, nonce, verifier, next_page, until = self._signer.open(cookie)
+            state, nonce, verifier, next_page, until = self._sealer.open(cookie)
         except BadRequest:
             until = 0
         if until < self._clock():

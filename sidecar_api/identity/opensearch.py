@@ -69,15 +69,25 @@ class OpenSearchLogins:
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
 
-    def recognize(self, request: Request) -> Subject | None:
-        """See :class:`~sidecar_api.identity.subject.Provider`."""
+    def recognize(
+        self, request: Request, before_asking: Callable[[], None] = lambda: None
+    ) -> Subject | None:
+        """See :class:`~sidecar_api.identity.subject.Provider`.
+
+        Args:
+            request: the request.
+            before_asking: called unless the login was found right a moment ago.
+        """
         found = credential(request)
         if found is None:
             return None
         scheme, value = found
         header = f"{scheme.capitalize()} {value}"
         key = hmac.digest(self._key, header.encode(), hashlib.sha256)
-        name = self._remembered(key) or self._ask(header)
+        name = self._remembered(key)
+        if name is None:
+            before_asking()
+            name = self._ask(header)
         with self._lock:
             self._kept.setdefault(key, (self._clock() + LIFETIME, name))
             while len(self._kept) > MAX_KEPT:

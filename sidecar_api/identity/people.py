@@ -59,10 +59,7 @@ class People:
     def _person(self, subject: Subject) -> Person | None:
         if subject.person is not None:
             return self._by_id.get(subject.person)
-        found = self._by_name.get(fold(subject.name))
-        if found is None and subject.provider == "proxy" and subject.email:
-            return self._by_name.get(fold(subject.email))
-        return found
+        return self._by_name.get(fold(subject.name))
 
     def _grants(self, subject: Subject, person: Person | None) -> dict[str, tuple[Grant, ...]]:
         held: dict[str, list[Grant]] = {}

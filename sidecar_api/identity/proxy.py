@@ -4,6 +4,10 @@ They are believed from its own address alone: that of the connection, never one 
 claims. A request with them from anywhere else is refused: it is either an attempt to be
 somebody else or a proxy that the configuration does not know, and to go on without the headers
 would hide both.
+
+Who it is says the header with the user alone. An e-mail address is for display: many proxies
+pass on what a client sends under that name, so it is read only where the configuration names
+its header, and says who somebody is only in a request without the user's header.
 """
 
 from __future__ import annotations
@@ -29,7 +33,8 @@ class Proxy:
 
     def recognize(self, request: Request) -> Subject | None:
         """See :class:`~sidecar_api.identity.subject.Provider`."""
-        user, email = (request.headers.get(name) for name in (self._user, self._email))
+        user = request.headers.get(self._user)
+        email = request.headers.get(self._email) if self._email else None
         if user is None and email is None:
             return None
         if not is_among(parse(request.remote_addr or ""), self._peers):

@@ -52,7 +52,11 @@ class Sessions:
         self._life = life
         self._secure = secure
         self._clock = clock
-        self.cookie: Final = "__Host-activity_session" if secure else "activity_session"
+        self.cookie: Final = self.named("activity_session")
+
+    def named(self, cookie: str) -> str:
+        """Return the name that a cookie has here: over TLS no other host can set it."""
+        return f"__Host-{cookie}" if self._secure else cookie
 
     def recognize(self, request: Request) -> Subject | None:
         """Return whom the request's cookie stands for; an old or unknown one is nobody's."""

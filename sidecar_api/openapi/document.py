@@ -16,7 +16,7 @@ from activity_center import __version__
 from sidecar_api.failures import BadRequest, Failure, RateLimited, Unauthenticated, Unavailable
 from sidecar_api.openapi.operation import JSON, Operation, Parameter, operation_of
 from sidecar_api.openapi.schemas import reference, schemas
-from sidecar_api.problems import MEDIA
+from sidecar_api.problems import MEDIA, STATUSES
 from sidecar_api.search import FILTERS, Filter
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -138,9 +138,8 @@ def _responses(declared: Operation, method: str) -> dict[str, Any]:
         wanted["headers"] = {"ETag": {"schema": {"type": "string"}}}
         answers["304"] = {"description": "The reader has it already (If-None-Match)."}
     refused = {kind.status: kind.title for kind in _failures(declared)}
-    refused |= {413: "Too large", 414: "Too long", 431: "Too large"}
-    if declared.body:
-        refused[415] = "Not this form of body"
+    others = (413, 414, 431, *([415] if declared.body else []))
+    refused |= {status: STATUSES[status][1] for status in others}
     for status, title in refused.items():
         answers[str(status)] = {
             "description": title,

@@ -89,7 +89,16 @@ _HISTOGRAM: Final = closed(
     }
 )
 _ORGANIZATION: Final = closed(
-    {"id": TEXT, "name": TEXT, "roles": listed(TEXT), "permissions": listed(TEXT)}
+    {
+        "id": TEXT,
+        "name": TEXT,
+        "roles": listed(TEXT),
+        "permissions": listed(TEXT),
+        "trail": {
+            "type": "boolean",
+            "description": "Whether its trail is open; else the reader sees their own deeds.",
+        },
+    }
 )
 _READER: Final = closed(
     {

@@ -9,20 +9,18 @@ from typing import Any, Final
 from flask import Blueprint, Response, request
 
 from sidecar_api import asking
+from sidecar_api.access import Scope
 from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import binding
 from sidecar_api.failures import BadRequest, Forbidden, NotFound
 from sidecar_api.openapi import Parameter, operation
 from sidecar_api.recording import FETCH, FETCH_ALL, details_of
-from sidecar_api.search import FACETS, Page, times
+from sidecar_api.search import FACETS, Filters, Page, times
+from sidecar_api.search.page import DEEPEST, SIZES
+from sidecar_api.search.searching import LONGEST_ID
 from sidecar_api.services import services
 
 blueprint = Blueprint("activities", __name__, url_prefix="/api/v1")
-
-SIZES: Final = (25, 50, 100)
-DEEPEST: Final = 10_000
-"""Entries that numbered pages reach; cursors reach all."""
-MAX_ID: Final = 512
 
 _PAGE: Final = Parameter(
     "page",
@@ -110,7 +108,7 @@ def of_resource(resource_type: str, resource_id: str) -> Response:
 )
 def one(activity: str) -> Response:
     """One entry; one that the reader may not see is not there."""
-    found = services().search.one(asking.scope(), activity) if len(activity) <= MAX_ID else None
+    found = services().search.one(asking.scope(), activity)
     if found is None:
         raise NotFound(
             "There is no such activity, or none that you may see.",
@@ -138,13 +136,11 @@ def one(activity: str) -> Response:
 )
 def facets() -> Response:
     """Values with counts."""
-    asked = asking.arguments()
+    asked, filters, scope = asking.arguments(), asking.filters(), asking.scope()
     found = services().search.facets(
-        asking.scope(),
-        asking.filters(),
-        asked["name"] or tuple(FACETS),
-        contains=asked["contains"] or None,
+        scope, filters, asked["name"] or tuple(FACETS), contains=asked["contains"] or None
     )
+    _record(filters, scope)
     return json_answer({"facets": found})
 
 
@@ -158,7 +154,10 @@ def facets() -> Response:
 )
 def histogram() -> Response:
     """Counts over time, failed ones apart."""
-    return json_answer(services().search.histogram(asking.scope(), asking.filters()))
+    filters, scope = asking.filters(), asking.scope()
+    found = services().search.histogram(scope, filters)
+    _record(filters, scope)
+    return json_answer(found)
 
 
 @blueprint.get("/activities/recent")
@@ -178,10 +177,13 @@ def histogram() -> Response:
 def recent() -> Response:
     """The latest entries."""
     asked = asking.arguments()
-    organization = (asked["organization"] or "").strip() or None
-    if organization:
+    organization = asked["organization"]
+    filters = Filters.parse({"organization": [organization]} if organization is not None else {})
+    if organization is not None:
         asking.check_organization(organization)
-    found = services().search.recent(asking.scope(), organization, asked["count"])
+    scope = asking.scope()
+    found = services().search.recent(scope, organization, asked["count"])
+    _record(filters, scope)
     return json_answer({"activities": found})
 
 
@@ -202,8 +204,13 @@ def listed(fixed: Mapping[str, str]) -> Response:
         "histogram": "histogram" in include,
     }
     page = services().search.page(scope, filters, **_where(asked, bound), **rest)
-    services().recording.read(asking.reader(), FETCH_ALL, request, details_of(filters, scope))
+    _record(filters, scope)
     return _answer(page, bound)
+
+
+def _record(filters: Filters, scope: Scope) -> None:
+    """Record that somebody has looked: what shows the same is one record a minute."""
+    services().recording.read(scope.reader, FETCH_ALL, request, details_of(filters, scope))
 
 
 def _where(asked: Mapping[str, Any], bound: bytes) -> dict[str, Any]:
@@ -223,12 +230,6 @@ def _where(asked: Mapping[str, Any], bound: bytes) -> dict[str, Any]:
             "number": held["number"],
             "as_of": datetime.fromisoformat(held["as_of"]),
         }
-    if asked["page"] * asked["size"] > DEEPEST:
-        raise BadRequest(
-            f"Numbered pages end after {DEEPEST:,} entries.",
-            parameter="page",
-            hint="Go on with cursor (page.next of the answer before), or narrow the filters.",
-        )
     return {"number": asked["page"], "as_of": as_of}
 
 
@@ -236,10 +237,10 @@ def _answer(page: Page, bound: bytes) -> Response:
     before = (page.number - 1) * page.size
     shown = len(page.activities)
     as_of = times.written(page.as_of)
-    signer = services().cursors
+    sealer = services().cursors
 
     def cursor(side: str, at: Any, number: int) -> str:
-        return signer.sign({"side": side, "at": at, "number": number, "as_of": as_of}, bound)
+        return sealer.seal({"side": side, "at": at, "number": number, "as_of": as_of}, bound)
 
     more = page.last is not None and before + shown < page.total
     earlier = page.first is not None and page.number > 1
@@ -266,6 +267,6 @@ def _answer(page: Page, bound: bytes) -> Response:
 
 
 def _bounded(value: str, name: str) -> str:
-    if len(value) > MAX_ID:
-        raise BadRequest(f"{name} may have {MAX_ID} characters.", parameter=name)
+    if len(value) > LONGEST_ID:
+        raise BadRequest(f"{name} may have {LONGEST_ID} characters.", parameter=name)
     return value

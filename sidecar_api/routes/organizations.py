@@ -8,9 +8,10 @@ from flask import Blueprint, Response
 
 from sidecar_api import asking
 from sidecar_api.conditional import json_answer
-from sidecar_api.failures import Forbidden
+from sidecar_api.failures import Forbidden, NotFound
 from sidecar_api.openapi import operation
 from sidecar_api.routes.activities import LIST, listed
+from sidecar_api.search import Filters
 from sidecar_api.services import services
 
 blueprint = Blueprint("organizations", __name__, url_prefix="/api/v1")
@@ -33,11 +34,18 @@ def organizations() -> Response:
     parameters=LIST,
     filters=True,
     answer="ActivityPage",
-    failures=[Forbidden],
+    failures=[Forbidden, NotFound],
     permission="org:audit",
 )
 def activity_logs(organization: str) -> Response:
     """A page of the organization's trail."""
+    Filters.parse({"organization": [organization]})  # its form, before anything is looked up
+    known, scope = services().config.organizations, asking.scope()
+    strange = scope.everything and known and organization not in known
+    if strange and not services().search.recent(scope, organization, 1):
+        raise NotFound(
+            "There is no such organization.", hint="GET /api/v1/organizations lists those known."
+        )
     return listed({"organization": organization})
 
 
@@ -52,6 +60,7 @@ def visible() -> list[dict[str, Any]]:
             "name": (known[one].name if one in known else "") or one,
             "roles": sorted({grant.role for grant in scope.reader.grants.get(one, ())}),
             "permissions": sorted(scope.permissions(one)),
+            "trail": scope.everything or one in scope.organizations,
         }
         for one in sorted(names)
     ]

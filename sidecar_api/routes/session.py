@@ -22,7 +22,6 @@ from sidecar_api.identity.oidc import LIFETIME, SignIn
 from sidecar_api.identity.subject import MAX_NAME, Subject
 from sidecar_api.limits import limits
 from sidecar_api.openapi import operation
-from sidecar_api.origin import is_secure
 from sidecar_api.routes.organizations import visible
 from sidecar_api.services import services
 
@@ -128,8 +127,7 @@ def _provider() -> SignIn:
 
 
 def _cookie() -> str:
-    secure = is_secure(services().config.sidecar)
-    return "__Host-activity_oidc" if secure else "activity_oidc"
+    return services().identity.sessions.named("activity_oidc")
 
 
 def _subject() -> Subject:

@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 
 from sidecar_api import asking
 from sidecar_api.access import Scope
-from sidecar_api.cursors import Signer, binding
+from sidecar_api.cursors import Sealer, binding
 from sidecar_api.failures import BadRequest, Failure, Forbidden, RateLimited, Unavailable
 from sidecar_api.follow import Event, Hub, Watch
 from sidecar_api.openapi import Parameter, operation
@@ -65,18 +65,17 @@ def stream() -> Response:
     asked = asking.arguments()["as_of"]
     since = parse(asked, parameter="as_of") if asked else None
     scope = asking.scope()
-    signer = Signer(services().secret, "stream", "Last-Event-ID")
+    sealer = Sealer(services().secret, "stream", "Last-Event-ID")
     bound = binding(scope, filters.canonical())
-    position, lost = _place(signer, bound)
+    position, lost = _place(sealer, bound)
     response = Response(content_type=MEDIA)
     response.headers["Cache-Control"] = "private, no-store"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
     if request.method == "HEAD":
         return response
-    details = {"live": True, **details_of(filters, scope)}
-    services().recording.read(scope.reader, FETCH_ALL, request, details)
+    services().recording.read(scope.reader, FETCH_ALL, request, details_of(filters, scope))
     watch = hub().watch(scope, filters, position, since=since)
-    response.response = _lines(watch, lost, signer, bound, _Still(scope), _here())
+    response.response = _lines(watch, lost, sealer, bound, _Still(scope), _here())
     response.call_on_close(watch.close)
     return response
 
@@ -89,7 +88,7 @@ def hub() -> Hub:
     return cast(Hub, found)
 
 
-def _place(signer: Signer, bound: bytes) -> tuple[Position | None, bool]:
+def _place(sealer: Sealer, bound: bytes) -> tuple[Position | None, bool]:
     """The place that the client comes back with, and whether it brings one that is of no use.
 
     A browser sends it again and again, and would give up for good over a 4xx: a place of other
@@ -99,7 +98,7 @@ def _place(signer: Signer, bound: bytes) -> tuple[Position | None, bool]:
     if not given:
         return None, False
     try:
-        return cast(Position, signer.open(given, bound)), False
+        return cast(Position, sealer.open(given, bound)), False
     except BadRequest:
         return None, True
 
@@ -144,7 +143,7 @@ def _here() -> Callable[[], bool]:
 def _lines(
     watch: Watch,
     lost: bool,
-    signer: Signer,
+    sealer: Sealer,
     bound: bytes,
     allowed: _Still,
     here: Callable[[], bool],
@@ -154,7 +153,7 @@ def _lines(
         yield b"event: reset\ndata: {}\n\n"
     try:
         for event in watch.events(allowed, here):
-            yield _written(event, signer, bound)
+            yield _written(event, sealer, bound)
     except Failure:
         # The head is sent: the client comes back with its place, and is told then.
         return
@@ -162,9 +161,9 @@ def _lines(
         watch.close()
 
 
-def _written(event: Event, signer: Signer, bound: bytes) -> bytes:
+def _written(event: Event, sealer: Sealer, bound: bytes) -> bytes:
     """One event; a beat without data moves the client's place alone (section 9.2.6)."""
-    place = f"id: {signer.sign(event.position, bound)}\n" if event.position else ""
+    place = f"id: {sealer.seal(event.position, bound)}\n" if event.position else ""
     if event.kind == "beat":
         return f": alive\n{place}\n".encode()
     data = orjson.dumps(event.activity or {})  # one line: JSON has no raw line ends

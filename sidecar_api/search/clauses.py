@@ -51,10 +51,8 @@ def build(one: Filter, values: Sequence[str]) -> Clause:
         return {"bool": {"filter": [_word(word) for word in values[0].split()]}}
     if one.kind == "contains":
         return action_contains(values[0])
-    if one.name in ("verb", "result"):
+    if one.computed:
         return any_of([choice(one, value) for value in values])
-    if one.name == "critical":
-        return choice(one, values[0])
     exact = [value for value in values if value != NONE]
     made: list[Clause] = []
     if exact:
@@ -65,7 +63,7 @@ def build(one: Filter, values: Sequence[str]) -> Clause:
 
 
 def choice(one: Filter, value: str) -> Clause:
-    """Return the clause of one closed value of ``verb``, ``result`` or ``critical``."""
+    """Return the clause of one value of a computed filter."""
     if one.name == "result":
         return _result(value)
     known = actions().values()

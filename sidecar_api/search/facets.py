@@ -15,6 +15,7 @@ from activity_center.vocabulary import fields as vocabulary_fields
 from sidecar_api.failures import BadRequest
 from sidecar_api.search import clauses
 from sidecar_api.search.filters import BY_NAME, FACETS, LONGEST_VALUE, NONE, Filter
+from sidecar_api.text import is_text
 
 MOST: Final = 50
 """Values of a facet; the rest is counted together."""
@@ -59,10 +60,8 @@ def narrowing(text: str | None) -> str:
         BadRequest: it is too long or no Unicode.
     """
     text = (text or "").strip()
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise BadRequest("This is no valid Unicode text.", parameter="contains") from None
+    if not is_text(text):
+        raise BadRequest("This is no valid Unicode text.", parameter="contains")
     if len(text) > LONGEST_VALUE:
         raise BadRequest(f"At most {LONGEST_VALUE} characters.", parameter="contains")
     return text
@@ -76,7 +75,7 @@ def aggregation(name: str, held: list[dict[str, Any]], contains: str) -> dict[st
         contains: typed text that narrows the values.
     """
     one = BY_NAME[name]
-    if _closed_by_clause(one):
+    if one.computed:
         values = [*one.choices, *([NONE] if one.repeats else [])]
         inner: dict[str, Any] = {value: {"filter": clauses.choice(one, value)} for value in values}
     else:
@@ -101,7 +100,7 @@ def result(name: str, answer: dict[str, Any], contains: str) -> list[dict[str, A
     ``-`` for entries without a value, and ``null`` with the count of all further values.
     """
     one = BY_NAME[name]
-    if _closed_by_clause(one):
+    if one.computed:
         labels = {**one.choices, NONE: NONE_LABEL}
         wanted = contains.casefold()
         found = [
@@ -127,10 +126,6 @@ def result(name: str, answer: dict[str, Any], contains: str) -> list[dict[str, A
     if rest:
         values.append(_value(None, rest, OTHER_LABEL))
     return values
-
-
-def _closed_by_clause(one: Filter) -> bool:
-    return one.name in ("verb", "result", "critical")
 
 
 def _value(value: str | None, count: int, label: str) -> dict[str, Any]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Final, Literal
 
 from activity_center.vocabulary import fields as vocabulary_fields
 from activity_center.vocabulary import verbs
+from sidecar_api.search.times import PRESETS
 
 Kind = Literal["values", "text", "contains", "ip", "time", "preset", "flag"]
 
@@ -51,6 +53,7 @@ class Filter:
         description: one line.
         choices: closed values and their labels; empty: any value.
         facet: whether its values can be listed with counts.
+        computed: its values are no field's: each is a clause of its own (``clauses.choice``).
     """
 
     name: str
@@ -60,6 +63,7 @@ class Filter:
     description: str
     choices: Mapping[str, str] = field(default_factory=dict)
     facet: bool = False
+    computed: bool = False
 
     @property
     def repeats(self) -> bool:
@@ -88,6 +92,11 @@ def _closed(name: str, labels: Mapping[str, str] | None = None) -> Mapping[str, 
     )
 
 
+def _last(span: timedelta) -> str:
+    hours = span // timedelta(hours=1)
+    return f"last {hours} hours" if hours <= 24 else f"last {span.days} days"
+
+
 def _values(
     name: str,
     fields: str | tuple[str, ...],
@@ -97,10 +106,11 @@ def _values(
     closed: bool = False,
     labels: Mapping[str, str] | None = None,
     facet: bool = True,
+    computed: bool = False,
 ) -> Filter:
     names = (fields,) if isinstance(fields, str) else fields
     choices = _closed(names[0], labels) if closed else {}
-    return Filter(name, "values", names, label, description, choices, facet)
+    return Filter(name, "values", names, label, description, choices, facet, computed)
 
 
 FILTERS: Final[tuple[Filter, ...]] = (
@@ -128,12 +138,13 @@ FILTERS: Final[tuple[Filter, ...]] = (
         "Actions of this kind, such as create, delete or start-stop",
         MappingProxyType({verb.name: verb.label for verb in verbs().values()}),
         facet=True,
+        computed=True,
     ),
     _values("type", "activity.type", "Type", "Type of activity, such as Workspace"),
     _values(
         "actor",
         ACTOR_FIELDS,
-        "Actor",
+        "User",
         "Who did it: id, login name, full name or e-mail address of a user, id or name of an agent",
     ),
     _values(
@@ -166,10 +177,18 @@ FILTERS: Final[tuple[Filter, ...]] = (
         "How it ended; where an entry does not say so itself, by the stage of its proposal, else "
         "denied for a refused attempt, else completed or failed by its outcome",
         closed=True,
+        computed=True,
     ),
     _values("impact", "activity.impact.level", "Impact", "What the action can do", closed=True),
     _values("tool", "gen_ai.tool.name", "Tool", "Tool that an agent proposed or used"),
-    _values("decision", "activity.decision.outcome", "Decision", "What was decided", closed=True),
+    _values(
+        "decision",
+        "activity.decision.outcome",
+        "Decision",
+        "What was decided",
+        closed=True,
+        labels={"auto_approved": "Approved by rule"},
+    ),
     _values(
         "approver",
         tuple(f"activity.approver.{part}" for part in ("id", "name", "full_name", "email")),
@@ -177,13 +196,20 @@ FILTERS: Final[tuple[Filter, ...]] = (
         "Who decided: id, login name, full name or e-mail address",
     ),
     _values("case", "activity.case.id", "Case", "Chain of a proposal and what followed from it"),
-    _values("lens", "activity.lens", "Lens", "Which of the three views it belongs to", closed=True),
+    _values(
+        "lens",
+        "activity.lens",
+        "Lens",
+        "Which of the three views it belongs to",
+        closed=True,
+        labels={"agent": "AI activity", "process": "Processes"},
+    ),
     _values("channel", "activity.process.channel", "Channel", "Channel of a live process"),
     Filter(
         "ip",
         "ip",
         ("source.ip", "client.ip"),
-        "IP address",
+        "Address",
         "Address or network (CIDR) that it came from, IPv4 or IPv6",
     ),
     Filter(
@@ -203,8 +229,9 @@ FILTERS: Final[tuple[Filter, ...]] = (
         ("event.action",),
         "Critical",
         "Whether the catalogue calls the action critical",
-        MappingProxyType({"true": "Critical", "false": "Not critical"}),
+        MappingProxyType({"true": "yes", "false": "no"}),
         facet=True,
+        computed=True,
     ),
     Filter(
         "from",
@@ -224,9 +251,9 @@ FILTERS: Final[tuple[Filter, ...]] = (
         "range",
         "preset",
         ("@timestamp",),
-        "Time range",
+        "When",
         "The time up to now; not together with from or to",
-        MappingProxyType({"24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}),
+        MappingProxyType({name: _last(span) for name, span in PRESETS.items()}),
     ),
 )
 

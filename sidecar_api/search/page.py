@@ -136,9 +136,9 @@ def body(
     else:
         if number * size > DEEPEST:
             raise BadRequest(
-                f"Numbered pages reach {DEEPEST} entries.",
+                f"Numbered pages end after {DEEPEST:,} entries.",
                 parameter="page",
-                hint="Follow the cursor in page.next, or narrow the filters.",
+                hint="Go on with cursor (page.next of the answer before), or narrow the filters.",
             )
         made["from"] = (number - 1) * size
     return made

@@ -9,6 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from activity_center.streams import ORGANIZATION_ID
 from sidecar_api.failures import BadRequest
 from sidecar_api.search import clauses, times
 from sidecar_api.search.filters import (
@@ -19,6 +20,7 @@ from sidecar_api.search.filters import (
     NONE,
     Filter,
 )
+from sidecar_api.text import is_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Filters:
     def parse(cls, args: Mapping[str, Sequence[str]]) -> Filters:
         """Read the filters among the parameters of a request; others are left alone.
 
-        Empty values count as not given, as an untouched form field sends them.
+        An empty value is refused: left out by mistake, it would show everything.
 
         Args:
             args: parameter -> its values (a ``MultiDict`` will do).
@@ -101,7 +103,9 @@ def _values(one: Filter, args: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     raw = getlist(one.name) if getlist else args.get(one.name, ())
     if len(raw) > MOST_VALUES:
         raise BadRequest(f"At most {MOST_VALUES} values.", parameter=one.name)
-    checked = {_checked(one, value) for value in raw if value.strip()}
+    if not all(value.strip() for value in raw):
+        raise BadRequest(f"{one.name} is empty.", parameter=one.name, hint=f"Leave {one.name} out.")
+    checked = {_checked(one, value) for value in raw}
     if len(checked) > 1 and not one.repeats:
         raise BadRequest("It can be given only once.", parameter=one.name)
     return tuple(sorted(checked))
@@ -112,10 +116,8 @@ def _checked(one: Filter, value: str) -> str:
         raise BadRequest(
             f"At most {one.longest} characters; this has {len(value)}.", parameter=one.name
         )
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise BadRequest("This is no valid Unicode text.", parameter=one.name) from None
+    if not is_text(value):
+        raise BadRequest("This is no valid Unicode text.", parameter=one.name)
     if one.kind == "text":
         words = value.split()
         if len(words) > MOST_WORDS:
@@ -129,6 +131,13 @@ def _checked(one: Filter, value: str) -> str:
         return value
     if one.kind == "ip":
         return _network(value)
+    if one.name == "organization" and not ORGANIZATION_ID.fullmatch(value):
+        raise BadRequest(
+            "This can be no organization's id.",
+            parameter=one.name,
+            hint="Lower-case letters, digits and _, at most 63; GET /api/v1/organizations lists "
+            "those known.",
+        )
     if one.choices and value not in one.choices:
         # The value is not repeated: it may be long, and the client knows it.
         known = ", ".join(one.choices)

@@ -14,6 +14,7 @@ from sidecar_api.search.clauses import TRAIL
 from sidecar_api.search.order import Position
 from sidecar_api.search.page import Page, Question
 from sidecar_api.search.parse import Filters
+from sidecar_api.text import is_text
 
 LONGEST_ID = 512
 """Bytes of a document's id in OpenSearch."""
@@ -90,7 +91,7 @@ class Search:
 
     def one(self, scope: Wall, id_: str) -> dict[str, Any] | None:
         """Return the activity with this id, or ``None`` if this reader sees none."""
-        if not 0 < len(id_) <= LONGEST_ID or not _is_text(id_):
+        if not 0 < len(id_) <= LONGEST_ID or not is_text(id_):
             return None
         wall = scope.query()
         body = {
@@ -239,11 +240,3 @@ class Search:
         made = [present.activity(hit) for hit in hits]
         deleted.mark(self._client, wall, made)
         return made
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -13,13 +13,7 @@ export class Problem extends Error {
     super(document.detail ?? document.title ?? texts.errors.title);
     this.status = status;
     this.document = document;
-    this.retryAfter = retryAfter ?? document.retry_after ?? null;
-  }
-
-  get slug() {
-    return String(this.document.type ?? "")
-      .split("/")
-      .pop();
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -38,28 +32,20 @@ export async function ask(path, { query, signal, method = "GET", body } = {}) {
   const headers = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRF-Token"] = csrf;
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  let response;
-  try {
-    response = await fetch(text ? `${path}?${text}` : path, {
-      method,
-      headers,
-      signal,
-      credentials: "same-origin",
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Problem(0, { title: texts.errors.offline, detail: texts.errors.offlineHint });
-  }
-  if (!response.ok) throw await problemOf(response);
+  const response = await stream(text ? `${path}?${text}` : path, {
+    method,
+    headers,
+    signal,
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
   return response.status === 204 ? null : response.json();
 }
 
 /** A response whose body is read as it comes (export). */
-export async function stream(path, { signal } = {}) {
+export async function stream(path, options) {
   let response;
   try {
-    response = await fetch(path, { signal, credentials: "same-origin" });
+    response = await fetch(path, { ...options, credentials: "same-origin" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, { title: texts.errors.offline, detail: texts.errors.offlineHint });

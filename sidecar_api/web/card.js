@@ -4,10 +4,11 @@
 import { html, nothing, render } from "./vendor/lit-html/lit-html.js";
 import { ask } from "./api.js";
 import { badge, time, who } from "./columns.js";
+import { trailOf } from "./place.js";
 import * as reading from "./reading.js";
 import { recall } from "./store.js";
 import { texts } from "./texts.js";
-import { word } from "./words.js";
+import { sentences, word } from "./words.js";
 
 const C = texts.card;
 
@@ -44,12 +45,12 @@ class ActivityRecent extends HTMLElement {
 
   draw() {
     const organization = this.getAttribute("organization");
-    const more = organization ? `/organizations/${encodeURIComponent(organization)}/activity-logs` : "/audit";
+    const more = organization ? trailOf(organization) : "/audit";
     const zone = recall("zone", "local");
     const rows = this.found ?? [];
     render(
       html`<section class="card recent" aria-label=${C.label}><h2>${C.title}</h2>
-      ${this.problem ? html`<p class="quiet" role="alert">${C.failed}: ${this.problem.message}</p>` : nothing}
+      ${this.problem ? html`<p class="quiet" role="alert">${sentences(C.failed, this.problem.message)}</p>` : nothing}
       ${this.found && !rows.length ? html`<p class="quiet">${C.empty}</p>` : nothing}
       <ul>${
         this.found || this.problem

@@ -10,6 +10,9 @@ import { pick, plain, safeUrl, word } from "./words.js";
 const T = texts.table;
 const none = html`<span class="none">${T.none}</span>`;
 const orNone = (value) => (value === "" || value === null || value === undefined ? none : word(value));
+/** Text that a cell may cut off: the tip has more of it. */
+const long = (text, kind) =>
+  text ? html`<span class=${kind} data-tip=${plain(text, 400)}>${word(text)}</span>` : none;
 
 export const time = (iso, zone, text) =>
   html`<time datetime=${iso} data-tip=${exact(iso, zone)}>${text ?? relative(iso)}</time>`;
@@ -19,13 +22,12 @@ export function badge(activity, { label, quiet = false } = {}) {
   const trouble = reading.trouble(activity);
   const text = label ?? reading.actionLabel(activity);
   const named = text.toLowerCase().includes(trouble);
-  const [sign, shade] = trouble === "denied" ? ["ban", "warn"] : trouble ? ["circle-x", "bad"] : [name, tone];
-  return html`<span class=${`badge ${trouble && named ? shade : tone}`} data-tip=${plain(reading.actionName(activity))}
-    >${icon(trouble && named ? sign : name)}${word(text)}</span>${
-      trouble && !named && !quiet
-        ? html` <span class=${`badge ${shade}`}>${icon(sign)}${T[trouble]}</span>`
-        : nothing
-    }`;
+  // Quiet: a column beside it tells the outcome.
+  const told = trouble && (named || !quiet);
+  const [sign, shade] = !told ? [name, tone] : trouble === "denied" ? ["ban", "warn"] : ["circle-x", "bad"];
+  const tip = [plain(reading.actionName(activity)), told && !named ? T[trouble] : ""];
+  return html`<span class=${`badge ${shade}`} data-tip=${tip.filter(Boolean).join(" · ")}
+    >${icon(sign)}${word(text)}${told && !named ? html`<span class="unseen">, ${T[trouble]}</span>` : nothing}</span>`;
 }
 
 export function resource(activity, { type = true, account = false } = {}) {
@@ -186,27 +188,15 @@ export const COLUMNS = {
   },
   old: {
     width: 150,
-    cell: (a) =>
-      reading.side(a, "old")
-        ? html`<span class="mono"
-    data-tip=${plain(reading.side(a, "old"), 400)}>${word(reading.side(a, "old"))}</span>`
-        : none,
+    cell: (a) => long(reading.side(a, "old"), "mono"),
   },
   new: {
     width: 150,
-    cell: (a) =>
-      reading.side(a, "new")
-        ? html`<span class="mono"
-    data-tip=${plain(reading.side(a, "new"), 400)}>${word(reading.side(a, "new"))}</span>`
-        : none,
+    cell: (a) => long(reading.side(a, "new"), "mono"),
   },
   details: {
     width: 320,
-    cell: (a) =>
-      reading.gist(a)
-        ? html`<span class="gist"
-    data-tip=${plain(reading.gist(a), 400)}>${word(reading.gist(a))}</span>`
-        : none,
+    cell: (a) => long(reading.gist(a), "gist"),
   },
 };
 COLUMNS.created = { ...COLUMNS.when, head: "created" };
@@ -217,7 +207,7 @@ function resourceFilter(activity) {
   return id ? ["resource_id", id] : ["resource_name", name];
 }
 
-export function actorFilter(activity) {
+function actorFilter(activity) {
   const actor = reading.actor(activity);
   return ["actor", reading.personKey(actor.person)];
 }

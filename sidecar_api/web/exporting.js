@@ -5,9 +5,10 @@ import { stream } from "./api.js";
 import { texts } from "./texts.js";
 import { icon } from "./icons.js";
 import { question } from "./place.js";
+import { sentences } from "./words.js";
 
 const X = texts.exporting;
-export const FORMATS = {
+const FORMATS = {
   csv: [X.csv, X.csvHint, "csv"],
   ndjson: [X.ndjson, X.ndjsonHint, "ndjson"],
   ocsf: [X.ocsf, X.ocsfHint, "ocsf.ndjson"],
@@ -126,7 +127,7 @@ export function progress(app) {
         @click=${() => job.stop.abort()}>${X.cancel}</button>`,
     done: () => html`${icon("circle-check")}<span>${X.done(job.rows)}</span>`,
     cancelled: () => html`${icon("info")}<span>${X.cancelled}</span>`,
-    failed: () => html`${icon("circle-x")}<span>${X.failed}: ${job.message}</span>`,
+    failed: () => html`${icon("circle-x")}<span>${sentences(X.failed, job.message)}</span>`,
   }[job.state]();
   return html`<aside class=${`toast ${job.state}`} aria-label=${X.progress}>${body}${
     job.state === "running"

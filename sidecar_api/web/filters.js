@@ -6,7 +6,7 @@ import { texts } from "./texts.js";
 import { icon } from "./icons.js";
 import * as reading from "./reading.js";
 import { fromInput, short, toInput } from "./time.js";
-import { pick, plain, word } from "./words.js";
+import { pick, plain, sentences, word } from "./words.js";
 
 const F = texts.filters;
 const TIME = new Set(["from", "to", "range"]);
@@ -18,17 +18,17 @@ export function learn(answer) {
   declared = answer?.filters ?? [];
 }
 const declaration = (name) => declared.find((filter) => filter.name === name);
-export const nameOf = (name) => pick(texts.filterNames, name) ?? declaration(name)?.label ?? name;
+export const nameOf = (name) => declaration(name)?.label ?? name;
+const choices = (name) => declaration(name)?.values ?? [];
 const repeats = (name) => declaration(name)?.repeats ?? true;
 /** Whether the values of a filter can be listed with counts. */
 export const isCounted = (name) => declaration(name)?.facet ?? false;
 
-export function valueLabel(name, value, given) {
+function valueLabel(name, value, given) {
   if (value === NONE) return F.has;
-  const known = pick(pick(texts.values, name) ?? {}, value);
-  if (known) return known;
+  const known = choices(name).find((choice) => choice.value === value);
+  if (known) return known.label;
   if (given) return given;
-  if (name === "verb") return reading.verbLabel(value);
   return labels.get(`${name} ${value}`) ?? value;
 }
 const labels = new Map();
@@ -65,9 +65,9 @@ export function added(filters, name, value) {
   return [...(repeats(name) ? filters : without(filters, name)), [name, value]];
 }
 
-export function whenText(filters, zone) {
+function whenText(filters, zone) {
   const values = Object.fromEntries(filters.filter(([name]) => TIME.has(name)));
-  if (values.range) return pick(F.ranges, values.range) ?? values.range;
+  if (values.range) return valueLabel("range", values.range);
   if (values.from && values.to) return F.span(short(values.from, zone), short(values.to, zone));
   if (values.from) return F.since(short(values.from, zone));
   return values.to ? F.until(short(values.to, zone)) : F.any;
@@ -198,7 +198,7 @@ function valueList(app, name) {
     .value=${live(find)} @input=${(event) => app.findValues(event.target.value)} />
     ${
       failed
-        ? html`<p class="quiet" role="alert">${F.failed}: ${failed.message}</p>`
+        ? html`<p class="quiet" role="alert">${sentences(F.failed, failed.message)}</p>`
         : values === undefined
           ? html`<p class="quiet" role="status">${F.loading}…</p>`
           : listed.length
@@ -238,8 +238,8 @@ function whenForm(app) {
     app.setFilters([...rest, ...pairs]);
     app.closeMenu();
   };
-  return html`<ul class="options">${[["", F.any], ...Object.entries(F.ranges)].map(
-    ([value, label]) => html`<li><button type="button" class="option"
+  return html`<ul class="options">${[{ value: "", label: F.any }, ...choices("range")].map(
+    ({ value, label }) => html`<li><button type="button" class="option"
       aria-pressed=${(values.range ?? "") === value && !(value === "" && (values.from || values.to)) ? "true" : "false"}
         @click=${() => choose(value ? [["range", value]] : [])}><span>${label}</span>${icon("check")}</button></li>`,
   )}</ul>

@@ -9,6 +9,7 @@ import { DEFAULTS, SETS } from "./columns.js";
 import { failures, histogram } from "./histogram.js";
 import { icon } from "./icons.js";
 import { pager } from "./pager.js";
+import { trailOf } from "./place.js";
 import * as reading from "./reading.js";
 import { empty, failure } from "./states.js";
 import { resetLayout, table } from "./table.js";
@@ -32,7 +33,7 @@ function organizations(app) {
 
 function tabs(app) {
   const { view, organization } = app.place;
-  const audit = organization ? `/organizations/${encodeURIComponent(organization)}/activity-logs` : "/audit";
+  const audit = organization ? trailOf(organization) : "/audit";
   const security = views.current(app) === texts.views.security;
   const link = (href, label, on) => html`<a href=${href} aria-current=${on ? "page" : nothing}>${label}</a>`;
   return html`<nav class="tabs" aria-label=${N.label}>
@@ -158,6 +159,7 @@ function trail(app) {
   const { answer, problem } = app;
   const nothingFound = answer && !answer.activities.length;
   const denied = problem && (!answer || problem.status === 403 || problem.status === 404);
+  const own = denied || nothingFound ? "" : reading.ownOnly(app.me, app.place);
   const failed = answer?.histogram ? failures(answer.histogram) : 0;
   return html`<main id="main"><h1 class="unseen">${texts.titles[app.place.view]}</h1>${toolbar(app)}
     <div class="chips-line">${filters.chips(app)}<span class="summary"
@@ -170,6 +172,7 @@ function trail(app) {
         : nothing
     }</div>
     ${problem && !denied ? failure(app) : nothing}
+    ${own ? html`<p class="note" id="own-only">${icon("info")}<span>${plain(own, 400)}</span></p>` : nothing}
     <div class="panel">${denied ? failure(app) : html`${histogram(app)}${nothingFound ? empty(app) : table(app)}${nothingFound ? nothing : pager(app)}`}</div>
   </main>`;
 }

@@ -1,6 +1,7 @@
 // Keys of the whole page. Letters do nothing while one types or a dialog is open.
 
 import { goTo } from "./pager.js";
+import { FIRST } from "./place.js";
 
 const typing = (element) => element.closest?.("input, textarea, select, [contenteditable]");
 let prefix = 0;
@@ -54,18 +55,7 @@ export function listen(app) {
       prefix = 0;
       const view = { a: "audit", i: "ai", h: "home" }[key];
       if (view)
-        return act(() =>
-          app.go({
-            view,
-            organization: "",
-            filters: [],
-            page: 1,
-            cursor: null,
-            asOf: null,
-            open: null,
-            columns: null,
-          }),
-        );
+        return act(() => app.go({ view, organization: "", filters: [], ...FIRST, columns: null }));
     }
     const inTable = target.closest?.("tr.row") || target === document.body;
     const keys = {

@@ -10,7 +10,7 @@ import { listen } from "./keyboard.js";
 import { Live } from "./live.js";
 import { load as loadLogin, login } from "./login.js";
 import * as reading from "./reading.js";
-import { question, read, write } from "./place.js";
+import { FIRST, SIZES, question, read, trailOf, write } from "./place.js";
 import { weigh } from "./states.js";
 import { recall, remember } from "./store.js";
 import { texts } from "./texts.js";
@@ -47,7 +47,7 @@ class App {
 
   get size() {
     const kept = recall("size", 25);
-    return this.place.size ?? ([25, 50, 100].includes(kept) ? kept : 25);
+    return this.place.size ?? (SIZES.includes(kept) ? kept : 25);
   }
 
   render() {
@@ -88,7 +88,7 @@ class App {
 
   async identify() {
     this.me = await ask("/api/v1/me");
-    setCsrf(this.me.csrf ?? this.me.csrf_token);
+    setCsrf(this.me.csrf);
   }
 
   toLogin() {
@@ -113,7 +113,7 @@ class App {
     }
     let path = "/api/v1/activities";
     if (this.place.view === "organization") {
-      path = `/api/v1/organizations/${encodeURIComponent(this.place.organization)}/activity-logs`;
+      path = `/api/v1${trailOf(this.place.organization)}`;
       query.delete("organization");
     }
     this.render();
@@ -147,7 +147,7 @@ class App {
   /** The first page as it is now; also shows what waited behind the pill. */
   refresh() {
     const before = this.place;
-    if (before.page > 1 || before.cursor) return this.go({ page: 1, cursor: null, asOf: null, open: null });
+    if (before.page > 1 || before.cursor) return this.go(FIRST);
     this.place = { ...before, asOf: null };
     window.history.replaceState(null, "", write(this.place));
     return this.load();
@@ -158,7 +158,7 @@ class App {
     const searched = this.place.filters.some(([name]) => name === "q");
     const replace = (typed && searched) || (menu && this.menu?.pushed);
     if (this.menu) this.menu.pushed = true;
-    this.go({ filters: list, page: 1, cursor: null, asOf: null, open: null }, { replace });
+    this.go({ filters: list, ...FIRST }, { replace });
   }
 
   addFilter(name, value) {
@@ -175,7 +175,7 @@ class App {
 
   setSize(size) {
     remember("size", size);
-    this.go({ size: null, page: 1, cursor: null, asOf: null, open: null });
+    this.go({ size: null, ...FIRST });
     this.load();
   }
 
@@ -190,10 +190,7 @@ class App {
       view: id ? "organization" : "audit",
       organization: id,
       filters: kept,
-      page: 1,
-      cursor: null,
-      asOf: null,
-      open: null,
+      ...FIRST,
       columns: null,
     });
   }
@@ -226,6 +223,8 @@ class App {
 
   async signOut() {
     const answer = await ask("/api/v1/session", { method: "DELETE" }).catch(() => null);
+    // Development needs no session: only this keeps one from being somebody again at once.
+    remember("signedOut", this.me.reader.provider === "development");
     window.location.assign(answer?.next ?? "/login");
   }
 
@@ -345,6 +344,7 @@ async function start() {
     app.render();
     return void loadLogin(app);
   }
+  if (recall("signedOut", false) === true) return void app.toLogin();
   app.ready = Promise.allSettled([
     app.identify().catch((problem) => (problem.status === 401 ? app.toLogin() : undefined)),
     ask("/api/v1/catalogue").then(reading.learn),

@@ -3,6 +3,7 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { texts } from "./texts.js";
 import { icon } from "./icons.js";
+import { SIZES } from "./place.js";
 
 const P = texts.pages;
 /** Entries that numbered pages reach (the API's own bound); cursors go on from there. */
@@ -70,7 +71,7 @@ export function pager(app) {
     <span class="showing" id="showing">${page.total ? P.showing(page.from, page.to, page.total) : P.nothing}</span>
     <label class="size"><span class="unseen">${P.size}</span><select id="page-size"
       @change=${(event) => app.setSize(Number(event.target.value))}>
-      ${[25, 50, 100].map((n) => html`<option value=${n}
+      ${SIZES.map((n) => html`<option value=${n}
         .selected=${n === app.size}>${P.perPage(n)}</option>`)}</select></label>
     <button type="button" class="button quiet-button" id="refresh"
       @click=${() => app.refresh()}>${icon("refresh-cw")}<span>${P.refresh}</span></button>

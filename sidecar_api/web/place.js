@@ -1,7 +1,14 @@
 // The URL is the state: where we are, which filters hold, which page and row are open.
 
 const OWN = new Set(["page", "size", "cursor", "as_of", "columns", "open", "next"]);
-const ID = /^[a-z0-9][a-z0-9_]{0,62}$/;
+
+/** Entries on a page, as the API offers them. */
+export const SIZES = [25, 50, 100];
+/** The first page of an answer, with no row open. */
+export const FIRST = { page: 1, cursor: null, asOf: null, open: null };
+
+/** The address of an organization's trail. */
+export const trailOf = (id) => `/organizations/${encodeURIComponent(id)}/activity-logs`;
 
 /** What the address says. `filters` is a list of [name, value] in the order of the URL. */
 export function read(location = window.location) {
@@ -24,7 +31,7 @@ export function read(location = window.location) {
     organization: id,
     filters: [...query].filter(([name, value]) => !OWN.has(name) && value !== ""),
     page: Math.max(1, Number.parseInt(query.get("page") ?? "1", 10) || 1),
-    size: [25, 50, 100].includes(Number(query.get("size"))) ? Number(query.get("size")) : null,
+    size: SIZES.includes(Number(query.get("size"))) ? Number(query.get("size")) : null,
     cursor: query.get("cursor"),
     asOf: query.get("as_of"),
     columns: query.get("columns"),
@@ -41,7 +48,7 @@ export function write(place) {
       audit: "/audit",
       ai: "/ai",
       login: "/login",
-      organization: `/organizations/${encodeURIComponent(place.organization)}/activity-logs`,
+      organization: trailOf(place.organization),
     }[place.view] ?? window.location.pathname;
   const query = new URLSearchParams(place.filters ?? []);
   if (place.columns) query.set("columns", place.columns);
@@ -67,7 +74,7 @@ export function question(place, filters = place.filters) {
 export function safeNext(next) {
   if (!next || !/^\/(?![/\\])/.test(next)) return "/audit";
   const url = new URL(next, window.location.origin);
-  return url.origin === window.location.origin ? url.pathname + url.search : "/audit";
+  // "/.//host" is harmless until it is normalized: then it names another host.
+  const here = url.origin === window.location.origin && !url.pathname.startsWith("//");
+  return here ? url.pathname + url.search : "/audit";
 }
-
-export const isOrganization = (id) => ID.test(id);

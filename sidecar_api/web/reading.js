@@ -71,6 +71,19 @@ export function result(activity) {
 export const outcome = (activity) =>
   trouble(activity) === "denied" ? "denied" : (activity.event?.outcome ?? "unknown");
 
+/** Why a reader sees less than the whole trail of a place, as a sentence; "" where they see it. */
+export function ownOnly(me, { view, organization }) {
+  const known = me?.organizations ?? [];
+  if (!me || me.reader?.platform_roles?.length) return "";
+  if (view === "organization") {
+    const here = known.find((one) => one.id === organization);
+    return here && !here.trail ? texts.ownOnly : "";
+  }
+  const closed = known.filter((one) => !one.trail);
+  if (closed.length === known.length) return texts.ownOnly;
+  return closed.length ? texts.ownOnlyIn(closed.map((one) => one.name || one.id).join(", ")) : "";
+}
+
 export const personName = (person) => person?.full_name || person?.name || person?.email || person?.id || "";
 
 /** "Jonas Osei" -> "J. Osei" */
@@ -88,7 +101,7 @@ export function initials(name) {
 
 export const initiator = (activity) => activity.activity?.initiator ?? null;
 export const approver = (activity) => activity.activity?.approver ?? null;
-export const isAgent = (activity) => activity.activity?.origin === "agent";
+const isAgent = (activity) => activity.activity?.origin === "agent";
 
 /** Who did it: {kind: "agent"|"person"|"system"|"nobody", name, person}. */
 export function actor(activity) {
@@ -141,7 +154,7 @@ export const asText = (value) =>
 const isPlain = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 
 /** {a: {b: 1}} -> Map {"a.b": 1}; lists stay whole. */
-export function flatten(value, prefix = "", into = new Map()) {
+function flatten(value, prefix = "", into = new Map()) {
   if (isPlain(value) && Object.keys(value).length) {
     for (const [key, inner] of Object.entries(value)) flatten(inner, prefix ? `${prefix}.${key}` : key, into);
   } else into.set(prefix, value);

@@ -5,7 +5,9 @@ import { ask } from "./api.js";
 import { texts } from "./texts.js";
 import { grouped, nameOf, without } from "./filters.js";
 import { icon } from "./icons.js";
-import { question } from "./place.js";
+import { FIRST, question } from "./place.js";
+import { ownOnly } from "./reading.js";
+import { plain, sentences } from "./words.js";
 
 const E = texts.errors,
   N = texts.empty;
@@ -37,10 +39,11 @@ const title = (name) => (name === "when" ? texts.filters.when : nameOf(name));
 
 export function empty(app) {
   const names = [...grouped(app.place.filters).keys()];
+  const own = plain(ownOnly(app.me, app.place), 400);
   const weights = new Map(app.weights ?? []);
   const ordered = [...names].sort((a, b) => (weights.get(b) ?? 0) - (weights.get(a) ?? 0));
   return html`<div class="blank" id="empty">${icon(names.length ? "list-filter" : "inbox")}
-    <h2>${names.length ? N.title : N.all}</h2>
+    <h2>${names.length ? N.title : own ? N.own : N.all}</h2>${own ? html`<p id="own-only">${own}</p>` : nothing}
     ${
       names.length
         ? html`<p>${N.hint}</p><p class="choices">${ordered.map(
@@ -53,7 +56,9 @@ export function empty(app) {
         @click=${() => app.setFilters([])}>${N.clear}</button>`
               : nothing
           }</p>`
-        : html`<p>${N.allHint}</p>`
+        : own
+          ? nothing
+          : html`<p>${N.allHint}</p>`
     }</div>`;
 }
 
@@ -94,7 +99,7 @@ export function failure(app) {
     else
       actions = [
         html`<button type="button" class="button primary"
-      @click=${() => app.go({ page: 1, cursor: null, asOf: null, open: null })}>${E.retry}</button>`,
+      @click=${() => app.go(FIRST)}>${E.retry}</button>`,
       ];
   } else if (status === 429) {
     heading = E.slow;
@@ -109,6 +114,6 @@ export function failure(app) {
   const id = said.instance ? html`<p class="quiet mono">${E.id(said.instance)}</p>` : nothing;
   const body = html`${lines.filter(Boolean).map((line) => html`<p>${line}</p>`)}`;
   return kept && status !== 403 && status !== 404
-    ? html`<div class="banner" role="alert">${icon("triangle-alert")}<div><strong>${heading}.</strong> ${lines.filter(Boolean).join(" ")} ${E.kept}</div>${actions}</div>`
+    ? html`<div class="banner" role="alert">${icon("triangle-alert")}<div><strong>${heading}.</strong> ${sentences(...lines, E.kept)}</div>${actions}</div>`
     : html`<div class="blank" role="alert" id="failure">${icon(sign)}<h2>${heading}</h2>${body}<p class="choices">${actions}</p>${id}</div>`;
 }

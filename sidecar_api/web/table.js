@@ -17,7 +17,7 @@ const LEAST = 64,
   SPARE = 200;
 
 /** Order and widths of a set as this browser remembers them. */
-export function layout(set) {
+function layout(set) {
   const own = recall(`layout.${set}`, {});
   const known = SETS[set];
   const order = (own.order ?? []).filter((key) => known.includes(key));

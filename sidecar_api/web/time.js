@@ -30,7 +30,7 @@ export function relative(iso, now = Date.now()) {
   return texts.ago.d(Math.floor(age / DAY));
 }
 
-export function offset(date, zone) {
+function offset(date, zone) {
   if (zone === "utc") return "UTC";
   const minutes = -date.getTimezoneOffset();
   if (minutes === 0) return "UTC+0";

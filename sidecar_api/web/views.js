@@ -3,6 +3,7 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { texts } from "./texts.js";
 import { icon } from "./icons.js";
+import { FIRST } from "./place.js";
 import { recall, remember } from "./store.js";
 import { plain } from "./words.js";
 
@@ -43,10 +44,7 @@ export function menu(app) {
   const use = (view) => {
     app.go({
       filters: [...new URLSearchParams(view.query)],
-      page: 1,
-      cursor: null,
-      asOf: null,
-      open: null,
+      ...FIRST,
       ...(view.columns ? { columns: view.columns } : {}),
     });
     app.closeMenu();

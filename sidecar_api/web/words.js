@@ -44,7 +44,7 @@ function mark(character) {
 }
 
 /** A word that mixes Latin with look-alike alphabets. */
-export const isMixed = (text) =>
+const isMixed = (text) =>
   LOOK_ALIKE.test(text) && text.split(/[^\p{L}]+/u).some((word) => LATIN.test(word) && LOOK_ALIKE.test(word));
 
 function pieces(text) {
@@ -84,6 +84,13 @@ export function plain(value, limit = 120) {
   const text = String(value ?? "").replace(HIDDEN, (character) => `[${codeOf(character)}]`);
   return text.length > limit ? `${text.slice(0, limit)}…` : text;
 }
+
+/** What was said in pieces, each as a sentence of its own. */
+export const sentences = (...said) =>
+  said
+    .filter(Boolean)
+    .map((one) => one.charAt(0).toUpperCase() + one.slice(1) + (/[.!?…]$/.test(one) ? "" : "."))
+    .join(" ");
 
 /** JSON in which hidden characters stand as escapes: the same value, nothing concealed. */
 export function json(value) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ alerts:
   hours: {timezone: Europe/Ljubljana, days: [mon, sat], start: "08:30", end: "17:00"}
   channels: [abc]
   webhooks:
-    - {name: soc, webhook: "${SOC}", secret_file: KEY, severity: high}
+    - {name: soc, webhook: "${SOC}", secret_file: HERE, severity: high}
     - {name: chat, type: slack, webhook: "${CHAT}"}
     - {name: duty, type: pagerduty, routing_key: "${DUTY}"}
 """
@@ -34,7 +35,7 @@ ENVIRONMENT = {
 def read(folder: Path, text: str) -> Path:
     (folder / "key").write_text("0123456789\n")
     file = folder / "activity-center.yml"
-    file.write_text(text.replace("KEY", str(folder / "key")))
+    file.write_text(text.replace("HERE", str(folder / "key")))
     return file
 
 
@@ -73,7 +74,7 @@ def test_without_the_section(tmp_path: Path) -> None:
     ("old", "new", "words"),
     [
         ('"${CHAT}"', "https://hooks.slack.example/T/B/x", "a secret stands here as plain text"),
-        ("secret_file: KEY, ", "", "needs secret"),
+        ("secret_file: HERE, ", "", "needs secret"),
         ('routing_key: "${DUTY}"', "severity: low", "needs routing_key"),
         ("Europe/Ljubljana", "Europe/Atlantis", "no such zone"),
         ('"08:30"', '"18:00"', "start must be before end"),
@@ -129,3 +130,14 @@ def test_the_collector_checks_the_rules(tmp_path: Path) -> None:
     text = start + "alerts: {enabled: true, without: [brake-glass]}\n"
     with pytest.raises(ConfigError, match="did you mean 'break-glass'"):
         check_config(read(tmp_path, text), make_key=False)
+
+
+def test_the_example_of_the_page(tmp_path: Path) -> None:
+    """The example in docs/alerts.md can be pasted."""
+    page = Path(__file__).parents[2] / "docs" / "alerts.md"
+    (example,) = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.S)
+    names = re.findall(r"\$\{(\w+)\}", example)
+    environment = {name: f"https://{name.lower()}.example/x" for name in names}
+    alerts = load(read(tmp_path, example), environment).alerts
+    assert alerts.enabled
+    assert [one.type for one in alerts.webhooks] == ["generic", "slack", "pagerduty"]

@@ -34,6 +34,8 @@ class _Quiet(WSGIRequestHandler):
         """Do not."""
 
 
+RETRY_AFTER = 12
+"""Seconds that a 429 asks to wait."""
 SIMPLE: dict[str, Callable[[Activity], Any]] = {
     "action": lambda a: a["event"]["action"],
     "verb": lambda a: _verb(a["event"]["action"]),
@@ -204,7 +206,13 @@ class StandIn:
                     "email": "mira@northwind.example",
                 },
                 "organizations": [
-                    {"id": one, "name": name, "roles": ["admin"], "permissions": ["org:audit"]}
+                    {
+                        "id": one,
+                        "name": name,
+                        "roles": ["admin"],
+                        "permissions": ["org:audit"],
+                        "trail": True,
+                    }
                     for one, name in sorted(names.items())
                 ],
                 "csrf": "token",
@@ -221,11 +229,12 @@ class StandIn:
             return response
 
         @app.before_request
-        def interfere() -> tuple[Response, int] | None:
+        def interfere() -> tuple[Response, int, dict[str, str]] | None:
             time.sleep(self.delays.get(request.path, 0))
             if request.path in self.answers:
                 status, problem = self.answers[request.path]
-                return jsonify({"status": status, **problem}), status
+                headers = {"Retry-After": str(RETRY_AFTER)} if status == 429 else {}
+                return jsonify({"status": status, **problem}), status, headers
             return None
 
         @app.get("/api/v1/activities")

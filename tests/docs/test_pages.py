@@ -140,11 +140,13 @@ def test_generated_pages_are_fresh(script: str) -> None:
         ("generate_tables", "configuration.md"),
         ("generate_tables", "operations.md"),
         ("generate_tables", "api.md"),
+        ("generate_tables", "alerts.md"),
     ],
 )
 def test_a_stale_page_is_drift(script: str, page: str, tmp_path: Path) -> None:
     """``--check`` exits with 2 on a stale page and names the command; without it, it mends."""
-    for name in (f"{script}.py", "api.md", "cli.md", "configuration.md", "operations.md"):
+    pages = ("alerts.md", "api.md", "cli.md", "configuration.md", "operations.md")
+    for name in (f"{script}.py", *pages):
         (tmp_path / name).write_text((DOCS / name).read_text(encoding="utf-8"), encoding="utf-8")
     assert run_script(tmp_path / f"{script}.py").returncode == 0
     good = (tmp_path / page).read_text(encoding="utf-8")

@@ -251,6 +251,28 @@ def test_what_is_no_http_gets_a_problem_too(sidecar: Sidecar) -> None:
     assert "private-word" not in sidecar.log.read_text()
 
 
+def test_a_body_that_does_not_come(sidecar: Sidecar) -> None:
+    """Who announces a body and sends no more of it, or too slowly, gets 408 and is cut off."""
+    sidecar.start()
+    head = (
+        f"POST /api/v1/session HTTP/1.1\r\nHost: 127.0.0.1:{sidecar.port}\r\n"
+        "Content-Type: application/json\r\n"
+    ).encode()
+    lengths = (b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n5\r\n{")
+    asked = [socket.create_connection(("127.0.0.1", sidecar.port), 30) for _ in lengths]
+    for one, rest in zip(asked, lengths, strict=True):
+        one.sendall(head + rest)
+    for one in asked:
+        answer = b""
+        while part := one.recv(65536):
+            answer += part
+        one.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 408 "), head
+        assert json.loads(body)["type"] == "/problems/too-slow"
+    assert sidecar.get("/healthz", token="").status_code == 200
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the verb to its end."""
     return subprocess.run(

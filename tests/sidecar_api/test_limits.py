@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 
 import pytest
 from flask import Flask, Response, request
 
 from activity_center.config import Cluster, CollectorConfig, Config
-from activity_center.config_sidecar import RateLimit, SidecarConfig
+from activity_center.config_sidecar import (
+    ApiToken,
+    IdentityConfig,
+    Person,
+    RateLimit,
+    SidecarConfig,
+)
 from sidecar_api import limits, problems
+from sidecar_api.app import create_app
 from sidecar_api.failures import RateLimited, Unauthenticated
 from sidecar_api.limits import MAX_BODY, MAX_KEYS, MAX_URL, Buckets, Limits
 from sidecar_api.reader import Reader
+from tests.integration.process import until
 
 ADA, GRACE = Reader("ada"), Reader("grace")
 
@@ -84,12 +95,14 @@ def test_a_bucket_fills_evenly(clock):
     assert [buckets.take("a") for _ in range(7)] == [0] * 6 + [pytest.approx(10)]
 
 
-def test_looking_takes_nothing(clock):
-    """Waiting is asked without being counted."""
-    buckets = Buckets(1, clock=clock)
-    assert [buckets.wait("a") for _ in range(5)] == [0] * 5
-    assert buckets.take("a") == 0
-    assert buckets.wait("a") == pytest.approx(60)
+def test_what_is_given_back_can_be_taken(clock):
+    """As if it had not been taken, and never more than a full bucket."""
+    buckets = Buckets(2, clock=clock)
+    for _ in range(5):
+        assert buckets.take("a") == 0
+        buckets.give("a")
+    buckets.give("a")
+    assert [buckets.take("a") for _ in range(3)] == [0, 0, pytest.approx(30)]
 
 
 def test_the_number_of_buckets_is_bounded(clock):
@@ -188,12 +201,68 @@ def test_ipv6_addresses_of_one_line_are_one(client):
 
 
 def test_failed_sign_ins_are_fewer(client):
-    """After three wrong credentials an address is not listened to, even with a right one."""
+    """After three wrong credentials a further one of this address is told to wait."""
     wrong = {"Authorization": "Bearer guess"}
     asked = [_from(client, "198.51.100.7", **wrong).status_code for _ in range(4)]
     assert asked == [401] * 3 + [429]
     assert _from(client, "198.51.100.7").status_code == 200  # without a credential
     assert _from(client, "198.51.100.8", **wrong).status_code == 401
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    """A whole sidecar that asks an OpenSearch whose every login is wrong, once it may answer."""
+    asked: list[str] = []
+    may_answer = threading.Event()
+
+    class Security(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Authorization"])
+            assert may_answer.wait(30)
+            self.send_response(401)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Security) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        cluster = Cluster(url=f"http://127.0.0.1:{server.server_port}")
+        identity = IdentityConfig(
+            people={"u-1": Person("u-1")},
+            tokens=(ApiToken("ci", "u-1", hashlib.sha256(b"right").hexdigest()),),
+            opensearch=True,
+        )
+        section = configured(data_dir=str(tmp_path), rate_limit=RateLimit(sign_ins=3))
+        made = create_app(replace(section, opensearch=cluster, identity=identity))
+        yield made, asked, may_answer
+        may_answer.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_guesses_at_the_same_time_are_counted_too(guarded):
+    """Whoever guesses in parallel gets no more guesses; a right API token passes all the time."""
+    made, asked, may_answer = guarded
+    answers: list[int] = []
+
+    def guess(number: int) -> None:
+        wrong = {"Authorization": f"Bearer guess{number}", "Host": "127.0.0.1:8600"}
+        answers.append(made.test_client().get("/api/v1/me", headers=wrong).status_code)
+
+    threads = [threading.Thread(target=guess, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(answers) == 5)
+    right = {"Authorization": "Bearer right", "Host": "127.0.0.1:8600"}
+    assert made.test_client().get("/api/v1/me", headers=right).status_code == 200
+    may_answer.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [401] * 3 + [429] * 5
+    assert len(asked) == 3
+    assert made.test_client().get("/api/v1/me", headers=right).status_code == 200
 
 
 def test_nobody_is_no_failed_sign_in(app):

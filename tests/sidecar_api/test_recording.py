@@ -91,10 +91,18 @@ def test_an_organization_sees_who_read_it(recorded: Desk) -> None:
     tail.close()
     _, opened = arrived(recorded, 2)
     assert opened["organization"]["id"] == recorded.a
-    assert opened["metadata"]["live"] is True
     recorded.get("/api/v1/activities", "admin")
     (everything,) = arrived(recorded, 1, "admin")
     assert "organization" not in everything
+
+
+def test_what_does_not_exist_does_not_appear(recorded: Desk) -> None:
+    """Asking for an organization that nobody knows makes no trail of that name."""
+    recorded.problem(404, "/api/v1/organizations/nope/activity-logs", "admin")
+    recorded.problem(403, "/api/v1/organizations/nope/activity-logs", "stranger")
+    (denied,) = arrived(recorded, 1, "stranger")
+    assert "organization" not in denied
+    assert denied["metadata"]["asked_for"] == "nope"
 
 
 def test_the_same_again_is_one_entry(recorded: Desk) -> None:
@@ -121,27 +129,31 @@ def test_two_readers_and_two_addresses_are_apart(recorded: Desk) -> None:
     arrived(recorded, 1, "member")
 
 
-def test_what_only_draws_the_page_is_not_recorded(recorded: Desk) -> None:
-    """Facets, histogram, recent, catalogue and filters are part of looking at a list."""
-    for path in ("activities/facets", "activities/histogram", "activities/recent"):
+def test_what_shows_entries_is_recorded_once(recorded: Desk) -> None:
+    """Facets, histogram and card show what a list shows: together one entry a minute."""
+    for path in ("activities/facets", "activities/histogram", "activities/recent", "activities"):
         recorded.get(f"/api/v1/{path}")
     for path in ("catalogue", "filters", "organizations", "me"):
         recorded.get(f"/api/v1/{path}")
-    recorded.get("/api/v1/activities")  # the first that is
+    recorded.get("/api/v1/activities/recent", "member")
     (only,) = arrived(recorded, 1)
     assert only["event"]["action"] == "activity_log.fetch_all"
+    (card,) = arrived(recorded, 1, "member")
+    assert card["event"]["action"] == "activity_log.fetch_all"
 
 
 def test_a_refusal_is_recorded(recorded: Desk) -> None:
     """Who asks for an organization that is closed to them leaves an entry in its trail."""
     recorded.problem(403, f"/api/v1/organizations/{recorded.a}/activity-logs", "stranger")
-    recorded.problem(403, "/api/v1/activities?organization=No%20Such", "stranger")
+    recorded.problem(403, "/api/v1/activities?organization=nope", "stranger")
+    refused = recorded.problem(400, "/api/v1/activities?organization=No%20Such", "stranger")
+    assert refused["parameter"] == "organization"
     first, second = arrived(recorded, 2, "stranger")
     assert first["event"]["action"] == "activity_log.denied"
     assert (first["event"]["outcome"], first["activity"]["result"]) == ("failure", "denied")
     assert first["organization"]["id"] == recorded.a
     assert first["metadata"]["permission"] == "org:audit"
-    assert second["metadata"]["asked_for"] == "No Such"
+    assert second["metadata"]["asked_for"] == "nope"
     assert "organization" not in second
     seen = recorded.get(f"/api/v1/activities?action=activity_log.denied&organization={recorded.a}")
     assert [one["user"]["id"] for one in seen["activities"]] == [recorded.people["stranger"]]

@@ -13,6 +13,36 @@ from activity_center.demo.workload.kinds import Deed, Kind
 from activity_center.demo.workload.more_kinds import KINDS
 
 CONSOLE: Final = "https://console.example"
+PLACES: Final = {
+    "saas": (
+        ("checkout", "shop", "production"),
+        ("checkout", "shop", "staging"),
+        ("search", "platform", "production"),
+        ("reports", "data-lab", "development"),
+    ),
+    "agency": (
+        ("bakery", "clients", "production"),
+        ("oak-dental", "clients", "production"),
+        ("theme", "studio", "development"),
+    ),
+    "enterprise": (
+        ("portal", "customer-apps", "production"),
+        ("portal", "customer-apps", "staging"),
+        ("fleet", "telemetry", "production"),
+        ("backoffice", "internal", "production"),
+    ),
+}
+"""Kind of organization -> project, workspace and environment that its things stand in."""
+NOWHERE: Final = frozenset(
+    {
+        *("account", "activity_log", "admin_role", "admin_user", "agent", "api_token", "budget"),
+        *("checkout", "cloud_account", "conversation", "finops_rule", "invitation", "invoice"),
+        *("memory", "organization", "payment", "payment_method", "plan", "policy", "provider"),
+        *("release", "role", "role_permission", "ssh_key", "standing_approval", "subscription"),
+        *("tool_call", "user", "wallet"),
+    }
+)
+"""Types of resources that belong to the organization as a whole, or to a person."""
 
 
 @dataclass(slots=True)
@@ -125,9 +155,21 @@ def native(
         record["http"] = {"request": {"id": f"req_{dice.hex(8)}"}}
     record["service"] = {"name": sender}
     if activity:
-        record["activity"] = activity
+        record["activity"] = {**_place(organization, activity.get("resource", {})), **activity}
     _merge(record, groups)
     return Event(local, transport, sender, "native", record)
+
+
+def _place(organization: Organization | None, resource: dict[str, Any]) -> dict[str, str]:
+    """Where a resource stands: the same for the same name, whatever happens to it."""
+    name = resource.get("name")
+    if organization is None or not name or resource.get("type") in NOWHERE:
+        return {}
+    there = PLACES[organization.kind]
+    project, workspace, environment = there[sum(name.encode()) % len(there)]
+    if resource["type"] == "workspace":
+        workspace = name
+    return {"project": project, "workspace": workspace, "environment": environment}
 
 
 def _merge(record: dict[str, Any], groups: dict[str, Any]) -> None:

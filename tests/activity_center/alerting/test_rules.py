@@ -66,6 +66,13 @@ def test_each_rule_says_what_to_do() -> None:
         assert rule.false_positives, rule.name
 
 
+def test_each_alert_points_to_what_to_do() -> None:
+    """The runbook that an alert names is a section of docs/alerts.md."""
+    page = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    for name in RULES:
+        assert f"\n### {name}\n" in page
+
+
 def test_a_good_rule(tmp_path: Path) -> None:
     """Times are seconds, and the file's name is the rule's."""
     rule = _load(tmp_path, _good())

@@ -153,14 +153,15 @@ def wipe(client: OpenSearch) -> None:
 
 
 @contextmanager
-def archiving(kind: str) -> Iterator[tuple[node.NodeInfo, Path]]:
+def archiving(kind: str, *, secure: bool = False) -> Iterator[tuple[node.NodeInfo, Path]]:
     """A node that may write to a folder of this disk; both go at the end."""
     root = Path(tempfile.mkdtemp(prefix="activity-center-archive-"))
     root.chmod(0o777)  # the node of root runs under another account
     name = f"{kind}-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     node.wipe(name)
     try:
-        yield node.start(name, settings={"path.repo": str(root)}, fast=True), root
+        settings = {"path.repo": str(root)}
+        yield node.start(name, secure=secure, settings=settings, fast=True), root
     finally:
         node.wipe(name)
         shutil.rmtree(root, ignore_errors=True)

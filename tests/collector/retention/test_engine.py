@@ -224,4 +224,3 @@ def test_the_collectors_loop_does_it_by_itself(place: Any, now: datetime) -> Non
         loop.stop()
     assert place.backing(STREAM)[0].name == index
     assert place.backing(STREAM)[0].read_only
-    assert RetentionLoop(place.client, active=False).stop() is None

@@ -38,7 +38,7 @@ class Issuer:
 
     def __init__(self, *keys: Key) -> None:
         self.keys = list(keys)
-        self.status, self.body, self.location, self.asked = 200, b"", "", 0
+        self.status, self.body, self.asked = 200, b"", 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), daemon=True
@@ -88,8 +88,6 @@ class Issuer:
                 issuer.asked += 1
                 body = issuer.body or json.dumps(issuer.jwks()).encode()
                 self.send_response(issuer.status)
-                if issuer.location:
-                    self.send_header("Location", issuer.location)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

@@ -87,8 +87,18 @@ def test_ways_to_sign_in(tmp_path: Path) -> None:
         {
             "kind": "development",
             "people": [
-                {"id": "u-1", "name": "mara", "full_name": "", "roles": ["admin · northwind"]},
-                {"id": "u-2", "name": "joe", "full_name": "", "roles": ["owner · contoso"]},
+                {
+                    "id": "u-1",
+                    "name": "mara",
+                    "full_name": "",
+                    "roles": [{"role": "admin", "organization": "northwind"}],
+                },
+                {
+                    "id": "u-2",
+                    "name": "joe",
+                    "full_name": "",
+                    "roles": [{"role": "owner", "organization": "contoso"}],
+                },
             ],
         },
         {"kind": "token"},

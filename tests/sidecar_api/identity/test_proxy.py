@@ -34,7 +34,7 @@ def test_listed_peers_are_believed(tmp_path: Path, peer: str) -> None:
 def test_the_header_of_anyone_else_is_refused(tmp_path: Path, peer: str, header: str) -> None:
     """It is not ignored: who sends it wants to be somebody, or the list lacks a proxy."""
     with pytest.raises(Unauthenticated) as caught:
-        of(tmp_path, [(header, "m.lind")], peer)
+        of(tmp_path, [(header, "m.lind")], peer, email="X-Forwarded-Email")
     assert str(caught.value) == str(refused())
 
 
@@ -56,16 +56,28 @@ def test_a_proxy_may_pass_on_nobody(tmp_path: Path) -> None:
     assert of(tmp_path, []) is None
 
 
-def test_the_address_helps_where_the_name_is_unknown(tmp_path: Path) -> None:
-    """A person is known by the user's name first, else by the e-mail address."""
-    email = ("X-Forwarded-Email", "Mara@Northwind.example")
-    for headers in ([("X-Forwarded-User", "auth0|17"), email], [email]):
-        reader = of(tmp_path, headers)
-        assert reader is not None
-        assert reader.id == "u-1"
-    reader = of(tmp_path, [("X-Forwarded-User", "joe"), email])
+EMAIL = ("X-Forwarded-Email", "Mara@Northwind.example")
+
+
+def test_an_address_makes_nobody_somebody_else(tmp_path: Path) -> None:
+    """The user's header alone says who it is, whatever address stands beside it."""
+    for name, expected in (("auth0|17", "proxy:auth0|17"), ("joe", "u-2")):
+        for section in ({}, {"email": "X-Forwarded-Email"}):
+            reader = of(tmp_path, [("X-Forwarded-User", name), EMAIL], **section)
+            assert reader is not None
+            assert reader.id == expected
+    stranger = of(tmp_path, [("X-Forwarded-User", "x"), EMAIL], email="X-Forwarded-Email")
+    assert stranger is not None
+    assert stranger.email == EMAIL[1]
+
+
+def test_an_address_alone_counts_where_its_header_is_named(tmp_path: Path) -> None:
+    """A header that the configuration does not name is nothing: clients may send it."""
+    assert of(tmp_path, [EMAIL]) is None
+    assert of(tmp_path, [EMAIL], "192.0.2.7") is None
+    reader = of(tmp_path, [EMAIL], email="X-Forwarded-Email")
     assert reader is not None
-    assert reader.id == "u-2"
+    assert reader.id == "u-1"
 
 
 def test_a_stranger_is_marked_as_the_proxys(tmp_path: Path) -> None:

@@ -85,15 +85,9 @@ def test_me(client):
     ]
     assert "org:audit" in me["organizations"][0]["permissions"]
     assert "org:audit" not in me["organizations"][1]["permissions"]
+    assert [one["trail"] for one in me["organizations"]] == [True, False]
     assert len(me["csrf"]) == 64
     assert me["limits"] == {"requests": 600, "exports": 2}
-
-
-def test_nobody_is_told_how_to_sign_in(client):
-    """A 401 lists the ways to sign in, for a page to offer."""
-    answer = client.get("/api/v1/me")
-    assert (answer.status_code, answer.mimetype) == (401, "application/problem+json")
-    assert answer.json["sign_in"] == [{"kind": "token"}]
 
 
 def test_a_token_without_a_cookie(client):
@@ -252,14 +246,6 @@ def test_rights_are_those_of_now(config, client):
             assert answer.status_code == 401
         else:
             assert [one["id"] for one in answer.json["organizations"]] == known
-
-
-def test_a_session_ends_with_its_token(config, client):
-    """A token that is withdrawn ends the sessions that were begun with it."""
-    client.post("/api/v1/session", json={"token": TOKEN})
-    later = browser(replace(config, identity=replace(config.identity, tokens=())))
-    later.set_cookie("activity_session", client.get_cookie("activity_session").value)
-    assert later.get("/api/v1/me").status_code == 401
 
 
 def test_guessing_ends(config):

@@ -20,7 +20,7 @@ from activity_center.demo.workload.processes import CHANNELS
 from activity_center.errors import ConfigError
 
 START: Final = datetime(2026, 10, 1, tzinfo=UTC)
-DIGEST: Final = "73c4ef87aa3c0c55c85ead2097aec3c1df7d2fe22a38a2f6169291512b768168"
+DIGEST: Final = "34621822187d9a3300944e207de42c0e3a8f9311abbdaea40757ce645bef76fe"
 
 NAMED: Final = Path(__file__).with_name("named_actions.txt").read_text().split()
 """Actions that the documents this project answers to name, in the catalogue's spelling."""
