@@ -149,8 +149,17 @@ def init_app(app: Flask) -> None:
             return
         known = None if declared.public else _recognized()
         limits().count(request, known)
+        if known is not None:
+            g.slot = limits().work(known)
         csrf.check(request, known, secret=services().secret, sidecar=services().config.sidecar)
         _check_names(declared)
+
+
+    @app.teardown_request
+    def over(_: BaseException | None) -> None:
+        slot = g.pop("slot", None)
+        if slot is not None:
+            slot.release()
 
 
 def _recognized() -> Reader:

@@ -10,6 +10,7 @@ requests       reader; without one, client address          ``sidecar.rate_limit
 failed         client address: while it is empty, OpenSearch ``sidecar.rate_limit.sign_ins``
 sign-ins       is asked for no login, and a wrong one is 429
 exports        reader, at the same time                     ``sidecar.rate_limit.exports``
+answers        reader, being made at the same time          :data:`AT_ONCE`
 =============  ===========================================  ===============================
 
 An IPv6 address counts with its whole /64. A right API token or JWT passes whatever others at
@@ -47,6 +48,10 @@ MAX_HEADERS: Final = 100
 MAX_HEADER_BYTES: Final = 32 * 1024
 MAX_KEYS: Final = 10_000
 """Buckets of a kind; beyond, the one that was not used for longest is forgotten."""
+
+AT_ONCE: Final = 8
+"""Answers that are being made for one reader: a browser asks for six at most at a time, and one
+reader's searches must not fill OpenSearch's queue for all others."""
 
 _EXTENSION: Final = "activity_center_limits"
 _GUESSED: Final = "sign_in_counted"
@@ -93,7 +98,7 @@ class Buckets:
 
 
 class Slot:
-    """The right to one export at the same time; given back once, by whatever ends first.
+    """The right to one thing at the same time; given back once, by whatever ends first.
 
     For an answer that streams: ``response.call_on_close(slot.release)``, which also runs when
     the client is gone before the first byte.
@@ -130,6 +135,7 @@ class Limits:
         self._sign_ins = Buckets(rates.sign_ins, clock=clock)
         self._exports_at_once = rates.exports
         self._exports: Counter[str] = Counter()
+        self._answers: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def address(self, request: Request) -> str:
@@ -189,27 +195,46 @@ class Limits:
                 hint="Wait as long as Retry-After says; exports and the stream need one request.",
             )
 
+    def work(self, reader: Reader) -> Slot:
+        """Return the right to one more answer, until it is made.
+
+        Raises:
+            RateLimited: :data:`AT_ONCE` answers for this reader are being made.
+        """
+        refused = RateLimited(
+            f"{AT_ONCE} requests of yours are being answered already.",
+            retry_after=1,
+            hint="Wait for one of them.",
+        )
+        return self._slot(self._answers, reader, AT_ONCE, refused)
+
     def export(self, reader: Reader) -> Slot:
         """Return the right to one more export.
 
         Raises:
             RateLimited: as many as one reader may have at the same time are running.
         """
-        with self._lock:
-            if self._exports[reader.id] >= self._exports_at_once:
-                raise RateLimited(
-                    f"{self._exports_at_once} exports of yours are running already.",
-                    retry_after=30,
-                    hint="Wait until one has ended, or stop one.",
-                )
-            self._exports[reader.id] += 1
-        return Slot(lambda: self._end_export(reader.id))
+        most = self._exports_at_once
+        refused = RateLimited(
+            f"{most} exports of yours are running already.",
+            retry_after=30,
+            hint="Wait until one has ended, or stop one.",
+        )
+        return self._slot(self._exports, reader, most, refused)
 
-    def _end_export(self, reader: str) -> None:
+    def _slot(self, taken: Counter[str], reader: Reader, most: int, refused: RateLimited) -> Slot:
         with self._lock:
-            self._exports[reader] -= 1
-            if not self._exports[reader]:
-                del self._exports[reader]
+            if taken[reader.id] >= most:
+                raise refused
+            taken[reader.id] += 1
+
+        def give_back() -> None:
+            with self._lock:
+                taken[reader.id] -= 1
+                if not taken[reader.id]:
+                    del taken[reader.id]
+
+        return Slot(give_back)
 
 
 def init_app(app: Flask, config: Config) -> None:

@@ -36,7 +36,7 @@ from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseExc
 from gunicorn.workers.ggevent import GeventWorker
 
 from activity_center.config import Config
-from activity_center.config_sidecar import SidecarConfig
+from activity_center.config_sidecar import IdentityConfig, SidecarConfig
 from activity_center.errors import ActivityCenterError, ConfigError
 from sidecar_api import ending, logs
 from sidecar_api.client_address import trusted
@@ -44,6 +44,7 @@ from sidecar_api.connections import Listener, in_time
 from sidecar_api.origin import address
 from sidecar_api.problems import MEDIA, STATUSES
 from sidecar_api.services import EXTENSION
+from sidecar_api.starting import check_bind, check_opensearch
 
 CONNECTIONS: Final = 1000
 """Requests and open streams that one worker answers at the same time."""
@@ -212,6 +213,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         try:
             config = self._read()
             check_tls(config.sidecar)
+            _check_whole(self.config, config)
             create_app(config)  # opens every file that a new worker would; it is not kept
         except (ActivityCenterError, OSError) as wrong:
             _log.error("configuration not reloaded; the former one stays", error=str(wrong))
@@ -271,6 +273,7 @@ def serve(read: Callable[[], Config]) -> int:
     server = Server(read)
     section = server.config.sidecar
     check_tls(section)
+    check_bind(section.bind)
     _share_metrics(Path(section.data_dir))
     import_module("sidecar_api.app")  # here, so that all workers share its memory
     _say_start(server.config)
@@ -286,6 +289,7 @@ def _say_start(config: Config) -> None:
         workers=section.workers,
         next=f"open {address(section)}",
     )
+    check_opensearch(config)
     if not section.recording.url:
         _log.warning(
             "reading and exporting is not recorded",
@@ -303,6 +307,28 @@ def _share_metrics(folder: Path) -> None:
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(mode=0o700)
     os.environ[MULTIPROCESS] = str(place)
+
+
+def _check_whole(former: Config, config: Config) -> None:
+    """Refuse a file that is right and yet looks cut off: an editor was in the middle of it.
+
+    Raises:
+        ConfigError: nobody could get in any more, or reading would no longer be recorded.
+    """
+    lost = [
+        name
+        for name, before, now in (
+            ("identity", former.identity != IdentityConfig(), config.identity != IdentityConfig()),
+            ("sidecar.recording", former.sidecar.recording.url, config.sidecar.recording.url),
+        )
+        if before and not now
+    ]
+    if lost:
+        raise ConfigError(
+            f"{' and '.join(lost)} would be gone: is the file whole?",
+            where=config.path,
+            hint="if it is meant, restart the sidecar instead of reloading it",
+        )
 
 
 def _forget_metrics(_server: Any, worker: Any) -> None:

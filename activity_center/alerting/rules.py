@@ -35,6 +35,7 @@ KINDS: Final = ("threshold", "missing", "differs", "new_value", "silence", "figu
 RULE_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LARGEST: Final = 256 * 1024
 """Bytes of a rule file."""
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 COLLECTOR: Final = "collector"
@@ -150,7 +151,7 @@ def load_rule(file: Path) -> Rule:
     if len(data) > LARGEST:
         raise VocabularyError(f"over {LARGEST} bytes", where=where)
     try:
-        document = yaml.safe_load(data.decode("utf-8"))
+        document = yaml.load(data.decode("utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as wrong:
         mark = getattr(wrong, "problem_mark", None)
         place = f"{where}:{mark.line + 1}" if mark else where
@@ -240,9 +241,10 @@ def _contradictions(rule: Rule) -> Iterator[str]:
         if name not in known:
             yield f"{name}: no such field"
     shown = {*_WORDS, *rule.keys}
-    for word in _PLACEHOLDER.findall(rule.message):
-        if word not in shown:
-            yield f"message: {{{word}}} is none of {', '.join(sorted(shown))}"
+    for place in _PLACEHOLDER.findall(rule.message):
+        for word in place.split("|"):
+            if word not in shown:
+                yield f"message: {{{word}}} is none of {', '.join(sorted(shown))}"
     if rule.every > rule.window:
         yield "every: is longer than the window, so that some activities are never looked at"
     if rule.throttle < rule.window:

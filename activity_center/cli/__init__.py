@@ -5,11 +5,13 @@ Exit codes of every verb: 0 done, 1 failed, 2 wrong use or drift found.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -105,6 +107,30 @@ def program() -> str:
         return name
     found = shutil.which(name)
     return name if found and called.samefile(found) else shlex.quote(str(called))
+
+
+@contextlib.contextmanager
+def needing(extra: str) -> Iterator[None]:
+    """Import what an optional part needs.
+
+    Args:
+        extra: the extra of this distribution that installs it.
+
+    Raises:
+        ActivityCenterError: a package is not there; says how to install it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
+        if package in ("", "activity_center", "collector", "sidecar_api"):
+            raise
+        from activity_center.errors import ActivityCenterError
+
+        raise ActivityCenterError(
+            f"the package {package} is not installed",
+            hint=f"pip install 'activity-center[{extra}]'",
+        ) from missing
 
 
 def _meant(word: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from activity_center.cli import needing
+
 
 @click.command(name="collect")
 @click.option(
@@ -35,8 +37,9 @@ def command(config_file: str, check: bool, workers: int | None, worker: int | No
     # First of all: SIGHUP during the imports would end the process. It stays pending until
     # the collector can reload.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-    from collector.check import check_config
-    from collector.run import run_supervisor, run_worker
+    with needing("collector"):
+        from collector.check import check_config
+        from collector.run import run_supervisor, run_worker
 
     config, stages = check_config(config_file, make_key=not check)
     if check:

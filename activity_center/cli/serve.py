@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from activity_center.cli import needing
+
 if TYPE_CHECKING:
     from activity_center.config import Config
 
@@ -39,12 +41,13 @@ def command(config_file: str, check: bool, bind: str | None) -> None:
     # First of all: SIGHUP during the imports would end the process. It stays pending until
     # the server can reload.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-    from gevent import monkey
+    with needing("sidecar"):
+        from gevent import monkey
 
-    # Before anything that takes sockets, locks or TLS from the standard library.
-    monkey.patch_all()
-    from sidecar_api.origin import address
-    from sidecar_api.server import check_tls, serve
+        # Before anything that takes sockets, locks or TLS from the standard library.
+        monkey.patch_all()
+        from sidecar_api.origin import address
+        from sidecar_api.server import check_tls, serve
 
     def read() -> Config:
         from activity_center.config import load

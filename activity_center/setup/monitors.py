@@ -57,11 +57,15 @@ class Installed:
     primary_term: int
 
 
+class Refused(dict[str, list[Installed]]):
+    """Stands for the monitors where this account may not read them."""
+
+
 def read_monitors(client: OpenSearch) -> dict[str, list[Installed]] | None:
     """All monitors that bear our mark, by rule.
 
     Returns:
-        ``None`` where there is no such plugin, or this account may not read monitors.
+        ``None`` where there is no such plugin; :class:`Refused` without the right.
     """
     answer = ask(
         client,
@@ -70,6 +74,8 @@ def read_monitors(client: OpenSearch) -> dict[str, list[Installed]] | None:
         body={"size": _MOST, "seq_no_primary_term": True, "query": {"match_all": {}}},
         allow=(*NO_HANDLER, FORBIDDEN),
     )
+    if answer.status == FORBIDDEN:
+        return Refused()
     if not answer.ok:
         # The index of monitors comes to be with the first one.
         return {} if _NO_INDEX in str(answer.body) else None
@@ -96,6 +102,10 @@ def steps(
     A monitor that is off and not there is not made.
     """
     if current is None:
+        return
+    if isinstance(current, Refused):
+        why = "this account may not manage monitors: have an administrator run install"
+        yield Step(Kind.MONITOR, "monitors", Action.SKIP, why)
         return
     for rule, body in desired.items():
         there = next((one for one in current.get(rule, ()) if _named(one, body)), None)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from activity_center.alerting import Rule, words
+from activity_center.alerting.searches import ABSENT
 from activity_center.vocabulary import ECS_VERSION
 
 LONGEST: Final = 200
@@ -51,12 +52,14 @@ class Finding:
     @property
     def message(self) -> str:
         """The rule's message, filled in and safe to show."""
-        values = {name: "(none)" if value is None else value for name, value in self.group}
+        values: dict[str, Any] = dict(self.group)
         count = int(self.count) if float(self.count).is_integer() else round(self.count, 2)
         values |= {"count": count, "distinct": self.distinct, "window": words(self.rule.window)}
 
         def shown(match: re.Match[str]) -> str:
-            text = _UNPRINTABLE.sub(" ", str(values[match.group(1)]))
+            names = match.group(1).split("|")
+            value = next((values[name] for name in names if values[name] is not None), ABSENT)
+            text = _UNPRINTABLE.sub(" ", str(value))
             return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
         return _PLACEHOLDER.sub(shown, self.rule.message)

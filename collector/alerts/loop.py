@@ -49,6 +49,7 @@ class AlertLoop:
         self._active = active
         self._rules: list[Rule] = rules_here(config.alerts) if active else []
         self._rounds = Rounds(client, config.alerts, self._rules)
+        self._said = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
 
@@ -69,15 +70,25 @@ class AlertLoop:
         while not self._stop.is_set():
             try:
                 self._own_figures()
+                self._rounds.check()
+                self._said = ""
                 # A lease of a process that died elsewhere runs out while we wait.
                 wait = EXPIRY + PAUSE
                 with Lease(self._client, LEASE, index=STATE_INDEX, wait=wait, poll=PAUSE) as lease:
                     self._lead(lease)
             except ActivityCenterError as wrong:
-                _log.debug("not leading", why=wrong.message)
+                self._not_leading(wrong)
             except Exception:  # a mistake of ours must not end alerting without a word
                 _log.exception("alerting failed; it is tried again")
             self._stop.wait(RETRY)
+
+    def _not_leading(self, wrong: ActivityCenterError) -> None:
+        """Another one leads, which is as it should be; or nobody can, which is told once."""
+        if wrong.where and wrong.where.endswith(f"/lease-{LEASE}"):
+            _log.debug("not leading", why=wrong.message)
+        elif wrong.message != self._said:
+            self._said = wrong.message
+            _log.warning("alert rules are not evaluated", why=wrong.message, hint=wrong.hint)
 
     def _lead(self, lease: Lease) -> None:
         _log.info("leading: this collector evaluates the alert rules")

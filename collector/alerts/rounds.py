@@ -76,6 +76,15 @@ class Rounds:
         self.messenger = Messenger(self._store, alerts.webhooks, alerts.link)
         self._said: dict[str, str] = {}
 
+    def check(self) -> None:
+        """See whether alerting can work at all.
+
+        Raises:
+            ClusterError: no answer, a missing right, or ``install`` has not been run.
+        """
+        self._store.cursor()
+        self._store.newest(0)
+
     def figures(self, now: int, figures: Mapping[str, float]) -> Round:
         """Evaluate the rules about this machine's own collector; everybody does it for theirs."""
         done = Round()

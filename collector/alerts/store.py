@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.alerting import SEVERITIES
 from activity_center.config_alerts import Webhook
-from activity_center.errors import IncompleteAnswer
+from activity_center.errors import ClusterError, IncompleteAnswer
 from activity_center.setup.cluster import NOT_FOUND, ask
 from activity_center.streams import ALERTS_STREAM, STATE_INDEX
 from collector.alerts.finding import Finding
@@ -146,9 +146,16 @@ class AlertStore:
         )
 
     def cursor(self) -> dict[str, int]:
-        """Return up to when each rule has been evaluated, Unix time in ms by rule."""
+        """Return up to when each rule has been evaluated, Unix time in ms by rule.
+
+        Raises:
+            ClusterError: no answer, a missing right, or the state index is not there.
+        """
         answer = ask(self._client, "GET", CURSOR, allow=(NOT_FOUND,))
-        if not answer.ok or not answer.body.get("found"):
+        if "found" not in answer.body:
+            # A write would make it, and not as ``install`` does.
+            raise ClusterError(f"there is no {STATE_INDEX}", hint="activity-center install")
+        if not answer.body["found"]:
             return {}
         return {str(name): int(at) for name, at in answer.body["_source"]["data"].items()}
 

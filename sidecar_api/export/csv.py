@@ -2,12 +2,15 @@
 
 A spreadsheet runs a cell as a formula when it begins with ``=``, ``+``, ``-``, ``@``, TAB, CR or
 LF, quoted or not (OWASP, "CSV Injection", with the full-width forms). Such a cell gets an
-apostrophe in front, and so does one that begins with an apostrophe: reading is to drop one
-leading apostrophe, always (:func:`read`). Text is always quoted; numbers are bare.
+apostrophe in front, and so does one that begins with an apostrophe. In much of the world a
+spreadsheet parts cells at ``;`` instead, so what follows a ``;``, a TAB or a line end inside a
+cell is treated like a beginning. Reading is to drop one apostrophe at each of these places,
+always (:func:`read`). Text is always quoted; numbers are bare.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,6 +21,9 @@ from sidecar_api.export.columns import COLUMNS, row
 MEDIA_TYPE: Final = "text/csv; charset=utf-8; header=present"
 GUARDED: Final = frozenset("=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20")
 """First characters that get the apostrophe."""
+_PARTS: Final = re.compile(r"[;\t\r\n]")
+_INNER: Final = re.compile(rf"([;\t\r\n])(?=[ \"]*[{re.escape(''.join(sorted(GUARDED)))}])")
+_READ: Final = re.compile(r"(^|[;\t\r\n])'")
 END: Final = b"\r\n"
 HEADER: Final = ",".join(f'"{name}"' for name in ("'@timestamp", *COLUMNS[1:])).encode() + END
 """The first line; ``@timestamp`` begins with a guarded character itself."""
@@ -42,6 +48,8 @@ def cell(value: Any) -> str:
         if isinstance(value, int | float) and text[0] != "-":
             return text
         value = text
+    if _PARTS.search(value) is not None:
+        value = _INNER.sub(r"\1'", value)
     if value[:1] in GUARDED:
         value = f"'{value}"
     if '"' in value:
@@ -50,5 +58,5 @@ def cell(value: Any) -> str:
 
 
 def read(text: str) -> str:
-    """Return a cell's text, as a CSV reader gives it, without the guarding apostrophe."""
-    return text[1:] if text.startswith("'") else text
+    """Return a cell's text, as a CSV reader gives it, without the guarding apostrophes."""
+    return _READ.sub(r"\1", text)

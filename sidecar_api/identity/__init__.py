@@ -80,7 +80,11 @@ class Identity:
         )
 
     def authenticate(
-        self, request: Request, before_asking: Callable[[], None] = lambda: None
+        self,
+        request: Request,
+        before_asking: Callable[[], None] = lambda: None,
+        *,
+        use: bool = True,
     ) -> Reader | None:
         """Return who asks.
 
@@ -88,6 +92,8 @@ class Identity:
             request: the request.
             before_asking: called before OpenSearch is asked whether a login is right; what it
                 raises goes on.
+            use: whether the request is use of its session, see
+                :meth:`~sidecar_api.identity.sessions.Sessions.recognize`.
 
         Returns:
             ``None``: nobody; there is no credential, or a session that is over.
@@ -100,7 +106,7 @@ class Identity:
         found = {
             "the header Authorization": self._authorized(request, before_asking),
             "the headers of a proxy": self._proxy.recognize(request) if self._proxy else None,
-            "the cookie of a session": self._session(request),
+            "the cookie of a session": self._session(request, use=use),
         }
         kinds = [kind for kind, subject in found.items() if subject]
         if len(kinds) > 1:
@@ -181,9 +187,9 @@ class Identity:
             return self._logins.recognize(request, before_asking)
         raise refused()
 
-    def _session(self, request: Request) -> Subject | None:
+    def _session(self, request: Request, *, use: bool) -> Subject | None:
         """A session counts as long as the way that it was begun by is still there."""
-        subject = self.sessions.recognize(request)
+        subject = self.sessions.recognize(request, use=use)
         if subject is None:
             return None
         still = {

@@ -2,8 +2,10 @@
 
 A credential that browsers send by themselves (a cookie, a proxy's headers, development) proves
 nothing about who made the request. So what changes something must come from our own page (Fetch
-Metadata, ``Origin``) and carry a token that only our own page can read. Requests with a token of
-the API in ``Authorization`` need neither.
+Metadata, ``Origin``) and carry a token that only our own page can read. What only reads must not
+come from another site's page either, by a link to the API included: its answer would be kept from
+that page, but an export, and every refusal, is recorded in the person's name. Requests with a
+token of the API in ``Authorization`` need none of this.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ def check(
     """Refuse a request that may have been made by another site.
 
     Args:
-        request: of any method; safe ones pass.
+        request: of an operation of the API.
         reader: who asks; nobody: signing in, which must come from our page too (a forged
             sign-in would have people work in another's name).
         secret: see :func:`token`.
@@ -51,19 +53,21 @@ def check(
     Raises:
         CrossSite: it comes from elsewhere, or without the right token.
     """
-    if request.method in SAFE or (reader is not None and not reader.ambient):
+    if reader is not None and not reader.ambient:
         return
     site = request.headers.get("Sec-Fetch-Site")
+    if request.method in SAFE:
+        # Programs and old browsers say nothing; "none" is an address that somebody typed.
+        if reader is not None and site not in (None, "same-origin", "none"):
+            raise _foreign()
+        return
     origin = request.headers.get("Origin")
     if site is not None:
         foreign = site != "same-origin"
     else:  # an old browser, or http: browsers send Fetch Metadata to trustworthy origins alone
         foreign = origin is not None and not is_own(origin, request, sidecar)
     if foreign:
-        raise CrossSite(
-            "The request comes from another site.",
-            hint="Use the sidecar's own page; a proxy before it needs sidecar.public_url.",
-        )
+        raise _foreign()
     if reader is None:
         return
     given = request.headers.get(HEADER, "").encode("utf-8", "replace")
@@ -72,3 +76,10 @@ def check(
             f"The header {HEADER} is missing or does not belong to this session.",
             hint="Reload the page; programs read csrf from /api/v1/me, or use an API token.",
         )
+
+
+def _foreign() -> CrossSite:
+    return CrossSite(
+        "The request comes from another site.",
+        hint="Use the sidecar's own page; a proxy before it needs sidecar.public_url.",
+    )

@@ -99,7 +99,11 @@ class SignIn:
                 "provider",
             )
         self._oidc = oidc
-        named = f"session of {oidc.issuer} {oidc.client_id} {oidc.claims.subject}"
+        claims = oidc.claims
+        named = (
+            f"session of {oidc.issuer} {oidc.client_id} "
+            f"{claims.subject} {claims.organizations} {claims.platform_roles}"
+        )
         self._proof = hashlib.sha256(named.encode()).hexdigest()
         self._own = own_origin(sidecar)
         self._sealer = Sealer(secret, "oidc", "cookie")
@@ -167,7 +171,7 @@ class SignIn:
         return Arrival(replace(subject, proof=self._proof), next_page)
 
     def holds(self, subject: Subject) -> bool:
-        """Whether a session was begun with this provider, and not with one before it."""
+        """Whether a session was begun with this provider, and the same claims counted."""
         return hmac.compare_digest(subject.proof, self._proof)
 
     def sign_out_url(self) -> str | None:

@@ -2,7 +2,8 @@
 
 The cookie holds a random id of 256 bits and nothing else; the database knows its SHA-256 alone,
 so that who reads the file cannot take over a session. A session says who signed in, not what
-they may: rights are looked up for each request.
+they may: rights are looked up for each request. Only those that an identity provider claims
+cannot be; a session with them lives for :data:`CLAIMED` at most.
 
 Sources: OWASP Session Management; RFC 6265bis section 4.1.3 (``__Host-``).
 """
@@ -24,6 +25,8 @@ from sidecar_api.identity.subject import Subject
 
 MAX_OF_ONE: Final = 100
 """Sessions of one person; beyond, the oldest ends."""
+CLAIMED: Final = 8 * 3600
+"""Seconds in all of a session whose roles came with the sign-in: they are not looked up again."""
 TOUCH: Final = 60.0
 """Seconds by which the time of last use may lag: so seldom is it written."""
 _ID_LENGTH: Final = 43
@@ -58,8 +61,13 @@ class Sessions:
         """Return the name that a cookie has here: over TLS no other host can set it."""
         return f"__Host-{cookie}" if self._secure else cookie
 
-    def recognize(self, request: Request) -> Subject | None:
-        """Return whom the request's cookie stands for; an old or unknown one is nobody's."""
+    def recognize(self, request: Request, *, use: bool = True) -> Subject | None:
+        """Return whom the request's cookie stands for; an old or unknown one is nobody's.
+
+        Args:
+            request: the request.
+            use: whether this is use, which prolongs the session.
+        """
         value = request.cookies.get(self.cookie, "")
         if len(value) != _ID_LENGTH:
             return None
@@ -68,13 +76,14 @@ class Sessions:
         if not rows:
             return None
         [(text, created, seen)] = rows
-        now = self._clock()
-        if self._is_over(created, seen, now):
+        now, subject = self._clock(), Subject.from_json(text, session=key)
+        claimed = bool(subject.organizations or subject.platform_roles)
+        if self._is_over(created, seen, now) or (claimed and now - created >= CLAIMED):
             self._end(key)
             return None
-        if now - seen > min(TOUCH, self._life.idle / 10):
+        if use and now - seen > min(TOUCH, self._life.idle / 10):
             self._store.run("UPDATE sessions SET seen = ? WHERE id = ?", (now, key))
-        return Subject.from_json(text, session=key)
+        return subject
 
     def begin(self, request: Request, response: Response, subject: Subject) -> None:
         """Start a session under a new id, and end the one that the browser had.

@@ -13,7 +13,14 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from activity_center import __version__
-from sidecar_api.failures import BadRequest, Failure, RateLimited, Unauthenticated, Unavailable
+from sidecar_api.failures import (
+    BadRequest,
+    CrossSite,
+    Failure,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
 from sidecar_api.openapi.operation import JSON, Operation, Parameter, operation_of
 from sidecar_api.openapi.schemas import reference, schemas
 from sidecar_api.problems import MEDIA, STATUSES
@@ -118,7 +125,7 @@ def _parameter(one: Parameter) -> dict[str, Any]:
 
 
 def _filter(one: Filter) -> dict[str, Any]:
-    value: dict[str, Any] = {"type": "string", "maxLength": one.longest}
+    value: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": one.longest}
     if one.choices:
         value["enum"] = [*one.choices, *(["-"] if one.repeats else [])]
     schema = {"type": "array", "items": value, "maxItems": 50} if one.repeats else value
@@ -137,7 +144,9 @@ def _responses(declared: Operation, method: str) -> dict[str, Any]:
     if declared.answer and method == "GET":
         wanted["headers"] = {"ETag": {"schema": {"type": "string"}}}
         answers["304"] = {"description": "The reader has it already (If-None-Match)."}
-    refused = {kind.status: kind.title for kind in _failures(declared)}
+    refused: dict[int, str] = {}
+    for kind in sorted(_failures(declared), key=lambda one: one.slug):
+        refused[kind.status] = " / ".join(filter(None, (refused.get(kind.status), kind.title)))
     others = (413, 414, 431, *([415] if declared.body else []))
     refused |= {status: STATUSES[status][1] for status in others}
     for status, title in refused.items():
@@ -150,4 +159,4 @@ def _responses(declared: Operation, method: str) -> dict[str, Any]:
 
 def _failures(declared: Operation) -> set[type[Failure]]:
     always: set[type[Failure]] = {BadRequest, RateLimited, *declared.failures}
-    return always if declared.public else {*always, Unauthenticated, Unavailable}
+    return always if declared.public else {*always, CrossSite, Unauthenticated, Unavailable}

@@ -104,7 +104,10 @@ def _place(sealer: Sealer, bound: bytes) -> tuple[Position | None, bool]:
 
 
 class _Still:
-    """Whether a reader is recognized and may see just what they could when the stream opened."""
+    """Whether a reader is recognized and may see just what they could when the stream opened.
+
+    To look is no use of their session: an open page that nobody sits at prolongs none.
+    """
 
     def __init__(self, scope: Scope) -> None:
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -115,7 +118,7 @@ class _Still:
         with self._app.app_context():
             found = services()
             try:
-                reader = found.identity.authenticate(self._asked)
+                reader = found.identity.authenticate(self._asked, use=False)
             except Failure:
                 return False
             return reader is not None and found.access.scope(reader).query() == self._query

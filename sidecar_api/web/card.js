@@ -16,6 +16,7 @@ class ActivityRecent extends HTMLElement {
   static observedAttributes = ["organization", "count"];
 
   connectedCallback() {
+    this.draw();
     this.load();
     this.timer = window.setInterval(() => { if (!document.hidden) this.load(); }, 60000);
   }
@@ -61,7 +62,11 @@ class ActivityRecent extends HTMLElement {
             )
           : Array.from({ length: 6 }, () => html`<li aria-hidden="true"><span class="bone"></span></li>`)
       }</ul>
-      <a class="more-link" href=${more}>${C.more}</a></section>`,
+      ${
+        this.problem && !this.found
+          ? html`<button type="button" class="button" @click=${() => this.load()}>${texts.errors.retry}</button>`
+          : html`<a class="more-link" href=${more}>${C.more}</a>`
+      }</section>`,
       this,
     );
   }

@@ -119,13 +119,13 @@ export const COLUMNS = {
       ),
   },
   action: {
-    width: 180,
+    width: 210,
     cell: (a) => badge(a, { quiet: true }),
     filter: (a) => ["action", reading.actionName(a)],
   },
   actionAlone: {
     head: "action",
-    width: 172,
+    width: 210,
     cell: (a) => badge(a),
     filter: (a) => ["action", reading.actionName(a)],
   },
@@ -171,7 +171,7 @@ export const COLUMNS = {
     filter: (a) => ["result", reading.result(a) === "unknown" ? "-" : reading.result(a)],
   },
   ip: {
-    width: 140,
+    width: 300,
     cell: (a) => (reading.address(a) ? html`<span class="mono">${word(reading.address(a))}</span>` : none),
     filter: (a) => ["ip", a.source?.ip ?? a.client?.ip],
   },

@@ -92,7 +92,7 @@ export async function run(app, format) {
     const link = Object.assign(document.createElement("a"), { href: url, download: name });
     link.click();
     window.setTimeout(() => URL.revokeObjectURL(url), 60000);
-    Object.assign(job, { state: "done", rows: end.count });
+    Object.assign(job, { state: "done", rows: end.count, name });
     app.announce(X.done(end.count));
   } catch (error) {
     await writable?.abort().catch(() => {});
@@ -125,7 +125,7 @@ export function progress(app) {
       () => html`<label>${X.progress} <progress max=${Math.max(1, job.total)} value=${job.rows}></progress></label>
       <span>${X.running(job.rows, job.total, megabytes(job.bytes))}</span><button type="button" class="button"
         @click=${() => job.stop.abort()}>${X.cancel}</button>`,
-    done: () => html`${icon("circle-check")}<span>${X.done(job.rows)}</span>`,
+    done: () => html`${icon("circle-check")}<span>${X.saved(job.name)}. ${X.done(job.rows)}</span>`,
     cancelled: () => html`${icon("info")}<span>${X.cancelled}</span>`,
     failed: () => html`${icon("circle-x")}<span>${sentences(X.failed, job.message)}</span>`,
   }[job.state]();

@@ -6,7 +6,7 @@ import { texts } from "./texts.js";
 import { icon } from "./icons.js";
 import * as reading from "./reading.js";
 import { fromInput, short, toInput } from "./time.js";
-import { pick, plain, sentences, word } from "./words.js";
+import { plain, sentences, word } from "./words.js";
 
 const F = texts.filters;
 const TIME = new Set(["from", "to", "range"]);
@@ -154,7 +154,12 @@ function listOfFilters(app) {
   ];
   const set = grouped(app.place.filters);
   return html`<input class="find" type="search" placeholder=${F.find} aria-label=${F.find}
-    .value=${live(app.menu.find ?? "")} @input=${(event) => app.switchMenu("", { find: event.target.value })} />
+    .value=${live(app.menu.find ?? "")} @input=${(event) => app.switchMenu("", { find: event.target.value })}
+    @keydown=${(event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      event.target.closest("#menu").querySelector(".option")?.click();
+    }} />
     <ul class="options">${names
       .filter((name) => fits(name === "when" ? F.when : nameOf(name)))
       .map(

@@ -109,6 +109,17 @@ function columnSets(app) {
       }}>${texts.columns.reset}</button>`;
 }
 
+/** Arrow keys move between the field to search in and what it found. */
+function moveInMenu(event) {
+  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!by || event.target.closest("select, [type=datetime-local], [type=radio]")) return;
+  const stops = [...event.currentTarget.querySelectorAll(".find, button.option, .option input")];
+  const next = stops[stops.indexOf(event.target) + by];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}
+
 export function popover(app) {
   const { menu } = app;
   const body = menu
@@ -128,7 +139,7 @@ export function popover(app) {
   return html`<div id="menu" class=${`menu ${menu?.kind ?? ""}`} popover="auto" role="dialog" aria-label=${name}
     @toggle=${(event) => {
       if (event.newState === "closed") app.menuClosed();
-    }}>
+    }} @keydown=${moveInMenu}>
     <button type="button" class="chip-drop sheet-close" aria-label=${texts.filters.close}
       @click=${() => app.closeMenu()}>${icon("x")}</button>${body}</div>`;
 }

@@ -115,7 +115,7 @@ export function histogram(app) {
         ${chosen ? svg`<rect class="chosen" x=${first} y="0" width=${last - first + 1} height=${HEIGHT}></rect>` : nothing}
         ${data.buckets.map((bucket, i) => {
           const tall = bucket.count ? Math.max(2, (bucket.count / most) * (HEIGHT - 2)) : 0;
-          const bad = bucket.failed ? Math.min(tall, Math.max(3, (bucket.failed / most) * (HEIGHT - 2))) : 0;
+          const bad = bucket.failed ? Math.max(1, (bucket.failed / bucket.count) * tall) : 0;
           return svg`<rect class="hit" x=${i} y="0" width="1" height=${HEIGHT}
             data-tip=${H.bar(short(bucket.at, app.zone), bucket.count, bucket.failed)}></rect>
             <rect class="bar" x=${i + 0.1} y=${HEIGHT - tall} width="0.8" height=${Math.max(0, tall - bad - (bad && tall > bad ? 1 : 0))} transform=${bad && tall > bad ? `translate(0 ${bad + 1})` : ""}></rect>
@@ -126,6 +126,7 @@ export function histogram(app) {
       (i) => html`<span
       .style=${`left:${(i / n) * 100}%`}>${label(i)}</span>`,
     )}</div>
+    ${!chosen && failures(data) ? html`<span class="legend" aria-hidden="true">${H.failed}</span>` : nothing}
     ${chosen ? html`<output class="chosen-text">${spoken}</output>` : nothing}
   </div>`;
 }

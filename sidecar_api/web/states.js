@@ -62,6 +62,9 @@ export function empty(app) {
     }</div>`;
 }
 
+const organizationName = (app, id) =>
+  plain(app.me?.organizations?.find((one) => one.id === id)?.name || id, 80);
+
 export function failure(app) {
   const { problem } = app;
   const { document: said, status } = problem;
@@ -76,7 +79,7 @@ export function failure(app) {
     sign = "lock";
     const permission = said.permission
       ? said.organization
-        ? E.permissionIn(said.permission, said.organization)
+        ? E.permissionIn(said.permission, organizationName(app, said.organization))
         : E.permission(said.permission)
       : said.detail;
     lines = [permission, said.hint ?? E.forbiddenHint];

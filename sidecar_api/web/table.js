@@ -91,7 +91,7 @@ function head(app, key, widths) {
   return html`<th scope="col" aria-sort=${byTime ? "descending" : nothing} @dragover=${(event) => dragged && event.preventDefault()}
     @drop=${(event) => drop(app, key, event)}>
     <span class="head" tabindex="0" role="group" data-head=${key} draggable="true"
-      aria-label=${texts.columns.order(name)}
+      aria-label=${name} aria-describedby="head-keys"
       @keydown=${(event) => headKeys(app, key, event)} @dragstart=${() => {
         dragged = key;
       }} @dragend=${() => {
@@ -144,7 +144,7 @@ export function table(app) {
     order.at(-1);
   const atLeast = (key) => (key === spare ? Math.min(SPARE, widthOf(widths, key)) : widthOf(widths, key));
   const total = order.reduce((sum, key) => sum + atLeast(key), 40);
-  return html`<div class="scroller" tabindex="-1">
+  return html`<p class="unseen" id="head-keys">${texts.columns.order}</p><div class="scroller" tabindex="-1">
     <table id="activities" class=${`activities set-${app.set} ${loading && answer ? "stale" : ""}`}
       aria-busy=${loading ? "true" : "false"}
       .style=${`--table-width:${total}px`}>

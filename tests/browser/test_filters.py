@@ -207,3 +207,16 @@ def test_nothing_found_names_the_filter_to_drop(window: Window, site: Site) -> N
     button.click()
     total(page, count)
     assert ids(page)
+
+
+def test_a_result_filters_by_what_it_shows(window: Window, site: Site) -> None:
+    """The value behind a cell of the column Result is the one that stands in it."""
+    page = trail(window, site, "/audit?columns=trail")
+    cells = page.locator("td.c-result[data-value]")
+    expect(cells.first).to_be_visible()
+    shown = [text.strip().lower() for text in cells.all_inner_texts()]
+    values = cells.evaluate_all("all => all.map((one) => one.dataset.value)")
+    assert ["-" if text == "unknown" else text for text in shown] == values
+    page.locator("td.c-result[data-value=completed]").first.focus()
+    page.keyboard.press("x")
+    total(page, site.api("activities?result=completed")["page"]["total"])

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -97,6 +98,17 @@ def test_who_hangs_up_gives_the_place_back(sidecar: Sidecar) -> None:
     assert stream(sidecar)
 
 
+def test_many_at_once_are_held_back(sidecar: Sidecar) -> None:
+    """One reader's flood is answered 429 in part; afterwards the places are free again."""
+    sidecar.start()
+    with ThreadPoolExecutor(40) as many:
+        path = "/api/v1/activities?q=a+e+i+o&include=facets,histogram&size=100&resource_name="
+        answers = [*many.map(lambda n: sidecar.get(f"{path}{n}").status_code, range(80))]
+    assert set(answers) <= {200, 429}
+    assert answers.count(200) >= 8
+    assert sidecar.get("/api/v1/activities").status_code == 200
+
+
 def test_a_bad_file_changes_nothing(sidecar: Sidecar) -> None:
     """SIGHUP with a wrong file: the same worker, the same answers, open streams stay open."""
     sidecar.start()
@@ -139,6 +151,26 @@ def test_a_file_that_is_named_and_missing_changes_nothing(
     event = "configuration not reloaded; the former one stays"
     until(lambda: sidecar.logged(event))
     assert "/none/there" in sidecar.logged(event)[0]["error"]
+    assert sidecar.get("/api/v1/me").status_code == 200
+    assert sidecar.workers() == before
+
+
+@pytest.mark.parametrize("lost", ["identity", "recording"])
+def test_a_file_that_was_cut_off_changes_nothing(sidecar: Sidecar, lost: str) -> None:
+    """SIGHUP while an editor writes: without its end, or empty, the file is right and not meant."""
+    sidecar.document["sidecar"]["recording"] = {"url": "http://127.0.0.1:9"}
+    sidecar.start()
+    before = sidecar.workers()
+    if lost == "identity":
+        sidecar.config.write_text("")
+    else:
+        del sidecar.document["sidecar"]["recording"]
+        sidecar.write()
+    sidecar.signal(signal.SIGHUP)
+    event = "configuration not reloaded; the former one stays"
+    until(lambda: sidecar.logged(event))
+    assert lost in sidecar.logged(event)[0]["error"]
+    assert "would be gone" in sidecar.logged(event)[0]["error"]
     assert sidecar.get("/api/v1/me").status_code == 200
     assert sidecar.workers() == before
 
@@ -323,8 +355,20 @@ def test_no_opensearch_is_told(sidecar: Sidecar, monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_address_in_use_is_told(sidecar: Sidecar) -> None:
-    """A second sidecar on the same address ends with 1 and names it."""
+    """A second sidecar on the same address ends with 1; one line names it, one the next step."""
     sidecar.start()
     second = run("--config", str(sidecar.config))
     assert second.returncode == 1
-    assert str(sidecar.port) in second.stderr
+    said, hint = second.stderr.splitlines()
+    assert f"127.0.0.1:{sidecar.port}" in said
+    assert "--bind or sidecar.bind" in hint
+
+
+def test_an_opensearch_that_is_not_there_is_told(sidecar: Sidecar) -> None:
+    """The sidecar starts, and a warning names the address and the next step."""
+    port = free_port()
+    sidecar.document["opensearch"] = {"url": f"http://127.0.0.1:{port}"}
+    sidecar.start()
+    (line,) = sidecar.logged("OpenSearch cannot be reached")
+    assert (line["level"], line["address"]) == ("warning", f"127.0.0.1:{port}")
+    assert "opensearch.url" in line["hint"]

@@ -22,7 +22,7 @@ from activity_center.config_sidecar import (
 from sidecar_api import limits, problems
 from sidecar_api.app import create_app
 from sidecar_api.failures import RateLimited, Unauthenticated
-from sidecar_api.limits import MAX_BODY, MAX_KEYS, MAX_URL, Buckets, Limits
+from sidecar_api.limits import AT_ONCE, MAX_BODY, MAX_KEYS, MAX_URL, Buckets, Limits
 from sidecar_api.reader import Reader
 from tests.integration.process import until
 
@@ -148,6 +148,20 @@ def test_a_reader_is_no_address(app, clock):
     with app.test_request_context(environ_base={"REMOTE_ADDR": "198.51.100.7"}):
         ours.count(request, None)
         ours.count(request, Reader("198.51.100.7"))
+
+
+def test_answers_at_once(clock):
+    """Beyond a few at once a reader gets 429, before OpenSearch has too much; others go on."""
+    ours = Limits(configured(), clock=clock)
+    slots = [ours.work(ADA) for _ in range(AT_ONCE)]
+    with pytest.raises(RateLimited, match="answered already"):
+        ours.work(ADA)
+    ours.work(GRACE).release()
+    slots[0].release()
+    slots[0].release()  # once is enough
+    ours.work(ADA)
+    with pytest.raises(RateLimited):
+        ours.work(ADA)
 
 
 def test_exports_at_once(clock):

@@ -9,7 +9,7 @@ import pytest
 
 from activity_center.streams import LENS_PATTERNS
 from tests.integration.process import Collector, until
-from tests.sidecar_api.desk import Desk
+from tests.sidecar_api.desk import HOST, Desk, problem_of
 
 if TYPE_CHECKING:
     from tests.conftest import Node
@@ -157,6 +157,23 @@ def test_a_refusal_is_recorded(recorded: Desk) -> None:
     assert "organization" not in second
     seen = recorded.get(f"/api/v1/activities?action=activity_log.denied&organization={recorded.a}")
     assert [one["user"]["id"] for one in seen["activities"]] == [recorded.people["stranger"]]
+
+
+@pytest.mark.parametrize("mode", ["navigate", "no-cors"])
+def test_another_site_makes_no_record(recorded: Desk, mode: str) -> None:
+    """A page elsewhere cannot have its visitor export, or ask for what is closed to them."""
+    client, url = recorded.app.test_client(), f"http://{HOST}"
+    signed_in = client.post(
+        "/api/v1/session", base_url=url, json={"token": recorded.token("owner")}
+    )
+    assert signed_in.status_code == 204
+    there = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode}
+    for path in ("export?format=csv", f"stream?organization={recorded.b}", "facets"):
+        answer = client.get(f"/api/v1/activities/{path}", base_url=url, headers=there)
+        assert (answer.status_code, problem_of(answer)["type"]) == (403, "/problems/cross-site")
+    assert client.get("/api/v1/activities?verb=read", base_url=url).status_code == 200
+    (only,) = arrived(recorded, 1)
+    assert only["metadata"]["filters"] == ["verb=read"]
 
 
 def test_reading_does_not_wait_for_the_collector(make_desk: Callable[..., Desk]) -> None:

@@ -96,6 +96,7 @@ def test_a_good_rule(tmp_path: Path) -> None:
         ({"group_by": ["gen_ai.tool.call.arguments.server"]}, "no such field"),
         ({"distinct": "message"}, "and cannot be grouped by or counted"),
         ({"message": "by {user.email}, many times"}, "message: {user.email} is none of"),
+        ({"message": "by {user.id|user.email} often"}, "message: {user.email} is none of"),
         ({"every": "1h"}, "every: is longer than the window"),
         ({"throttle": "5m"}, "throttle: is shorter than the window"),
         ({"window": "ten minutes"}, "window"),

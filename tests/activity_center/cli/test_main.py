@@ -44,6 +44,26 @@ cli.main()
 """
 
 
+@pytest.mark.parametrize(
+    ("verb", "package", "extra"),
+    [("serve", "gevent", "sidecar"), ("serve", "flask", "sidecar"), ("collect", "re2", "collector")],
+)
+def test_a_missing_extra_is_named(verb: str, package: str, extra: str, tmp_path: Path) -> None:
+    """Without the packages of a part: exit code 1 and what to install, no traceback."""
+    code = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "from activity_center.cli import main\n"
+        f"sys.argv = ['activity-center', {verb!r}, '--config', 'none.yml']\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 1
+    assert f"pip install 'activity-center[{extra}]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_unknown_verb_names_the_near_one() -> None:
     """Exit code 2, and the verb that was probably meant; none when nothing is near."""
     for word, hint in (("tial", "Did you mean tail?"), ("xyzzy", "No such command 'xyzzy'.\n")):

@@ -10,7 +10,7 @@ from activity_center.alerting.monitors import monitor, monitors
 from activity_center.config_alerts import AlertsConfig, Hours
 from activity_center.setup import Action, look
 from activity_center.setup.desired import desired_state
-from activity_center.setup.monitors import by_rule, differences, read_monitors, steps
+from activity_center.setup.monitors import Refused, by_rule, differences, read_monitors, steps
 from activity_center.setup.steps import Kind
 
 if TYPE_CHECKING:
@@ -125,6 +125,12 @@ def test_a_monitor_without_a_rule_is_named() -> None:
     one = {"_id": "m9", "_seq_no": 1, "_primary_term": 1, "_source": own}
     (step,) = steps({}, by_rule([one]))
     assert (step.kind, step.name, step.action) == (Kind.MONITOR, "gone", Action.SKIP)
+
+
+def test_an_account_that_may_not_read_monitors() -> None:
+    """Without the right nothing is changed, and the plan says whom to ask."""
+    (step,) = steps(WANTED, Refused())
+    assert (step.action, "administrator" in step.reason) == (Action.SKIP, True)
 
 
 def test_without_the_plugin_there_are_no_monitors(opensearch: Node) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from activity_center.alerting import load_rules
 from activity_center.alerting.monitors import compiles
 from activity_center.config import load
 from activity_center.config_alerts import AlertsConfig, Webhook
+from activity_center.errors import ClusterError
 from activity_center.setup.cluster import ask
 from activity_center.streams import STATE_INDEX
 from collector.alerts.loop import AlertLoop
@@ -62,6 +67,23 @@ def test_a_rule_that_fails_does_not_hold_up_the_others(place: Place) -> None:
     assert len(done.alerts) == 1
     path = f"/{STATE_INDEX}/_doc/alerts-cursor"
     assert [*ask(place.client, "GET", path).body["_source"]["data"]] == ["failed-logins-account"]
+
+
+def test_without_install_nothing_is_made(own_node: Callable[..., Any]) -> None:
+    """On a cluster that was not set up it says so, and makes no index that install would refuse."""
+    client = own_node().client
+    rounds = Rounds(client, AlertsConfig(), [rule("break-glass")])
+    for do in (rounds.check, lambda: rounds.once(NOW)):
+        with pytest.raises(ClusterError) as wrong:
+            do()
+        assert wrong.value.hint == "activity-center install"
+    done = rounds.figures(NOW, {})
+    assert not done.failed
+    failed = Rounds(client, AlertsConfig(), [rule("backlog-rising")]).figures(
+        NOW, {"backlog_seconds": 900.0}
+    )
+    assert [*failed.failed] == ["backlog-rising"]
+    assert ask(client, "GET", "/_resolve/index/activity-*").body["indices"] == []
 
 
 def test_rules_that_are_off_or_a_monitors() -> None:

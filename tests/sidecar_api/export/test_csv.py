@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv as reader
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -49,6 +50,17 @@ def test_no_cell_begins_as_a_formula(text: str) -> None:
     assert made.startswith("\"'") and made.endswith('"')
     (back,) = cells(made.encode())
     assert back[0] == "'" and csv.read(back) == text
+
+
+@given(st.text(alphabet=";\t\r\n'=+-@ \"ab"))
+def test_no_part_of_a_cell_begins_as_a_formula(text: str) -> None:
+    """Also where cells are parted at ``;`` or TAB, as spreadsheets in much of the world do."""
+    made = csv.cell(text)
+    _, *parts = re.split(r"[;\t\r\n]", made)
+    for part in parts:
+        assert part.lstrip(' "')[:1] not in {*"=+-@"}, made
+    (back,) = cells(made.encode())
+    assert csv.read(back) == text
 
 
 @pytest.mark.parametrize("value", [-1, -0.5, ["=1"], {"=a": 1}])

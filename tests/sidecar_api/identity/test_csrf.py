@@ -35,7 +35,10 @@ def send(method: str, headers: dict[str, str], reader: Reader | None) -> None:
 @pytest.mark.parametrize(
     ("method", "reader", "headers"),
     [
-        ("GET", SESSION, {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}),
+        ("GET", SESSION, SAME),
+        ("GET", SESSION, {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}),
+        ("GET", BEARER, {"Sec-Fetch-Site": "cross-site"}),
+        ("GET", None, {"Sec-Fetch-Site": "cross-site"}),  # what is public
         ("HEAD", SESSION, {}),
         ("OPTIONS", SESSION, {}),
         ("POST", SESSION, with_token(SESSION) | SAME),
@@ -51,6 +54,16 @@ def send(method: str, headers: dict[str, str], reader: Reader | None) -> None:
 def test_passes(method, reader, headers):
     """What changes nothing, comes from our page with its token, or has a token of the API."""
     send(method, headers, reader)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("reader", [SESSION, PROXY])
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "made-up"])
+@pytest.mark.parametrize("mode", ["navigate", "no-cors", "cors"])
+def test_reading_for_another_site_is_refused(method, reader, site, mode):
+    """An image, a form or a link elsewhere makes nobody export or ask for what is closed."""
+    with pytest.raises(CrossSite):
+        send(method, {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}, reader)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "MADEUP"])

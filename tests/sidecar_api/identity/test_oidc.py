@@ -247,6 +247,17 @@ def test_another_provider_knows_others(client, tmp_path):
     assert later.get("/api/v1/me").status_code == 401
 
 
+@pytest.mark.parametrize("claim", ["organizations", "platform_roles"])
+def test_other_claims_end_sessions(client, provider, tmp_path, claim):
+    """Roles from a claim that no longer counts do not live on in a session, nor the other way."""
+    sign_in(client)
+    claims = Claims(**{claim: "roles"})
+    later = browser(create_app(configured(provider.issuer, tmp_path, claims=claims)))
+    later.set_cookie("activity_session", client.get_cookie("activity_session").value)
+    assert later.get("/api/v1/me").status_code == 401
+    assert client.get("/api/v1/me").status_code == 200
+
+
 def test_signs_out(client):
     """Signing out ends the session here, and says where the provider's own is ended."""
     sign_in(client)

@@ -6,6 +6,7 @@ import hashlib
 import multiprocessing
 import sqlite3
 import stat
+from dataclasses import replace
 from http.cookies import SimpleCookie
 
 import pytest
@@ -22,6 +23,7 @@ from sidecar_api.identity.subject import Subject
 HOUR = 3600.0
 LIFE = Life(idle=8 * 3600, absolute=7 * 24 * 3600)
 ADA = Subject("oidc", "ada", email="ada@example.org", organizations={"o1": ("admin", "member")})
+GRACE = Subject("oidc", "grace")
 
 
 class Clock:
@@ -106,7 +108,7 @@ def test_file_holds_no_cookie(sessions, tmp_path):
 
 def test_ends_without_use(sessions, clock):
     """Use prolongs a session; eight hours without any end it, and it stays ended."""
-    value = begin(sessions)
+    value = begin(sessions, GRACE)
     for _ in range(3):
         clock.now += 7.9 * HOUR
         assert sessions.recognize(browser(value))
@@ -118,12 +120,33 @@ def test_ends_without_use(sessions, clock):
 
 def test_ends_after_its_whole_life(sessions, clock):
     """Seven days end a session that is used all the time."""
-    value = begin(sessions)
+    value = begin(sessions, GRACE)
     for _ in range(7 * 24 - 1):
         clock.now += HOUR
         assert sessions.recognize(browser(value))
     clock.now += HOUR
     assert sessions.recognize(browser(value)) is None
+
+
+@pytest.mark.parametrize("claim", [{"organizations": {"o1": ("admin",)}}, {"platform_roles": "x"}])
+def test_claimed_roles_do_not_last(sessions, clock, claim):
+    """Roles that came with the sign-in cannot be looked up again: eight hours end the session."""
+    value = begin(sessions, replace(GRACE, **claim))
+    for _ in range(15):
+        clock.now += HOUR / 2
+        assert sessions.recognize(browser(value))
+    clock.now += HOUR / 2
+    assert sessions.recognize(browser(value)) is None
+
+
+def test_looking_after_it_is_no_use(sessions, clock):
+    """An open live tail, which looks every minute, does not keep a session alive."""
+    value = begin(sessions, GRACE)
+    for _ in range(15):
+        clock.now += HOUR / 2
+        assert sessions.recognize(browser(value), use=False)
+    clock.now += HOUR / 2
+    assert sessions.recognize(browser(value), use=False) is None
 
 
 def test_a_shorter_life_counts_at_once(sessions, store, clock):
