@@ -132,7 +132,7 @@ class ProxyIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """Life of a session, in seconds: without use, and in all."""
+    """Life of a session, in seconds: without use, and in all (less with roles from claims)."""
 
     idle: int = 8 * 3600
     absolute: int = 7 * 24 * 3600
@@ -188,7 +188,8 @@ class SidecarConfig:
         data_dir: folder of sessions and of the key that signs cursors; made 0700.
         opensearch: the account that searches; ``None``: ``opensearch.maintain``, else
             ``opensearch``.
-        trusted_proxies: addresses and networks whose X-Forwarded-For is believed.
+        trusted_proxies: addresses and networks whose X-Forwarded-For is believed, besides
+            ``identity.proxy.peers``.
     """
 
     bind: str = "127.0.0.1:8600"

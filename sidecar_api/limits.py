@@ -14,7 +14,8 @@ answers        reader, being made at the same time          :data:`AT_ONCE`
 =============  ===========================================  ===============================
 
 An IPv6 address counts with its whole /64. A right API token or JWT passes whatever others at
-its address did: to look at one asks nobody.
+its address did: to look at one asks nobody. The sign-in page's own (``POST /api/v1/session``)
+waits like everything else.
 """
 
 from __future__ import annotations
@@ -267,7 +268,7 @@ def init_app(app: Flask, config: Config) -> None:
 
 
 def before_asking() -> None:
-    """Count the running request's credential, of which somebody else has to be asked.
+    """Count the running request's credential, before somebody is asked whether it is right.
 
     It is forgotten again unless the answer is 401.
 

@@ -20,7 +20,7 @@ from sidecar_api.identity import csrf
 from sidecar_api.identity.bearer import MAX_CREDENTIAL
 from sidecar_api.identity.oidc import LIFETIME, SignIn
 from sidecar_api.identity.subject import MAX_NAME, Subject
-from sidecar_api.limits import limits
+from sidecar_api.limits import before_asking, limits
 from sidecar_api.openapi import operation
 from sidecar_api.routes.organizations import visible
 from sidecar_api.services import services
@@ -73,6 +73,7 @@ def me() -> Response:
 )
 def sign_in() -> Response:
     """A new session; the one that the browser had ends."""
+    before_asking()
     response = Response(status=204)
     services().identity.sessions.begin(request, response, _subject())
     return response

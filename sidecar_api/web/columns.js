@@ -82,7 +82,10 @@ export function who(activity) {
     data-tip=${plain(actor.name)}>${avatar(actor)}<span>${T.system}</span></span>`;
   if (actor.kind === "nobody")
     return html`<span class="who">${avatar(actor)}<span class="none">${T.unknown}</span></span>`;
-  return html`<span class="who" data-tip=${tip}>${avatar(actor)}<span>${word(actor.name)}</span></span>`;
+  const account = /^system:serviceaccount:[^:]+:(.+)$/.exec(actor.name);
+  return html`<span class="who" data-tip=${tip}>${avatar(actor)}<span>${word(account ? account[1] : actor.name)}${
+    account ? html` <span class="kind">${T.serviceAccount}</span>` : nothing
+  }</span></span>`;
 }
 
 const person = (found) =>
@@ -119,13 +122,13 @@ export const COLUMNS = {
       ),
   },
   action: {
-    width: 210,
+    width: 200,
     cell: (a) => badge(a, { quiet: true }),
     filter: (a) => ["action", reading.actionName(a)],
   },
   actionAlone: {
     head: "action",
-    width: 210,
+    width: 200,
     cell: (a) => badge(a),
     filter: (a) => ["action", reading.actionName(a)],
   },
@@ -134,7 +137,7 @@ export const COLUMNS = {
     cell: (a) => badge(a, { label: reading.verbLabel(reading.verb(a)) || reading.actionLabel(a) }),
     filter: (a) => ["verb", reading.verb(a)],
   },
-  resource: { width: 300, cell: (a) => resource(a), filter: (a) => resourceFilter(a) },
+  resource: { width: 236, cell: (a) => resource(a), filter: (a) => resourceFilter(a) },
   name: { width: 420, cell: (a) => resource(a, { account: true }), filter: (a) => resourceFilter(a) },
   target: {
     width: 260,
@@ -148,7 +151,7 @@ export const COLUMNS = {
     filter: (a) => ["project", a.activity?.project],
   },
   who: { width: 220, cell: who, filter: (a) => actorFilter(a) },
-  user: { width: 180, cell: who, filter: (a) => actorFilter(a) },
+  user: { width: 176, cell: who, filter: (a) => actorFilter(a) },
   actor: {
     width: 230,
     cell: (a) => person(reading.asked(a)),
@@ -171,13 +174,13 @@ export const COLUMNS = {
     filter: (a) => ["result", reading.result(a) === "unknown" ? "-" : reading.result(a)],
   },
   ip: {
-    width: 300,
-    cell: (a) => (reading.address(a) ? html`<span class="mono">${word(reading.address(a))}</span>` : none),
+    width: 284,
+    cell: (a) => (reading.address(a) ? html`<span class="mono small">${word(reading.address(a))}</span>` : none),
     filter: (a) => ["ip", a.source?.ip ?? a.client?.ip],
   },
-  type: { width: 130, cell: (a) => orNone(a.activity?.type), filter: (a) => ["type", a.activity?.type] },
+  type: { width: 120, cell: (a) => orNone(a.activity?.type), filter: (a) => ["type", a.activity?.type] },
   organization: {
-    width: 140,
+    width: 130,
     cell: (a) => orNone(a.organization?.name ?? a.organization?.id),
     filter: (a) => ["organization", a.organization?.id],
   },

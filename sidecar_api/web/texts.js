@@ -148,6 +148,7 @@ export const texts = {
     agent: "AI Pilot",
     unknown: "unknown",
     system: "System",
+    serviceAccount: "service account",
     none: "–",
     failed: "failed",
     denied: "denied",

@@ -117,7 +117,7 @@ def test_the_missing_permission_is_named(window: Window, server: StandIn) -> Non
     problem = {"detail": "No.", "permission": "org:audit", "organization": "northwind"}
     server.answers["/api/v1/organizations/northwind/activity-logs"] = (403, problem)
     page = window.open(f"{server.url}/organizations/northwind/activity-logs")
-    expect(page.locator("#failure")).to_contain_text("the permission org:audit in northwind")
+    expect(page.locator("#failure")).to_contain_text("the permission org:audit in Northwind Labs")
     expect(page.get_by_role("link", name="See what you did yourself")).to_be_visible()
 
 

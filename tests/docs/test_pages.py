@@ -109,7 +109,8 @@ def collector_examples() -> list[tuple[str, str]]:
     "example", collector_examples(), ids=[page for page, _ in collector_examples()]
 )
 def test_configuration_examples_are_valid(example: tuple[str, str], tmp_path: Path) -> None:
-    """An example can be pasted: the collector's own reader accepts it."""
+    """An example can be pasted: the collector's own reader accepts it, and it names people by
+    the one claim that is an identifier (OpenID Connect Core, section 5.7)."""
     text = example[1]
     for name in re.findall(r"(\S+_file): ", text):
         text = re.sub(rf"{name}: \S+", f"{name}: {tmp_path / 'secret'}", text)
@@ -118,6 +119,7 @@ def test_configuration_examples_are_valid(example: tuple[str, str], tmp_path: Pa
     file.write_text(text)
     read = config.load(file, SECRETS)
     assert read.senders or read.identity.people
+    assert read.identity.oidc is None or read.identity.oidc.claims.subject == "sub"
 
 
 def test_there_are_examples() -> None:

@@ -73,12 +73,17 @@ class Sidecar:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(yaml.safe_dump(self.document, sort_keys=False))
 
-    def start(self, *arguments: str) -> None:
-        """Write the configuration, start the process and wait until it is ready."""
+    def launch(self, *arguments: str) -> None:
+        """Write the configuration and start the process."""
         self.write()
         command = [sys.executable, "-m", "activity_center", "serve", "--config", str(self.config)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, *arguments], stdout=log, stderr=log)
+
+    def start(self, *arguments: str) -> None:
+        """Write the configuration, start the process and wait until it is ready."""
+        self.launch(*arguments)
+        assert self.process is not None
         end = time.monotonic() + 60
         while True:
             assert self.process.poll() is None, self.tail()

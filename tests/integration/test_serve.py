@@ -368,7 +368,8 @@ def test_an_opensearch_that_is_not_there_is_told(sidecar: Sidecar) -> None:
     """The sidecar starts, and a warning names the address and the next step."""
     port = free_port()
     sidecar.document["opensearch"] = {"url": f"http://127.0.0.1:{port}"}
-    sidecar.start()
+    sidecar.launch()
+    until(lambda: list(sidecar.logged("OpenSearch cannot be reached")))
     (line,) = sidecar.logged("OpenSearch cannot be reached")
     assert (line["level"], line["address"]) == ("warning", f"127.0.0.1:{port}")
     assert "opensearch.url" in line["hint"]

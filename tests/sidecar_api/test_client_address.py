@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
+from activity_center.config_sidecar import ProxyIdentity
 from activity_center.errors import ConfigError
-from sidecar_api.client_address import block_of, client_address, networks
+from sidecar_api.client_address import block_of, client_address, networks, trusted
+from tests.sidecar_api.identity.cases import config
 
 TRUSTED = networks(["10.0.0.0/8", "fd00::/8", "127.0.0.1"], where="sidecar.trusted_proxies")
 
@@ -15,6 +19,17 @@ TRUSTED = networks(["10.0.0.0/8", "fd00::/8", "127.0.0.1"], where="sidecar.trust
 def asked(peer: str, *forwarded: str) -> Request:
     builder = EnvironBuilder(headers=[("X-Forwarded-For", one) for one in forwarded])
     return Request({**builder.get_environ(), "REMOTE_ADDR": peer})
+
+
+def test_a_proxy_that_signs_people_in_says_whose_requests_they_are(tmp_path):
+    """Else all who come through it would share one limit, and one address in the record."""
+    section = config(tmp_path, proxy=ProxyIdentity(("10.0.3.0/28",)))
+    section = replace(section, sidecar=replace(section.sidecar, trusted_proxies=("10.9.9.9",)))
+    for peer in ("10.0.3.7", "10.9.9.9"):
+        assert client_address(asked(peer, "203.0.113.9"), trusted(section)) == "203.0.113.9"
+    assert client_address(asked("10.0.4.1", "203.0.113.9"), trusted(section)) == "10.0.4.1"
+    with pytest.raises(ConfigError, match="no network"):
+        trusted(config(tmp_path, proxy=ProxyIdentity(("nonsense",))))
 
 
 @pytest.mark.parametrize(

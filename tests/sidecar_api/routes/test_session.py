@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 
 import pytest
+from flask import g, request
 
 from activity_center.config import Cluster, CollectorConfig, Config, Organization
 from activity_center.config_sidecar import (
@@ -16,7 +17,10 @@ from activity_center.config_sidecar import (
     RateLimit,
     SidecarConfig,
 )
+from sidecar_api import asking
 from sidecar_api.app import create_app
+from sidecar_api.routes import stream
+from sidecar_api.services import EXTENSION
 
 TOKEN = "a-token-of-ada"
 PEOPLE = {
@@ -248,15 +252,33 @@ def test_rights_are_those_of_now(config, client):
             assert [one["id"] for one in answer.json["organizations"]] == known
 
 
+def test_a_live_tail_prolongs_no_session(client):
+    """What a stream asks each minute, whether its reader may go on, is no use of the session."""
+    client.post("/api/v1/session", json={"token": TOKEN})
+    cookie = client.get_cookie("activity_session").value
+    headers = {"Cookie": f"activity_session={cookie}", "Host": "127.0.0.1:8600"}
+    app = client.application
+    store = app.extensions[EXTENSION].identity.sessions._store
+    store.run("UPDATE sessions SET seen = seen - 3600")
+    [before] = store.run("SELECT seen FROM sessions")
+    with app.test_request_context("/api/v1/activities/stream", headers=headers):
+        g.reader = app.extensions[EXTENSION].identity.authenticate(request, use=False)
+        assert stream._Still(asking.scope())()
+    assert store.run("SELECT seen FROM sessions") == [before]
+    assert client.get("/api/v1/me").status_code == 200
+    assert store.run("SELECT seen FROM sessions") > [before]
+
+
 def test_guessing_ends(config):
-    """After so many wrong tokens the address waits, even with the right one."""
+    """After so many wrong tokens the address waits; who sends the right one to the API passes."""
     rates = RateLimit(sign_ins=3)
     client = browser(replace(config, sidecar=replace(config.sidecar, rate_limit=rates)))
     guesses = [client.post("/api/v1/session", json={"token": str(n)}) for n in range(4)]
     assert [one.status_code for one in guesses] == [401] * 3 + [429]
     assert client.post("/api/v1/session", json={"token": TOKEN}).status_code == 429
-    answer = client.get("/api/v1/me", headers={"Authorization": f"Bearer {TOKEN}"})
-    assert answer.status_code == 429
+    for token, status in ((TOKEN, 200), ("wrong", 429)):
+        answer = client.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == status
     assert int(answer.headers["Retry-After"]) >= 1
 
 
