@@ -46,7 +46,7 @@ class Failure(ActivityCenterError):
 
 
 class BadRequest(Failure):
-    """A parameter or the body is wrong; ``parameter`` names it."""
+    """A parameter or the body is wrong; the member parameter names it."""
 
     status = 400
     slug = "bad-request"
@@ -84,7 +84,7 @@ class Forbidden(Failure):
 
 
 class CrossSite(Failure):
-    """A browser may have been made to send this (see :mod:`sidecar_api.identity.csrf`)."""
+    """A browser may have been made to send this: its origin or its X-CSRF-Token is not ours."""
 
     status = 403
     slug = "cross-site"

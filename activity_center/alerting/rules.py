@@ -26,7 +26,7 @@ from activity_center.alerting.conditions import (
     wrong_fields,
 )
 from activity_center.assets import data_folder
-from activity_center.errors import VocabularyError
+from activity_center.errors import ConfigError, VocabularyError
 from activity_center.vocabulary import Field, actions, fields, rejected_fields
 
 SEVERITIES: Final = ("low", "medium", "high", "critical")
@@ -271,7 +271,7 @@ def of_names(rules: Mapping[str, Rule], names: Iterable[str]) -> list[Rule]:
     """Return the rules with these names; none: all.
 
     Raises:
-        VocabularyError: there is none of that name.
+        ConfigError: there is none of that name.
     """
     from difflib import get_close_matches
 
@@ -279,7 +279,7 @@ def of_names(rules: Mapping[str, Rule], names: Iterable[str]) -> list[Rule]:
     for name in wanted:
         if name not in rules:
             close = get_close_matches(name, rules, n=1)
-            raise VocabularyError(
+            raise ConfigError(
                 f"no rule is named {name!r}{f'; did you mean {close[0]}?' if close else ''}",
                 hint="activity-center alerts list",
             )

@@ -279,7 +279,7 @@ def _state_index(desired: Desired, current: Current, adopt: bool) -> Step:
             Kind.STATE_INDEX,
             name,
             Action.REFUSE,
-            "has a field of another type: delete the index, it can be rebuilt",
+            "has a field of another type: _reindex it away, delete it, install, _reindex it back",
             step.differences,
         )
     return step

@@ -53,6 +53,7 @@ class Snapshot:
         state: what the repository says; proves nothing.
         first, last: times of the oldest and the youngest entry, ISO 8601, if that was noted.
         documents: number of entries, if that was noted.
+        uuid: of the index: a stream that was made anew begins with the same names.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Snapshot:
     first: str | None = None
     last: str | None = None
     documents: int | None = None
+    uuid: str | None = None
 
 
 def archive(
@@ -276,6 +278,7 @@ def _take(
             "include_global_state": False,
             "metadata": {
                 "owner": "activity-center",
+                "uuid": backing.uuid,
                 "documents": backing.documents,
                 "first": first,
                 "last": last,
@@ -312,4 +315,4 @@ def _state(client: OpenSearch, made: Archive, check: Check) -> str:
 def _noted(metadata: Mapping[str, Any]) -> dict[str, Any]:
     if metadata.get("owner") != "activity-center":
         return {}
-    return {name: metadata.get(name) for name in ("first", "last", "documents")}
+    return {name: metadata.get(name) for name in ("first", "last", "documents", "uuid")}

@@ -72,7 +72,7 @@ def covering(
         since: only with entries at or after it.
         until: only with entries before it.
     """
-    latest = {one.index: one for one in found if one.state == "SUCCESS"}
+    latest = {(one.index, one.uuid): one for one in found if one.state == "SUCCESS"}
     return [
         one
         for one in latest.values()
@@ -103,7 +103,10 @@ def bring_back(
             lease.check()
             if on_snapshot:
                 on_snapshot(one, number, len(chosen))
-            made.append(_bring(client, repository, one, removed, lease.check))
+            name = restored_name(one.index)
+            if sum(other.index == one.index for other in chosen) > 1:
+                name += f"-{one.begun:%Y%m%d%H%M%S}"
+            made.append(_bring(client, repository, one, name, removed, lease.check))
     return made
 
 
@@ -111,10 +114,11 @@ def _bring(
     client: OpenSearch,
     repository: str,
     one: Snapshot,
+    name: str,
     removed: Sequence[Tombstone],
     check: Callable[[], None],
 ) -> Restored:
-    scratch, name = scratch_name(one.index), restored_name(one.index)
+    scratch = scratch_name(one.index)
     retention_class, _ = split_name(stream_of(one.index))
     legal = retention_class is not None and retention_classes()[retention_class].legal
     try:

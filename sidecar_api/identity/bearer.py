@@ -7,12 +7,16 @@ from typing import Final
 
 from flask import Request
 
+from sidecar_api.failures import Unauthenticated
 from sidecar_api.identity.subject import refused
 
 MAX_CREDENTIAL: Final = 16 * 1024
 """Characters; a JWT with many groups has some thousand."""
 _FORM: Final = re.compile(r"(?P<scheme>[A-Za-z]+) +(?P<value>[A-Za-z0-9._~+/-]+=*)")
 """Scheme and token68 (RFC 9110 section 11.2): Basic and Bearer alike."""
+
+_BARE: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""A token alone, without its scheme."""
 
 
 def credential(request: Request) -> tuple[str, str] | None:
@@ -30,6 +34,11 @@ def credential(request: Request) -> tuple[str, str] | None:
     if header is None:
         return None
     found = _FORM.fullmatch(header) if len(header) <= MAX_CREDENTIAL else None
+    if found is None and _BARE.fullmatch(header[: MAX_CREDENTIAL + 1]):
+        raise Unauthenticated(
+            "The header Authorization has no scheme.",
+            hint="Send: Authorization: Bearer, a space, and the token.",
+        )
     if found is None or found["scheme"].lower() not in ("basic", "bearer"):
         raise refused()
     return found["scheme"].lower(), found["value"]

@@ -15,6 +15,7 @@ from sidecar_api.conditional import answer
 from sidecar_api.failures import Failure, NotFound
 from sidecar_api.openapi import operation
 from sidecar_api.openapi.document import document
+from sidecar_api.search import FILTERS
 
 blueprint = Blueprint("api_page", __name__)
 
@@ -37,7 +38,12 @@ def openapi() -> Response:
 @blueprint.get("/api")
 def page() -> Response:
     """The same for people."""
-    text = render_template("api.html", document=document(current_app), problems=list(_kinds()))
+    text = render_template(
+        "api.html",
+        document=document(current_app),
+        problems=list(_kinds()),
+        filters=[one.name for one in FILTERS],
+    )
     return answer(text.encode(), _HTML)
 
 

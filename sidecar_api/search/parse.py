@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
@@ -141,8 +142,19 @@ def _checked(one: Filter, value: str) -> str:
     if one.choices and value not in one.choices:
         # The value is not repeated: it may be long, and the client knows it.
         known = ", ".join(one.choices)
-        raise BadRequest(f"This value is not one of {known}.", parameter=one.name)
+        near = _near(value, one.choices)
+        raise BadRequest(
+            f"This value is not one of {known}.",
+            parameter=one.name,
+            hint=f"Did you mean {near}?" if near else None,
+        )
     return value
+
+
+def _near(value: str, known: Iterable[str]) -> str:
+    """The closed value that was probably meant: "failed" is failure, "UI" is ui."""
+    close = get_close_matches(value.casefold(), list(known), n=1, cutoff=0.5)
+    return close[0] if close else ""
 
 
 def _network(value: str) -> str:

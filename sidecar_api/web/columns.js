@@ -17,17 +17,15 @@ const long = (text, kind) =>
 export const time = (iso, zone, text) =>
   html`<time datetime=${iso} data-tip=${exact(iso, zone)}>${text ?? relative(iso)}</time>`;
 
-export function badge(activity, { label, quiet = false } = {}) {
+export function badge(activity, { label } = {}) {
   const [name, tone] = verbLook(reading.verb(activity));
   const trouble = reading.trouble(activity);
   const text = label ?? reading.actionLabel(activity);
   const named = text.toLowerCase().includes(trouble);
-  // Quiet: a column beside it tells the outcome.
-  const told = trouble && (named || !quiet);
-  const [sign, shade] = !told ? [name, tone] : trouble === "denied" ? ["ban", "warn"] : ["circle-x", "bad"];
-  const tip = [plain(reading.actionName(activity)), told && !named ? T[trouble] : ""];
+  const [sign, shade] = !trouble ? [name, tone] : trouble === "denied" ? ["ban", "warn"] : ["circle-x", "bad"];
+  const tip = [plain(reading.actionName(activity)), trouble && !named ? T[trouble] : ""];
   return html`<span class=${`badge ${shade}`} data-tip=${tip.filter(Boolean).join(" · ")}
-    >${icon(sign)}${word(text)}${told && !named ? html`<span class="unseen">, ${T[trouble]}</span>` : nothing}</span>`;
+    >${icon(sign)}${word(text)}${trouble && !named ? html`<span class="unseen">, ${T[trouble]}</span>` : nothing}</span>`;
 }
 
 export function resource(activity, { type = true, account = false } = {}) {
@@ -123,12 +121,6 @@ export const COLUMNS = {
   },
   action: {
     width: 200,
-    cell: (a) => badge(a, { quiet: true }),
-    filter: (a) => ["action", reading.actionName(a)],
-  },
-  actionAlone: {
-    head: "action",
-    width: 200,
     cell: (a) => badge(a),
     filter: (a) => ["action", reading.actionName(a)],
   },
@@ -218,10 +210,10 @@ function actorFilter(activity) {
 /** name -> columns in order; the names of the sets are those of the seeds' pages. */
 export const SETS = {
   center: ["when", "action", "resource", "project", "who", "source", "outcome"],
-  trail: ["time", "source", "actor", "approver", "actionAlone", "target", "result"],
-  logs: ["when", "type", "actionAlone", "user", "organization", "workspace", "identifier", "old", "new"],
+  trail: ["time", "source", "actor", "approver", "action", "target", "result"],
+  logs: ["when", "type", "action", "user", "organization", "workspace", "identifier", "old", "new"],
   log: ["name", "verb", "created", "user"],
-  audit: ["timestamp", "user", "actionAlone", "resource", "ip", "details"],
+  audit: ["timestamp", "user", "action", "resource", "ip", "details"],
 };
 export const DEFAULTS = { audit: "center", organization: "logs", ai: "trail" };
 export const headOf = (key) => texts.heads[COLUMNS[key].head ?? key];

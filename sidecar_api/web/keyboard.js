@@ -36,7 +36,7 @@ function filterByFocused(app) {
     document.activeElement.closest?.("td[data-filter]") ??
     document.activeElement
       .closest?.("tr.row")
-      ?.querySelector("td:is(.c-action, .c-actionAlone, .c-verb)[data-filter]") ??
+      ?.querySelector("td:is(.c-action, .c-verb)[data-filter]") ??
     document.querySelector("td[data-filter]:hover");
   if (cell) app.addFilter(cell.dataset.filter, cell.dataset.value);
 }

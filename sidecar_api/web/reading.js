@@ -179,17 +179,21 @@ export function fieldCount(activity) {
   return new Set([...flatten(before).keys(), ...flatten(after).keys()]).size;
 }
 
+const named = (change, which) => {
+  const text = asText(change[which]);
+  return text && change.field ? `${change.field}: ${text}` : text;
+};
+
 /** One side of a change as a line: a simple one as its text, a complex one by its fields. */
 export function side(activity, which) {
   const value = activity.activity?.[which === "old" ? "old_value" : "new_value"];
   if (value === undefined || value === null) {
     const one = changes(activity);
-    return one.length === 1 ? asText(one[0][which]) : "";
+    return one.length === 1 ? named(one[0], which) : "";
   }
   if (!isPlain(value)) return asText(value);
   const list = changes(activity).filter((change) => asText(change[which]) !== "");
-  if (list.length === 1 && changes(activity).length === 1) return asText(list[0][which]);
-  return list.map((change) => `${change.field}: ${asText(change[which])}`).join(", ");
+  return list.map((change) => named(change, which)).join(", ");
 }
 
 /** One line of further context, for the column Details. */

@@ -140,7 +140,7 @@ export function table(app) {
   const { answer, loading } = app;
   // The widest column that nobody has sized takes what is left of the window; all others keep theirs.
   const spare =
-    order.filter((key) => !widths[key] && !key.startsWith("action")).sort((a, b) => COLUMNS[b].width - COLUMNS[a].width)[0] ??
+    order.filter((key) => !widths[key] && key !== "action").sort((a, b) => COLUMNS[b].width - COLUMNS[a].width)[0] ??
     order.at(-1);
   const atLeast = (key) => (key === spare ? Math.min(SPARE, widthOf(widths, key)) : widthOf(widths, key));
   const total = order.reduce((sum, key) => sum + atLeast(key), 40);

@@ -127,6 +127,7 @@ export const texts = {
     },
   },
   histogram: {
+    failed: "failed",
     label: "Activities over time. Arrow keys choose a moment, Shift and arrow keys a range, Enter shows it",
     bar: (when, n, failed) => `${when}: ${activities(n)}${failed ? `, ${number.format(failed)} failed` : ""}`,
     range: (from, to, n) => `${from} to ${to}: ${activities(n)}`,

@@ -36,7 +36,6 @@ TABLES = {
 TIMES = {"when", "time", "created", "timestamp"}
 FIELDS = {
     "action": "event.action",
-    "actionAlone": "event.action",
     "verb": "event.type",
     "resource": "activity.resource.name",
     "name": "activity.resource.name",

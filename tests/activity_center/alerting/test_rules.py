@@ -11,7 +11,7 @@ import yaml
 from activity_center.alerting import load_rule, load_rules
 from activity_center.alerting.rules import of_names
 from activity_center.assets import data_folder
-from activity_center.errors import VocabularyError
+from activity_center.errors import ConfigError, VocabularyError
 
 RULES = load_rules()
 SENTENCES = {
@@ -152,5 +152,5 @@ def test_rules_of_ones_own(tmp_path: Path) -> None:
 def test_names() -> None:
     """A misspelt name is met with the one that was meant."""
     assert [one.name for one in of_names(RULES, ["break-glass"])] == ["break-glass"]
-    with pytest.raises(VocabularyError, match="did you mean break-glass"):
+    with pytest.raises(ConfigError, match="did you mean break-glass"):
         of_names(RULES, ["brake-glass"])

@@ -79,7 +79,7 @@ def test_show() -> None:
     done = run("show", "agent-without-approval", "--monitor")
     assert (done.returncode, "the collector does" in done.stderr) == (2, True)
     done = run("show", "mas-deletion")
-    assert (done.returncode, "did you mean mass-deletion" in done.stderr) == (1, True)
+    assert (done.returncode, "did you mean mass-deletion" in done.stderr) == (2, True)
 
 
 def test_test(opensearch: Node) -> None:

@@ -46,7 +46,11 @@ cli.main()
 
 @pytest.mark.parametrize(
     ("verb", "package", "extra"),
-    [("serve", "gevent", "sidecar"), ("serve", "flask", "sidecar"), ("collect", "re2", "collector")],
+    [
+        ("serve", "gevent", "sidecar"),
+        ("serve", "flask", "sidecar"),
+        ("collect", "re2", "collector"),
+    ],
 )
 def test_a_missing_extra_is_named(verb: str, package: str, extra: str, tmp_path: Path) -> None:
     """Without the packages of a part: exit code 1 and what to install, no traceback."""

@@ -105,10 +105,12 @@ def test_from_status_to_restored(place: Place) -> None:
     well = place.run("retention", "doctor", "--json")
     assert well.returncode == 0
     assert json.loads(well.stdout)["ok"] is True
+    everything = json.loads(place.run("doctor", "--json").stdout)["findings"]
+    assert [one["level"] for one in everything if one["check"] == "retention"] == ["ok"]
 
 
 def test_removing_an_organization(place: Place) -> None:
-    """The id is typed first; what the law keeps is told; a dry run and a wrong id change nothing."""
+    """The id is typed first; what the law keeps is told; a wrong id changes nothing."""
     dry = place.run("retention", "remove-organization", "northwind", "--dry-run", "--json")
     indices = json.loads(dry.stdout)["indices"]
     assert {(one["index"], one["documents"], one["legal"]) for one in indices} == {

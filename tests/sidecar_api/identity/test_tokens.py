@@ -104,3 +104,12 @@ def test_a_credential_has_a_largest_size(tmp_path: Path) -> None:
     assert identity.authenticate(ask(bearer(fits))) is not None
     with pytest.raises(Unauthenticated):
         identity.authenticate(ask(bearer(fits + "x")))
+
+
+def test_a_token_without_its_scheme_says_what_is_missing(tmp_path: Path) -> None:
+    """``Authorization: TOKEN`` is refused whether or not the token is right; the hint helps."""
+    identity = Identity(config(tmp_path, tokens=(api_token(),)))
+    for value in (TOKEN, "another"):
+        with pytest.raises(Unauthenticated) as refused:
+            identity.authenticate(ask([("Authorization", value)]))
+        assert "Authorization: Bearer" in (refused.value.hint or "")

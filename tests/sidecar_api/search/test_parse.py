@@ -187,3 +187,11 @@ def test_declaration() -> None:
     assert set(FACETS) == {one.name for one in FILTERS if one.kind in ("values", "flag")} - {
         "target"
     }
+
+
+def test_a_near_value_is_suggested() -> None:
+    """A wrong value of a closed list: the hint names what was probably meant."""
+    for value, hint in (("failed", "Did you mean failure?"), ("zzz", None)):
+        with pytest.raises(BadRequest) as caught:
+            Filters.parse({"outcome": [value]})
+        assert caught.value.hint == hint
