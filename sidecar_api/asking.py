@@ -154,7 +154,6 @@ def init_app(app: Flask) -> None:
         csrf.check(request, known, secret=services().secret, sidecar=services().config.sidecar)
         _check_names(declared)
 
-
     @app.teardown_request
     def over(_: BaseException | None) -> None:
         slot = g.pop("slot", None)

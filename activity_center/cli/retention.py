@@ -55,7 +55,9 @@ def run_(dry_run: bool, as_json: bool, config_file: str | None) -> None:
     """Do what is due: roll over, merge, archive, delete.
 
     One run at a time, under a lease; killed in the middle, it is run again and goes on. What
-    a policy archives is deleted only once a copy was restored and counted.
+    a policy archives is deleted only once a copy was restored and counted. Where Index State
+    Management does the work, the copies that it made are counted, and an index whose copy
+    lies is taken away from it.
 
     \b
     Examples:
@@ -69,14 +71,25 @@ def run_(dry_run: bool, as_json: bool, config_file: str | None) -> None:
 
     from activity_center.policies import policies
     from activity_center.setup import ism
-    from collector.retention import archives, due_steps, read_backing, run
+    from collector.retention import archives, due_steps, guard, read_backing, run
 
     err = Console(stderr=True, highlight=False)
     with connected(config_file) as client:
         if ism.is_there(client):
-            text = "Index State Management carries the policies out here: nothing to do."
-            click.echo(json.dumps({"steps": [], "by": "ism"}) if as_json else text)
-            return
+            if not as_json:
+                click.echo("Index State Management carries the policies out here.")
+            if dry_run:
+                _print_steps([], as_json, "due", by="ism")
+                return
+            with progress(err) as on_step:
+                counted = guard(
+                    client,
+                    policies(),
+                    on_index=lambda name, number, total: on_step(f"count {name}", number, total),
+                    on_wait=lambda text: err.print(text, style="yellow", soft_wrap=True),
+                )
+            _print_steps([asdict(one) for one in counted.steps], as_json, "done", by="ism")
+            sys.exit(1 if counted.failed else 0)
         if dry_run:
             now = datetime.now(UTC)
             due = due_steps(policies(), read_backing(client), archives(client), now)
@@ -274,9 +287,11 @@ def _rows(
     return rows
 
 
-def _print_steps(steps: list[dict[str, Any]], as_json: bool, word: str) -> None:
+def _print_steps(
+    steps: list[dict[str, Any]], as_json: bool, word: str, by: str = "activity-center"
+) -> None:
     if as_json:
-        click.echo(json.dumps({"steps": steps, "by": "activity-center"}))
+        click.echo(json.dumps({"steps": steps, "by": by}))
         return
     for one in steps:
         failed = one.get("failed")

@@ -16,6 +16,7 @@ from collector.retention.archive import Snapshot, present, snapshots
 from collector.retention.doctor import check_retention
 from collector.retention.engine import Done, Outcome, due_steps, run
 from collector.retention.facts import Backing, read_backing
+from collector.retention.guard import guard
 from collector.retention.plan import Step, deletion, forecast, next_step
 from collector.retention.removal import Share, remove, shares
 from collector.retention.restored import Restored, bring_back, covering
@@ -38,6 +39,7 @@ __all__ = [
     "deletion",
     "due_steps",
     "forecast",
+    "guard",
     "next_step",
     "present",
     "read_backing",

@@ -95,14 +95,15 @@ def archive(
     return prove(client, made, count(client, backing.name), check)
 
 
-def prove(client: OpenSearch, made: Archive, documents: int, check: Check) -> Archive:
+def prove(
+    client: OpenSearch, made: Archive, documents: int, check: Check, *, discard: bool = True
+) -> Archive:
     """Restore the snapshot into a scratch index, count, and write the result down.
-
-    A snapshot that lies is deleted, if the repository can still do that: the next one would
-    else be built on the same missing files.
 
     Args:
         documents: how many it must hold.
+        discard: delete a snapshot that lies, if the repository can still do that: the next
+            one would else be built on the same missing files.
 
     Raises:
         Unproven: it cannot be restored, or holds another number of entries.
@@ -116,7 +117,8 @@ def prove(client: OpenSearch, made: Archive, documents: int, check: Check) -> Ar
             raise Unproven(f"holds {found} entries, the index {documents}", where=where)
     except (Unproven, IncompleteAnswer) as wrong:
         save_archive(client, replace(made, documents=None, problem=wrong.message))
-        ask(client, "DELETE", f"/{where}", allow=_ERRORS, timeout=LONG)
+        if discard:
+            ask(client, "DELETE", f"/{where}", allow=_ERRORS, timeout=LONG)
         raise
     finally:
         remove_scratch(client, scratch)

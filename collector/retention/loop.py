@@ -1,6 +1,7 @@
 """The loop in a collector: whoever gets the lease does what is due, the others find nothing.
 
-It stands back where Index State Management is there: that carries the same policies out.
+Where Index State Management is there, that carries the same policies out, and only the copies
+that it makes are counted here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from activity_center.policies import policies
 from activity_center.setup import ism
 from activity_center.setup.lease import EXPIRY
 from collector.retention.engine import run
+from collector.retention.guard import guard
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -57,8 +59,7 @@ class RetentionLoop:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                if not ism.is_there(self._client):
-                    self._once()
+                self._once()
             except ActivityCenterError as wrong:
                 _log.debug("no retention this time", why=wrong.message)
             except Exception:  # a mistake of ours must not end retention without a word
@@ -66,7 +67,8 @@ class RetentionLoop:
             self._stop.wait(self._every)
 
     def _once(self) -> None:
-        for one in run(self._client, self._policies, wait=_WAIT).steps:
+        work = guard if ism.is_there(self._client) else run
+        for one in work(self._client, self._policies, wait=_WAIT).steps:
             facts = {"index": one.index, "tier": one.tier, "entries": one.documents}
             if one.failed:
                 _log.error(f"retention: {one.action} failed", why=one.failed, **facts)

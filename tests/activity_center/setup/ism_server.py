@@ -49,6 +49,10 @@ class Ism:
         if verb == "explain":
             return 200, {one: self._explain(one) for one in name.split(",")}
         names = name.split(",")
+        if verb == "remove":
+            for one in names:
+                self.managed.pop(one, None)
+            return 200, {"updated_indices": len(names), "failures": False, "failed_indices": []}
         failed = []
         for one in names:
             there = self.managed.get(one, {}).get("policy_id")
