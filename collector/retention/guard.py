@@ -8,8 +8,8 @@ lies is taken away from ISM, so that nothing deletes it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from activity_center.errors import ActivityCenterError, ClusterError
 from activity_center.policies import Policy
@@ -20,11 +20,14 @@ from activity_center.streams import STATE_INDEX
 from collector.retention.archive import Check, count, leftovers, prove, remove_scratch, snapshots
 from collector.retention.engine import LEASE, Done, Outcome
 from collector.retention.facts import Backing, read_backing
-from collector.retention.plan import is_proven, next_step
+from collector.retention.plan import is_proven
 from collector.retention.state import Archive, archives
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
+
+GRACE: Final = timedelta(days=1)
+"""Time that ISM has for its snapshot, from the day on which it is due."""
 
 OnIndex = Callable[[str, int, int], None]
 """(index whose copy is about to be counted, its number from 1, number of indices)."""
@@ -62,7 +65,7 @@ def guard(
 def _waiting(
     client: OpenSearch, policies: Mapping[str, Policy], now: datetime
 ) -> list[tuple[Backing, Policy]]:
-    """Indices that ISM has archived, or should have, and whose copy was not counted."""
+    """Indices that ISM should have archived, and whose copy was not counted."""
     backing, known = read_backing(client), archives(client)
     managed = ism.read_managed(client, [one.name for one in backing])
     found = []
@@ -70,22 +73,23 @@ def _waiting(
         policy = policies.get(one.retention_class or "")
         if policy is None or policy.repository is None or not (one.complete and one.documents):
             continue
-        archived = managed[one.name].policy == policy.id and managed[one.name].state in (
-            _archiving(policy)
-        )
-        due = next_step(policy, one, known.get(one.name), now).tier in _archiving(policy)
-        if (archived or due) and not is_proven(one, known.get(one.name)):
+        if managed[one.name].policy != policy.id or is_proven(one, known.get(one.name)):
+            continue
+        due = _archived_from(policy, one)
+        if due is not None and due <= now - GRACE:
             found.append((one, policy))
     return found
 
 
-def _archiving(policy: Policy) -> set[str]:
-    """The states of a policy that make a snapshot, and those that delete."""
-    return {
-        name
-        for name, state in policy.states.items()
-        if any(action.kind in ("snapshot", "delete") for action in state.actions)
-    }
+def _archived_from(policy: Policy, backing: Backing) -> datetime | None:
+    """The day on which an index's snapshot is due; ``None``: it is still written to."""
+    for state in policy.states.values():
+        for one in state.transitions:
+            target = policy.states[one.state]
+            if any(action.kind == "snapshot" for action in target.actions):
+                since = backing.rolled if one.since_rollover else backing.created
+                return None if since is None else since + (one.age or timedelta())
+    return None
 
 
 def _count(client: OpenSearch, backing: Backing, policy: Policy, check: Check) -> str:

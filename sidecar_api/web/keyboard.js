@@ -46,7 +46,7 @@ export function listen(app) {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     const { key, target } = event;
     if (document.querySelector("dialog[open]") || typing(target)) return;
-    if (app.menu) return;
+    if (document.querySelector("#menu:popover-open")) return;
     const act = (work) => {
       event.preventDefault();
       work();

@@ -147,8 +147,9 @@ def test_failures_and_old_versions_are_named(ism: Ism, few: Desired) -> None:
     assert steps(client, few, Kind.MANAGED)[PERMANENT] is Action.CHANGE
 
 
-def test_run_leaves_it_to_ism(ism: Ism, empty: Any) -> None:
+def test_run_leaves_it_to_ism(ism: Ism, empty: Any, few: Desired) -> None:
     """Two that carry out the same policies would trip over each other."""
+    install(empty.client, few)
     done = empty.run("retention", "run", OPENSEARCH_URL=ism.url)
     assert done.returncode == 0, done.stderr
     assert "Index State Management carries the policies out" in done.stdout
