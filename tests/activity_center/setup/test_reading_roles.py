@@ -157,7 +157,12 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("kind", ["sidecar", "auditor", "member", "own"])
-@pytest.mark.parametrize(("method", "path", "body"), REFUSED)
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    REFUSED,
+    # The organization's name is drawn: workers of xdist must see the same tests all the same.
+    ids=[f"{method}-{path.replace(ORGANIZATION, 'own')}" for method, path, _ in REFUSED],
+)
 def test_readers_may_nothing_else(
     readers: Mapping[str, OpenSearch], kind: str, method: str, path: str, body: Any
 ) -> None:

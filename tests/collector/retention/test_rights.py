@@ -45,6 +45,7 @@ def test_the_role_of_maintenance_suffices(now: datetime) -> None:
         assert "snapshot" in {one.action for one in middle.steps}
         stone = remove(keeper, policies(), "org_a")
         assert stone.deleted == {STREAM: 3}
+        place.born(now)
         last = run(keeper, policies(), now=now + 200 * DAY)
         assert last.failed == []
         assert "delete" in {one.action for one in last.steps}
