@@ -37,6 +37,7 @@ from collector.receive.http import HttpServer
 from collector.receive.limits import DEFAULT_CONNECTION_LIMITS
 from collector.rejected import RejectedStore
 from collector.rejections import rejected_entry
+from collector.retention.loop import RetentionLoop
 from collector.spool import Spool, adopt
 from collector.spool.layout import worker_folder
 from collector.supervise import (
@@ -118,6 +119,9 @@ class Worker:
         # One of all first workers evaluates alert rules.
         alerting = config.alerts.enabled and index == 0
         self.alerts = AlertLoop(maintain or self.client, config, active=alerting)
+        # The same for retention, wherever an account may do that.
+        keeping = maintain is not None and index == 0
+        self.retention = RetentionLoop(maintain or self.client, active=keeping)
         # Unix sockets cannot be shared: the first worker has them.
         forward = [one for one in section.forward if index == 0 or not _is_unix(one.bind)]
         accept, reject_bytes = self.pipeline.accept, self.pipeline.reject_bytes
@@ -204,6 +208,7 @@ class Worker:
             # What is in the spool goes out before anything new comes in.
             self.deliverer.start()
             self.alerts.start()
+            self.retention.start()
             for server in self.servers:
                 await server.start()
             app = health.application(registry, self.ready)
@@ -252,6 +257,7 @@ class Worker:
     def close(self) -> None:
         """Close what is open."""
         self.alerts.stop()
+        self.retention.stop()
         self.spool.close()
         self.rejected.close()
         self.client.close()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 EVERY: Final = 600.0
 """Seconds between two rounds; ISM's own pace."""
+FIRST: Final = 60.0
+"""Seconds before the first one: a collector that starts has more urgent things to do."""
 _WAIT: Final = EXPIRY + 5.0
 """Seconds: the lease of a process that died elsewhere runs out meanwhile."""
 _GRACE: Final = 5.0
@@ -37,8 +39,16 @@ class RetentionLoop:
         active: without it nothing is started.
     """
 
-    def __init__(self, client: OpenSearch, *, active: bool = True, every: float = EVERY) -> None:
+    def __init__(
+        self,
+        client: OpenSearch,
+        *,
+        active: bool = True,
+        every: float = EVERY,
+        first: float = FIRST,
+    ) -> None:
         self._client = client
+        self._first = first
         self._active = active
         self._every = every
         self._policies = policies() if active else {}
@@ -57,6 +67,7 @@ class RetentionLoop:
             self._thread.join(_GRACE)
 
     def _run(self) -> None:
+        self._stop.wait(self._first)
         while not self._stop.is_set():
             try:
                 self._once()

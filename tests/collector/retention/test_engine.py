@@ -214,7 +214,7 @@ def test_doctor_names_what_is_wrong(place: Any, now: datetime) -> None:
 def test_the_collectors_loop_does_it_by_itself(place: Any, now: datetime) -> None:
     """The loop carries out what is due without being asked, and ends when told."""
     index = old_index(place, now, 20)
-    loop = RetentionLoop(place.client, every=0.2)
+    loop = RetentionLoop(place.client, every=0.2, first=0)
     loop.start()
     try:
         deadline = time.monotonic() + 60
