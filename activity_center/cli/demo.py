@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import sys
@@ -11,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -227,6 +225,7 @@ def _show(client: OpenSearch, stack: Stack, seed: int, player: Player, err: Cons
     from rich.console import Console
 
     from activity_center.demo.people import ADMINISTRATOR, people
+    from activity_center.demo.stack import write_private
     from activity_center.demo.workload import live
 
     (full_name,) = (one["full_name"] for one in people() if one["id"] == ADMINISTRATOR)
@@ -236,7 +235,7 @@ def _show(client: OpenSearch, stack: Stack, seed: int, player: Player, err: Cons
     out.print()
     _latest(client, out)
     token = stack.folder / "token"
-    _write_token(token, stack.tokens[SENDERS[0]])
+    write_private(token, stack.tokens[SENDERS[0]])
     event = '{"event": {"action": "server.create", "outcome": "success"}, "user": {"name": "me"}}'
     name, config = program(), shlex.quote(str(stack.config))
     out.print(
@@ -266,13 +265,6 @@ def _show(client: OpenSearch, stack: Stack, seed: int, player: Player, err: Cons
     except KeyboardInterrupt:
         with suppress(OSError):  # the terminal may be gone
             err.print(f"Stopping the collector and the page; OpenSearch stays up: {name} node stop")
-
-
-def _write_token(file: Path, token: str) -> None:
-    """The token of this run, for the curl line: readable by its owner alone."""
-    file.unlink(missing_ok=True)
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:  # noqa: PTH123
-        handle.write(token)
 
 
 def _latest(client: OpenSearch, out: Console) -> None:

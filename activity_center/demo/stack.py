@@ -82,6 +82,8 @@ class Stack:
             ActivityCenterError: it does not become ready; says where the log is.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Commands that are printed to be copied read the configuration too: no variable, a file.
+        write_private(self._token_file, self.tokens[SIDECAR_SENDER])
         self.config.write_text(yaml.safe_dump(self._document(), sort_keys=False), encoding="utf-8")
         self.collector.start(self._environment())
 
@@ -97,6 +99,10 @@ class Stack:
         """End the sidecar, then drain and end the collector."""
         self.sidecar.stop()
         self.collector.stop()
+
+    @property
+    def _token_file(self) -> Path:
+        return self.folder / "sidecar.token"
 
     def rejected(self) -> int:
         """Return how many records were rejected since the start, at the door or on delivery."""
@@ -125,7 +131,7 @@ class Stack:
                 yield name.removeprefix("activity_center_").removesuffix("_total"), outcome, count
 
     def _environment(self) -> dict[str, str]:
-        environment = {**os.environ, "ACTIVITY_CENTER_DEMO_TOKEN": self.tokens[SIDECAR_SENDER]}
+        environment = dict(os.environ)
         if self.cluster.password:
             environment["ACTIVITY_CENTER_DEMO_PASSWORD"] = self.cluster.password
         if self.cluster.api_token:
@@ -159,13 +165,20 @@ class Stack:
             "sidecar": {
                 "bind": f"127.0.0.1:{self.page_port}",
                 "data_dir": str(self.folder / "sidecar"),
-                "recording": {"url": self.url, "token": "${ACTIVITY_CENTER_DEMO_TOKEN}"},
+                "recording": {"url": self.url, "token_file": str(self._token_file)},
             },
         }
 
     def _senders(self) -> Iterable[dict[str, Any]]:
         for name, token in self.tokens.items():
             yield {"name": name, "token_sha256": hashlib.sha256(token.encode()).hexdigest()}
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that its owner alone can read."""
+    file.unlink(missing_ok=True)
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:  # noqa: PTH123
+        handle.write(text)
 
 
 def _port(preferred: int) -> int:
