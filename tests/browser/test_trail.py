@@ -283,7 +283,7 @@ def test_keys_move_open_filter_and_give_the_focus_back(window: Window, site: Sit
     expect(page.locator("#menu")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#menu")).to_be_hidden()
-    assert page.evaluate("document.activeElement.id") == "add-filter"
+    expect(page.locator("#add-filter")).to_be_focused()
     page.keyboard.press("g")
     page.keyboard.press("i")
     page.wait_for_url("**/ai")
