@@ -11,16 +11,16 @@ import asyncio
 import contextlib
 import ctypes
 import gc
-import os
 import signal
 import sys
 from pathlib import Path
-from typing import Final, TextIO, TypedDict, cast
+from typing import Final, TypedDict
 from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 from opensearchpy import OpenSearch
 
+from activity_center import log_lines
 from activity_center.config import Cluster, Config
 from activity_center.connection import connect, resolve
 from activity_center.errors import ActivityCenterError, ConfigError
@@ -278,35 +278,6 @@ def _is_unix(bind: str) -> bool:
     return bind.startswith("unix:")
 
 
-class _StandardError:
-    """Standard error that never raises.
-
-    It may be a file on the very disk that is full, or a pipe that nobody reads any more:
-    a log line that cannot be written must not end the thread that makes events durable.
-    """
-
-    def write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            os.write(2, text.encode("utf-8", "backslashreplace"))
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-
-def configure_logging() -> None:
-    """Log JSON lines to standard error: time, level, logger, event, and what belongs to it."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _StandardError())),
-        cache_logger_on_first_use=True,
-    )
-
-
 def run_worker(config: Config, stages: Stages, index: int, workers: int) -> int:
     """Run one worker until it is told to stop; return the exit code.
 
@@ -316,7 +287,7 @@ def run_worker(config: Config, stages: Stages, index: int, workers: int) -> int:
     (another start may help), 2 the configuration is wrong.
     """
     hold_reload()
-    configure_logging()
+    log_lines.configure()
     try:
         worker = Worker(config, stages, index, workers)
     except ConfigError as wrong:
@@ -344,7 +315,7 @@ def run_worker(config: Config, stages: Stages, index: int, workers: int) -> int:
 def run_supervisor(config: Config, workers: int) -> int:
     """Run ``workers`` processes until told to stop; return the exit code."""
     hold_reload()
-    configure_logging()
+    log_lines.configure()
     grace = config.collector.drain_timeout + STOP_RECEIVING + 5
     command = [*worker_command(config.path), "--workers", str(workers)]
     with contextlib.suppress(KeyboardInterrupt):

@@ -6,14 +6,14 @@ hold names, addresses and search words, and never who asked.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import time
-from typing import Any, Final, TextIO, cast
+from typing import Any, Final
 
 import structlog
 from flask import Flask, Response, g, request
+
+from activity_center import log_lines
 
 _QUIET: Final = frozenset({"health.healthz", "health.readyz", "health.metrics"})
 """Endpoints that machines ask every few seconds: logged only when they fail."""
@@ -21,29 +21,9 @@ _QUIET: Final = frozenset({"health.healthz", "health.readyz", "health.metrics"})
 _log = structlog.get_logger("sidecar")
 
 
-class _StandardError:
-    """Standard error that never raises: nobody may read it, or its disk may be full."""
-
-    def write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            os.write(2, text.encode("utf-8", "backslashreplace"))
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-
 def configure() -> None:
-    """Log JSON lines to standard error: time, level, event, and what belongs to it."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _StandardError())),
-        cache_logger_on_first_use=True,
-    )
+    """Log JSON lines to standard error, with what libraries have to say."""
+    log_lines.configure()
     logging.basicConfig(level=logging.WARNING, handlers=[_Lines()], force=True)
 
 

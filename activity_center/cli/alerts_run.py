@@ -99,12 +99,12 @@ def _dry_run(
 
 
 def _once(config: Config | None, alerts: AlertsConfig, as_json: bool) -> None:
+    from activity_center import log_lines
     from activity_center.connection import connect
     from collector.alerts.own_figures import own_figures
     from collector.alerts.rounds import Rounds, rules_here
-    from collector.run import configure_logging
 
-    configure_logging()  # to standard error: results alone go to standard output
+    log_lines.configure()  # to standard error: results alone go to standard output
     with closing(connect(config.maintainer if config else None)) as client:
         rounds = Rounds(client, alerts, rules_here(alerts))
         now = int(time.time() * 1000)
@@ -130,13 +130,13 @@ def _forever(config: Config | None) -> None:
     import signal
     import threading
 
+    from activity_center import log_lines
     from activity_center.connection import connect
     from collector.alerts.loop import AlertLoop
-    from collector.run import configure_logging
 
     if config is None:
         raise ConfigError("needs --config", hint="or evaluate once: --once")
-    configure_logging()
+    log_lines.configure()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

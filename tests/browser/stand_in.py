@@ -1,7 +1,7 @@
 """A stand-in for the API, for what the real one does not show on demand.
 
 It speaks the contract of ``/api/v1`` over a list of activities in memory and registers the
-real shell and static files with the real security headers. Tests set :attr:`StandIn.answers`
+real shell, filters and catalogue with the real security headers. Tests set :attr:`StandIn.answers`
 to make a path slow, wrong or forbidden.
 """
 
@@ -21,8 +21,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from activity_center import vocabulary
 from sidecar_api.headers import HEADERS
-from sidecar_api.routes import pages
-from sidecar_api.search import FACETS, FILTERS
+from sidecar_api.routes import catalogue, filters, pages
 
 Activity = dict[str, Any]
 
@@ -221,7 +220,8 @@ class StandIn:
 
     def _app(self) -> Flask:
         app = Flask("stand_in", static_folder=None)
-        app.register_blueprint(pages.blueprint)
+        for real in (pages, filters, catalogue):
+            app.register_blueprint(real.blueprint)
 
         @app.after_request
         def real_headers(response: Response) -> Response:
@@ -265,42 +265,6 @@ class StandIn:
         @app.get("/api/v1/me")
         def me() -> tuple[Response, int] | Response:
             return self._me()
-
-        @app.get("/api/v1/filters")
-        def filters() -> Response:
-            return jsonify(
-                {
-                    "filters": [
-                        {
-                            "name": one.name,
-                            "label": one.label,
-                            "kind": one.kind,
-                            "description": one.description,
-                            "values": [
-                                {"value": v, "label": text} for v, text in one.choices.items()
-                            ],
-                            "repeats": one.repeats,
-                            "facet": one.name in FACETS,
-                        }
-                        for one in FILTERS
-                    ]
-                }
-            )
-
-        @app.get("/api/v1/catalogue")
-        def catalogue() -> Response:
-            return jsonify(
-                {
-                    "actions": [
-                        {"name": one.name, "label": one.label, "verb": one.verb, "type": one.type}
-                        for one in vocabulary.actions().values()
-                    ],
-                    "verbs": [
-                        {"name": one.name, "label": one.label}
-                        for one in vocabulary.verbs().values()
-                    ],
-                }
-            )
 
         return app
 
