@@ -185,7 +185,7 @@ class SidecarConfig:
     Attributes:
         bind: ``host:port`` or ``[::1]:port``.
         public_url: the address that people use, without a path; empty: ``http(s)://bind``.
-        data_dir: folder of sessions and of the key that signs cursors; made 0700.
+        data_dir: folder of sessions and of the key that seals cursors; made 0700.
         opensearch: the account that searches; ``None``: ``opensearch.maintain``, else
             ``opensearch``.
         trusted_proxies: addresses and networks whose X-Forwarded-For is believed, besides

@@ -24,7 +24,7 @@ from activity_center.errors import ActivityCenterError
 
 
 class Failure(ActivityCenterError):
-    """Root: an answer with a status and a problem document.
+    """A fault of ours, not of the request; the root of all failures.
 
     Args:
         detail: what went wrong with this request, in one sentence, for the person who sent it.

@@ -15,7 +15,7 @@ answers        reader, being made at the same time          :data:`AT_ONCE`
 
 An IPv6 address counts with its whole /64. A right API token or JWT passes whatever others at
 its address did: to look at one asks nobody. The sign-in page's own (``POST /api/v1/session``)
-waits like everything else.
+waits, right or wrong.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ def init_app(app: Flask, config: Config) -> None:
         if g.pop(_GUESSED, False):
             if not failed:
                 ours.forgive(request)
-        elif failed and _signs_in(request):
+        elif failed and "Authorization" in request.headers:
             try:
                 ours.guess(request)
             except RateLimited as wrong:
@@ -282,13 +282,6 @@ def before_asking() -> None:
 def limits() -> Limits:
     """Return the limits of the running app."""
     return cast(Limits, current_app.extensions[_EXTENSION])
-
-
-def _signs_in(request: Request) -> bool:
-    """Whether a request brings a credential that can be guessed: no session's cookie."""
-    return "Authorization" in request.headers or (
-        request.method == "POST" and request.path == "/api/v1/session"
-    )
 
 
 def _url_bytes(request: Request) -> int:

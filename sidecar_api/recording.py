@@ -3,7 +3,7 @@ they saw.
 
 "Without recording the recording" means: equal requests of one reader from one address within a
 minute are one entry. A page that refreshes itself, or that shows the very entries which its own
-refresh makes, so adds one entry a minute and no loop; the live tail is recorded once, when it
+refresh makes, so adds one entry a minute and no loop; a live tail counts like a list, when it
 opens.
 """
 

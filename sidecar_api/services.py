@@ -28,8 +28,8 @@ class Services:
 
     Attributes:
         client: connection to OpenSearch, under the sidecar's own account.
-        secret: 32 bytes, the same in every worker; signatures use it with a label of theirs.
-        cursors: signs the cursors of lists.
+        secret: 32 bytes, the same in every worker; each purpose derives a key of its own from it.
+        cursors: seals the cursors of lists.
     """
 
     config: Config

@@ -225,8 +225,8 @@ def _show(client: OpenSearch, stack: Stack, seed: int, player: Player, err: Cons
     from rich.console import Console
 
     from activity_center.demo.people import ADMINISTRATOR, people
-    from activity_center.demo.stack import write_private
     from activity_center.demo.workload import live
+    from activity_center.private_file import write_private
 
     (full_name,) = (one["full_name"] for one in people() if one["id"] == ADMINISTRATOR)
     out = Console(highlight=False)
@@ -235,7 +235,7 @@ def _show(client: OpenSearch, stack: Stack, seed: int, player: Player, err: Cons
     out.print()
     _latest(client, out)
     token = stack.folder / "token"
-    write_private(token, stack.tokens[SENDERS[0]])
+    write_private(token, stack.tokens[SENDERS[0]].encode())
     event = '{"event": {"action": "server.create", "outcome": "success"}, "user": {"name": "me"}}'
     name, config = program(), shlex.quote(str(stack.config))
     out.print(

@@ -17,6 +17,7 @@ from activity_center.config import Cluster
 from activity_center.demo.people import ADMINISTRATOR, names, people
 from activity_center.demo.process import Service
 from activity_center.errors import ConfigError
+from activity_center.private_file import write_private
 
 FORWARD_SENDER: Final = "fluentd"
 """Sender of everything that comes over the Forward listener."""
@@ -33,7 +34,8 @@ class Stack:
 
     Attributes:
         folder: configuration, logs and data.
-        tokens: sender -> bearer token, made anew for each run, on disk only as hashes.
+        tokens: sender -> bearer token, made anew for each run; the configuration has their
+            hashes, and two 0600 files beside it a token each.
     """
 
     folder: Path
@@ -83,7 +85,7 @@ class Stack:
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Commands that are printed to be copied read the configuration too: no variable, a file.
-        write_private(self._token_file, self.tokens[SIDECAR_SENDER])
+        write_private(self._token_file, self.tokens[SIDECAR_SENDER].encode())
         self.config.write_text(yaml.safe_dump(self._document(), sort_keys=False), encoding="utf-8")
         self.collector.start(self._environment())
 
@@ -172,13 +174,6 @@ class Stack:
     def _senders(self) -> Iterable[dict[str, Any]]:
         for name, token in self.tokens.items():
             yield {"name": name, "token_sha256": hashlib.sha256(token.encode()).hexdigest()}
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write a file that its owner alone can read."""
-    file.unlink(missing_ok=True)
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:  # noqa: PTH123
-        handle.write(text)
 
 
 def _port(preferred: int) -> int:

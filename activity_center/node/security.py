@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Final
 from activity_center.errors import NodeError
 from activity_center.node.account import Account
 from activity_center.node.folders import NodeFolder
+from activity_center.private_file import write_private
 
 ADMIN: Final = "admin"
 
@@ -111,11 +111,3 @@ def _users(folder: NodeFolder, distribution: Path, admin_hash: str) -> None:
     for kind, content in ours.items():
         document = {"_meta": {"type": kind, "config_version": 2}, **content}
         write_private(target / files[kind], json.dumps(document, indent=1).encode())
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that is never, not even for a moment, readable by others."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)

@@ -39,7 +39,7 @@ class Tickets:
         now = datetime.now(UTC) - SETTLED
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
-    def sign(self, scope: Scope, filters: Filters, form: str, as_of: datetime) -> str:
+    def seal(self, scope: Scope, filters: Filters, form: str, as_of: datetime) -> str:
         """Return the token of an export."""
         value = as_of.isoformat(timespec="milliseconds")
         return self._sealer.seal(value, binding(scope, filters.canonical(), form))

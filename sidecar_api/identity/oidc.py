@@ -74,7 +74,7 @@ class SignIn:
     Args:
         oidc: the section ``identity.oidc``.
         sidecar: for the sidecar's own address.
-        secret: the sidecar's own key, signs the cookie.
+        secret: the sidecar's own key, seals the cookie.
         store: remembers which attempts are used up.
         clock: seconds since 1970.
 

@@ -15,6 +15,7 @@ from sidecar_api.conditional import answer
 from sidecar_api.failures import Failure, NotFound
 from sidecar_api.openapi import operation
 from sidecar_api.openapi.document import document
+from sidecar_api.problems import STATUSES
 from sidecar_api.search import FILTERS
 
 blueprint = Blueprint("api_page", __name__)
@@ -70,7 +71,13 @@ def _style() -> bytes:
 
 
 def _kinds() -> Iterator[dict[str, Any]]:
+    told: set[str] = set()
     for one in vars(failures).values():
         if isinstance(one, type) and issubclass(one, Failure) and not one.__name__.startswith("_"):
             meaning = (one.__doc__ or "").partition("\n")[0]
+            told.add(one.slug)
             yield {"slug": one.slug, "title": one.title, "status": one.status, "text": meaning}
+    for status, (slug, title, detail) in STATUSES.items():
+        if slug not in told:
+            told.add(slug)
+            yield {"slug": slug, "title": title, "status": status, "text": detail}

@@ -76,7 +76,7 @@ def export() -> Response:
     tickets = Tickets(services().secret)
     if asked["resume"] is None:
         as_of = tickets.begin()
-        token = tickets.sign(scope, filters, form.name, as_of)
+        token = tickets.seal(scope, filters, form.name, as_of)
     else:
         token = asked["resume"]
         as_of = tickets.open(token, scope, filters, form.name)

@@ -31,7 +31,8 @@ def search(client: OpenSearch, body: dict[str, Any], *, pit: bool = False) -> di
     Raises:
         BadRequest: OpenSearch finds the query too big.
         RateLimited: it has too much to do.
-        Unavailable: it cannot be reached, took too long or answered in part.
+        Unavailable: it cannot be reached or took too long.
+        Incomplete: it answered in part.
     """
     params = {"allow_partial_search_results": "false"}
     if not pit:
@@ -73,7 +74,10 @@ def failure(wrong: OpenSearchException) -> Failure:
         log.warning("OpenSearch cannot be reached: %s", type(wrong).__name__)
         return Unavailable("OpenSearch cannot be reached.", hint="Try again in a moment.")
     if not isinstance(wrong, TransportError):
-        return Failure(f"OpenSearch could not be asked ({type(wrong).__name__}).")
+        log.error("OpenSearch could not be asked: %s", type(wrong).__name__)
+        return Failure(
+            "OpenSearch could not be asked.", hint="This is a fault of ours: tell the operator."
+        )
     status, reason = wrong.status_code, str(wrong.error)
     kinds = " ".join([reason, *_kinds(wrong.info)])
     log.warning("OpenSearch answered %s: %s", status, kinds[:500])

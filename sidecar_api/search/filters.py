@@ -157,7 +157,7 @@ FILTERS: Final[tuple[Filter, ...]] = (
     ),
     _values("resource_type", "activity.resource.type", "Resource type", "Kind of the resource"),
     _values("resource_id", "activity.resource.id", "Resource id", "Id of the resource"),
-    _values("resource_name", "activity.resource.name", "Resource", "Name of the resource"),
+    _values("resource_name", "activity.resource.name", "Resource name", "Name of the resource"),
     _values(
         "target",
         ("activity.resource.name", "activity.resource.parent.name"),

@@ -9,7 +9,7 @@ from typing import Any, Final
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import OpenSearchException, TransportError
 
-from sidecar_api.failures import RateLimited, Unavailable
+from sidecar_api.failures import Incomplete, RateLimited
 from sidecar_api.search import ask
 
 log = logging.getLogger(__name__)
@@ -73,8 +73,8 @@ def _open(client: OpenSearch) -> str | None:
     try:
         ask.whole(answer)
         if not isinstance(pit, str):
-            raise Unavailable(ask.INCOMPLETE, hint=ask.INCOMPLETE_HINT)
-    except Unavailable:
+            raise Incomplete(ask.INCOMPLETE, hint=ask.INCOMPLETE_HINT)
+    except Incomplete:
         if isinstance(pit, str):
             _close(client, pit)
         raise

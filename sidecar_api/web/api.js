@@ -32,7 +32,7 @@ export async function ask(path, { query, signal, method = "GET", body } = {}) {
   const headers = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRF-Token"] = csrf;
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const response = await stream(text ? `${path}?${text}` : path, {
+  const response = await send(text ? `${path}?${text}` : path, {
     method,
     headers,
     signal,
@@ -41,8 +41,8 @@ export async function ask(path, { query, signal, method = "GET", body } = {}) {
   return response.status === 204 ? null : response.json();
 }
 
-/** A response whose body is read as it comes (export). */
-export async function stream(path, options) {
+/** One request; the caller reads the body of the answer. Throws a Problem. */
+export async function send(path, options) {
   let response;
   try {
     response = await fetch(path, { ...options, credentials: "same-origin" });

@@ -1,7 +1,7 @@
 // Export: streamed to a file on disk, its end checked, a plain download where that is not possible.
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
-import { stream } from "./api.js";
+import { send } from "./api.js";
 import { texts } from "./texts.js";
 import { icon } from "./icons.js";
 import { question } from "./place.js";
@@ -69,7 +69,7 @@ export async function run(app, format) {
   app.render();
   let writable = null;
   try {
-    const response = await stream(address(app, format), { signal: stop.signal });
+    const response = await send(address(app, format), { signal: stop.signal });
     writable = await target.handle.createWritable();
     const reader = response.body.getReader();
     let tail = "";

@@ -1,4 +1,5 @@
-// The English texts of the page; names and values of filters come from the API.
+// The English texts of the page. Filters' names and the values offered in them come from the
+// API; "values" are the words of cells and details.
 
 const number = new Intl.NumberFormat("en");
 const count = (n, one, many) => `${number.format(n)} ${n === 1 ? one : many}`;

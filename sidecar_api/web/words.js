@@ -89,7 +89,7 @@ export function plain(value, limit = 120) {
 export const sentences = (...said) =>
   said
     .filter(Boolean)
-    .map((one) => one.charAt(0).toUpperCase() + one.slice(1) + (/[.!?…]$/.test(one) ? "" : "."))
+    .map((one) => (/[.!?…]$/.test(one) ? one : `${one}.`))
     .join(" ");
 
 /** JSON in which hidden characters stand as escapes: the same value, nothing concealed. */

@@ -15,6 +15,7 @@ from werkzeug.exceptions import ImATeapot
 from activity_center.config import Cluster
 from activity_center.connection import connect
 from sidecar_api import failures
+from sidecar_api.problems import STATUSES
 from tests.sidecar_api.desk import PROBLEM, Desk, problem_of
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def test_every_failure_is_explained_where_its_type_leads(desk: Desk) -> None:
         for one in vars(failures).values()
         if isinstance(one, type) and issubclass(one, failures.Failure)
     }
+    slugs |= {slug for slug, *_ in STATUSES.values()}
     assert len(slugs) > 6
     for slug in slugs:
         answer = desk.ask(f"/problems/{slug}", "")
