@@ -16,7 +16,7 @@ from activity_center import config as configuration
 from activity_center.connection import connect
 from activity_center.setup import Action, desired_state, install, look
 from activity_center.setup.cluster import Answer, ask
-from activity_center.streams import LENS_PATTERNS, REJECTED_STREAM
+from activity_center.streams import ALERTS_STREAM, LENS_PATTERNS, REJECTED_STREAM
 
 SECURITY = "/_plugins/_security/api"
 ORGANIZATION = f"t{secrets.token_hex(6)}"
@@ -170,12 +170,14 @@ def test_readers_may_nothing_else(
     assert tried(readers[kind], method, path, body).status == 403
 
 
+@pytest.mark.parametrize("stream", [REJECTED_STREAM, ALERTS_STREAM])
 @pytest.mark.parametrize("kind", ["member", "own"])
-def test_rejected_records_are_for_the_platform(
-    readers: Mapping[str, OpenSearch], kind: str
+def test_rejected_records_and_alerts_are_for_the_platform(
+    readers: Mapping[str, OpenSearch], kind: str, stream: str
 ) -> None:
-    """Rejected records belong to no organization."""
-    assert tried(readers[kind], "POST", f"/{REJECTED_STREAM}/_search", {"size": 0}).status == 403
+    """What was rejected, and what rules found, may be of any organization: auditors see it."""
+    assert tried(readers[kind], "POST", f"/{stream}/_search", {"size": 0}).status == 403
+    assert tried(readers["auditor"], "POST", f"/{stream}/_search", {"size": 0}).ok
 
 
 def test_own_streams_and_no_shared_one(readers: Mapping[str, OpenSearch]) -> None:
