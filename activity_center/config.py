@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from activity_center.config_alerts import AlertsConfig
+from activity_center.config_processes import BusConfig, ChannelConfig
 from activity_center.config_sidecar import IdentityConfig, Role, SidecarConfig
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ class Config:
     Attributes:
         roles: the built-in roles of ``permissions.yml`` (``platform_admin`` among them) and
             those of the section ``roles``, by name.
+        channels: those that the file names; :mod:`activity_center.processes` has the others.
     """
 
     path: str
@@ -171,6 +173,8 @@ class Config:
     sidecar: SidecarConfig = field(default_factory=SidecarConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     roles: Mapping[str, Role] = field(default_factory=_builtin_roles)
+    bus: BusConfig = field(default_factory=BusConfig)
+    channels: Mapping[str, ChannelConfig] = field(default_factory=dict)
 
     @property
     def maintainer(self) -> Cluster:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center import config_alerts, config_build_sidecar
+from activity_center import config_alerts, config_build_sidecar, config_processes
 from activity_center.config import (
     PLAN_PRESETS,
     CollectorConfig,
@@ -18,19 +18,11 @@ from activity_center.config import (
     Redaction,
     SenderConfig,
 )
-from activity_center.config_parts import cluster, secret, tls
+from activity_center.config_parts import cluster, in_bytes, secret, tls
 from activity_center.config_people import roles
 
 if TYPE_CHECKING:
     from activity_center.config_people import Entry
-
-
-def _bytes(size: int | str) -> int:
-    """``"4GiB"`` -> bytes (the schema has checked the form)."""
-    if isinstance(size, int):
-        return size
-    unit = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}[size[-3:]]
-    return int(size[:-3]) * unit
 
 
 def _sender(section: Mapping[str, Any], path: str) -> SenderConfig:
@@ -47,7 +39,7 @@ def _sender(section: Mapping[str, Any], path: str) -> SenderConfig:
         sources=frozenset(section["sources"]) if "sources" in section else None,
         organizations=frozenset(section["organizations"]) if "organizations" in section else None,
         may_assert=frozenset(section.get("may_assert", ())),
-        quota_bytes=_bytes(section["quota"]) if "quota" in section else None,
+        quota_bytes=in_bytes(section["quota"]) if "quota" in section else None,
     )
 
 
@@ -57,7 +49,7 @@ _PLAIN: Final = ("data_dir", "workers", "health", "health_public", "sources_dir"
 def _collector(section: Mapping[str, Any], path: str) -> CollectorConfig:
     plain = {key: section[key] for key in _PLAIN if key in section}
     if "quota" in section:
-        plain["quota_bytes"] = _bytes(section["quota"])
+        plain["quota_bytes"] = in_bytes(section["quota"])
     redaction = section.get("redaction", {})
     return CollectorConfig(
         forward=tuple(
@@ -100,11 +92,12 @@ def build(document: Mapping[str, Any], people: Sequence[Entry], path: str) -> Co
         ConfigError: the file of a secret cannot be read.
     """
     opensearch = document.get("opensearch", {})
+    collector = _collector(document.get("collector", {}), path)
     return Config(
         path=path,
         opensearch=cluster(opensearch, path),
         maintain=cluster(opensearch["maintain"], path) if "maintain" in opensearch else None,
-        collector=_collector(document.get("collector", {}), path),
+        collector=collector,
         senders=tuple(_sender(sender, path) for sender in document.get("senders", ())),
         organizations={
             id_: _organization(id_, section or {})
@@ -116,4 +109,6 @@ def build(document: Mapping[str, Any], people: Sequence[Entry], path: str) -> Co
         sidecar=config_build_sidecar.sidecar(document.get("sidecar", {}), path),
         roles=roles(document.get("roles", {})),
         alerts=config_alerts.build(document.get("alerts", {}), path),
+        bus=config_processes.bus(document.get("bus", {}), collector.data_dir, path),
+        channels=config_processes.channels(document.get("channels", {}), path),
     )

@@ -72,6 +72,7 @@ def sidecar(section: Mapping[str, Any], path: str) -> SidecarConfig:
             ca=recording.get("ca", ""),
         ),
         trusted_proxies=tuple(section.get("trusted_proxies", ())),
+        origins=tuple(section.get("origins", ())),
         rate_limit=RateLimit(**section.get("rate_limit", {})),
     )
 

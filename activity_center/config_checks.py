@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center import config_alerts, config_checks_sidecar
+from activity_center import config_alerts, config_checks_sidecar, config_processes
 from activity_center.address import binds_loopback
 from activity_center.config import Config, listeners
 from activity_center.config_words import Place, meant
@@ -30,6 +30,7 @@ def check(
     """
     config_checks_sidecar.check(config, document, people, findings)
     config_alerts.check(config, findings)
+    config_processes.check(config, findings)
     names = [sender.name for sender in config.senders]
     for index, name in enumerate(names):
         if name in names[:index]:

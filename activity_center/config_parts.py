@@ -1,4 +1,4 @@
-"""Parts that several sections of ``activity-center.yml`` have: secrets, a cluster, TLS."""
+"""Parts that several sections of ``activity-center.yml`` have: secrets, sizes, a cluster, TLS."""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ def secret(section: Mapping[str, Any], name: str, path: str) -> str:
         raise ConfigError(
             f"cannot read {file}: {wrong.strerror}", where=path, hint=f"see {name}_file"
         ) from wrong
+
+
+def in_bytes(size: int | str) -> int:
+    """``"4GiB"`` -> bytes (the schema has checked the form)."""
+    if isinstance(size, int):
+        return size
+    unit = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}[size[-3:]]
+    return int(size[:-3]) * unit
 
 
 def cluster(section: Mapping[str, Any], path: str) -> Cluster:

@@ -190,6 +190,7 @@ class SidecarConfig:
             ``opensearch``.
         trusted_proxies: addresses and networks whose X-Forwarded-For is believed, besides
             ``identity.proxy.peers``.
+        origins: further origins whose pages may open sockets, besides the sidecar's own.
     """
 
     bind: str = "127.0.0.1:8600"
@@ -199,5 +200,6 @@ class SidecarConfig:
     opensearch: Cluster | None = None
     recording: Recording = Recording()
     trusted_proxies: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
     workers: int = 1
     rate_limit: RateLimit = RateLimit()

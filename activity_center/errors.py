@@ -9,9 +9,11 @@
     ├── NodeError                   the embedded OpenSearch could not be had or started
     ├── ClusterError                OpenSearch answered something that we cannot go on with
     ├── IncompleteAnswer            OpenSearch answered with part of the documents
+    ├── BusUnavailable              the step bus cannot be asked now; trying again may help
     ├── SpoolFull                   no room: the sender must wait (carries retry_after)
     ├── SpoolFailed                 the disk failed: nothing may be acknowledged any more
     ├── NotRecorded              the emitter could not make durable what had to be recorded
+    ├── WatchEnded                  processes cannot be watched, and trying again would not help
     └── ProtocolError               a peer broke its protocol: the connection is closed
 
 Bad input raises one of these, never a bare ``ValueError``.
@@ -64,6 +66,10 @@ class IncompleteAnswer(ClusterError):
     """OpenSearch answered 200 with only part of the shards."""
 
 
+class BusUnavailable(ActivityCenterError):
+    """The step bus cannot be reached, or refuses us; the caller tries again later."""
+
+
 class SpoolFull(ActivityCenterError):
     """There is no room in the spool, or in this sender's share of it.
 
@@ -82,6 +88,20 @@ class SpoolFailed(ActivityCenterError):
 
 class NotRecorded(ActivityCenterError):
     """An event that had to be recorded was not made durable (``require_record``)."""
+
+
+class WatchEnded(ActivityCenterError):
+    """Processes cannot be watched, or no longer; another try would end the same way.
+
+    Args:
+        code: close code of the connection (docs/process-stream.md).
+    """
+
+    def __init__(
+        self, message: str, *, code: int, where: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.code = code
 
 
 class ProtocolError(ActivityCenterError):

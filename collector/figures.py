@@ -46,6 +46,10 @@ def figures(worker: Worker) -> Values:
         "deliver_duplicates_removed_total": courier.once.removed,
         "deliver_duplicates_left_total": courier.once.left,
         "deliver_rejected_copies_dropped_total": courier.copies_dropped,
+        "publish_entries_total": worker.publisher.published,
+        "publish_lag_records": worker.publisher.lag,
+        "publish_failures_total": worker.publisher.failures,
+        "publish_epochs_total": worker.publisher.epochs,
         "rejected_store_bytes": worker.rejected.used_bytes,
         "ready": 0.0 if worker.ready() else 1.0,
     }

@@ -137,6 +137,26 @@ METRICS: Final[tuple[Definition, ...]] = (
         "counter",
         "Searchable copies of rejected records that OpenSearch refused; the store has them all.",
     ),
+    Definition(
+        "activity_center_publish_entries_total",
+        "counter",
+        "Entries of processes that the step bus confirmed.",
+    ),
+    Definition(
+        "activity_center_publish_lag_records",
+        "gauge",
+        "Activities accepted since the oldest that may wait for the step bus; 0: none waits.",
+    ),
+    Definition(
+        "activity_center_publish_failures_total",
+        "counter",
+        "Tries to reach the step bus that failed.",
+    ),
+    Definition(
+        "activity_center_publish_epochs_total",
+        "counter",
+        "Times that the stream on the step bus began anew: its readers may have missed entries.",
+    ),
     Definition("activity_center_rejected_store_bytes", "gauge", "Bytes of the rejected store."),
     Definition("activity_center_ready", "gauge", "1 when events can be made durable."),
 )

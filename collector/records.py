@@ -31,6 +31,11 @@ REASONS: Final[dict[str, str]] = {
 }
 """Closed list of reasons; the key is stored and counted, the text is for people."""
 
+CONTROLS: Final = frozenset(
+    f"process.{what}" for what in ("cancel", "retry", "cleanup", "control_done", "control_expired")
+)
+"""Actions of the audit lens that are about a running process: its watchers see them live."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sender:
@@ -127,6 +132,12 @@ class Reject(NamedTuple):
     tag: str
     received: int
     time: int | None = None
+
+
+class Control(Entry):
+    """An entry of :data:`CONTROLS`: it is published too, although it is of the audit lens."""
+
+    __slots__ = ()
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 ::
 
     receivers -> pipeline -> spool -> deliverer -> OpenSearch
+                               └-> publisher -> step bus
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from collector.check import check_config
 from collector.deliver import LANES, Deliverer
 from collector.figures import figures
 from collector.pipeline import Pipeline, Stages
+from collector.publish import PlaceFile, Publisher
 from collector.receive.budget import Budget
 from collector.receive.credentials import Credentials
 from collector.receive.forward import ForwardServer
@@ -96,12 +98,16 @@ class Worker:
         root = Path(section.data_dir)
         self.credentials = Credentials(config.senders)
         self.rejected = RejectedStore(root / REJECTED)
+        folder = worker_folder(root, index)
+        places = PlaceFile(folder)
         self.spool = Spool.open(
-            worker_folder(root, index),
+            folder,
             quota_bytes=section.quota_bytes,
             quota_of=self._quota_of,
             rejected=self.rejected,
+            followed=places.followed,
         )
+        self.publisher = Publisher(self.spool, places, config.bus)
         adopt(self.spool, root, index, workers)
         self.pipeline = Pipeline(stages, self.spool)
         self.client = connect(
@@ -184,7 +190,9 @@ class Worker:
         self.pipeline.stages = stages
         for server in self.servers:
             server.reload(credentials)
-        fixed = [(one.collector, one.opensearch, one.alerts) for one in (config, self.config)]
+        fixed = [
+            (one.collector, one.opensearch, one.alerts, one.bus) for one in (config, self.config)
+        ]
         if fixed[0] != fixed[1]:
             _log.warning("changes of addresses, folders, sizes, clusters and alerts need a restart")
         self.credentials, self.config = credentials, config
@@ -207,6 +215,7 @@ class Worker:
             self._say_start()
             # What is in the spool goes out before anything new comes in.
             self.deliverer.start()
+            self.publisher.start()
             self.alerts.start()
             self.retention.start()
             for server in self.servers:
@@ -245,7 +254,9 @@ class Worker:
         timeout = self.config.collector.drain_timeout
         _log.info(f"stopping: up to {timeout + STOP_RECEIVING:g} s; no new events are taken")
         done = await asyncio.gather(*(one.stop(STOP_RECEIVING) for one in self.servers))
+        published = loop.run_in_executor(None, self.publisher.stop)
         drained = await loop.run_in_executor(None, self.deliverer.stop, timeout)
+        await published
         if not drained:
             _log.warning(
                 "not all is delivered; the rest is delivered after the next start",
@@ -258,6 +269,8 @@ class Worker:
         """Close what is open."""
         self.alerts.stop()
         self.retention.stop()
+        self.publisher.stop()
+        self.publisher.close()
         self.spool.close()
         self.rejected.close()
         self.client.close()

@@ -22,7 +22,7 @@ from collector.normalize.identity import Ordinals, content_key, document_id
 from collector.normalize.inspection import inspect
 from collector.normalize.place import MAX_DEPTH, Placer
 from collector.normalize.refused import Refused
-from collector.records import MAX_EVENT_BYTES, Entry
+from collector.records import CONTROLS, MAX_EVENT_BYTES, Control, Entry
 from collector.validate import Validator
 
 LOOK_CLOSELY: Final = 8_000
@@ -192,7 +192,8 @@ class Writer:
         if len(stored) > MAX_EVENT_BYTES:
             size = f"the activity has {len(stored)} bytes, more than {MAX_EVENT_BYTES}"
             raise Refused("too_large", size)
-        return _new(Entry, (stream, _id, ms, digest, stored, sender))
+        kind = Control if activity["event"].get("action") in CONTROLS else Entry
+        return _new(kind, (stream, _id, ms, digest, stored, sender))
 
     def finish(self, draft: Draft, source: str, ingested: bytes, sender: str) -> Entry | None:
         """:meth:`entry` for the usual draft: in which nothing is odd, with its own id and time.
@@ -232,7 +233,8 @@ class Writer:
             )
         )
         _id = document_id(source, owner, f"id:{given}")
-        return _new(Entry, (stream, _id, ms, digest, stored, sender))
+        kind = Control if activity["event"].get("action") in CONTROLS else Entry
+        return _new(kind, (stream, _id, ms, digest, stored, sender))
 
     def _json(self, activity: dict[str, Any]) -> bytes:
         """The activity as JSON with sorted keys, with a mark where its hash goes.

@@ -8,7 +8,7 @@ from flask import Flask, Response, g, request
 
 from activity_center.connection import connect
 from activity_center.streams import ORGANIZATION_ID
-from sidecar_api import asking, headers, limits, logs, problems
+from sidecar_api import asking, headers, limits, logs, problems, processes
 from sidecar_api.access import Access
 from sidecar_api.cursors import Sealer
 from sidecar_api.failures import Forbidden
@@ -47,7 +47,7 @@ def create_app(config: Config, *, client: OpenSearch | None = None) -> Flask:
     opensearch = client or connect(searcher if searcher.url else None, pool_maxsize=SEARCHES)
     recording = Recording(config)
     metrics = Metrics(recording.stats)
-    app.extensions[EXTENSION] = Services(
+    services = app.extensions[EXTENSION] = Services(
         config=config,
         client=opensearch,
         identity=identity,
@@ -64,6 +64,7 @@ def create_app(config: Config, *, client: OpenSearch | None = None) -> Flask:
     problems.init_app(app)
     limits.init_app(app, config)
     asking.init_app(app)
+    processes.init_app(app, services)
     _record_denials(app, recording)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from flask import Flask, current_app, g, request
+from werkzeug.exceptions import BadRequest as Malformed
+from werkzeug.exceptions import UnsupportedMediaType
 
 from sidecar_api.access import Scope
 from sidecar_api.failures import BadRequest, Forbidden, NotFound, Unauthenticated
@@ -24,6 +26,9 @@ from sidecar_api.reader import Reader
 from sidecar_api.search import FILTERS, Filters
 from sidecar_api.search.filters import NONE
 from sidecar_api.services import services
+
+if TYPE_CHECKING:
+    from activity_center.config import SenderConfig
 
 FILTER_NAMES: Final = frozenset(one.name for one in FILTERS)
 MANY: Final = frozenset(one.name for one in FILTERS if one.repeats)
@@ -139,6 +144,29 @@ def arguments() -> dict[str, Any]:
     return found
 
 
+def sender() -> SenderConfig | None:
+    """Return the sender whose token the request carries, where the operation takes one."""
+    return cast("SenderConfig | None", g.get("sender"))
+
+
+def json_body() -> dict[str, Any]:
+    """Return the body, a JSON object.
+
+    Raises:
+        BadRequest: it is none.
+        UnsupportedMediaType: it does not say that it is JSON.
+    """
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType
+    try:
+        found = request.get_json()
+    except (Malformed, RecursionError) as wrong:
+        raise BadRequest("The body is no JSON.", parameter="body") from wrong
+    if not isinstance(found, dict):
+        raise BadRequest("The body is no JSON object.", parameter="body")
+    return found
+
+
 def init_app(app: Flask) -> None:
     """Hold every operation of ``app`` to what it declares."""
 
@@ -147,8 +175,11 @@ def init_app(app: Flask) -> None:
         declared = _operation()
         if declared is None:
             return
-        known = None if declared.public else _recognized()
-        limits().count(request, known)
+        if declared.senders:
+            g.sender = services().identity.sender(request)
+        sender = g.get("sender")
+        known = None if declared.public or sender is not None else _recognized()
+        limits().count(request, known, "" if sender is None else sender.name)
         if known is not None:
             g.slot = limits().work(known)
         csrf.check(request, known, secret=services().secret, sidecar=services().config.sidecar)

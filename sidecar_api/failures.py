@@ -8,6 +8,7 @@
     ├── Forbidden       403 names the permission
     ├── CrossSite       403 the request may come from another site
     ├── NotFound        404
+    ├── Conflict        409
     ├── RateLimited     429 carries retry_after
     └── Unavailable     503 carries retry_after: OpenSearch or the collector cannot be reached
         └── Incomplete  503 OpenSearch answered with part of the documents
@@ -97,6 +98,14 @@ class NotFound(Failure):
     status = 404
     slug = "not-found"
     title = "Not found"
+
+
+class Conflict(Failure):
+    """It cannot be done as things are now; reload to see how they are."""
+
+    status = 409
+    slug = "conflict"
+    title = "Not as things are now"
 
 
 class _Later(Failure):

@@ -181,13 +181,19 @@ class Limits:
         """Take back what :meth:`guess` counted."""
         self._sign_ins.give(block_of(self.address(request)))
 
-    def count(self, request: Request, reader: Reader | None) -> None:
+    def count(self, request: Request, reader: Reader | None, sender: str = "") -> None:
         """Count a request, once it is known who asks.
+
+        Args:
+            reader: a person.
+            sender: else the name of a program.
 
         Raises:
             RateLimited: this reader, or without one this address, has asked too often.
         """
-        who = f"reader {reader.id}" if reader else f"from {block_of(self.address(request))}"
+        who = f"from {block_of(self.address(request))}"
+        if reader is not None or sender:
+            who = f"reader {reader.id}" if reader else f"sender {sender}"
         wait = self._requests.take(who)
         if wait:
             raise RateLimited(

@@ -57,6 +57,26 @@ METRICS: Final[tuple[Definition, ...]] = (
         " errors: failed attempts.",
         ("outcome",),
     ),
+    Definition(
+        f"{PREFIX}process_watchers",
+        "gauge",
+        "Open connections to live processes.",
+    ),
+    Definition(
+        f"{PREFIX}live_processes",
+        "gauge",
+        "Processes that this sidecar follows: they run, or ended a while ago.",
+    ),
+    Definition(
+        f"{PREFIX}process_messages_total",
+        "counter",
+        "Messages about live processes, counted once for each connection that was given one.",
+    ),
+    Definition(
+        f"{PREFIX}process_resets_total",
+        "counter",
+        "Connections that were given everything anew instead of what had changed.",
+    ),
 )
 """Every metric of the sidecar; docs/operations.md explains each (a test compares)."""
 
@@ -74,7 +94,7 @@ class Metrics:
     def __init__(self, records: Callable[[], Mapping[str, int]]) -> None:
         self._stats = records
         self._registry = CollectorRegistry()
-        requests, seconds, open_, recorded = METRICS
+        requests, seconds, open_, recorded, watchers, live, told, resets = METRICS
         self._requests = Counter(*requests[::2], requests.labels, registry=self._registry)
         self._seconds = Histogram(
             *seconds[::2], seconds.labels, registry=self._registry, buckets=_BUCKETS
@@ -84,10 +104,17 @@ class Metrics:
         )
         self._records = Counter(*recorded[::2], recorded.labels, registry=self._registry)
         self._records_before: dict[str, int] = {}
+        self._watchers = Gauge(*watchers[::2], registry=self._registry, multiprocess_mode="livesum")
+        self._live = Gauge(*live[::2], registry=self._registry, multiprocess_mode="livemax")
+        self._told = Counter(*told[::2], registry=self._registry)
+        self._resets = Counter(*resets[::2], registry=self._registry)
+        self._processes: Callable[[], Mapping[str, int]] = dict
+        self._processes_before: dict[str, int] = {}
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         self._count_records()
+        self.count_processes()
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             together = CollectorRegistry()
             MultiProcessCollector(together)  # type: ignore[no-untyped-call]
@@ -99,6 +126,23 @@ class Metrics:
         before, self._records_before = self._records_before, now
         for outcome, count in now.items():
             self._records.labels(outcome).inc(max(count - before.get(outcome, 0), 0))
+
+    def watch_processes(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        """Tell of live processes too.
+
+        Args:
+            counts: ``connections`` and ``processes`` of now; ``delivered`` and ``resets`` so far.
+        """
+        self._processes = counts
+
+    def count_processes(self) -> None:
+        """Take over what there is of live processes now."""
+        now = dict(self._processes())
+        before, self._processes_before = self._processes_before, now
+        self._watchers.set(now.get("connections", 0))
+        self._live.set(now.get("processes", 0))
+        for counter, name in ((self._told, "delivered"), (self._resets, "resets")):
+            counter.inc(max(now.get(name, 0) - before.get(name, 0), 0))
 
     def init_app(self, app: Flask) -> None:
         """Count what ``app`` answers."""

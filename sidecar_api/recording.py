@@ -13,7 +13,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Request
@@ -101,10 +101,23 @@ class Recording:
             if self._first(json.dumps([reader.id, address, action, one], default=str)):
                 self._emitter.emit(action, **self._said(reader, action, request, one))
 
+    @property
+    def on(self) -> bool:
+        """Whether there is somewhere to record to."""
+        return self._emitter is not None
+
     def must(
-        self, reader: Reader, action: str, request: Request, details: Mapping[str, Any]
+        self,
+        reader: Reader,
+        action: str,
+        request: Request,
+        details: Mapping[str, Any],
+        fields: Mapping[str, Any] | None = None,
     ) -> None:
         """Record, and return when the collector has made it durable.
+
+        Args:
+            fields: further arguments of the emitter; they replace what is said otherwise.
 
         Raises:
             Unavailable: it could not be recorded, so that what it is about must not happen.
@@ -113,13 +126,18 @@ class Recording:
             return
         try:
             for one in _each(details):
-                said = self._said(reader, action, request, one)
+                said = {**self._said(reader, action, request, one), **(fields or {})}
                 self._emitter.emit(action, require_record=True, **said)
         except NotRecorded as wrong:
             raise Unavailable(
                 "This has to be recorded first, and the record cannot be made now.",
                 hint="Try again; if it lasts, ask the operator about the collector.",
             ) from wrong
+
+    @property
+    def note(self) -> Callable[..., object] | None:
+        """Emit what the sidecar itself says, without waiting; ``None``: nothing is recorded."""
+        return None if self._emitter is None else self._emitter.emit
 
     def stats(self) -> dict[str, int]:
         """What became of the records so far, by outcome; each number only grows."""

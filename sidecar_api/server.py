@@ -197,12 +197,14 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Flask:
         """Make the application, in the worker that is to run it."""
         from sidecar_api.app import create_app
+        from sidecar_api.processes import live
 
         try:
             app = create_app(self.config)
         except (ActivityCenterError, OSError) as wrong:
             _log.error("cannot start", error=str(wrong))
             sys.exit(Arbiter.APP_LOAD_ERROR)
+        live(app).start()
         app.wsgi_app = in_time(app.wsgi_app)  # type: ignore[method-assign]
         return app
 

@@ -33,6 +33,7 @@ VERBS: Final[dict[str, str]] = {
     "install": "Plan and apply what the cluster needs.",
     "node": "Start and stop the embedded OpenSearch.",
     "openapi": "Print the description of the API.",
+    "processes": "List and watch long operations, step by step.",
     "rejected": "List, show and replay rejected events.",
     "retention": "Show what is kept until when, and carry it out.",
     "serve": "Run the sidecar: the API and the page over the record.",

@@ -224,6 +224,7 @@ def _show(client: OpenSearch, stack: Stack, seed: int, player: Player, err: Cons
     """What came back out of OpenSearch, where to look, then live activity until Ctrl-C."""
     from rich.console import Console
 
+    from activity_center.demo.live import Stage
     from activity_center.demo.people import ADMINISTRATOR, people
     from activity_center.demo.workload import live
     from activity_center.private_file import write_private
@@ -240,6 +241,7 @@ def _show(client: OpenSearch, stack: Stack, seed: int, player: Player, err: Cons
     name, config = program(), shlex.quote(str(stack.config))
     out.print(
         f"\nOpen the audit trail:  {stack.page}\n"
+        f"  Operations that run:  {stack.page}/processes\n"
         f"  You are {full_name}, who sees everything;"
         f" sign out to be somebody else.\n"
         f"\nLook around while new activity trickles in (Ctrl-C ends):\n"
@@ -256,12 +258,14 @@ def _show(client: OpenSearch, stack: Stack, seed: int, player: Player, err: Cons
         soft_wrap=True,
         markup=False,
     )
+    stage = Stage(stack.url, stack.page, stack.tokens[SENDERS[0]], stack.persons)
     try:
-        for one in live(seed, datetime.now(UTC)):
-            delay = (one.time - datetime.now(UTC)).total_seconds()
-            if delay > 0:
-                time.sleep(delay)
-            player.play([one], lambda number: None)
+        with stage:
+            for one in live(seed, datetime.now(UTC)):
+                delay = (one.time - datetime.now(UTC)).total_seconds()
+                if delay > 0:
+                    time.sleep(delay)
+                player.play([one], lambda number: None)
     except KeyboardInterrupt:
         with suppress(OSError):  # the terminal may be gone
             err.print(f"Stopping the collector and the page; OpenSearch stays up: {name} node stop")

@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from activity_center.config import Cluster
-from activity_center.demo.people import ADMINISTRATOR, names, people
+from activity_center.demo.people import ADMINISTRATOR, controllers, names, people
 from activity_center.demo.process import Service
 from activity_center.errors import ConfigError
 from activity_center.private_file import write_private
@@ -36,6 +36,7 @@ class Stack:
         folder: configuration, logs and data.
         tokens: sender -> bearer token, made anew for each run; the configuration has their
             hashes, and two 0600 files beside it a token each.
+        persons: organization -> API token of somebody who may control its processes.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Stack:
     health_port: int = 0
     page_port: int = 0
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
+    persons: dict[str, str] = field(default_factory=dict, repr=False)
     collector: Service = field(init=False)
     sidecar: Service = field(init=False)
 
@@ -58,6 +60,7 @@ class Stack:
         self.tokens = {
             sender: secrets.token_urlsafe(24) for sender in (*self.senders, SIDECAR_SENDER)
         }
+        self.persons = {one: secrets.token_urlsafe(24) for one in controllers()}
         health = f"http://127.0.0.1:{self.health_port}"
         self.collector = Service("collect", self.config, self.folder / "collector.log", health)
         self.sidecar = Service("serve", self.config, self.folder / "sidecar.log", self.page)
@@ -163,7 +166,11 @@ class Stack:
                 id_: {**section, "name": names()[id_]}
                 for id_, section in self.organizations.items()
             },
-            "identity": {"people": people(), "development": ADMINISTRATOR},
+            "identity": {
+                "people": people(),
+                "tokens": [*self._person_tokens()],
+                "development": ADMINISTRATOR,
+            },
             "sidecar": {
                 "bind": f"127.0.0.1:{self.page_port}",
                 "data_dir": str(self.folder / "sidecar"),
@@ -174,6 +181,12 @@ class Stack:
     def _senders(self) -> Iterable[dict[str, Any]]:
         for name, token in self.tokens.items():
             yield {"name": name, "token_sha256": hashlib.sha256(token.encode()).hexdigest()}
+
+    def _person_tokens(self) -> Iterable[dict[str, Any]]:
+        for organization, person in controllers().items():
+            token = self.persons[organization]
+            digest = hashlib.sha256(token.encode()).hexdigest()
+            yield {"name": f"demo-{organization}", "person": person, "token_sha256": digest}
 
 
 def _port(preferred: int) -> int:

@@ -5,9 +5,11 @@ Importing it loads the standard library alone; an emitter loads what its address
 
 from __future__ import annotations
 
+from activity_center.emit.controls import Cancelled
 from activity_center.emit.courier import Stats
 from activity_center.emit.emitter import Emitter
+from activity_center.emit.process import Process
 from activity_center.emit.recording import Recording
 from activity_center.errors import NotRecorded
 
-__all__ = ["Emitter", "NotRecorded", "Recording", "Stats"]
+__all__ = ["Cancelled", "Emitter", "NotRecorded", "Process", "Recording", "Stats"]

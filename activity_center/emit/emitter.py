@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -11,11 +11,15 @@ from typing import Any, TypeVar
 
 from activity_center.emit import context as surroundings
 from activity_center.emit.context import Context, UserSource
+from activity_center.emit.controls import source_of
 from activity_center.emit.courier import Courier, Stats
+from activity_center.emit.declared import Declared, Handler
 from activity_center.emit.event import OMITTED, build, nested
 from activity_center.emit.over_forward import ForwardTransport
 from activity_center.emit.over_http import HttpTransport, TokenSource, tls_context, token_source
 from activity_center.emit.plain import Plain
+from activity_center.emit.process import Process
+from activity_center.emit.pulse import Pulse
 from activity_center.emit.recorder import Recorder
 from activity_center.emit.recording import Recording, decorate
 from activity_center.emit.transport import Address, Transport, parse
@@ -41,6 +45,8 @@ class Emitter:
         token_file: a file that holds it, read again for each request.
         ca: PEM file of the authorities to trust instead of the system's.
         record_url: where ``require_record`` posts to when ``url`` is not HTTP.
+        controls_url: address of the sidecar, from which processes hear what persons ask of
+            them; by the same token and authorities.
         queue_size: the most events that wait; further ones are dropped and counted.
         queue_bytes: the most bytes (roughly) that wait.
         require_record: make every :meth:`emit` wait for the collector's "accepted".
@@ -63,6 +69,7 @@ class Emitter:
         token_file: str | Path | None = None,
         ca: str | Path | None = None,
         record_url: str | None = None,
+        controls_url: str | None = None,
         queue_size: int = 10_000,
         queue_bytes: int = 64 * 1024 * 1024,
         require_record: bool = False,
@@ -78,6 +85,7 @@ class Emitter:
         if require_record and self._recorder is None:
             raise _no_proof()
         self._require_record = require_record
+        self.pulse = Pulse()
         defaults: dict[str, Any] = {}
         if organization is not None:
             defaults["organization"] = surroundings.identified(organization)
@@ -89,6 +97,7 @@ class Emitter:
         self._courier = Courier(
             make, queue_size=queue_size, queue_bytes=queue_bytes, exit_timeout=exit_timeout
         )
+        self.controls = source_of(controls_url, source, ca, self._courier.warn)
         # Not at exit: then the courier's own hook sends what waits.
         weakref.finalize(self, self._courier.retire).atexit = False
 
@@ -188,6 +197,59 @@ class Emitter:
             def create(name): ...
         """
         return decorate(self, action, said)
+
+    def process(
+        self,
+        channel: str,
+        name: str,
+        *,
+        target: Any = None,
+        steps: Iterable[str] = (),
+        controls: Iterable[str] = (),
+        effects: Mapping[str, str] | None = None,
+        on_cancel: Handler | None = None,
+        on_retry: Handler | None = None,
+        on_cleanup: Handler | None = None,
+        lease: float = 60.0,
+        process_id: str | None = None,
+        attempt: int = 1,
+        **said: Any,
+    ) -> Process:
+        """Return a context manager that tells a long-running operation step by step.
+
+        Args:
+            channel: ``ssl``, ``git-deploy`` ...; ``activity-center processes channels``.
+            name: for people: ``Certificate for shop.example``.
+            target: what it works on, as ``resource`` of :meth:`emit`.
+            steps: names of the steps, in order.
+            controls: what persons may ask: ``cancel``, ``retry``, ``cleanup``; those with a
+                handler are added.
+            effects: control -> what it will do, told before it is done.
+            on_cancel: called with the process, in another thread, when somebody asks to
+                cancel it: to break off what waits. :meth:`Process.check` then raises.
+            on_retry: called with the process after it failed or was cancelled: enters it again.
+            on_cleanup: called with the process, to remove what it left; says a receipt.
+            lease: seconds of silence after which it counts as stalled; a heartbeat goes every
+                third of it.
+            process_id: of one's own; attempts of one process have the same.
+            attempt: the first one of this program.
+            said: further arguments of :meth:`emit`, for each activity of the process.
+        """
+        user, organization = said.pop("user", None), said.pop("organization", None)
+        with self.context(user=user, organization=organization):
+            around = self._around()
+        declared = Declared.of(
+            channel,
+            name,
+            target=target,
+            steps=steps,
+            controls=controls,
+            effects=effects,
+            handlers={"cancel": on_cancel, "retry": on_retry, "cleanup": on_cleanup},
+            lease=lease,
+            said=said,
+        )
+        return Process(self, around, declared, process_id, attempt)
 
     def context(
         self,

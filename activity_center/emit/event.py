@@ -19,6 +19,9 @@ OMITTED: Final[Any] = type("Omitted", (), {"__repr__": lambda self: "OMITTED"})(
 """Stands for an argument that was not given, where ``None`` is a value of its own."""
 MESSAGE_LENGTH: Final = 2_000
 STACK_LENGTH: Final = 16_000
+WHOLE_MESSAGE: Final = 100_000
+WHOLE_STACK: Final = 200_000
+"""Characters of the error of a process: the whole one, within what the record takes."""
 
 
 def build(
@@ -141,8 +144,10 @@ def _note(event: dict[str, Any], paths: list[str]) -> None:
     metadata["emitter_replaced"] = [path[:200] for path in paths[:20]]
 
 
-def failure(error: BaseException) -> dict[str, Any]:
-    """Return the ``error`` group: type, message and stack, each bounded."""
+def failure(
+    error: BaseException, *, longest: int = MESSAGE_LENGTH, longest_stack: int = STACK_LENGTH
+) -> dict[str, Any]:
+    """Return the ``error`` group: type, message and stack, each bounded (in characters)."""
     import traceback
 
     try:
@@ -150,10 +155,20 @@ def failure(error: BaseException) -> dict[str, Any]:
     except Exception as wrong:
         message = f"(its text raised {type(wrong).__name__})"
     stack = "".join(traceback.format_exception(error, limit=-50))
-    if len(stack) > STACK_LENGTH:  # the last lines tell most
-        stack = f"({len(stack) - STACK_LENGTH} characters left out)\n{stack[-STACK_LENGTH:]}"
-    if len(message) > MESSAGE_LENGTH:
-        message = f"{message[:MESSAGE_LENGTH]} ({len(message) - MESSAGE_LENGTH} more characters)"
+    if len(stack) > longest_stack:  # the last lines tell most
+        stack = f"({len(stack) - longest_stack} characters left out)\n{stack[-longest_stack:]}"
+    if len(message) > longest:
+        message = f"{message[:longest]} ({len(message) - longest} more characters)"
     kind = type(error)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    return {"type": f"{module}{kind.__qualname__}", "message": message, "stack_trace": stack}
+    found = {"type": f"{module}{kind.__qualname__}", "message": message, "stack_trace": stack}
+    code = getattr(error, "code", None)
+    return {**found, "code": code[:256]} if isinstance(code, str) and code else found
+
+
+def whole_failure(error: BaseException) -> dict[str, Any]:
+    """Return the ``error`` group of a process, whose page shows the whole error."""
+    try:
+        return failure(error, longest=WHOLE_MESSAGE, longest_stack=WHOLE_STACK)
+    except Exception as wrong:  # an exception whose own methods raise
+        return {"type": type(error).__name__, "message": f"(unreadable: {type(wrong).__name__})"}

@@ -6,6 +6,7 @@
         lock                               flock of the process that owns the folder
         cursor                             JSON line, then its CRC-32 in hexadecimal
         rechecks                           ids to be looked for again, one JSON line a group
+        published                          how far the step bus is (collector/publish/place.py)
         segments/00000000000000000001.segment
         quarantine/<segment>-<offset>-<length>.bin
         parked/<stream>/{cursor,segments/}  what one stream refuses, in the same format

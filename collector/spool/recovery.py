@@ -36,12 +36,13 @@ class Segment:
 
 
 def recover(
-    directory: Path, cursor: int, found: Callable[[Record], None]
+    directory: Path, cursor: int, followed: int, found: Callable[[Record], None]
 ) -> tuple[list[Segment], int]:
     """List the segments, show what is undelivered, and repair a torn tail.
 
     Args:
         cursor: positions below it are done; segments of only those are deleted.
+        followed: segments with positions from here on are not.
         found: called for each record from there on.
 
     Returns:
@@ -61,7 +62,7 @@ def recover(
     lost = 0
     for index, first in enumerate(firsts):
         final = index == len(firsts) - 1
-        if not final and firsts[index + 1] <= cursor:
+        if not final and firsts[index + 1] <= min(cursor, followed):
             paths[first].unlink()
             continue
         segment, tail = _scan(first, paths[first], cursor, found)

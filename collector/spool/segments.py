@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +44,8 @@ class SegmentLog:
         segment_bytes: a new segment begins when one has grown to this.
         found: called at opening for each record that is not delivered yet.
         damaged: called while reading for each stretch that holds no readable record.
+        followed: returns the position from which on somebody else reads too: what is done
+            waits for them, up to ``waiting_bytes``.
 
     Attributes:
         suspects: positions below this may have been sent before the opening.
@@ -58,6 +62,8 @@ class SegmentLog:
         *,
         found: Callable[[Record], None],
         damaged: Callable[[SegmentReader, Damage], None],
+        followed: Callable[[], int] = lambda: sys.maxsize,
+        waiting_bytes: int = 0,
     ) -> None:
         self.folder = folder
         self.segment_bytes = segment_bytes
@@ -65,6 +71,8 @@ class SegmentLog:
         self.sync_seconds = 0.0
         self.next_position = 1
         self._damaged = damaged
+        self._followed = followed
+        self._waiting_bytes = waiting_bytes
         self._lock = threading.Lock()
         self._segments: list[Segment] = []
         self._file = -1
@@ -75,7 +83,7 @@ class SegmentLog:
             make_folder(self._directory)
             self._cursor = CursorFile(folder)
             self._segments, self.next_position = recover(
-                self._directory, self._cursor.value.position, found
+                self._directory, self._cursor.value.position, followed(), found
             )
         except OSError as wrong:
             raise trouble(wrong, self._directory) from wrong
@@ -107,7 +115,7 @@ class SegmentLog:
                     view = view[os.write(self._file, view) :]
         except OSError as wrong:
             self._cut_back(segment)
-            raise trouble(wrong, segment.path) from wrong
+            raise self._no_write(wrong, segment.path) from wrong
         self._sync(segment.path)
         with self._lock:
             if segment.end - (segment.hints[-1][1] if segment.hints else 0) >= _HINT_BYTES:
@@ -139,13 +147,19 @@ class SegmentLog:
             with contextlib.suppress(OSError):
                 path.unlink()
             if isinstance(wrong, OSError):
-                raise trouble(wrong, path) from wrong
+                raise self._no_write(wrong, path) from wrong
             raise
         with self._lock:
             self._segments.append(
                 Segment(first, path, layout.SEGMENT_HEADER_BYTES, first - 1, created)
             )
             self.next_position = max(self.next_position, first)
+
+    def _no_write(self, wrong: OSError, path: Path) -> SpoolFull | SpoolFailed:
+        """:func:`trouble`; on a full disk nothing that is done waits for the follower."""
+        if wrong.errno in _NO_ROOM:
+            self._delete_done(0)
+        return trouble(wrong, path)
 
     def _remove_empty(self) -> None:
         """Remove the last segment if it holds nothing: it may have the name that is needed.
@@ -312,12 +326,29 @@ class SegmentLog:
         """
         with self._lock:
             self._cursor.note_done(position, generations)
-            done = []
-            while len(self._segments) > 1 and self._segments[1].first <= self.cursor.position:
-                done.append(self._segments.pop(0))
-        for segment in done:
+        self._delete_done(self._waiting_bytes)
+
+    def _delete_done(self, most: int) -> None:
+        """Delete segments that are done, except ``most`` bytes that the follower needs."""
+        with self._lock:
+            segments, position, followed = self._segments, self.cursor.position, self._followed()
+            done = 0
+            while done + 1 < len(segments) and segments[done + 1].first <= position:
+                done += 1
+            waiting = sum([segment.end for segment in segments[:done]])
+            going = 0
+            while going < done and (segments[going + 1].first <= followed or waiting > most):
+                waiting -= segments[going].end
+                going += 1
+            gone, segments[:going] = segments[:going], []
+        for segment in gone:
             with contextlib.suppress(OSError):
                 segment.path.unlink()
+
+    def segments(self) -> list[Segment]:
+        """Return what is there now, in order, as copies: for a reader beside this one."""
+        with self._lock:
+            return [replace(segment) for segment in self._segments]
 
     def note_taken(self, place: int) -> None:
         """What lies below ``place`` may be sent from now on: note it before it is."""

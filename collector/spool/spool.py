@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -25,6 +26,7 @@ from collector.spool.outlet import Outlet
 from collector.spool.parking import Parking
 from collector.spool.quarantine import RejectSink, Reports, quarantine
 from collector.spool.reader import Damage, SegmentReader
+from collector.spool.recovery import Segment
 from collector.spool.segments import SegmentLog, trouble
 
 _log = structlog.get_logger(__name__)
@@ -33,6 +35,8 @@ DEFAULT_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 _SMALLEST_SEGMENT: Final = 64 * 1024
 _ROOM_AGAIN: Final = 0.875
 """Of the quota: below this a spool that refused something is ready again."""
+_WAITING_SHARE: Final = 0.25
+"""Of the quota: what is delivered and still needed by who follows."""
 _PARKED_SHARE: Final = 0.5
 """Of the quota: what the parked records of refusing streams may take."""
 
@@ -47,7 +51,7 @@ class Spool:
         folder: where it is.
         quota_bytes: bytes that undelivered records may take, parked ones included; a
             single append may be larger when nothing else is there. The disk holds up to
-            two segments more (each at most an eighth of it).
+            two segments more (each at most an eighth of it), and what ``followed`` needs.
         parking: what streams refuse.
         suspects: positions below this may have been sent before the last start.
         corrupt: damaged stretches found since the start.
@@ -62,6 +66,7 @@ class Spool:
         quota_of: Callable[[str], int | None],
         rejected: RejectSink | None,
         memory_bytes: int,
+        followed: Callable[[], int],
     ) -> None:
         self.folder = folder
         self.quota_bytes = quota_bytes
@@ -72,7 +77,12 @@ class Spool:
         segment_bytes = min(segment_bytes, max(quota_bytes // 8, _SMALLEST_SEGMENT))
         self._accounts = Accounts()
         self._log = SegmentLog(
-            folder, segment_bytes, found=self._accounts.add_one, damaged=self.report_damage
+            folder,
+            segment_bytes,
+            found=self._accounts.add_one,
+            damaged=self.report_damage,
+            followed=followed,
+            waiting_bytes=int(quota_bytes * _WAITING_SHARE),
         )
         self.parking = Parking(folder, segment_bytes, self.report_damage)
         self._next = self._log.next_position
@@ -82,7 +92,8 @@ class Spool:
             self._log, memory_bytes, (self._accounts.records, self._accounts.bytes)
         )
         self._submitting = threading.Lock()
-        self._committer = Committer(self._log, rejected, self._outlet.committed, self._drop)
+        self._committed: Callable[[list[Record]], None] | None = None
+        self._committer = Committer(self._log, rejected, self._hand_on, self._drop)
         self._closed = False
         self._refused = False
 
@@ -96,6 +107,7 @@ class Spool:
         quota_of: Callable[[str], int | None] = lambda sender: None,
         rejected: RejectSink | None = None,
         memory_bytes: int = 4 * 1024 * 1024,
+        followed: Callable[[], int] = lambda: sys.maxsize,
     ) -> Spool:
         """Open the spool in ``folder``, repair what a crash left, and start its writer.
 
@@ -103,6 +115,8 @@ class Spool:
             quota_of: sender -> bytes of its undelivered records, ``None`` for no bound.
             rejected: keeps the rejected records that come with entries.
             memory_bytes: of records kept for the deliverer, so that it reads no disk.
+            followed: returns how far one has come who reads :attr:`segments` for itself; what
+                it still needs is kept beyond the quota, up to a quarter of it.
 
         Raises:
             SpoolFailed: another process uses the folder, or it cannot be read.
@@ -119,7 +133,10 @@ class Spool:
                 hint="stop the other collector, or give this one a data_dir of its own",
             )
         try:
-            return cls(folder, lock, quota_bytes, segment_bytes, quota_of, rejected, memory_bytes)
+            return cls(
+                *(folder, lock, quota_bytes, segment_bytes),
+                *(quota_of, rejected, memory_bytes, followed),
+            )
         except BaseException:
             os.close(lock)
             raise
@@ -207,6 +224,27 @@ class Spool:
 
     def _drop(self, append: Append) -> None:
         self._accounts.remove(len(append.records), append.sums)
+
+    # -- beside ------------------------------------------------------------------
+
+    def follow(self, committed: Callable[[list[Record]], None]) -> None:
+        """Call ``committed`` with what becomes durable from now on, in the thread that writes."""
+        self._committed = committed
+
+    def _hand_on(self, records: list[Record]) -> None:
+        self._outlet.committed(records)
+        if self._committed is not None:
+            self._committed(records)
+
+    @property
+    def segments(self) -> list[Segment]:
+        """What is on disk, in order, as copies."""
+        return self._log.segments()
+
+    @property
+    def next_position(self) -> int:
+        """Behind the last durable record."""
+        return self._log.next_position
 
     # -- out ---------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ everyone          what they did themselves, in every organization, also in those
 ``org:audit``     the organization's trail: audit, agent, begin and end of processes
 any role, where   audit, begin and end of processes; neither the agent lens nor the security
 members see it    events of other people's accounts
+``process:view``    live processes of the organization; everyone: those that they began
 ``platform:audit``  everything, also entries without an organization, and rejected events
 ================  ==========================================================================
 
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from activity_center.streams import ORGANIZATION_ID
 from activity_center.vocabulary import permissions
-from sidecar_api.access.scope import Opening, Scope
+from sidecar_api.access.scope import Opening, Scope, Watching
 
 if TYPE_CHECKING:
     from activity_center.config import Config
@@ -59,6 +60,8 @@ class Access:
         nothing: frozenset[str] = frozenset()
         granted: dict[str, frozenset[str]] = {}
         openings: list[Opening] = []
+        watching: list[Watching] = []
+        controlling: list[Watching] = []
         for organization, several in sorted(reader.grants.items()):
             known = [one for one in several if (one.role, "organization") in self._of_role]
             if not ORGANIZATION_ID.fullmatch(organization) or not known:
@@ -68,6 +71,16 @@ class Access:
             exporting = [
                 grant for grant, of in zip(known, mine, strict=True) if "org:audit:export" in of
             ]
+            watching += (
+                Watching(organization, grant.workspaces, grant.resources)
+                for grant, of in zip(known, mine, strict=True)
+                if "process:view" in of and not self._withheld(organization, grant, "process")
+            )
+            controlling += (
+                Watching(organization, grant.workspaces, grant.resources)
+                for grant, of in zip(known, mine, strict=True)
+                if "process:control" in of
+            )
             openings += (
                 opening
                 for grant, of in zip(known, mine, strict=True)
@@ -79,7 +92,14 @@ class Access:
             platform=nothing.union(*platform),
             granted=granted,
             openings=tuple(openings),
+            watching=tuple(watching),
+            controlling=tuple(controlling),
         )
+
+    def _withheld(self, organization: str, grant: Grant, lens: str) -> bool:
+        """Whether an organization keeps a lens from a role."""
+        known = self._organizations.get(organization)
+        return known is not None and lens in known.withhold.get(grant.role, frozenset())
 
     def _opening(
         self,

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from activity_center.vocabulary import actions
 from sidecar_api.failures import Forbidden
@@ -47,19 +47,69 @@ class Opening:
 
     def query(self) -> dict[str, Any]:
         """The clause of what is opened, without the organization."""
-        filters = [_lenses(self.lenses)]
-        if self.workspaces is not None or self.resources is not None:
-            resources = self.resources or frozenset()
-            concerned = [
-                _terms("activity.workspace", self.workspaces or frozenset()),
-                _terms("activity.resource.id", resources),
-                _terms("activity.resource.parent.id", resources),
-            ]
-            filters.append(_any_of([one for one in concerned if all(one["terms"].values())]))
+        filters = [_lenses(self.lenses), *_limits(self.workspaces, self.resources)]
         clause: dict[str, Any] = {"filter": filters}
         if not self.personal:
             clause["must_not"] = [_terms("event.action", _personal())]
         return {"bool": clause}
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """Whose processes one role with ``process:view`` shows, or ``process:control`` controls.
+
+    Attributes:
+        workspaces, resources: as in :class:`sidecar_api.reader.Grant`.
+    """
+
+    organization: str
+    workspaces: frozenset[str] | None = None
+    resources: frozenset[str] | None = None
+
+    def covers(self, process: Subject) -> bool:
+        """Whether a process is one of these."""
+        if process.organization != self.organization:
+            return False
+        if self.workspaces is None and self.resources is None:
+            return True
+        nothing: frozenset[str] = frozenset()
+        return process.workspace in (self.workspaces or nothing) or any(
+            one in (self.resources or nothing) for one in process.resources
+        )
+
+
+class Subject(NamedTuple):
+    """What decides who may watch a process; empty where it does not say.
+
+    Attributes:
+        resources: ids of what it is about, and of what that belongs to.
+    """
+
+    organization: str
+    workspace: str
+    resources: tuple[str, ...]
+    initiator: str
+
+    @classmethod
+    def of(cls, process: Mapping[str, Any]) -> Subject:
+        """Read it from a process as the API shows it, or from an activity of one."""
+        activity = _mapping(process, "activity")
+        initiator = _mapping(activity or process, "initiator")
+        if not activity:
+            target = _mapping(process, "target")
+            return cls(
+                _text(_mapping(process, "organization").get("id")),
+                _text(process.get("workspace")),
+                _ids(target.get("id"), _mapping(target, "parent").get("id")),
+                _text(initiator.get("id")),
+            )
+        resource = _mapping(activity, "resource")
+        return cls(
+            _text(_mapping(process, "organization").get("id")),
+            _text(activity.get("workspace")),
+            _ids(resource.get("id"), _mapping(resource, "parent").get("id")),
+            _text(initiator.get("id")) or _text(_mapping(process, "user").get("id")),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +120,8 @@ class Scope:
         platform: permissions that reach the whole platform.
         granted: organization id -> permissions there, of a part of it at least.
         openings: what the reader's roles open, beside what they did themselves.
+        watching: whose live processes they show, beside those that the reader began.
+        controlling: whose processes they let the reader cancel, retry and clean up.
         oneself: of all that, only what the reader did themselves.
     """
 
@@ -77,6 +129,8 @@ class Scope:
     platform: frozenset[str] = frozenset()
     granted: Mapping[str, frozenset[str]] = field(default_factory=dict)
     openings: tuple[Opening, ...] = ()
+    watching: tuple[Watching, ...] = ()
+    controlling: tuple[Watching, ...] = ()
     oneself: bool = False
 
     @property
@@ -140,6 +194,44 @@ class Scope:
         seen = _any_of([*clauses, _own(self.reader.id)])
         return {"bool": {"filter": [seen, _done_by(self.reader.id)]}} if self.oneself else seen
 
+    def watches(self, process: Mapping[str, Any] | Subject) -> bool:
+        """Whether the reader may watch a process: by a role there, or because they began it.
+
+        Args:
+            process: as the API shows it, an activity of it, or its :class:`Subject`.
+        """
+        subject = process if isinstance(process, Subject) else Subject.of(process)
+        if subject.initiator and subject.initiator == self.reader.id:
+            return True
+        return self.watches_by_role(subject)
+
+    def processes_query(self) -> dict[str, Any]:
+        """The clause of entries of processes that the reader may watch: :meth:`watches` of each."""
+        if self.everything:
+            return {"match_all": {}}
+        where: dict[str, set[str]] = defaultdict(set)
+        for one in self.watching:
+            limits = _limits(one.workspaces, one.resources)
+            where[_canonical({"bool": {"filter": limits}})].add(one.organization)
+        clauses: list[dict[str, Any]] = [
+            {
+                "bool": {
+                    "filter": [_terms("organization.id", ids), *json.loads(what)["bool"]["filter"]]
+                }
+            }
+            for what, ids in where.items()
+        ]
+        return _any_of([*clauses, _begun_by(self.reader.id)])
+
+    def controls(self, process: Mapping[str, Any]) -> bool:
+        """Whether a role lets the reader cancel, retry and clean up a process."""
+        subject = Subject.of(process)
+        return any(one.covers(subject) for one in self.controlling)
+
+    def watches_by_role(self, subject: Subject) -> bool:
+        """Whether a role shows a process, whoever began it."""
+        return self.everything or any(one.covers(subject) for one in self.watching)
+
     def for_export(self, organizations: Sequence[str], *, own: bool = False) -> Scope:
         """The scope of an export: what may be exported, and what the reader did themselves.
 
@@ -164,6 +256,47 @@ class Scope:
                     hint="Filter by other organizations, or by yourself as the actor.",
                 )
         return replace(self, openings=tuple(one for one in self.openings if one.export))
+
+
+def _limits(
+    workspaces: frozenset[str] | None, resources: frozenset[str] | None
+) -> list[dict[str, Any]]:
+    """What a role's limits leave; no clause without limits."""
+    if workspaces is None and resources is None:
+        return []
+    concerned = [
+        _terms("activity.workspace", workspaces or frozenset()),
+        _terms("activity.resource.id", resources or frozenset()),
+        _terms("activity.resource.parent.id", resources or frozenset()),
+    ]
+    return [_any_of([one for one in concerned if all(one["terms"].values())])]
+
+
+def _begun_by(reader: str) -> dict[str, Any]:
+    """Entries of which somebody is the initiator, as :class:`Subject` reads them."""
+    prompted = _terms("activity.initiator.id", {reader})
+    if not all(prompted["terms"].values()):
+        return {"match_none": {}}
+    acted: dict[str, Any] = {
+        "bool": {
+            "filter": [_terms("user.id", {reader})],
+            "must_not": [{"exists": {"field": "activity.initiator.id"}}],
+        }
+    }
+    return _any_of([prompted, acted])
+
+
+def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = value.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _ids(*values: Any) -> tuple[str, ...]:
+    return tuple(one for one in values if isinstance(one, str) and one)
 
 
 def _done_by(reader: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from sidecar_api.identity.oidc import SignIn
 from sidecar_api.identity.opensearch import OpenSearchLogins
 from sidecar_api.identity.people import People
 from sidecar_api.identity.proxy import Proxy
+from sidecar_api.identity.senders import Senders
 from sidecar_api.identity.sessions import Sessions
 from sidecar_api.identity.store import Store
 from sidecar_api.identity.subject import Provider, Subject, refused
@@ -35,7 +36,7 @@ from sidecar_api.origin import is_secure
 if TYPE_CHECKING:
     from flask import Request
 
-    from activity_center.config import Config
+    from activity_center.config import Config, SenderConfig
     from sidecar_api.reader import Reader
 
 __all__ = ["Identity", "Provider", "Subject"]
@@ -69,6 +70,7 @@ class Identity:
         self._organizations = config.organizations
         self._people = People(config)
         self._tokens = Tokens(section.tokens)
+        self._senders = Senders(config.senders)
         self._development = Development(section.development, sidecar)
         self._proxy = Proxy(section.proxy) if section.proxy else None
         self._bearers: list[Provider] = [self._tokens, Jwt(section.jwt)]
@@ -120,6 +122,14 @@ class Identity:
         if reader is None and subject and not subject.session:
             raise refused()
         return reader
+
+    def sender(self, request: Request) -> SenderConfig | None:
+        """Return the sender whose token a request carries; see :class:`Senders`.
+
+        Raises:
+            Unauthenticated: the header ``Authorization`` is of another form.
+        """
+        return self._senders.recognize(request)
 
     def token(self, value: str) -> Subject:
         """Return the subject of an API token that somebody signs in with.

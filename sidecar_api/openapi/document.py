@@ -84,6 +84,8 @@ def _operation(declared: Operation, rule: Rule, method: str) -> dict[str, Any]:
     told = [declared.description]
     if declared.permission:
         told.append(f"Permission: `{declared.permission}`.")
+    if declared.senders:
+        told.append("The token of a sender is taken too.")
     if any(told):
         made["description"] = " ".join(one for one in told if one)
     if declared.body:

@@ -50,6 +50,7 @@ class Operation:
         failures: what it may answer beyond what every operation may.
         permission: what the reader needs for more than what they did themselves.
         public: nobody has to sign in.
+        senders: the token of a sender (section ``senders``) is taken too.
     """
 
     summary: str
@@ -63,6 +64,7 @@ class Operation:
     failures: tuple[type[Failure], ...] = ()
     permission: str = ""
     public: bool = False
+    senders: bool = False
 
 
 def operation(

@@ -6,6 +6,7 @@ import copy
 from typing import Any, Final
 
 from activity_center.vocabulary import event_schema
+from sidecar_api.openapi import processes
 
 TEXT: Final[dict[str, Any]] = {"type": "string"}
 COUNT: Final[dict[str, Any]] = {"type": "integer", "minimum": 0}
@@ -154,6 +155,16 @@ _FILTER: Final = closed(
 )
 
 
+_ASKED: Final = {
+    "id": TEXT,
+    "kind": {**TEXT, "enum": ["cancel", "retry", "cleanup"]},
+    "by": closed({"id": _or_null(TEXT), "name": _or_null(TEXT)}),
+    "reason": _or_null(TEXT),
+    "at": TIME,
+    "expires_at": {**_or_null(TIME), "description": "Until when somebody must take it."},
+}
+
+
 def schemas() -> dict[str, dict[str, Any]]:
     """Return every schema by name."""
     facets = {"type": "object", "additionalProperties": listed(reference("FacetValue"))}
@@ -190,6 +201,100 @@ def schemas() -> dict[str, dict[str, Any]]:
                     **listed({"type": "object"}),
                     "description": "Ways to be somebody else, in development mode alone.",
                 },
+            }
+        ),
+        "Wish": closed({}, reason={**TEXT, "maxLength": 1000, "description": "In your words."}),
+        "Asked": closed(
+            {
+                "request": closed(
+                    {
+                        **_ASKED,
+                        "state": {
+                            **TEXT,
+                            "enum": ["requested", "taken", "done", "failed", "expired"],
+                        },
+                        "answer": {**_or_null(TEXT), "description": "What became of it."},
+                    }
+                )
+            }
+        ),
+        "Controls": closed({"controls": listed(closed(_ASKED))}),
+        **processes.schemas(),
+        "ProcessPage": closed(
+            {
+                "processes": listed(reference("ProcessRow")),
+                "page": closed(
+                    {
+                        "number": {"type": "integer", "minimum": 1},
+                        "size": {"type": "integer", "minimum": 1},
+                        "total": COUNT,
+                        "approximate": {
+                            "type": "boolean",
+                            "description": "Whether total is not exact, or more than are listed.",
+                        },
+                        "from": {**COUNT, "description": "Number of the first one; 0: none."},
+                        "to": {**COUNT, "description": "Number of the last one."},
+                    }
+                ),
+            }
+        ),
+        "LiveProcesses": closed(
+            {
+                "epoch": TEXT,
+                "offset": TEXT,
+                "recovered": _or_null({"type": "boolean"}),
+                "processes": _or_null(listed(reference("Process"))),
+                "changes": listed(reference("ProcessDelta")),
+                "wait": {**COUNT, "description": "Seconds until the next question."},
+            },
+            stale_since={**TIME, "description": "Since when nothing new could be read."},
+        ),
+        "Channels": closed(
+            {
+                "channels": listed(
+                    closed(
+                        {
+                            "name": TEXT,
+                            "label": TEXT,
+                            "description": TEXT,
+                            "icon": TEXT,
+                            "steps": listed(TEXT),
+                        }
+                    )
+                )
+            }
+        ),
+        "OneProcess": closed(
+            {
+                "process": reference("Process"),
+                "whole": {
+                    "type": "boolean",
+                    "description": "Whether all its entries were looked at; else its beginning "
+                    "and its latest ones.",
+                },
+            }
+        ),
+        "ProcessEntries": closed(
+            {
+                "entries": listed(reference("Activity")),
+                "next": {**_or_null(TEXT), "description": "Value of after for the next page."},
+            }
+        ),
+        "ProcessOutput": closed(
+            {
+                "output": listed(
+                    closed(
+                        {
+                            "attempt": {"type": "integer", "minimum": 1},
+                            "step": TEXT,
+                            "stream": TEXT,
+                            "offset": _or_null(COUNT),
+                            "text": TEXT,
+                            "at": _or_null(TIME),
+                        }
+                    )
+                ),
+                "next": {**_or_null(TEXT), "description": "Value of from for the next page."},
             }
         ),
         "SignIn": {

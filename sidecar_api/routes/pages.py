@@ -91,13 +91,16 @@ def _send(name: str) -> Response:
 @blueprint.get("/ai")
 @blueprint.get("/login")
 @blueprint.get("/organizations/<organization>/activity-logs")
-def shell(organization: str = "") -> Response:
+@blueprint.get("/processes")
+@blueprint.get("/processes/<path:process>")
+def shell(organization: str = "", process: str = "") -> Response:
     """The same small document for each address; what it shows comes from the API.
 
     Args:
         organization: read by the page from its address, here only a part of it.
+        process: likewise.
     """
-    del organization
+    del organization, process
     return _send(SHELL)
 
 

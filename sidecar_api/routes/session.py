@@ -10,8 +10,6 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, redirect, request
 from werkzeug import Response as AnyResponse
-from werkzeug.exceptions import BadRequest as Malformed
-from werkzeug.exceptions import UnsupportedMediaType
 
 from sidecar_api import asking
 from sidecar_api.conditional import json_answer
@@ -138,7 +136,7 @@ def _subject() -> Subject:
         BadRequest: it is of another form.
         Unauthenticated: its credential is wrong.
     """
-    identity, body = services().identity, _body()
+    identity, body = services().identity, asking.json_body()
     if body.keys() == {"token"}:
         return identity.token(_text(body, "token", MAX_CREDENTIAL).strip())
     if body.keys() == {"development"}:
@@ -148,18 +146,6 @@ def _subject() -> Subject:
         parameter="body",
         hint='Send {"token": "..."}, or {"development": "<id of a person>"}.',
     )
-
-
-def _body() -> dict[str, Any]:
-    if request.mimetype != "application/json":
-        raise UnsupportedMediaType
-    try:
-        found = request.get_json()
-    except (Malformed, RecursionError) as wrong:
-        raise BadRequest("The body is no JSON.", parameter="body") from wrong
-    if not isinstance(found, dict):
-        raise BadRequest("The body is no JSON object.", parameter="body")
-    return found
 
 
 def _text(body: dict[str, Any], name: str, longest: int) -> str:

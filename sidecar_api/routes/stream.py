@@ -75,7 +75,7 @@ def stream() -> Response:
         return response
     services().recording.read(scope.reader, FETCH_ALL, request, details_of(filters, scope))
     watch = hub().watch(scope, filters, position, since=since)
-    response.response = _lines(watch, lost, sealer, bound, _Still(scope), _here())
+    response.response = _lines(watch, lost, sealer, bound, _Still(scope), here())
     response.call_on_close(watch.close)
     return response
 
@@ -124,8 +124,8 @@ class _Still:
             return reader is not None and found.access.scope(reader).query() == self._query
 
 
-def _here() -> Callable[[], bool]:
-    """Whether the client of this request has not hung up: seen before a write to it fails.
+def here() -> Callable[[], bool]:
+    """Return whether the client of this request has not hung up: seen before a write to it fails.
 
     Else a page that is loaded again and again would keep all its former places for a while.
     """

@@ -27,9 +27,9 @@ async function problemOf(response) {
   return new Problem(response.status, document ?? {}, Number(response.headers.get("Retry-After")) || null);
 }
 
-export async function ask(path, { query, signal, method = "GET", body } = {}) {
+export async function ask(path, { query, signal, method = "GET", body, headers: more } = {}) {
   const text = query?.toString();
-  const headers = { Accept: "application/json" };
+  const headers = { Accept: "application/json", ...more };
   if (method !== "GET") headers["X-CSRF-Token"] = csrf;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const response = await send(text ? `${path}?${text}` : path, {

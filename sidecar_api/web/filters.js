@@ -17,7 +17,13 @@ let declared = [];
 export function learn(answer) {
   declared = answer?.filters ?? [];
 }
-const declaration = (name) => declared.find((filter) => filter.name === name);
+/** The filters of another list of the page, while that is shown; null: those of the API. */
+let borrowed = null;
+export function borrow(list) {
+  borrowed = list;
+}
+const known = () => borrowed ?? declared;
+const declaration = (name) => known().find((filter) => filter.name === name);
 export const nameOf = (name) => declaration(name)?.label ?? name;
 const choices = (name) => declaration(name)?.values ?? [];
 const repeats = (name) => declaration(name)?.repeats ?? true;
@@ -26,8 +32,8 @@ export const isCounted = (name) => declaration(name)?.facet ?? false;
 
 function valueLabel(name, value, given) {
   if (value === NONE) return F.has;
-  const known = choices(name).find((choice) => choice.value === value);
-  if (known) return known.label;
+  const chosen = choices(name).find((choice) => choice.value === value);
+  if (chosen) return chosen.label;
   if (given) return given;
   return labels.get(`${name} ${value}`) ?? value;
 }
@@ -107,7 +113,7 @@ export function chips(app) {
   </div>`;
 }
 
-export function searchField(app) {
+export function searchField(app, label = texts.search.label) {
   const now = app.place.filters.find(([name]) => name === "q")?.[1] ?? "";
   const set = (value) =>
     app.setFilters(
@@ -121,7 +127,7 @@ export function searchField(app) {
   }}>
     ${icon("search")}<input id="search" name="q" type="search" maxlength="200" autocomplete="off" spellcheck="false"
       .value=${live(document.activeElement?.id === "search" ? document.activeElement.value : now)}
-      placeholder=${texts.search.label} aria-label=${texts.search.label} aria-keyshortcuts="/"
+      placeholder=${label} aria-label=${label} aria-keyshortcuts="/"
       @input=${(event) => {
         clearTimeout(app.typing);
         const { value } = event.target;
@@ -145,7 +151,7 @@ function listOfFilters(app) {
   const fits = (label) => label.toLowerCase().includes(wanted);
   const names = [
     "when",
-    ...declared
+    ...known()
       .map((filter) => filter.name)
       .filter(
         (name) =>
@@ -218,8 +224,21 @@ function valueList(app, name) {
     }`;
 }
 
+/** The values that a filter declares, where nobody counts them. */
+function choiceList(app, name) {
+  const chosen = app.place.filters.filter(([n]) => n === name).map(([, value]) => value);
+  return html`<ul class="options">${choices(name).map(
+    ({ value, label }) => html`<li><button type="button" class="option" aria-pressed=${chosen.includes(value) ? "true" : "false"}
+      @click=${() => {
+        app.setFilters(added(without(app.place.filters, name), name, value));
+        app.closeMenu();
+      }}><span>${label}</span>${icon("check")}</button></li>`,
+  )}</ul>`;
+}
+
 function textForm(app, name) {
   const one = declaration(name);
+  if (one?.values?.length) return choiceList(app, name);
   const now = app.place.filters
     .filter(([n]) => n === name)
     .map(([, v]) => v)

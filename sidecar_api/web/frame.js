@@ -9,7 +9,7 @@ import { DEFAULTS, SETS } from "./columns.js";
 import { failures, histogram } from "./histogram.js";
 import { icon } from "./icons.js";
 import { pager } from "./pager.js";
-import { trailOf } from "./place.js";
+import { isProcesses, trailOf } from "./place.js";
 import * as reading from "./reading.js";
 import { empty, failure } from "./states.js";
 import { resetLayout, table } from "./table.js";
@@ -19,7 +19,7 @@ const N = texts.nav;
 
 function organizations(app) {
   const known = app.me?.organizations ?? [];
-  const here = app.place.organization;
+  const here = organizationOf(app.place);
   if (!known.length && !here) return nothing;
   const listed = known.some((one) => one.id === here) || !here ? known : [{ id: here, name: here }, ...known];
   return html`<label class="organization"><span class="unseen">${texts.organization.label}</span><select id="organization"
@@ -31,12 +31,18 @@ function organizations(app) {
     )}</select></label>`;
 }
 
+const organizationOf = ({ view, organization, filters: held }) =>
+  isProcesses(view) ? (held.find(([name]) => name === "organization")?.[1] ?? "") : organization;
+
 function tabs(app) {
-  const { view, organization } = app.place;
+  const { view } = app.place;
+  const organization = organizationOf(app.place);
   const audit = organization ? trailOf(organization) : "/audit";
   const security = views.current(app) === texts.views.security;
   const link = (href, label, on) => html`<a href=${href} aria-current=${on ? "page" : nothing}>${label}</a>`;
+  const processes = organization ? `/processes?organization=${encodeURIComponent(organization)}` : "/processes";
   return html`<nav class="tabs" aria-label=${N.label}>
+    ${link(processes, N.processes, isProcesses(view))}
     ${link(audit, N.audit, (view === "audit" || view === "organization") && !security)}
     ${link("/ai", N.ai, view === "ai")}
     ${link(`${audit}?${views.BUILT_IN[0].query}`, N.security, security)}</nav>`;
@@ -56,7 +62,8 @@ function header(app) {
   const theme = app.theme;
   const reader = app.me?.reader;
   const name = reader ? reading.personName(reader) : "";
-  return html`<a class="skip" href="#activities">${texts.skip}</a>
+  return html`<a class="skip"
+    href=${isProcesses(app.place.view) ? "#main" : "#activities"}>${isProcesses(app.place.view) ? texts.skipToMain : texts.skip}</a>
   <header class="top"><a class="brand" href="/"
 
       aria-label=${texts.product}><img src="/static/favicon.svg" alt="" width="18" height="18" /><span>${texts.product}</span></a>
@@ -195,12 +202,20 @@ function home(app) {
     <section class="card"><h2>${texts.home.views}</h2><ul class="options">${views.BUILT_IN.map((view) => html`<li><a class="option" href=${`/audit?${view.query}`}>${icon(view.icon)}<span>${view.name}</span>${icon("chevron-right")}</a></li>`)}</ul></section></main>`;
 }
 
+/** The place of the lens until its modules are here. */
+function lens(app) {
+  if (app.lens?.arrived) return app.lens.view();
+  const waiting = html`<div class="panel lens-bones" aria-hidden="true">${Array.from({ length: 5 }, () => html`<span class="bone"></span>`)}</div>`;
+  return html`<main id="main" tabindex="-1"><h1 class="unseen">${texts.titles[app.place.view]}</h1>${app.problem ? failure(app) : waiting}</main>`;
+}
+
 function nowhere() {
   return html`<main id="main"><div class="panel"><div class="blank">${icon("circle-slash")}<h2>${texts.errors.notFound}</h2><p class="choices"><a class="button primary" href="/audit">${texts.errors.home}</a></p></div></div></main>`;
 }
 
 export function page(app) {
   const { view } = app.place;
-  const body = view === "home" ? home(app) : view in DEFAULTS ? trail(app) : nowhere();
+  const body =
+    view === "home" ? home(app) : isProcesses(view) ? lens(app) : view in DEFAULTS ? trail(app) : nowhere();
   return html`${header(app)}${body}${popover(app)}${help()}${exporting.progress(app)}`;
 }

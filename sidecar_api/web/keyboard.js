@@ -1,7 +1,7 @@
 // Keys of the whole page. Letters do nothing while one types or a dialog is open.
 
 import { goTo } from "./pager.js";
-import { FIRST } from "./place.js";
+import { FIRST, isProcesses } from "./place.js";
 
 const typing = (element) => element.closest?.("input, textarea, select, [contenteditable]");
 let prefix = 0;
@@ -53,10 +53,13 @@ export function listen(app) {
     };
     if (Date.now() - prefix < 1500) {
       prefix = 0;
-      const view = { a: "audit", i: "ai", h: "home" }[key];
+      const view = { p: "processes", a: "audit", i: "ai", h: "home" }[key];
       if (view)
-        return act(() => app.go({ view, organization: "", filters: [], ...FIRST, columns: null }));
+        return act(() =>
+          app.go({ view, organization: "", tab: null, filters: [], ...FIRST, columns: null }),
+        );
     }
+    if (isProcesses(app.place.view) && app.lens?.key(event)) return event.preventDefault();
     const inTable = target.closest?.("tr.row") || target === document.body;
     const keys = {
       "/": () => document.querySelector("#search")?.focus(),

@@ -10,7 +10,7 @@ import { listen } from "./keyboard.js";
 import { Live } from "./live.js";
 import { load as loadLogin, login } from "./login.js";
 import * as reading from "./reading.js";
-import { FIRST, SIZES, question, read, trailOf, write } from "./place.js";
+import { FIRST, SIZES, isProcesses, question, read, trailOf, write } from "./place.js";
 import { weigh } from "./states.js";
 import { recall, remember } from "./store.js";
 import { texts } from "./texts.js";
@@ -33,6 +33,7 @@ class App {
   zone = recall("zone", "local") === "utc" ? "utc" : "local";
   theme = THEMES.includes(recall("theme", "system")) ? recall("theme", "system") : "system";
   following = recall("live", true) !== false;
+  lens = null; // Active Processes, once it was opened
   live = new Live(() => this.render());
 
   get set() {
@@ -76,13 +77,14 @@ class App {
     const moment = (place) => (place.asOf === this.answer?.page.as_of ? "" : (place.asOf ?? ""));
     const asks = (place) =>
       [place.view, String(question(place)), place.page, place.size, place.cursor, moment(place)].join("\n");
-    const moved = before.view !== this.place.view || before.organization !== this.place.organization;
+    const moved = ["view", "organization", "process", "tab"].some((key) => before[key] !== this.place[key]);
     if (moved) {
       this.answer = null;
       this.live.stop();
       window.scrollTo(0, 0);
     }
-    if (asks(before) !== asks(this.place)) this.load({ scroll: before.page !== this.place.page });
+    if (isProcesses(before.view) && !isProcesses(this.place.view)) this.lens?.leave();
+    if (moved || asks(before) !== asks(this.place)) this.load({ scroll: before.page !== this.place.page });
     this.render();
   }
 
@@ -98,8 +100,10 @@ class App {
   }
 
   async load({ scroll = false } = {}) {
-    if (!(this.place.view in DEFAULTS)) return;
     this.loading?.abort?.();
+    this.loading = false;
+    if (isProcesses(this.place.view)) return void this.openLens(scroll);
+    if (!(this.place.view in DEFAULTS)) return;
     const stop = new AbortController();
     this.loading = stop;
     this.weights = null;
@@ -137,6 +141,21 @@ class App {
     }
     this.render();
     if (scroll) document.querySelector(".panel")?.scrollIntoView({ block: "start" });
+  }
+
+  /** Active Processes is fetched when somebody looks at it. */
+  async openLens(scroll) {
+    try {
+      const { Lens } = await import("./processes.js");
+      await this.ready;
+      if (!isProcesses(this.place.view)) return;
+      this.lens ??= new Lens(this);
+      await this.lens.arrive(scroll);
+    } catch (error) {
+      this.problem = error instanceof Problem ? error : new Problem(0, { detail: String(error) });
+      if (!(error instanceof Problem)) console.error(error);
+    }
+    this.render();
   }
 
   follow() {
@@ -186,7 +205,13 @@ class App {
 
   chooseOrganization(id) {
     const kept = this.place.filters.filter(([name]) => name !== "organization");
-    this.go({
+    if (isProcesses(this.place.view))
+      return this.go({
+        view: "processes",
+        filters: id ? [...kept, ["organization", id]] : kept,
+        ...FIRST,
+      });
+    return this.go({
       view: id ? "organization" : "audit",
       organization: id,
       filters: kept,

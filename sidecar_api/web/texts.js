@@ -7,9 +7,10 @@ export const activities = (n) => count(n, "activity", "activities");
 
 export const texts = {
   product: "Activity Center",
-  titles: { home: "Home", audit: "Audit trail", organization: "Activity logs", ai: "AI activity", login: "Sign in" },
-  nav: { label: "Views of the record", audit: "Audit trail", ai: "AI activity", security: "Security" },
+  titles: { home: "Home", audit: "Audit trail", organization: "Activity logs", ai: "AI activity", login: "Sign in", processes: "Active processes", process: "Process" },
+  nav: { label: "Views of the record", processes: "Processes", audit: "Audit trail", ai: "AI activity", security: "Security" },
   skip: "Skip to the table",
+  skipToMain: "Skip to the processes",
   organization: { label: "Organization", all: "All organizations" },
   live: {
     on: "Live",
@@ -321,8 +322,10 @@ export const texts = {
       ["n  p", "Next, previous page"],
       ["r", "Refresh, or show what is new"],
       ["g h", "Home"],
+      ["g p", "Active processes"],
       ["g a", "Audit trail"],
       ["g i", "AI activity"],
+      ["Space", "On a process: play or pause its replay"],
       ["t", "Local time or UTC"],
       ["Alt ←  →", "On a column's head: move it"],
       ["Shift ←  →", "On a column's head: its width; on the histogram: a range"],

@@ -101,7 +101,7 @@ CHANNELS: Final = (
         ),
     ),
     Channel(
-        "docker-deploy",
+        "docker-app-deploy",
         "Deploy container {}",
         "deploy.docker",
         ("deployment", "dep"),

@@ -30,8 +30,10 @@ def client() -> FlaskClient:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/audit", "/ai", "/login", "/organizations/northwind/activity-logs"]
-)
+    "path",
+    ["/", "/audit", "/ai", "/login", "/organizations/northwind/activity-logs",
+     "/processes", "/processes/prc_20", "/processes/a%2Fb"],
+)  # fmt: skip
 def test_each_view_is_the_same_shell(client: FlaskClient, path: str) -> None:
     """Every address of the page answers the shell, without asking who it is."""
     answer = client.get(path)

@@ -20,7 +20,7 @@ from activity_center.demo.workload.processes import CHANNELS
 from activity_center.errors import ConfigError
 
 START: Final = datetime(2026, 10, 1, tzinfo=UTC)
-DIGEST: Final = "ef8ae920531840c4c26f00685d0a3fd21d64f823ed838bd73ab44621cf3d2942"
+DIGEST: Final = "748cc96c4b60f5c0cadfc2f1648181e5ab9c017f35d8accaa74eede3fbac9970"
 
 NAMED: Final = Path(__file__).with_name("named_actions.txt").read_text().split()
 """Actions that the documents this project answers to name, in the catalogue's spelling."""

@@ -1,0 +1,342 @@
+"""The bus of one machine: an SQLite file for each stream, in one folder.
+
+A commit is not synced: kill -9 of either side loses nothing, and what a loss of power takes
+the writer notices, as with a Redis that lost its newest entries.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from activity_center.bus import NOWHERE, Gap, Place, Published
+from activity_center.bus.chain import begin_at, chained
+from activity_center.config_processes import BusConfig
+from activity_center.errors import BusUnavailable
+
+_log = structlog.get_logger(__name__)
+
+SUFFIX: Final = ".db"
+POLL_SECONDS: Final = 0.02
+DEAD_SECONDS: Final = 7 * 24 * 3600
+ANSWER_BYTES: Final = 4 * 1024 * 1024
+"""About how much of a stream one answer holds."""
+_WAIT_SECONDS: Final = 1.0
+"""For a lock of another process."""
+_SLACK: Final = 16
+"""A sixteenth more than what is kept may be there, so that not every entry costs a deletion."""
+_TABLES: Final = """
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = NORMAL;
+    PRAGMA journal_size_limit = 4194304;
+    BEGIN IMMEDIATE;
+    CREATE TABLE IF NOT EXISTS meta (epoch TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS entries (
+        position INTEGER PRIMARY KEY, previous INTEGER NOT NULL, body BLOB NOT NULL);
+    COMMIT;
+"""
+
+
+class EmbeddedWriter:
+    """See :class:`activity_center.bus.Writer`.
+
+    Args:
+        config: of the bus.
+        stream: its name, which becomes that of a file.
+    """
+
+    def __init__(self, config: BusConfig, stream: str) -> None:
+        self._folder = Path(config.folder)
+        self._path = self._folder / f"{stream}{SUFFIX}"
+        self._keep = (config.keep_entries, config.keep_bytes)
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+        self._held = (0, 0)
+
+    def state(self) -> Place:
+        """See :meth:`activity_center.bus.Writer.state`."""
+        with self._asking() as database:
+            return _state(database)
+
+    def begin(self, epoch: str) -> None:
+        """See :meth:`activity_center.bus.Writer.begin`."""
+        with self._asking() as database, _transaction(database):
+            database.execute("DELETE FROM entries")
+            database.execute("DELETE FROM meta")
+            database.execute("INSERT INTO meta VALUES (?)", (epoch,))
+            self._held = (0, 0)
+
+    def publish(self, after: Place, entries: Sequence[tuple[int, bytes]]) -> Place:
+        """See :meth:`activity_center.bus.Writer.publish`."""
+        with self._asking() as database, _transaction(database):
+            epoch, last = _state(database)
+            if epoch != after[0] or last < after[1]:
+                return epoch, last
+            count, size = self._held
+            for position, body in entries:
+                if position > last:
+                    database.execute("INSERT INTO entries VALUES (?, ?, ?)", (position, last, body))
+                    last, count, size = position, count + 1, size + len(body)
+            self._held = _trim(database, (count, size), self._keep)
+            return epoch, last
+
+    def touch(self) -> None:
+        """See :meth:`activity_center.bus.Writer.touch`."""
+        with self._asking():
+            os.utime(self._path)
+            for file in self._folder.glob(f"*{SUFFIX}"):
+                if time.time() - file.stat().st_mtime > DEAD_SECONDS:
+                    _remove(file)
+
+    def close(self) -> None:
+        """See :meth:`activity_center.bus.Writer.close`."""
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[sqlite3.Connection]:
+        """The database under our name; one that is damaged is removed, which loses what it held.
+
+        Raises:
+            BusUnavailable: it cannot be opened, read or written.
+        """
+        try:
+            yield self._open()
+        except sqlite3.OperationalError as wrong:
+            self.close()
+            raise _unavailable(str(wrong), self._path) from wrong
+        except sqlite3.DatabaseError as wrong:
+            self.close()
+            _log.error("embedded bus damaged: begun anew", file=str(self._path), error=str(wrong))
+            with contextlib.suppress(OSError):
+                _remove(self._path)
+            raise _unavailable(str(wrong), self._path) from wrong
+        except OSError as wrong:
+            self.close()
+            raise _unavailable(wrong.strerror or str(wrong), self._path) from wrong
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and _inode(self._path) == self._inode:
+            return self._connection
+        self.close()
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _inode(self._path):
+            # A journal without its database is of one that somebody deleted.
+            _remove(self._path)
+        self._connection = database = sqlite3.connect(
+            self._path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        database.executescript(_TABLES)
+        self._inode = _inode(self._path)
+        held = database.execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM entries")
+        self._held = held.fetchone()
+        return database
+
+
+class EmbeddedReader:
+    """See :class:`activity_center.bus.Reader`; a folder that is not there yet holds nothing."""
+
+    def __init__(self, config: BusConfig) -> None:
+        self._folder = Path(config.folder)
+        self._files: dict[str, _File] = {}
+        self._lock = threading.Lock()
+
+    def read(self, after: Mapping[str, Place], wait: float) -> list[Published | Gap]:
+        """See :meth:`activity_center.bus.Reader.read`."""
+        until = time.monotonic() + wait
+        while True:
+            with self._lock:
+                found = self._poll(after)
+            left = until - time.monotonic()
+            if found or left <= 0:
+                return found
+            time.sleep(min(POLL_SECONDS, left))
+
+    def first(self) -> dict[str, Place]:
+        """See :meth:`activity_center.bus.Reader.first`."""
+        with self._lock:
+            self._look()
+            found = {stream: file.first() for stream, file in self._files.items()}
+        return {stream: place for stream, place in found.items() if place is not None}
+
+    def close(self) -> None:
+        """See :meth:`activity_center.bus.Reader.close`."""
+        with self._lock:
+            for file in self._files.values():
+                file.close()
+            self._files.clear()
+
+    def _poll(self, after: Mapping[str, Place]) -> list[Published | Gap]:
+        self._look()
+        found: list[Published | Gap] = []
+        trouble: BusUnavailable | None = None
+        for stream, file in self._files.items():
+            try:
+                found += file.read(after.get(stream))
+            except BusUnavailable as wrong:  # one bad file holds up no other stream
+                trouble = wrong
+        if trouble is not None and not found:
+            raise trouble
+        return found
+
+    def _look(self) -> None:
+        """Notice files that came, went or were replaced."""
+        try:
+            with os.scandir(self._folder) as entries:
+                there = {
+                    entry.name.removesuffix(SUFFIX): entry.inode()
+                    for entry in entries
+                    if entry.name.endswith(SUFFIX)
+                }
+        except FileNotFoundError:
+            there = {}
+        except OSError as wrong:
+            raise _unavailable(wrong.strerror or str(wrong), self._folder) from wrong
+        for stream, file in [*self._files.items()]:
+            if there.get(stream) != file.inode:
+                file.close()
+                del self._files[stream]
+        for stream, inode in there.items():
+            if stream not in self._files:
+                self._files[stream] = _File(stream, self._folder / f"{stream}{SUFFIX}", inode)
+
+
+class _File:
+    """One stream's file, and up to where it was found empty in which version of the file."""
+
+    def __init__(self, stream: str, path: Path, inode: int) -> None:
+        self.inode = inode
+        self._stream = stream
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._empty: tuple[int, Place | None] | None = None
+
+    def read(self, after: Place | None) -> list[Published | Gap]:
+        with self._asking() as database:
+            (version,) = database.execute("PRAGMA data_version").fetchone()
+            if self._empty == (version, after):
+                return []
+            with _transaction(database, "DEFERRED"):
+                epoch, _ = _state(database)
+                found = self._read(database, epoch, after) if epoch else []
+            self._empty = None if found else (version, after)
+            return found
+        return []
+
+    def _read(
+        self, database: sqlite3.Connection, epoch: str, after: Place | None
+    ) -> list[Published | Gap]:
+        rows, size = [], 0
+        with closing(
+            database.execute(
+                "SELECT position, previous, body FROM entries WHERE position > ? ORDER BY position",
+                (begin_at(after, epoch),),
+            )
+        ) as cursor:
+            for row in cursor:
+                rows.append(row)
+                size += len(row[2])
+                if size >= ANSWER_BYTES:
+                    break
+        return chained(self._stream, epoch, after, rows)
+
+    def first(self) -> Place | None:
+        with self._asking() as database, _transaction(database, "DEFERRED"):
+            epoch, _ = _state(database)
+            (position,) = database.execute("SELECT min(position) FROM entries").fetchone()
+            return None if position is None else (epoch, position)
+        return None
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[sqlite3.Connection]:
+        try:
+            if self._connection is None:
+                self._connection = sqlite3.connect(
+                    f"{self._path.absolute().as_uri()}?mode=ro",
+                    uri=True,
+                    timeout=_WAIT_SECONDS,
+                    isolation_level=None,
+                    check_same_thread=False,
+                )
+            yield self._connection
+        except sqlite3.Error as wrong:
+            self.close()
+            if "no such table" in str(wrong) or not self._path.exists():
+                return  # it is just being made, or removed
+            raise _unavailable(str(wrong), self._path) from wrong
+
+    def close(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+
+def _state(database: sqlite3.Connection) -> Place:
+    row = database.execute(
+        "SELECT epoch, (SELECT coalesce(max(position), 0) FROM entries) FROM meta"
+    ).fetchone()
+    return NOWHERE if row is None else (row[0], row[1])
+
+
+def _trim(
+    database: sqlite3.Connection, held: tuple[int, int], keep: tuple[int, int]
+) -> tuple[int, int]:
+    """Delete the oldest beyond what is kept; the newest stays. Return what is left."""
+    count, size = held
+    most, most_bytes = keep
+    if count <= most + most // _SLACK and size <= most_bytes + most_bytes // _SLACK:
+        return held
+    upto = 0
+    oldest = database.execute("SELECT position, length(body) FROM entries ORDER BY position")
+    for position, length in oldest:
+        if count <= 1 or (count <= most and size <= most_bytes):
+            break
+        upto, count, size = position, count - 1, size - length
+    oldest.close()
+    database.execute("DELETE FROM entries WHERE position <= ?", (upto,))
+    return count, size
+
+
+@contextlib.contextmanager
+def _transaction(database: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    database.execute(f"BEGIN {kind}")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
+def _inode(path: Path) -> int:
+    """The file's inode number; 0: there is none of that name."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _unavailable(words: str, path: Path) -> BusUnavailable:
+    return BusUnavailable(
+        f"the embedded bus cannot be used: {words}",
+        where=str(path),
+        hint="collector and sidecar need this folder (bus.folder) as the same user",
+    )

@@ -1,0 +1,115 @@
+"""Processes on a terminal: a row, a step list, and what moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from activity_center.tailing.rows import printable
+
+MARKS: Final = {
+    "pending": ("○", "dim"),
+    "running": ("●", "cyan"),
+    "done": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "cancelled": ("–", "yellow"),
+    "skipped": ("–", "dim"),
+    "stalled": ("?", "yellow"),
+}
+ENDED: Final = frozenset({"done", "failed", "cancelled"})
+_SHOWN_LINES: Final = 3
+_BAR: Final = 20
+
+
+def standing(process: Mapping[str, Any]) -> str:
+    """The state that people read: a process that fell silent is stalled."""
+    return "stalled" if process.get("stalled") else str(process.get("state"))
+
+
+def table(processes: list[dict[str, Any]]) -> Table:
+    """One row a process."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("State", "Started", "Took", "Channel", "Name", "Id"):
+        whole = title not in ("Channel", "Name")
+        made.add_column(title, overflow="fold" if whole else "ellipsis", no_wrap=True)
+    for one in processes:
+        mark, style = MARKS.get(standing(one), ("?", ""))
+        texts = (_local(one["started"]), took(one), one["channel"] or "-", one["name"], one["id"])
+        made.add_row(
+            Text(f"{mark} {standing(one)}", style), *(Text(printable(text)) for text in texts)
+        )
+    return made
+
+
+def lines(process: Mapping[str, Any], *, output: int = _SHOWN_LINES) -> Iterator[Text]:
+    """A process with its steps, as lines.
+
+    Args:
+        output: last lines of output below the steps, while it has not ended well.
+    """
+    mark, style = MARKS.get(standing(process), ("?", ""))
+    done = round(process["progress"] * _BAR)
+    head = Text(f"{mark} ", style)
+    head.append(printable(process["name"]), "bold")
+    head.append(f"  {printable(process['channel'] or '-')}  {standing(process)}", style)
+    if process["state"] not in ENDED:
+        head.append(f"  {'━' * done}{'╌' * (_BAR - done)} {process['progress']:.0%}", "dim")
+    if process["attempt"] > 1:
+        head.append(f"  attempt {process['attempt']}")
+    head.append(f"  {took(process)}", "dim")
+    yield head
+    for step in process["steps"]:
+        mark, style = MARKS.get(step["state"], ("?", ""))
+        line = Text(f"  {mark} ", style)
+        line.append(printable(step["name"]))
+        line.append(f"  {took(step)}", "dim")
+        yield line
+    if process["error"]:
+        yield Text(f"  {printable(process['error']['message'])}", "red")
+    if process["state"] != "done":
+        for row in process["output"]["lines"][-output:] if output else ():
+            yield Text(f"  │ {printable(row['text'])}", "dim")
+    receipt = process["receipt"] or {}
+    for name in ("undone", "left_behind", "needs_person"):
+        for text in receipt.get(name, ()):
+            yield Text(f"  {name.replace('_', ' ')}: {printable(text)}", "yellow")
+
+
+def moved(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> Iterator[str]:
+    """What happened to a process, as plain lines."""
+    name = printable(now["name"])
+    known = before if before and before["attempt"] == now["attempt"] else None
+    if known is None or standing(known) != standing(now):
+        yield f"{name}: {standing(now)}"
+    steps = {} if known is None else {one["index"]: one["state"] for one in known["steps"]}
+    for step in now["steps"]:
+        if step["state"] not in ("pending", steps.get(step["index"])):
+            yield f"{name}: {printable(step['name'])}: {step['state']}"
+    if now["error"] and (known is None or known["error"] != now["error"]):
+        yield f"{name}: {printable(now['error']['message'])}"
+
+
+def took(one: Mapping[str, Any]) -> str:
+    """How long something took, or has taken until now."""
+    duration = one["duration_ms"]
+    if duration is None and one["started"] and not one["ended"]:
+        since = datetime.now(UTC) - datetime.fromisoformat(one["started"])
+        duration = max(since.total_seconds() * 1000, 0)
+    if duration is None:
+        return ""
+    seconds = int(duration // 1000)
+    if seconds < 60:
+        return f"{duration / 1000:.1f} s"
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
+
+
+def _local(at: str | None) -> str:
+    if not at:
+        return "-"
+    return datetime.fromisoformat(at).astimezone().strftime("%m-%d %H:%M")

@@ -1,0 +1,231 @@
+"""What persons ask of a process, as its producer hears of it: long polls of the sidecar.
+
+``GET /api/v1/processes/{id}/controls`` answers as soon as somebody asks something, with the
+sender's own token. What a program takes and what becomes of it, it says through the emitter.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from activity_center.emit.over_http import TokenSource, tls_context
+from activity_center.emit.transport import Address, parse
+from activity_center.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
+    from http.client import HTTPConnection
+
+KINDS: Final = ("cancel", "retry", "cleanup")
+WAIT: Final = 30
+"""Seconds that one poll may wait at the other side."""
+TIMEOUT: Final = WAIT + 15.0
+PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 30.0
+ANSWER_BYTES: Final = 1024 * 1024
+_REMEMBERED: Final = 1000
+
+
+class Cancelled(Exception):
+    """A person asked to cancel; raised by :meth:`Process.check`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What a person asked.
+
+    Attributes:
+        by: the ECS group ``user`` of that person.
+        reason: their own words, perhaps none.
+    """
+
+    id: str
+    kind: str
+    by: dict[str, Any]
+    reason: str = ""
+
+    @property
+    def words(self) -> str:
+        """Who asked, and why, for the record."""
+        who = self.by.get("name") or self.by.get("id") or "somebody"
+        said = f"asked to {self.kind} by {who}"
+        return f"{said}: {self.reason}"[:1000] if self.reason else said
+
+
+class Source:
+    """Where the emitter's processes hear of controls.
+
+    Args:
+        address: of the sidecar.
+        token: of the sender; asked before each request.
+        tls: verifying context, for ``https``.
+        warn: takes a kind of trouble and words for the log.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        token: TokenSource,
+        tls: ssl.SSLContext | None,
+        warn: Callable[[str, str], None],
+    ) -> None:
+        self._address, self._token, self._tls = address, token, tls
+        self.warn = warn
+        self._http = importlib.import_module("http.client")  # in the caller's thread, see over_http
+
+    def open(self) -> HTTPConnection:
+        """Return a connection that connects with its first request."""
+        place = (self._address.host, self._address.port)
+        if self._address.scheme == "https":
+            made = self._http.HTTPSConnection(*place, timeout=TIMEOUT, context=self._tls)
+        else:
+            made = self._http.HTTPConnection(*place, timeout=TIMEOUT)
+        connection: HTTPConnection = made
+        return connection
+
+    def ask(self, connection: HTTPConnection, process: str) -> tuple[int, float, list[Control]]:
+        """Wait for controls; return status, seconds to wait before the next, what is asked.
+
+        Raises:
+            OSError, http.client.HTTPException: there was no answer.
+            ValueError, KeyError, TypeError: it is not understood.
+        """
+        path = f"/api/v1/processes/{quote(process, safe='')}/controls?wait={WAIT}"
+        token = self._token()
+        headers = {"Accept": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        body = answer.read(ANSWER_BYTES)
+        later = answer.getheader("Retry-After", "")
+        wait = min(float(later), LONGEST_PAUSE) if later.isascii() and later.isdigit() else 0.0
+        if answer.status != 200:
+            return answer.status, wait, []
+        return 200, wait, [_control(one) for one in json.loads(body)["controls"]]
+
+    @property
+    def faults(self) -> tuple[type[Exception], ...]:
+        """What :meth:`ask` raises when the other side, or the way to it, is at fault."""
+        return (OSError, self._http.HTTPException, ValueError, KeyError, TypeError, RecursionError)
+
+    def __str__(self) -> str:
+        return str(self._address)
+
+
+def source_of(
+    url: str | None, token: TokenSource, ca: str | Path | None, warn: Callable[[str, str], None]
+) -> Source | None:
+    """Return the source at an address; ``None``: no address, nothing is heard.
+
+    Raises:
+        ConfigError: the address or the authorities cannot be used.
+    """
+    if url is None:
+        return None
+    address = parse(url)
+    if address.scheme not in ("http", "https"):
+        raise ConfigError("controls_url must be http or https", where=str(address))
+    return Source(address, token, tls_context(ca) if address.scheme == "https" else None, warn)
+
+
+def _control(one: dict[str, Any]) -> Control:
+    by = {name: str(one["by"][name]) for name in ("id", "name") if one["by"].get(name)}
+    return Control(str(one["id"]), str(one["kind"]), by, str(one.get("reason") or ""))
+
+
+class Listener:
+    """Hears, in a thread of its own, what is asked of one process.
+
+    Args:
+        process: its id.
+        take: does what is asked; ``False`` when it cannot.
+    """
+
+    def __init__(self, source: Source, process: str, take: Callable[[Control], bool]) -> None:
+        self._source, self._process, self._take = source, process, take
+        self._until = 0.0
+        self._lock = threading.Lock()
+        self._changed = threading.Event()
+        self._connection: HTTPConnection | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Listen, until told to stop."""
+        with self._lock:
+            self._until = float("inf")
+            self._changed.clear()
+            if self._thread is not None:
+                return
+            thread = threading.Thread(
+                target=self._run, name="activity-center-controls", daemon=True
+            )
+            with suppress(RuntimeError):  # the interpreter ends
+                thread.start()
+                self._thread = thread
+
+    def stop(self, after: float = 0.0) -> None:
+        """Stop listening, at once or after some seconds."""
+        with self._lock:
+            self._until = time.monotonic() + after
+            if after > 0:
+                return
+            self._changed.set()
+            sock = getattr(self._connection, "sock", None)
+            if sock is not None:
+                with suppress(OSError):
+                    sock.shutdown(2)  # both ways: it wakes the thread that reads
+
+    def _over(self) -> bool:
+        with self._lock:
+            if time.monotonic() < self._until:
+                return False
+            self._thread = None
+        return True
+
+    def _run(self) -> None:
+        taken: dict[str, None] = {}
+        failures = 0
+        while not self._over():
+            connection = self._connection = self._connection or self._source.open()
+            try:
+                status, wait, asked = self._source.ask(connection, self._process)
+            except self._source.faults as wrong:
+                status, wait, asked = 0, 0.0, []
+                words = type(wrong).__name__
+            else:
+                words = f"HTTP {status}"
+            if status == 200:
+                failures = 0
+                new = [one for one in asked if one.id not in taken]
+                taken |= {one.id: None for one in new if self._take(one)}
+                while len(taken) > _REMEMBERED:
+                    del taken[next(iter(taken))]
+                # What is taken stays open until that has gone round; what is not, until it expires.
+                wait = PAUSE if asked else wait
+            else:
+                self._close()
+                failures += 1
+                # A new process is not known at once; a stop cuts the connection.
+                if status != 404 and not self._changed.is_set():
+                    words = f"cannot hear of controls: {self._source}: {words}"
+                    self._source.warn("controls", words)
+                wait = max(wait, min(LONGEST_PAUSE, PAUSE * 2 ** min(failures - 1, 8)))
+                wait *= 0.5 + random.random() / 2  # noqa: S311 - jitter
+            self._changed.wait(wait)
+        self._close()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()

@@ -1,0 +1,69 @@
+"""What a program declares of a process before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from activity_center.emit.controls import KINDS
+from activity_center.emit.event import resource_group
+
+if TYPE_CHECKING:
+    from activity_center.emit.process import Process
+
+Handler = Callable[["Process"], Any]
+
+SHORTEST_LEASE: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The facts of a process that stay.
+
+    Attributes:
+        steps: names.
+        controls: what persons may ask.
+        effects: control -> what it does.
+        handlers: control -> what the program does then.
+        lease: seconds of silence that are normal.
+        said: arguments of :meth:`Emitter.emit`, for each activity.
+    """
+
+    channel: str
+    name: str
+    steps: tuple[str, ...]
+    controls: tuple[str, ...]
+    effects: Mapping[str, str]
+    handlers: Mapping[str, Handler]
+    lease: float
+    said: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        channel: str,
+        name: str,
+        *,
+        target: Any,
+        steps: Iterable[str],
+        controls: Iterable[str],
+        effects: Mapping[str, str] | None,
+        handlers: Mapping[str, Handler | None],
+        lease: float,
+        said: Mapping[str, Any],
+    ) -> Declared:
+        """Return what the arguments of :meth:`Emitter.process` declare."""
+        ours = {kind: one for kind, one in handlers.items() if one is not None}
+        named = {*controls, *ours}
+        resource = {} if target is None else {"resource": resource_group(target)}
+        return cls(
+            channel=str(channel),
+            name=str(name),
+            steps=tuple(str(one) for one in steps),
+            controls=tuple(kind for kind in KINDS if kind in named),
+            effects={kind: str(text) for kind, text in (effects or {}).items() if kind in KINDS},
+            handlers=ours,
+            lease=max(SHORTEST_LEASE, lease),
+            said={**said, **resource},
+        )

@@ -1,0 +1,88 @@
+"""What people asked of a process (cancel, retry, clean up), and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from activity_center.processes import reading
+
+MOST_REQUESTS: Final = 100
+"""Requests of one process; of more, those with the first ids."""
+_ASKED: Final = {
+    "process.cancel": "cancel",
+    "process.retry": "retry",
+    "process.cleanup": "cleanup",
+}
+_STATES: Final = {
+    "process.control_taken": "taken",
+    "process.control_done": "done",
+    "process.control_expired": "expired",
+}
+ACTIONS: Final = frozenset(_ASKED) | frozenset(_STATES)
+"""Actions that are a request, or what became of one."""
+_RANK: Final = {"requested": 0, "taken": 1, "expired": 2, "failed": 3, "done": 4}
+"""A state never goes back; that it was carried out late outweighs that it had expired."""
+_KINDS: Final = frozenset(_ASKED.values())
+
+
+@dataclass(slots=True)
+class Request:
+    """One request."""
+
+    state: str = "requested"
+    said: dict[str, Any] = field(default_factory=dict)
+    asked: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, action: str, at: int, activity: Mapping[str, Any]) -> None:
+        """Take over an entry of this request.
+
+        What was asked comes from the entry that asked alone: no other may say who it was.
+        """
+        control = reading.part(activity, "activity", "control")
+        event = reading.part(activity, "event")
+        reason = reading.text(event, "reason")
+        rank = (at, reading.text(event, "id"))
+        if action in _ASKED:
+            user = reading.part(activity, "user")
+            if not self.asked or rank < self.asked["rank"]:
+                self.asked = {
+                    "rank": rank,
+                    "kind": _ASKED[action],
+                    "by": {
+                        "id": reading.text(user, "id") or None,
+                        "name": reading.text(user, "full_name") or reading.text(user, "name"),
+                    },
+                    "at": reading.written(at),
+                    "expires_at": reading.written(reading.moment(control, "expires_at")),
+                    "reason": reason or None,
+                }
+            return
+        state = _STATES[action]
+        if state == "done" and (
+            event.get("outcome") == "failure" or control.get("state") == "failed"
+        ):
+            state = "failed"
+        order = (_RANK[state], *rank)
+        if not self.said or order > self.said["rank"]:
+            error = reading.text(reading.part(activity, "error"), "message")
+            kind = reading.text(control, "kind")
+            self.said = {"rank": order, "answer": (error or reason)[:4096] or None}
+            self.state = state
+            if kind in _KINDS:
+                self.said["kind"] = kind
+
+    def row(self, id_: str) -> dict[str, Any]:
+        """Return the row of this request."""
+        asked = self.asked
+        return {
+            "id": id_,
+            "kind": asked.get("kind") or self.said.get("kind"),
+            "state": self.state,
+            "by": asked.get("by"),
+            "at": asked.get("at"),
+            "expires_at": asked.get("expires_at"),
+            "reason": asked.get("reason"),
+            "answer": self.said.get("answer"),
+        }

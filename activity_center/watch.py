@@ -1,0 +1,231 @@
+"""Watching processes from a program: the client of the process stream (docs/process-stream.md).
+
+::
+
+    for event in Watch("https://activity.example", token=TOKEN, channel="ssl"):
+        for process in event.changed:
+            print(process["name"], process["state"])
+
+It connects again by itself and goes on where it was; an event says when something was missed.
+Needs ``pip install 'activity-center[cli]'``.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+from activity_center.address import is_safe
+from activity_center.errors import ConfigError, WatchEnded
+from activity_center.processes import merge
+from activity_center.websocket import Closed, Connection, connect
+
+SUBPROTOCOL: Final = "activity-center.processes.v1"
+VERSION: Final = 1
+FINAL: Final = frozenset({1008, 4401, 4403, 4409})
+"""Close codes after which another try would end the same way."""
+_SILENCE: Final = 3
+"""Signs of life that may be missing before the connection counts as gone."""
+_FIRST_WORD: Final = 30.0
+"""Seconds until the server has said how often it gives a sign of life."""
+_LONGEST_WAIT: Final = 300.0
+Key = tuple[str, str]
+"""(organization id or empty, process id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened.
+
+    Attributes:
+        kind: ``snapshot`` (all that is shown), ``delta`` (what changed) or ``waiting`` (the
+            connection is gone, and is tried again after a while).
+        changed: processes as they are now: of a snapshot all, of a delta those that changed.
+        recovered: of the first event after a reconnect: whether nothing was missed; else
+            ``None``.
+        reason: why it waits, or why a snapshot came in between.
+    """
+
+    kind: str
+    changed: list[dict[str, Any]] = field(default_factory=list)
+    recovered: bool | None = None
+    reason: str = ""
+
+
+class Watch:
+    """Processes as they move. Iterate over it; :meth:`close` ends that from any thread.
+
+    Args:
+        url: of the sidecar, ``https://...``, or ``http://`` to this machine.
+        token: API token of a reader.
+        channel, organization, process: only those of this channel, organization, id.
+        ca: PEM file of the authority that signed the server's certificate, instead of the
+            system's.
+        retry: seconds until the next try; half of it is chance.
+
+    Attributes:
+        processes: all that is shown, by (organization id, process id). Not to be changed.
+
+    Raises:
+        ConfigError: the URL is none or would send the token in the clear, or the token is none.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str = "",
+        channel: str = "",
+        organization: str = "",
+        process: str = "",
+        ca: str = "",
+        retry: float = 5.0,
+    ) -> None:
+        if not is_safe(url):
+            raise ConfigError(
+                "the address must be https:// (http:// to this machine alone)",
+                where=url[:200],
+                hint="the token would be readable on its way",
+            )
+        if not (token.isascii() and token.isprintable()):
+            raise ConfigError("the API token has characters that no token has")
+        self.processes: dict[Key, dict[str, Any]] = {}
+        self._url = url
+        self._channel = channel
+        self._wanted = {"organization": organization, "process": process}
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._ca = ca
+        self._retry = retry
+        self._place: dict[str, str] = {}
+        self._connection: Connection | None = None
+        self._closed = threading.Event()
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield what happens, until :meth:`close`.
+
+        Raises:
+            WatchEnded: the first connection cannot be made, or the server says that another
+                one would be refused too.
+        """
+        began = False
+        while not self._closed.is_set():
+            wait = 0.0
+            try:
+                for event in self._listen():
+                    began = True
+                    yield event
+                return
+            except Closed as gone:
+                if self._closed.is_set():
+                    return
+                if gone.code in FINAL or not began:
+                    raise WatchEnded(
+                        gone.reason or f"the connection was closed ({gone.code})",
+                        where=self._address().partition("?")[0],
+                        hint=_HINTS.get(gone.code),
+                        code=gone.code,
+                    ) from gone
+                reason, wait = gone.reason or str(gone.code), _asked(gone.reason)
+            yield Event("waiting", reason=reason)
+            self._closed.wait(max(wait, self._retry * (0.5 + random.random() / 2)))  # noqa: S311
+
+    def close(self) -> None:
+        """End the watching."""
+        self._closed.set()
+        connection = self._connection
+        if connection is not None:
+            connection.cut()
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _listen(self) -> Iterator[Event]:
+        """Yield what one connection tells.
+
+        Raises:
+            Closed: it could not be made, or is gone.
+        """
+        headers = self._headers
+        with connect(self._address(), SUBPROTOCOL, headers=headers, ca=self._ca) as connection:
+            self._connection = connection
+            if self._closed.is_set():
+                return
+            silence, recovered, reason = _FIRST_WORD, None, ""
+            while True:
+                message = _parsed(connection.receive(silence))
+                kind = message.get("type")
+                if kind == "hello":
+                    if message.get("version") != VERSION:
+                        raise Closed(4409, "the server speaks another version of the protocol")
+                    silence = _SILENCE * float(message.get("heartbeat") or _FIRST_WORD)
+                    recovered = message.get("recovered")
+                    if recovered:  # there may be nothing to tell for long
+                        yield Event("delta", [], recovered)
+                        recovered = None
+                elif kind == "ping":
+                    connection.send('{"type":"pong"}')
+                elif kind == "reset":
+                    recovered, reason = False, str(message.get("reason", ""))
+                elif kind in ("snapshot", "delta"):
+                    yield Event(kind, self._take(message), recovered, reason)
+                    recovered, reason = None, ""
+
+    def _take(self, message: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Take over a snapshot or deltas; return what changed."""
+        try:
+            touched: dict[Key, None] = {}
+            if message["type"] == "snapshot":
+                rows = message["processes"]
+                self.processes = {(one["organization"]["id"], one["id"]): one for one in rows}
+                touched = dict.fromkeys(self.processes)
+            else:
+                for change in message["changes"]:
+                    key = (change["organization"], change["id"])
+                    self.processes[key] = merge(self.processes.get(key), change)
+                    touched[key] = None
+            self._place = {"epoch": str(message["epoch"]), "offset": str(message["offset"])}
+        except (KeyError, TypeError, IndexError) as wrong:
+            raise Closed(4409, f"the server sent a {message['type']} without all of it") from wrong
+        return [self.processes[key] for key in touched]
+
+    def _address(self) -> str:
+        parts = urlsplit(self._url)
+        scheme = "wss" if parts.scheme == "https" else "ws"
+        path = parts.path.rstrip("/") + "/ws/processes"
+        if self._channel:
+            path += f"/{quote(self._channel, safe='')}"
+        query = urlencode({k: v for k, v in {**self._wanted, **self._place}.items() if v})
+        return f"{scheme}://{parts.netloc}{path}" + (f"?{query}" if query else "")
+
+
+_HINTS: Final = {
+    1008: "see sidecar.origins in activity-center.yml",
+    4401: "the API token is missing, unknown or revoked",
+    4403: "this needs a role with process:view in the organization",
+    4409: "client and server must speak the same version: update the older one",
+}
+
+
+def _asked(reason: str) -> float:
+    """Seconds that the server asks to wait (Retry-After in the reason)."""
+    _, found, rest = reason.partition("Retry-After:")
+    digits = rest.strip().split(";")[0].strip()
+    return min(float(digits), _LONGEST_WAIT) if found and digits.isdecimal() else 0.0
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as wrong:
+        raise Closed(4409, "the server sent no JSON") from wrong
+    if not isinstance(found, dict):
+        raise Closed(4409, "the server sent no JSON object")
+    return found

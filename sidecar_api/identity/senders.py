@@ -1,0 +1,41 @@
+"""Programs that send activities, known here by the same tokens as at the collector."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from flask import Request
+
+from activity_center.config import SenderConfig
+from sidecar_api.identity.bearer import bearer
+
+
+class Senders:
+    """The tokens of the section ``senders``.
+
+    Args:
+        senders: from the configuration; those without a token cannot ask here.
+    """
+
+    def __init__(self, senders: Sequence[SenderConfig]) -> None:
+        self._senders = tuple(
+            (one.token_sha256.replace(":", "").lower(), one) for one in senders if one.token_sha256
+        )
+
+    def recognize(self, request: Request) -> SenderConfig | None:
+        """Return whose token a request carries; ``None``: none of theirs.
+
+        Raises:
+            Unauthenticated: the header ``Authorization`` is of another form.
+        """
+        value = bearer(request)
+        if not value:
+            return None
+        digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+        found = None
+        for known, sender in self._senders:  # to the end: how long it takes says nothing
+            if hmac.compare_digest(known, digest):
+                found = sender
+        return found

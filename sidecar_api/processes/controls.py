@@ -1,0 +1,197 @@
+"""What people ask of processes: what is offered, and that it is asked once.
+
+A control is an activity, recorded before it is answered; it comes to every sidecar and to the
+process's own program by the bus. So what holds is what the fold of the process says; what was
+recorded here a moment ago, and has not come round yet, is remembered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from sidecar_api.processes.webhooks import Messenger
+
+VALID: Final = timedelta(seconds=60)
+"""So long the program has to take it."""
+TAKEN: Final = timedelta(minutes=10)
+"""So long one that was taken, of which nothing more is heard, stands in the way of another."""
+LONGEST_KEY: Final = 128
+LONGEST_REASON: Final = 1000
+"""Characters."""
+_REMEMBERED: Final = 1000
+_LOCKS: Final = 64
+_WORDS: Final = {"cancel": "cancelled", "retry": "tried again", "cleanup": "cleaned up after"}
+
+Row = dict[str, Any]
+
+
+def control_id(reader: str, process: Mapping[str, Any], kind: str, key: str) -> str:
+    """Return the id of a control: the same for the same wish.
+
+    Args:
+        reader: id of who asks.
+        process: as the API shows it.
+        key: that the reader gave the wish.
+    """
+    parts = (reader, process["organization"]["id"], process["id"], kind, key)
+    return f"ctl_{hashlib.sha256(repr(parts).encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+
+
+def refusal(process: Mapping[str, Any], kind: str, now: datetime) -> str:
+    """Return why a control cannot be asked for now, in a sentence; empty: it can."""
+    word = _WORDS[kind]
+    for row in process["requests"]:
+        if row["kind"] == kind and _stands(row, now):
+            return f"Somebody has asked for that already: it is {row['state']}."
+    if kind in process["controls"]:
+        return ""
+    if process["cleaned"]:
+        return f"It was cleaned up after, and cannot be {word} any more."
+    return f"It is {process['state']}, and does not offer to be {word} now."
+
+
+def open_controls(process: Mapping[str, Any], now: datetime) -> list[Row]:
+    """Return what is asked of a process and nobody has taken yet."""
+    return [
+        {name: row[name] for name in ("id", "kind", "by", "reason", "at", "expires_at")}
+        for row in process["requests"]
+        if row["state"] == "requested" and row["by"] and _stands(row, now)
+    ]
+
+
+def _stands(row: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a request is under way."""
+    if row["state"] == "requested":
+        until = _moment(row["expires_at"])
+    elif row["state"] == "taken":
+        at = _moment(row["at"])
+        until = at + TAKEN if at else None
+    else:
+        return False
+    return until is not None and now < until
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def written(at: datetime) -> str:
+    """Return a time as the API writes it."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def fields(process: Mapping[str, Any], row: Row) -> dict[str, Any]:
+    """Return what the record of a control says, as arguments of the emitter."""
+    target = {name: one for name, one in (process["target"] or {}).items() if one}
+    said = {
+        "organization": {name: one for name, one in process["organization"].items() if one},
+        "resource": target or {"type": "process", "id": process["id"], "name": process["name"]},
+        "reason": row["reason"],
+        "timestamp": row["at"],
+        "activity.process.id": process["id"],
+        "activity.process.channel": process["channel"],
+        "activity.process.name": process["name"],
+        "activity.process.attempt": process["attempt"],
+        "activity.workspace": process["workspace"],
+        "activity.project": process["project"],
+        "activity.environment": process["environment"],
+        "activity.case.id": process["case"],
+        "activity.control.id": row["id"],
+        "activity.control.kind": row["kind"],
+        "activity.control.state": "requested",
+        "activity.control.expires_at": row["expires_at"],
+    }
+    return {name: one for name, one in said.items() if one not in (None, {})}
+
+
+class Asked:
+    """What was asked in this process of the server a moment ago."""
+
+    def __init__(self) -> None:
+        self._rows: OrderedDict[str, tuple[tuple[str, str], Row]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._locks = [threading.Lock() for _ in range(_LOCKS)]
+
+    def one_at_a_time(self, process: Mapping[str, Any]) -> AbstractContextManager[Any]:
+        """Of what is asked of one process."""
+        return self._locks[hash(_key(process)) % _LOCKS]
+
+    def with_latest(self, process: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the process with what has not come round yet."""
+        known = {row["id"] for row in process["requests"]}
+        with self._lock:
+            more = [
+                row
+                for key, row in self._rows.values()
+                if key == _key(process) and row["id"] not in known
+            ]
+        return {**process, "requests": [*process["requests"], *more]}
+
+    def add(self, process: Mapping[str, Any], row: Row) -> None:
+        """Remember a request."""
+        with self._lock:
+            self._rows[row["id"]] = (_key(process), row)
+            while len(self._rows) > _REMEMBERED:
+                self._rows.popitem(last=False)
+
+
+def _key(process: Mapping[str, Any]) -> tuple[str, str]:
+    return process["organization"]["id"], process["id"]
+
+
+def ask(
+    process: Mapping[str, Any],
+    kind: str,
+    *,
+    id_: str,
+    by: Mapping[str, Any],
+    reason: str,
+    asked: Asked,
+    messenger: Messenger,
+    record: Callable[[dict[str, Any]], None],
+    now: datetime,
+) -> tuple[Row, str]:
+    """Ask something of a process, unless the same wish was recorded before.
+
+    Args:
+        process: as the API shows it, at this moment.
+        id_: of :func:`control_id`.
+        by: id and name of who asks.
+        record: makes a durable record of what :func:`fields` says, or raises.
+
+    Returns:
+        The request, and empty; or no request, and why it cannot be asked for.
+    """
+    with asked.one_at_a_time(process):
+        shown = asked.with_latest(process)
+        for row in shown["requests"]:
+            if row["id"] == id_:
+                return row, ""
+        wrong = refusal(shown, kind, now)
+        if wrong:
+            return {}, wrong
+        row = {
+            "id": id_,
+            "kind": kind,
+            "state": "requested",
+            "by": dict(by),
+            "at": written(now),
+            "expires_at": written(now + VALID),
+            "reason": reason or None,
+            "answer": None,
+        }
+        record(fields(process, row))
+        asked.add(process, row)
+    messenger.tell(process, row, VALID.total_seconds())
+    return row, ""

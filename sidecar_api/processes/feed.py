@@ -1,0 +1,62 @@
+"""A member of a group that reads at its own pace: the stream of server-sent events."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sidecar_api.processes.hub import Hub
+    from sidecar_api.processes.messages import Message
+    from sidecar_api.processes.view import View
+
+
+class Feed:
+    """See :class:`sidecar_api.processes.groups.Member`.
+
+    Args:
+        reader: id of who watches.
+        view: what they watch.
+    """
+
+    def __init__(self, hub: Hub, reader: str, view: View) -> None:
+        self.reader = reader
+        self.view = view
+        self.number = 0
+        self.code = 0
+        self._hub = hub
+        self._turn = threading.Event()
+
+    def offer(self, _frame: bytes, _number: int) -> None:
+        """There is something: it is read from the ring."""
+        self._turn.set()
+
+    def end(self, code: int, _reason: str) -> None:
+        """End it."""
+        self.code = code
+        self._turn.set()
+
+    def begin(self, offset: str) -> tuple[bool | None, list[Message]]:
+        """See :meth:`sidecar_api.processes.hub.Hub.join`; :meth:`close` in any case."""
+        return self._hub.join(self, offset)
+
+    def next(self, seconds: float) -> list[Message]:
+        """Return the messages since the last call; wait for some, and return none after that."""
+        if self._turn.wait(seconds) and not self.code:
+            self._turn.clear()
+            return self._hub.pending(self)
+        return []
+
+    def moved(self) -> Message:
+        """Return a message that moves the client's place alone."""
+        return self._hub.moved(self)
+
+    def watch(self, view: View) -> None:
+        """Go on with what the reader may watch as of now."""
+        if view.binding() != self.view.binding():
+            self._hub.move(self, view)
+            self._turn.set()
+
+    def close(self) -> None:
+        """Watch no longer."""
+        self._hub.leave(self)

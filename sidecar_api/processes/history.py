@@ -1,0 +1,300 @@
+"""Processes out of their stored entries: lists of them, one of them, its entries and output.
+
+A list asks OpenSearch for ids first: one bucket a process over the entries that begin and end
+its attempts. Which state a process has is decided by its latest attempt: one that failed and
+was tried again is not found among the failed ones. Then the entries of the processes of one
+page are folded, as the live ones are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from activity_center.processes import Process, apply, key_of
+from sidecar_api.processes.history_query import (
+    ATTEMPT,
+    ID,
+    MARKS,
+    ORGANIZATION,
+    Clause,
+    Wanted,
+    all_of,
+    buckets,
+    in_organization,
+    of_attempt,
+    of_process,
+)
+from sidecar_api.search import ask, present
+from sidecar_api.search.clauses import any_of
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+
+    from sidecar_api.access import Scope
+
+Key = tuple[str, str]
+"""(organization id or empty, process id)."""
+
+ENTRIES: Final = 1000
+"""Entries on a page of them."""
+OUTPUT_BYTES: Final = 1024 * 1024
+"""Output on a page of it; one piece at least."""
+MOST_FOLDED: Final = 20_000
+"""Entries of one process that are folded from its beginning, beside its latest ones."""
+_LATEST: Final = 200
+_PIECES: Final = 200
+_PER_PROCESS: Final = 50
+"""Begins and ends of one process that a row of a list is made of, the latest ones."""
+Position = list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of processes, newest first.
+
+    Attributes:
+        processes: as the protocol has them, without steps and output.
+        total: how many there are.
+        approximate: there are more than :data:`DEEPEST`, or some of the page turned out to be
+            in another state.
+    """
+
+    processes: list[dict[str, Any]]
+    total: int
+    approximate: bool
+
+
+@dataclass(slots=True)
+class Batch:
+    """A page of entries or of output.
+
+    Attributes:
+        next: place of the next page; ``None``: this is the last one.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    next: Position | None = None
+
+
+class History:
+    """Questions about stored processes, each within the scope of a reader.
+
+    Every method raises as :func:`sidecar_api.search.ask.search` does.
+
+    Args:
+        client: of the sidecar's own account.
+    """
+
+    def __init__(self, client: OpenSearch) -> None:
+        self._client = client
+
+    def page(self, scope: Scope, wanted: Wanted, *, number: int, size: int) -> Found:
+        """Return a page of the processes that the reader may watch.
+
+        Args:
+            number: from 1.
+        """
+        query = all_of(
+            {"term": {"activity.lens": "process"}},
+            {"terms": {"event.action": list(MARKS)}},
+            scope.processes_query(),
+            *wanted.clauses(),
+        )
+        body = {
+            "size": 0,
+            "track_total_hits": False,
+            "query": query,
+            "aggs": {"processes": buckets(wanted), "about": {"cardinality": {"field": ID}}},
+        }
+        found = ask.search(self._client, body).get("aggregations")
+        if not found:
+            return Found([], 0, False)
+        keys = [(one["key"][0], one["key"][1]) for one in found["processes"]["buckets"]]
+        more = found["processes"].get("sum_other_doc_count", 0) > 0
+        total = len(keys)
+        if more and not wanted.states and not wanted.end:
+            total = max(total, found["about"]["value"])
+        rows = self._rows(keys[(number - 1) * size : number * size])
+        fitting = [
+            row
+            for row in rows
+            if scope.watches(row) and (not wanted.states or _fits(row, wanted.states))
+        ]
+        return Found(fitting, total, more or len(fitting) < len(rows))
+
+    def keys(self, scope: Scope, id_: str, organization: str | None = None) -> list[Key]:
+        """Return the processes of that id that the reader may watch.
+
+        An entry of theirs alone does not show a process: who retried it did not begin it.
+        """
+        clauses = [of_process(id_), scope.processes_query()]
+        if organization is not None:
+            clauses.append({"term": {"organization.id": organization}})
+        body = {
+            "size": 0,
+            "track_total_hits": False,
+            "query": all_of(*clauses),
+            "aggs": {"processes": {"terms": {"field": ORGANIZATION, "missing": "", "size": 10}}},
+        }
+        found = ask.search(self._client, body).get("aggregations")
+        keys = [(one["key"], id_) for one in (found["processes"]["buckets"] if found else ())]
+        rows = self._rows(keys)
+        return [(row["organization"]["id"], id_) for row in rows if scope.watches(row)]
+
+    def one(self, key: Key) -> tuple[Process, bool] | None:
+        """Return a process folded from its entries, and whether that were all of them."""
+        body = self._entries(key, size=_LATEST, reverse=True)
+        latest = ask.search(self._client, body)["hits"]["hits"]
+        process = _folded(None, latest)
+        if process is None:
+            return None
+        body = self._entries(key, size=ENTRIES)
+        body["query"]["bool"]["must_not"] = [{"term": {"event.action": "process.heartbeat"}}]
+        for _ in range(MOST_FOLDED // ENTRIES):
+            if len(latest) < _LATEST:
+                return process, True
+            hits = ask.search(self._client, body)["hits"]["hits"]
+            process = _folded(process, hits) or process
+            if len(hits) < ENTRIES:
+                return process, True
+            body["search_after"] = hits[-1]["sort"]
+        return process, False
+
+    def entries(self, key: Key, after: Position | None = None) -> Batch:
+        """Return entries of a process in the order of their times."""
+        body = self._entries(key, size=ENTRIES, after=after)
+        hits = ask.search(self._client, body)["hits"]["hits"]
+        last = hits[-1]["sort"] if len(hits) == ENTRIES else None
+        return Batch([present.activity(hit) for hit in hits], last)
+
+    def output(
+        self, key: Key, *, attempt: int | None, step: str = "", after: Position | None = None
+    ) -> Batch:
+        """Return output in its order.
+
+        Args:
+            attempt: of this one; ``None``: of all.
+            step: id or name; empty: of all.
+        """
+        clauses: list[Clause] = [{"term": {"event.action": "process.output"}}]
+        if attempt is not None:
+            clauses.append(of_attempt(attempt))
+        if step:
+            names = ("activity.step.id", "activity.step.name")
+            clauses.append(any_of([{"term": {name: step}} for name in names]))
+        body = self._entries(key, *clauses, size=_PIECES, after=after)
+        body["_source"] = ["@timestamp", "activity.output", "activity.step", ATTEMPT]
+        hits = ask.search(self._client, body)["hits"]["hits"]
+        made, room = Batch(), OUTPUT_BYTES
+        for hit in hits:
+            piece = _piece(hit["_source"])
+            room -= len(piece["text"].encode())
+            if room < 0 and made.rows:
+                return made
+            made.rows.append(piece)
+            made.next = hit["sort"]
+        if len(hits) < _PIECES:
+            made.next = None
+        return made
+
+    def _entries(
+        self,
+        key: Key,
+        *clauses: Clause,
+        size: int,
+        after: Position | None = None,
+        reverse: bool = False,
+    ) -> dict[str, Any]:
+        order = "desc" if reverse else "asc"
+        sort: list[Any] = [{"@timestamp": {"order": order}}]
+        missing = "_last" if reverse else "_first"
+        sort += [
+            {name: {"order": order, "missing": missing, "unmapped_type": kind}}
+            for name, kind in (("event.sequence", "long"), ("event.id", "keyword"))
+        ]
+        body = {
+            "size": size,
+            "track_total_hits": False,
+            "query": all_of(of_process(key[1]), in_organization(key[0]), *clauses),
+            "sort": sort,
+        }
+        return body if after is None else {**body, "search_after": after}
+
+    def _rows(self, keys: list[Key]) -> list[dict[str, Any]]:
+        """Fold the rows of a list: from begins and ends, and each one's latest entry."""
+        if not keys:
+            return []
+        folded: dict[Key, Process | None] = dict.fromkeys(keys)
+        marks: Clause = {"terms": {"event.action": list(MARKS)}}
+        for extra, count in (((marks,), _PER_PROCESS), ((), 3)):
+            for organization in sorted({key[0] for key in keys}):
+                ids = [id_ for one, id_ in keys if one == organization]
+                for hit in self._newest(organization, ids, extra, count):
+                    key = key_of(hit["_source"])
+                    if key in folded:
+                        found = apply(folded[key], hit["_source"])
+                        folded[key] = found[0] if found else folded[key]
+        now = datetime.now(UTC)
+        return [_row(process.as_dict(now)) for process in folded.values() if process]
+
+    def _newest(
+        self, organization: str, ids: list[str], extra: Iterable[Clause], count: int
+    ) -> Iterable[dict[str, Any]]:
+        """Yield the latest entries of each of these processes, of their latest attempts."""
+        body = {
+            "size": len(ids),
+            "track_total_hits": False,
+            "_source": False,
+            "query": all_of(
+                {"term": {"activity.lens": "process"}},
+                {"terms": {ID: ids}},
+                in_organization(organization),
+                *extra,
+            ),
+            "collapse": {
+                "field": ID,
+                "inner_hits": {
+                    "name": "newest",
+                    "size": count,
+                    "_source": {"excludes": ["activity.output", "metadata"]},
+                    "sort": [
+                        {ATTEMPT: {"order": "desc", "missing": 1, "unmapped_type": "long"}},
+                        {"event.sequence": {"order": "desc", "unmapped_type": "long"}},
+                        {"@timestamp": "desc"},
+                    ],
+                },
+            },
+        }
+        for hit in ask.search(self._client, body)["hits"]["hits"]:
+            yield from hit["inner_hits"]["newest"]["hits"]["hits"]
+
+
+def _fits(row: Mapping[str, Any], states: tuple[str, ...]) -> bool:
+    return row["state"] in states or (row["stalled"] and "stalled" in states)
+
+
+def _row(process: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in process.items() if name not in ("steps", "output")}
+
+
+def _folded(process: Process | None, hits: Iterable[Mapping[str, Any]]) -> Process | None:
+    for hit in hits:
+        found = apply(process, hit["_source"])
+        process = found[0] if found else process
+    return process
+
+
+def _piece(source: Mapping[str, Any]) -> dict[str, Any]:
+    ours = source.get("activity", {})
+    output, step = ours.get("output", {}), ours.get("step", {})
+    return {
+        "attempt": ours.get("process", {}).get("attempt", 1),
+        "step": step.get("id") or step.get("name") or "",
+        "stream": output.get("stream") or "log",
+        "offset": output.get("offset"),
+        "text": output.get("text") or "",
+        "at": source.get("@timestamp"),
+    }

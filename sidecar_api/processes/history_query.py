@@ -1,0 +1,199 @@
+"""The clauses and buckets of a search for processes: a closed set, as :mod:`sidecar_api.search`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sidecar_api.search import times
+from sidecar_api.search.clauses import PROCESS_ENDS, any_of, contains, without
+
+Clause = dict[str, Any]
+STATES: Final = ("pending", "running", "done", "failed", "cancelled", "stalled")
+DEEPEST: Final = 10_000
+"""Processes that a list reaches, the newest ones."""
+MARKS: Final = (*PROCESS_ENDS, "process.stalled")
+"""Entries that a list looks at: what begins and ends an attempt, and that it fell silent."""
+_ENDED: Final = {
+    "done": "process.completed",
+    "failed": "process.failed",
+    "cancelled": "process.cancelled",
+}
+_BEGINS: Final = ("process.started", "process.retried")
+_CONTROLS: Final = (
+    "process.cancel",
+    "process.retry",
+    "process.cleanup",
+    "process.control_done",
+    "process.control_expired",
+)
+"""Entries of a process that are in the audit lens."""
+_PERSON: Final = ("id", "name", "full_name", "email")
+ID: Final = "activity.process.id"
+ORGANIZATION: Final = "organization.id"
+ATTEMPT: Final = "activity.process.attempt"
+_PEOPLE: Final = ("user", "activity.initiator")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a list is limited to; empty: not by that.
+
+    Attributes:
+        states: of :data:`STATES`; any of them.
+        channels: any of them.
+        server, cloud_account, target, initiator: id, or a part of the name.
+        start: something of it began or ended then or later.
+        end: something of it began or ended before.
+        text: words, each of which occurs in its name, its target, its people or its id.
+    """
+
+    states: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    organization: str = ""
+    server: str = ""
+    cloud_account: str = ""
+    target: str = ""
+    initiator: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+    text: str = ""
+
+    def clauses(self) -> list[Clause]:
+        """Clauses that entries of a process must fulfil."""
+        made: list[Clause] = []
+        if self.channels:
+            made.append({"terms": {"activity.process.channel": list(self.channels)}})
+        if self.organization:
+            made.append({"term": {"organization.id": self.organization}})
+        if self.server:
+            made.append(_server(self.server))
+        if self.cloud_account:
+            made.append(_named("cloud.account", self.cloud_account))
+        if self.target:
+            made.append(_named("activity.resource", self.target))
+        if self.initiator:
+            made.append(any_of([_person(one, self.initiator) for one in _PEOPLE]))
+        if self.start:
+            made.append({"range": {"@timestamp": {"gte": times.written(self.start)}}})
+        made += (_word(word) for word in self.text.split())
+        return made
+
+
+def buckets(wanted: Wanted) -> Clause:
+    """One bucket a process, newest first; those of other states are left out."""
+    inner: dict[str, Any] = {"newest": {"max": {"field": "@timestamp"}}}
+    order, script, paths = "newest", [], {}
+    if wanted.end:
+        limit: Clause = {"range": {"@timestamp": {"lt": times.written(wanted.end)}}}
+        inner["within"] = {"filter": limit, "aggs": {"newest": inner.pop("newest")}}
+        order = "within>newest"
+        paths["within"] = "within._count"
+        script.append("params.within > 0")
+    if wanted.states:
+        inner["any"] = _latest_attempt()
+        paths["any"] = "any"
+        for name, clause in _STAGES.items():
+            inner[name] = {"filter": clause, "aggs": {"attempt": _latest_attempt()}}
+            paths[name] = f"{name}>attempt"
+        script.append(f"({' || '.join(_SCRIPTS[one] for one in wanted.states)})")
+    if script:
+        inner["fitting"] = {
+            "bucket_selector": {
+                "buckets_path": paths,
+                "script": " && ".join(script),
+                "gap_policy": "insert_zeros",
+            }
+        }
+    terms = [{"field": ORGANIZATION, "missing": ""}, {"field": ID}]
+    return {
+        "multi_terms": {"terms": terms, "size": DEEPEST, "order": {order: "desc"}},
+        "aggs": inner,
+    }
+
+
+def _latest_attempt() -> Clause:
+    return {"max": {"field": ATTEMPT, "missing": 1}}
+
+
+def _action(*names: str) -> Clause:
+    return {"terms": {"event.action": list(names)}}
+
+
+_STAGES: Final[dict[str, Clause]] = {
+    "begun": {
+        "bool": {
+            "filter": [_action(*_BEGINS)],
+            "must_not": [
+                {"term": {"activity.process.state": "pending"}},
+                {
+                    "bool": {
+                        "filter": [_action("process.retried")],
+                        "must_not": [{"exists": {"field": "activity.process.state"}}],
+                    }
+                },
+            ],
+        }
+    },
+    "ended": _action(*_ENDED.values(), "process.cleaned_up"),
+    "cleaned": _action("process.cleaned_up"),
+    "silent": _action("process.stalled"),
+    **{state: _action(action) for state, action in _ENDED.items()},
+}
+"""What the latest attempt of is compared: what only entries of that kind tell."""
+_SCRIPTS: Final = {
+    "done": "params.done == params.any",
+    "failed": "(params.failed == params.any || (params.cleaned == params.any"
+    " && params.done < params.any && params.cancelled < params.any))",
+    "cancelled": "params.cancelled == params.any",
+    "running": "(params.ended < params.any && params.begun == params.any)",
+    "pending": "(params.ended < params.any && params.begun < params.any)",
+    "stalled": "(params.ended < params.any && params.silent == params.any)",
+}
+
+
+def all_of(*clauses: Clause) -> Clause:
+    """Return the clause of entries that fulfil all of these."""
+    return {"bool": {"filter": list(clauses)}}
+
+
+def of_process(id_: str) -> Clause:
+    """All entries of one process, those in the audit lens too."""
+    lens: Clause = {"term": {"activity.lens": "process"}}
+    return all_of({"term": {ID: id_}}, any_of([lens, _action(*_CONTROLS)]))
+
+
+def in_organization(organization: str) -> Clause:
+    """Return the clause of entries of an organization; empty: of none."""
+    if organization:
+        return {"term": {ORGANIZATION: organization}}
+    return without({"exists": {"field": ORGANIZATION}})
+
+
+def of_attempt(number: int) -> Clause:
+    """Return the clause of entries of one attempt; what names none is of the first."""
+    clause: Clause = {"term": {ATTEMPT: number}}
+    return clause if number != 1 else any_of([clause, without({"exists": {"field": ATTEMPT}})])
+
+
+def _named(prefix: str, value: str) -> Clause:
+    return any_of([{"term": {f"{prefix}.id": value}}, contains(f"{prefix}.name", value)])
+
+
+def _person(prefix: str, value: str) -> Clause:
+    return any_of([{"term": {f"{prefix}.{name}": value}} for name in _PERSON])
+
+
+def _server(value: str) -> Clause:
+    """A server as target, as what holds it, or as the host."""
+    made = [_named("host", value)]
+    for prefix in ("activity.resource", "activity.resource.parent"):
+        made.append(all_of({"term": {f"{prefix}.type": "server"}}, _named(prefix, value)))
+    return any_of(made)
+
+
+def _word(word: str) -> Clause:
+    names = ["activity.process.name", "activity.resource.name", "host.name"]
+    names += [f"{one}.{name}" for one in _PEOPLE for name in ("name", "full_name", "email")]
+    return any_of([{"term": {ID: word}}, *(contains(name, word) for name in names)])

@@ -1,0 +1,390 @@
+"""Live processes: one reader of the bus per process of the server, and all who watch.
+
+::
+
+    bus ──→ Taking      folds entries into processes; keeps the last changes in a ring
+            └── Hub     gives each change to the groups that may see it, made once a group
+                ├── Group   same rights, same filter
+                └── Member  one connection; one that falls behind reads the ring at its pace
+
+A client comes back with its offset and gets just what it missed, from any sidecar, also one
+that was started anew: it folds what the bus has from its oldest entry on, and so makes the same
+changes again. Where that cannot be said (another epoch, no longer kept, other rights), it is
+told so and gets a snapshot.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from activity_center.errors import ActivityCenterError
+from sidecar_api import ending
+from sidecar_api.failures import RateLimited
+from sidecar_api.processes import messages
+from sidecar_api.processes.groups import Group, Groups, Member
+from sidecar_api.processes.messages import Message
+from sidecar_api.processes.places import Offsets
+from sidecar_api.processes.taking import Taking
+from sidecar_api.processes.view import View
+
+if TYPE_CHECKING:
+    from activity_center.bus import Reader
+    from sidecar_api.access import Scope
+    from sidecar_api.processes.board import Kept, Key
+    from sidecar_api.processes.ring import Change
+    from sidecar_api.processes.taking import Earlier
+
+PER_READER: Final = 20
+IN_ALL: Final = 1000
+"""Connections of one reader, and of all, in one process."""
+PATIENCE: Final = 15.0
+"""Seconds that who comes waits for the processes to be there."""
+MOST_SHOWN: Final = 500
+"""Processes in a snapshot."""
+MOST_CHANGES: Final = 1000
+MOST_BYTES: Final = 1024 * 1024
+"""Of what somebody missed; beyond, a snapshot is less."""
+_WAIT: Final = 1.0
+_BACK_OFF: Final = (0.25, 5.0)
+_CLOCK: Final = 0.25
+_PRUNE: Final = 30.0
+_LOAD_AGAIN: Final = 30.0
+"""Seconds until OpenSearch is asked again for what the bus no longer has."""
+
+_log = structlog.get_logger("sidecar")
+
+
+class Hub:
+    """All live processes, and all who watch them.
+
+    Args:
+        open_reader: opens the bus.
+        earlier: what the bus no longer has, see :mod:`sidecar_api.processes.base`.
+        secret: of the sidecar, for offsets.
+        tick: called about every second with all processes, for what must happen in time.
+        per_reader, in_all: how many connections there may be.
+
+    Attributes:
+        stale_since: since when the bus cannot be read; ``None``: it can.
+        lock: held while anything of the hub is looked at or changed.
+    """
+
+    def __init__(
+        self,
+        open_reader: Callable[[], Reader],
+        earlier: Earlier,
+        secret: bytes,
+        *,
+        tick: Callable[[Iterable[tuple[Key, Kept]], datetime], None] = lambda _all, _now: None,
+        per_reader: int = PER_READER,
+        in_all: int = IN_ALL,
+    ) -> None:
+        self.lock = threading.RLock()
+        self.stale_since: datetime | None = None
+        self.delivered = self.resets = 0
+        self._open_reader = open_reader
+        self._earlier = earlier
+        self._offsets = Offsets(secret)
+        self._tick = tick
+        self._per_reader = per_reader
+        self._in_all = in_all
+        self._taking = Taking()
+        self._groups = Groups()
+        self._loaded = threading.Event()
+        self._started = False
+        self._stopped = False
+
+    # -- life ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to read the bus, once."""
+        with self.lock:
+            if self._started:
+                return
+            self._started = True
+        for run, name in ((self._read, "processes"), (self._clock, "processes-clock")):
+            threading.Thread(target=run, name=name, daemon=True).start()
+
+    def stop(self) -> None:
+        """End it; for tests."""
+        self._stopped = True
+
+    @property
+    def end(self) -> int:
+        """Number of the next change."""
+        return self._taking.ring.end
+
+    def counts(self) -> dict[str, int]:
+        """Return how much there is of what."""
+        with self.lock:
+            return {
+                "groups": len(self._groups),
+                "connections": self._groups.total(),
+                "processes": len(self._taking.board),
+                "delivered": self.delivered,
+                "resets": self.resets,
+            }
+
+    def named(self, id_: str) -> list[dict[str, Any]]:
+        """Return the processes with an id, as the API shows them: of each organization one."""
+        now = datetime.now(UTC)
+        with self.lock:
+            return [kept.process.as_dict(now) for key, kept in self._taking.board if key[1] == id_]
+
+    # -- who watches -----------------------------------------------------------------
+
+    def view(self, scope: Scope, **wanted: str) -> View:
+        """Return the view of a reader, with what they alone may see of what is there now."""
+        view = View.of(scope, **wanted)
+        with self.lock:
+            for key, kept in self._taking.board.begun_by(scope.reader.id):
+                if not view.by_role(kept.subject) and view.wants(
+                    kept.subject, kept.channel, key[1]
+                ):
+                    return view.with_own(scope.reader.id)
+        return view
+
+    def ready(self) -> None:
+        """Wait until the processes are there, or for as long as is fair."""
+        self.start()
+        self._loaded.wait(PATIENCE)
+
+    def join(self, member: Member, offset: str = "") -> tuple[bool | None, list[Message]]:
+        """Let somebody watch; :meth:`leave` in any case.
+
+        Args:
+            offset: of an earlier connection.
+
+        Returns:
+            Whether they go on where they were (``None``: they were nowhere), and the messages
+            with which they begin.
+
+        Raises:
+            RateLimited: this reader has too many connections, or there are too many in all.
+        """
+        with self.lock:
+            self._admit(member.reader)
+            group = self._groups.join(member)
+            member.number = self._taking.ring.end
+            return self._begin(group, offset)
+
+    def leave(self, member: Member) -> None:
+        """Somebody no longer watches."""
+        with self.lock:
+            self._groups.leave(member)
+
+    def move(self, member: Member, view: View) -> None:
+        """Somebody has other rights now: their next messages are a reset and a snapshot."""
+        with self.lock:
+            self._groups.leave(member)
+            member.view = view
+            member.number = -1
+            self._groups.join(member)
+
+    def found(self, process: str) -> list[Kept]:
+        """Return the processes with this id, one of each organization that has it."""
+        with self.lock:
+            return [kept for key, kept in self._taking.board if key[1] == process]
+
+    def once(self, view: View, offset: str = "") -> tuple[bool | None, list[Message]]:
+        """As :meth:`join`, for who asks again and again instead: one message in any case."""
+        with self.lock:
+            group = self._groups.group(view)
+            recovered, found = self._begin(group, offset)
+            return recovered, found or [messages.delta(*self._at(group), ())]
+
+    def pending(self, member: Member, reason: str = "slow") -> list[Message]:
+        """Return the messages that a member has not had; then it is up to date."""
+        with self.lock:
+            taking = self._taking
+            number, member.number = member.number, taking.ring.end
+            changes = taking.ring.after(number) if number >= 0 else None
+            group = self._groups.group(member.view)
+            mine = None if changes is None else self._seen(group, changes)
+            if mine is None or _too_much(mine):
+                self.resets += 1
+                return [messages.reset(reason if number >= 0 else "rights"), self._snapshot(group)]
+            return [messages.delta(*self._at(group), mine)] if mine else []
+
+    def moved(self, member: Member) -> Message:
+        """Return a message that moves the client's offset alone, so that it does not get old."""
+        with self.lock:
+            group = self._groups.group(member.view)
+            return messages.delta(*self._at(group), ())
+
+    def _admit(self, reader: str) -> None:
+        if self._groups.of(reader) >= self._per_reader:
+            raise RateLimited(
+                f"You have {self._per_reader} connections to live processes already.",
+                retry_after=30,
+                hint="Close one of them.",
+            )
+        if self._groups.total() >= self._in_all:
+            raise RateLimited("Too many connections to live processes are open.", retry_after=60)
+
+    # -- what they get ---------------------------------------------------------------
+
+    def _begin(self, group: Group, offset: str) -> tuple[bool | None, list[Message]]:
+        if not offset:
+            return None, [self._snapshot(group)]
+        taking = self._taking
+        places = self._offsets.open(offset, group.binding)
+        missed = None if places is None else taking.ring.missed(places, taking.places.of)
+        if missed is None:
+            return False, [self._snapshot(group)]
+        mine = self._seen(group, [*missed, *self._again(missed)])
+        if _too_much(mine):
+            return False, [self._snapshot(group)]
+        return True, [messages.delta(*self._at(group), mine)] if mine else []
+
+    def _again(self, missed: list[Change]) -> list[Change]:
+        """The whole of processes whose entries come on several lines of the bus.
+
+        Which of them comes first is not the same in every sidecar; the state itself is.
+        """
+        found: dict[Key, Change] = {}
+        for one in missed:
+            key = (one.subject.organization, one.process)
+            kept = self._taking.board.get(key)
+            if kept is not None and kept.mixed and key not in found:
+                found[key] = one._replace(body=kept.whole())
+        return list(found.values())
+
+    def _seen(self, group: Group, changes: Iterable[Change]) -> list[bytes]:
+        """Those of the changes that the group sees, as JSON."""
+        sees = group.view.sees
+        return [one.body for one in changes if sees(one.subject, one.channel, one.process)]
+
+    def _snapshot(self, group: Group) -> Message:
+        end, epoch = self._taking.ring.end, self._taking.places.epoch
+        if group.written is None or group.written[0] != end or group.written[1].epoch != epoch:
+            sees = group.view.sees
+            shown = [
+                kept
+                for key, kept in self._taking.board.newest()
+                if sees(kept.subject, kept.channel, key[1])
+            ][:MOST_SHOWN]
+            group.written = (end, messages.snapshot(*self._at(group), shown))
+        return group.written[1]
+
+    def _at(self, group: Group) -> tuple[str, str]:
+        """Epoch and offset of now."""
+        places = self._taking.places
+        return places.epoch, self._offsets.seal(places.of, group.binding)
+
+    # -- the bus ---------------------------------------------------------------------
+
+    def _read(self) -> None:
+        reader: Reader | None = None
+        pause, loaded_at = _BACK_OFF[0], 0.0
+        while not self._over():
+            try:
+                reader = reader or self._open_reader()
+                due = time.monotonic() - loaded_at > _LOAD_AGAIN
+                if not self._loaded.is_set() or (self._taking.partial and due):
+                    self._load(reader)
+                    loaded_at = time.monotonic()
+                found = reader.read(self._taking.places.after(), _WAIT)
+            except ActivityCenterError as wrong:
+                self._away(wrong)
+                ending.pause(pause)
+                pause = min(pause * 2, _BACK_OFF[1])
+                continue
+            except Exception:
+                _log.error("the step bus cannot be read", exc_info=True)
+                ending.pause(_BACK_OFF[1])
+                continue
+            self._back()
+            pause = _BACK_OFF[0]
+            if found:
+                with self.lock:
+                    self._publish(*self._taking.take(found))
+                time.sleep(0)  # others' turn
+        if reader is not None:
+            reader.close()
+
+    def _load(self, reader: Reader) -> None:
+        again = self._loaded.is_set()
+        made = Taking.load(reader, self._earlier)
+        with self.lock:
+            if again and made.partial:
+                return
+            self._taking = made
+            self._loaded.set()
+            self._reset("history")
+
+    def _publish(self, changes: list[Change], gap: bool) -> None:
+        if gap:
+            self._reset("gap")
+            return
+        if not changes:
+            return
+        of: dict[Group, list[bytes]] = {}
+        for change in changes:
+            self._groups.show_own(change)
+        for change in changes:
+            for group in self._groups.seeing(change):
+                of.setdefault(group, []).append(change.body)
+        end = self._taking.ring.end
+        for group, bodies in of.items():
+            group.send(end, messages.delta(*self._at(group), bodies).body)
+            self.delivered += len(group.members)
+
+    def _reset(self, reason: str) -> None:
+        """Everybody begins anew: what they have may be less than all."""
+        end = self._taking.ring.end
+        for group in self._groups:
+            group.written = None
+            group.send(end, messages.reset(reason).body, self._snapshot(group).body)
+            self.resets += len(group.members)
+
+    def _away(self, wrong: ActivityCenterError) -> None:
+        if self.stale_since is None:
+            self.stale_since = datetime.now(UTC)
+            _log.warning("the step bus cannot be read", error=wrong.message, hint=wrong.hint)
+
+    def _back(self) -> None:
+        if self.stale_since is not None:
+            self.stale_since = None
+            _log.info("the step bus can be read again")
+
+    # -- time ------------------------------------------------------------------------
+
+    def _clock(self) -> None:
+        ticked = pruned = time.monotonic()
+        while not self._stopped:
+            if ending.begun():
+                with self.lock:
+                    for member in self._groups.members():
+                        member.end(messages.GOING_AWAY, "the server goes away")
+                return
+            now = time.monotonic()
+            if now - pruned >= _PRUNE:
+                pruned = now
+                with self.lock:
+                    self._taking.board.prune(datetime.now(UTC))
+            if now - ticked >= _WAIT and self._loaded.is_set():
+                ticked = now
+                self._ticked()
+            time.sleep(_CLOCK)
+
+    def _ticked(self) -> None:
+        with self.lock:
+            held = [*self._taking.board]
+        try:
+            self._tick(held, datetime.now(UTC))
+        except Exception:
+            _log.error("what is overdue cannot be recorded", exc_info=True)
+
+    def _over(self) -> bool:
+        return self._stopped or ending.begun()
+
+
+def _too_much(bodies: list[bytes]) -> bool:
+    return len(bodies) > MOST_CHANGES or sum(map(len, bodies)) > MOST_BYTES

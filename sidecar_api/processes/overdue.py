@@ -1,0 +1,145 @@
+"""What is recorded because something did not happen in time.
+
+A process past its lease has stalled; a control that nobody took has expired, and a clean-up of
+a stalled process then counts as done by nobody, with a receipt of what is left. Every sidecar
+sees it; the ids of the entries follow from what is overdue, so that it is one entry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from sidecar_api.processes.board import Kept, Key
+
+GRACE: Final = timedelta(seconds=2)
+"""A sign of life that came in time may be on its way as long."""
+MOST_AT_ONCE: Final = 100
+REMEMBERED: Final = 10_000
+
+Emit = Callable[..., object]
+"""As :meth:`activity_center.emit.Emitter.emit`."""
+
+
+class Overdue:
+    """Records what is overdue, each once.
+
+    Args:
+        emit: makes a record without waiting; ``None``: nothing is recorded.
+    """
+
+    def __init__(self, emit: Emit | None) -> None:
+        self._emit = emit
+        self._said: dict[str, datetime] = {}
+
+    def __call__(self, held: Iterable[tuple[Key, Kept]], now: datetime) -> None:
+        """Look at all processes.
+
+        Args:
+            now: with a time zone.
+        """
+        if self._emit is None:
+            return
+        made = 0
+        for _, kept in held:
+            for id_, action, fields in _entries(kept, now - GRACE):
+                if not self._due(id_, now):
+                    continue
+                self._emit(action, event_id=id_, **fields)
+                made += 1
+                if made == MOST_AT_ONCE:
+                    return
+
+    def _due(self, id_: str, now: datetime) -> bool:
+        """Whether it was not said; again after a minute without hearing it on the bus."""
+        said = self._said.get(id_)
+        if said is not None and now - said < timedelta(minutes=1):
+            return False
+        if len(self._said) >= REMEMBERED:
+            self._said.clear()
+        self._said[id_] = now
+        return True
+
+
+def _entries(kept: Kept, now: datetime) -> Iterable[tuple[str, str, dict[str, Any]]]:
+    """What is overdue of one process: id, action and fields of each entry."""
+    top = kept.top
+    lease = kept.process.lease
+    if kept.running and not top.get("stalled") and lease is not None and lease < now:
+        key = f"stalled:{top['attempt']}:{top['lease']}"
+        yield (
+            _id(kept, key),
+            "process.stalled",
+            _fields(kept, **{"activity.process.lease": top["lease"]}),
+        )
+    for request in kept.requested:
+        if not _past(request["expires_at"], now):
+            continue
+        control = {
+            "activity.control.id": request["id"],
+            "activity.control.kind": request["kind"],
+            "activity.control.state": "expired",
+        }
+        yield (
+            _id(kept, f"expired:{request['id']}"),
+            "process.control_expired",
+            _fields(kept, outcome="failure", **control),
+        )
+        if request["kind"] == "cleanup" and top.get("stalled"):
+            yield (
+                _id(kept, f"cleaned:{request['id']}"),
+                "process.cleaned_up",
+                _fields(kept, **_receipt(kept)),
+            )
+
+
+def _receipt(kept: Kept) -> dict[str, Any]:
+    """What is left of a stalled process that nobody cleaned up after."""
+    steps = kept.process.as_dict()["steps"]
+    done = [step["name"] for step in steps if step["state"] == "done"]
+    open_ = [step["name"] for step in steps if step["state"] == "running"]
+    name = kept.top.get("name")
+    return {
+        "activity.receipt.left_behind": done,
+        "activity.receipt.needs_person": [
+            *(f"See how far this step came: {one}" for one in open_),
+            f"Remove by hand what {name} left behind: its producer does not answer",
+        ],
+    }
+
+
+def _fields(kept: Kept, **more: Any) -> dict[str, Any]:
+    top = kept.top
+    initiator = top.get("initiator") or {}
+    target = top.get("target") or {}
+    said = {
+        "organization": {name: one for name, one in top["organization"].items() if one} or None,
+        "resource": {name: one for name, one in target.items() if isinstance(one, str)} or None,
+        "origin": "system",
+        "activity.process.id": top["id"],
+        "activity.process.channel": top.get("channel"),
+        "activity.process.name": top.get("name"),
+        "activity.process.attempt": top["attempt"],
+        "activity.workspace": top.get("workspace"),
+        "activity.initiator.id": initiator.get("id"),
+        "activity.initiator.name": initiator.get("name"),
+        **more,
+    }
+    return {name: value for name, value in said.items() if value not in (None, "", [])}
+
+
+def _id(kept: Kept, what: str) -> str:
+    """The id of an entry, the same in every sidecar."""
+    of = f"{kept.process.organization}\0{kept.process.id}\0{what}"
+    return f"{what.partition(':')[0]}-{hashlib.sha256(of.encode()).hexdigest()[:32]}"
+
+
+def _past(at: Any, now: datetime) -> bool:
+    try:
+        moment = datetime.fromisoformat(at)
+    except (TypeError, ValueError):
+        return False
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) < now

@@ -1,0 +1,107 @@
+"""The last changes of all processes, numbered as this sidecar took them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sidecar_api.processes.places import NOWHERE
+
+if TYPE_CHECKING:
+    from sidecar_api.access import Subject
+
+MOST: Final = 10_000
+MOST_BYTES: Final = 32 * 1024 * 1024
+
+
+class Change(NamedTuple):
+    """One change of one process.
+
+    Attributes:
+        line, position: the place in the bus it came from; an empty line: from nowhere in it.
+        subject: who may see it, as it was then.
+        body: the delta as JSON.
+    """
+
+    line: str
+    position: int
+    process: str
+    channel: str
+    subject: Subject
+    body: bytes
+
+
+class Ring:
+    """Changes, bounded by number and bytes.
+
+    Attributes:
+        end: number of the next change; that of the first one is ``end - len(self)``.
+
+    Args:
+        most, most_bytes: how much is kept.
+    """
+
+    def __init__(self, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
+        self.end = 0
+        self._most = most
+        self._most_bytes = most_bytes
+        self._kept: deque[Change] = deque()
+        self._bytes = 0
+        self._gone: dict[str, int] = {}  # line -> up to where its changes are no longer kept
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def put(self, change: Change) -> None:
+        """Add a change; the oldest ones give way."""
+        self._kept.append(change)
+        self._bytes += len(change.body)
+        self.end += 1
+        while len(self._kept) > self._most or self._bytes > self._most_bytes:
+            first = self._kept.popleft()
+            self._bytes -= len(first.body)
+            if first.line:
+                self._gone[first.line] = first.position
+
+    def begins(self, line: str, position: int) -> None:
+        """What a line had up to ``position`` was never here, or is void."""
+        self._gone[line] = max(position, self._gone.get(line, NOWHERE))
+
+    def forget(self, line: str) -> None:
+        """A line has ended: nobody can go on in it."""
+        self._gone.pop(line, None)
+
+    def after(self, number: int) -> Iterator[Change] | None:
+        """Return the changes from ``number`` on; ``None``: some of them are no longer kept."""
+        skipped = number - (self.end - len(self._kept))
+        return None if skipped < 0 else islice(self._kept, skipped, None)
+
+    def missed(self, places: Mapping[str, int], now: Mapping[str, int]) -> list[Change] | None:
+        """Return what somebody missed who was at ``places``.
+
+        Args:
+            places: of the client.
+            now: how far this sidecar has read.
+
+        Returns:
+            ``None``: it cannot be said, or is no longer kept.
+        """
+        if any(line not in now or position > now[line] for line, position in places.items()):
+            return None
+        if any(self._gone.get(line, NOWHERE) > places.get(line, NOWHERE) for line in now):
+            return None
+        open_ = {line for line, position in now.items() if position > places.get(line, NOWHERE)}
+        found: list[Change] = []
+        # Changes without a place are told again: what they say is the state itself.
+        unplaced = any(not one.line for one in self._kept)
+        for change in reversed(self._kept):
+            if not open_ and not unplaced:
+                break
+            if change.line and change.position <= places.get(change.line, NOWHERE):
+                open_.discard(change.line)
+            elif not change.line or change.line in now:
+                found.append(change)
+        found.reverse()
+        return found

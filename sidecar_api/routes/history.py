@@ -1,0 +1,304 @@
+"""The history of processes: lists of them, one of them, its entries and its output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flask import Blueprint, Response, request
+
+from sidecar_api import asking
+from sidecar_api.access import Scope
+from sidecar_api.conditional import json_answer
+from sidecar_api.cursors import Sealer, binding
+from sidecar_api.failures import BadRequest, Forbidden, NotFound
+from sidecar_api.openapi import Parameter, operation
+from sidecar_api.processes import live
+from sidecar_api.processes.history import History, Key
+from sidecar_api.processes.history_query import DEEPEST, STATES, Wanted
+from sidecar_api.recording import FETCH, FETCH_ALL
+from sidecar_api.search import times
+from sidecar_api.search.filters import MOST_WORDS
+from sidecar_api.search.page import SIZES
+from sidecar_api.services import services
+from sidecar_api.text import is_text
+
+blueprint = Blueprint("history", __name__, url_prefix="/api/v1")
+
+_PERMISSION: Final = "process:view"
+_TIME: Final[Mapping[str, Any]] = {"type": "string", "format": "date-time", "maxLength": 64}
+_PROCESS: Final = Parameter("process", "Its id.", place="path")
+_ORGANIZATION: Final = Parameter(
+    "organization", "Where several organizations have a process of that id: of which one."
+)
+_CURSOR: Final[Mapping[str, Any]] = {"type": "string", "maxLength": 4096}
+_TEXTS: Final = ("organization", "server", "cloud_account", "target", "initiator")
+
+
+@blueprint.get("/processes")
+@operation(
+    "List processes",
+    description=(
+        "Newest first, one row a process, running ones too. state is that of its latest attempt; "
+        "from and to are times between which something of it began or ended."
+    ),
+    parameters=[
+        Parameter("state", "Any of them.", {"type": "string", "enum": list(STATES)}, many=True),
+        Parameter("channel", "Any of them.", {"type": "string", "maxLength": 128}, many=True),
+        Parameter("organization", "Its id."),
+        Parameter("server", "Id, or a part of the name."),
+        Parameter("cloud_account", "Id, or a part of the name."),
+        Parameter("target", "What it works on: id, or a part of the name."),
+        Parameter("initiator", "Who began it: id, login name, full name or e-mail address."),
+        Parameter("from", "Time or date, included.", _TIME),
+        Parameter("to", "Time, not included, or date, included.", _TIME),
+        Parameter("q", "Words in its name, target, server, people or id."),
+        Parameter(
+            "page",
+            f"Number of the page, up to {DEEPEST:,} processes deep.",
+            {"type": "integer", "minimum": 1, "maximum": DEEPEST, "default": 1},
+        ),
+        Parameter(
+            "size",
+            "Processes on a page.",
+            {"type": "integer", "enum": list(SIZES), "default": SIZES[0]},
+        ),
+    ],
+    answer="ProcessPage",
+    failures=[Forbidden],
+    permission=_PERMISSION,
+)
+def processes() -> Response:
+    """A page of processes."""
+    asked, scope = asking.arguments(), asking.scope()
+    wanted = _wanted(asked)
+    if wanted.organization:
+        _check(scope, wanted.organization)
+    number, size = asked["page"], asked["size"]
+    if number * size > DEEPEST:
+        raise BadRequest(
+            f"Pages reach {DEEPEST:,} processes.", parameter="page", hint="Narrow the time range."
+        )
+    found = History(services().client).page(scope, wanted, number=number, size=size)
+    _record(scope, wanted)
+    begin, shown = (number - 1) * size, len(found.processes)
+    page = {
+        "number": number,
+        "size": size,
+        "total": found.total,
+        "approximate": found.approximate,
+        "from": begin + 1 if shown else 0,
+        "to": begin + shown if shown else 0,
+    }
+    return json_answer({"processes": found.processes, "page": page})
+
+
+@blueprint.get("/processes/<path:process>")
+@operation(
+    "Read one process",
+    description="As docs/process-stream.md has it; of one that is live, as it is now.",
+    parameters=[_PROCESS, _ORGANIZATION],
+    answer="OneProcess",
+    failures=[NotFound],
+    permission=_PERMISSION,
+)
+def one(process: str) -> Response:
+    """One process."""
+    scope = asking.scope()
+    wanted = asking.arguments()["organization"]
+    id_ = _bounded(process)
+    running = [
+        one
+        for one in live().named(id_)
+        if scope.watches(one) and wanted in (None, one["organization"]["id"])
+    ]
+    key = _key(scope, id_, wanted, [one["organization"]["id"] for one in running])
+    found = History(services().client).one(key)
+    stored = found[0].as_dict() if found else None
+    whole = found is None or found[1]
+    body = next((one for one in running if one["organization"]["id"] == key[0]), stored)
+    if body is None or not scope.watches(body):
+        raise _unknown()
+    if stored and _fuller(stored, body):
+        body = stored
+    _note(scope, key)
+    return json_answer({"process": body, "whole": whole})
+
+
+@blueprint.get("/processes/<path:process>/entries")
+@operation(
+    "List what happened to a process",
+    description="Every entry of it in the order of their times, up to 1,000 at once: to replay it.",
+    parameters=[_PROCESS, _ORGANIZATION, Parameter("after", "next of the last answer.", _CURSOR)],
+    answer="ProcessEntries",
+    failures=[NotFound],
+    permission=_PERMISSION,
+)
+def entries(process: str) -> Response:
+    """A page of the entries of a process."""
+    asked, scope = asking.arguments(), asking.scope()
+    key = _watched(scope, process, asked["organization"])
+    sealer, bound = _sealer("after"), binding(scope, [], "entries", *key)
+    after = sealer.open(asked["after"], bound) if asked["after"] is not None else None
+    found = History(services().client).entries(key, after)
+    _note(scope, key)
+    return json_answer(
+        {"entries": found.rows, "next": found.next and sealer.seal(found.next, bound)}
+    )
+
+
+@blueprint.get("/processes/<path:process>/output")
+@operation(
+    "Read the output of a process",
+    description="All of it in order, about 1 MiB at once. It is kept for 30 days.",
+    parameters=[
+        _PROCESS,
+        _ORGANIZATION,
+        Parameter(
+            "attempt",
+            "Of this attempt; default: of all.",
+            {"type": "integer", "minimum": 1, "maximum": 1_000_000_000},
+        ),
+        Parameter("step", "Of this step, by id or name; default: of all.", {"maxLength": 512}),
+        Parameter("from", "next of the last answer.", _CURSOR),
+    ],
+    answer="ProcessOutput",
+    failures=[NotFound],
+    permission=_PERMISSION,
+)
+def output(process: str) -> Response:
+    """A page of the output of a process."""
+    asked, scope = asking.arguments(), asking.scope()
+    step = _text(asked["step"], "step")
+    key = _watched(scope, process, asked["organization"])
+    further = (str(asked["attempt"]), step)
+    sealer, bound = _sealer("from"), binding(scope, [], "output", *key, *further)
+    after = sealer.open(asked["from"], bound) if asked["from"] is not None else None
+    history = History(services().client)
+    found = history.output(key, attempt=asked["attempt"], step=step, after=after)
+    _note(scope, key)
+    return json_answer(
+        {"output": found.rows, "next": found.next and sealer.seal(found.next, bound)}
+    )
+
+
+def _wanted(asked: Mapping[str, Any]) -> Wanted:
+    """The filters of a list.
+
+    Raises:
+        BadRequest: one of them is wrong.
+    """
+    start = times.parse(asked["from"], parameter="from") if asked["from"] is not None else None
+    end = times.parse(asked["to"], parameter="to", end=True) if asked["to"] is not None else None
+    if start and end and start > end:
+        raise BadRequest("The time range ends before it begins.", parameter="to")
+    words = _text(asked["q"], "q")
+    if len(words.split()) > MOST_WORDS:
+        raise BadRequest(f"At most {MOST_WORDS} words.", parameter="q")
+    return Wanted(
+        states=tuple(sorted(set(asked["state"]))),
+        channels=tuple(sorted({_text(one, "channel") for one in asked["channel"]})),
+        start=start,
+        end=end,
+        text=words,
+        **{name: _text(asked[name], name) for name in _TEXTS},
+    )
+
+
+def _text(value: str | None, name: str) -> str:
+    """A text of the query; empty where it is not given.
+
+    Raises:
+        BadRequest: it is empty, which by mistake would show everything, or no text.
+    """
+    if value is None:
+        return ""
+    if not is_text(value):
+        raise BadRequest("This is no valid Unicode text.", parameter=name)
+    if not value.strip():
+        raise BadRequest(f"{name} is empty.", parameter=name, hint=f"Leave {name} out.")
+    return value.strip()
+
+
+def _check(scope: Scope, organization: str) -> None:
+    """Refuse an organization of which the reader can have no process: no role, no membership.
+
+    Raises:
+        Forbidden: names ``process:view``.
+    """
+    known = any(one.organization == organization for one in scope.watching)
+    if scope.everything or known or organization in scope.reader.grants:
+        return
+    raise Forbidden(
+        "You may not watch the processes of this organization.",
+        permission=_PERMISSION,
+        organization=organization,
+        hint=f"Ask its owner for a role with {_PERMISSION}.",
+    )
+
+
+def _watched(scope: Scope, process: str, organization: str | None) -> Key:
+    """The stored process that the reader means.
+
+    Raises:
+        NotFound: there is none that they may watch.
+        BadRequest: there are several.
+    """
+    return _key(scope, _bounded(process), organization, [])
+
+
+def _key(scope: Scope, id_: str, organization: str | None, known: list[str]) -> Key:
+    """Which process an id means.
+
+    Args:
+        known: organizations of which it is known that they have one that the reader may watch.
+    """
+    if organization is not None:
+        _text(organization, "organization")
+    keys = {(one, id_) for one in known}
+    keys |= set(History(services().client).keys(scope, id_, organization))
+    if len(keys) > 1:
+        raise BadRequest(
+            "Several organizations have a process with this id.",
+            parameter="organization",
+            hint="Say which one.",
+        )
+    if not keys:
+        raise _unknown()
+    return keys.pop()
+
+
+def _fuller(stored: Mapping[str, Any], running: Mapping[str, Any]) -> bool:
+    """Whether the record knows more than the hub, which may begin in the middle."""
+    return bool((stored["updated"] or "") >= (running["updated"] or ""))
+
+
+def _bounded(process: str) -> str:
+    if len(process) > 256 or not is_text(process):
+        raise _unknown()
+    return process
+
+
+def _unknown() -> NotFound:
+    return NotFound(
+        "There is no such process, or none that you may watch.",
+        hint="Somebody who may watch it can tell you its organization.",
+    )
+
+
+def _sealer(parameter: str) -> Sealer:
+    return Sealer(services().secret, "history", parameter)
+
+
+def _record(scope: Scope, wanted: Wanted) -> None:
+    """Record that somebody has looked."""
+    names = ("states", "channels", *_TEXTS, "start", "end", "text")
+    given = {name: getattr(wanted, name) for name in names if getattr(wanted, name)}
+    read = [wanted.organization] if wanted.organization else []
+    details = {"filters": [f"{k}={v}" for k, v in given.items()], "organizations": read}
+    services().recording.read(scope.reader, FETCH_ALL, request, details)
+
+
+def _note(scope: Scope, key: Key) -> None:
+    details = {"resource": key[1], "organization": key[0] or None}
+    services().recording.read(scope.reader, FETCH, request, details)

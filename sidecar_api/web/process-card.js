@@ -1,0 +1,154 @@
+// A process as a card: steps, the last output of the running one, the whole error of a failed one.
+
+import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { exact } from "./time.js";
+import { icon } from "./icons.js";
+import { processOf } from "./place.js";
+import { typeLabel } from "./reading.js";
+import { long, plain, safeUrl, word } from "./words.js";
+import { buttons } from "./process-controls.js";
+import {
+  badge,
+  channelIcon,
+  channelLabel,
+  isOpen,
+  look,
+  standing,
+  starter,
+  stateName,
+  texts,
+  took,
+  uncoloured,
+} from "./process-words.js";
+
+const LAST_LINES = 3;
+
+export const nameOf = (process) => process.name || process.target?.name || process.id;
+
+export function target(process) {
+  const { target: on } = process;
+  const label = on?.name || on?.id;
+  if (!label) return nothing;
+  const url = on.url ? safeUrl(on.url) : null;
+  const kind = on.type ? html`${word(typeLabel(on.type))} ` : nothing;
+  return html`${kind}${url ? html`<a href=${url} target="_blank" rel="noopener noreferrer">${word(label, { limit: 120 })}</a>` : word(label, { limit: 120 })}`;
+}
+
+function facts(process) {
+  const parts = [
+    html`${word(channelLabel(process.channel))}`,
+    target(process),
+    process.server && process.server.name !== process.target?.name
+      ? html`${texts.on} ${word(process.server.name, { limit: 80 })}`
+      : nothing,
+    process.cloud_account ? html`${word(process.cloud_account.name, { limit: 80 })}` : nothing,
+    process.initiator ? html`${texts.by} ${starter(process)}` : nothing,
+    process.attempt > 1 ? html`${texts.attempt(process.attempt)}` : nothing,
+  ].filter((part) => part !== nothing);
+  return html`<p class="facts">${parts.map((part, i) => html`${i ? html`<span aria-hidden="true"> · </span>` : nothing}<span>${part}</span>`)}</p>`;
+}
+
+/** An error as it was told: the message whole, the stack trace on demand. */
+export function failure(error) {
+  if (!error) return nothing;
+  const about = [error.type, error.code].filter(Boolean).join(" · ");
+  const trace = String(error.stack_trace ?? "");
+  return html`<div class="fault">${about ? html`<p class="mono kind-of-fault">${word(about)}</p>` : nothing}
+    <div class="said mono" tabindex="0" role="group" aria-label=${texts.error}>${long(uncoloured(error.message), { limit: 4000 })}</div>
+    ${error.whole === false ? html`<p>${texts.cut}</p>` : nothing}
+    ${trace ? html`<details><summary>${texts.trace(trace.split("\n").length)}</summary><div class="said mono" tabindex="0" role="group" aria-label=${texts.trace(trace.split("\n").length)}>${long(uncoloured(trace), { limit: 20000 })}</div></details>` : nothing}</div>`;
+}
+
+function lastLines(process, step) {
+  const { lines = [], total = 0 } = process.output ?? {};
+  if (!lines.length && !total) return nothing;
+  const own = lines.filter((line) => line.step === step.id);
+  const text = (own.length ? own : lines).map((line) => uncoloured(line.text).replace(/\n$/, "")).join("\n");
+  const shown = text.split("\n").slice(-LAST_LINES);
+  return html`<div class="tail mono" role="group" aria-label=${texts.lastLines(plain(step.name))}>${shown.map((line) => html`<div>${word(line, { limit: 400 })}</div>`)}</div>`;
+}
+
+/** The steps of a process. `output: false` leaves the last lines away. */
+export function steps(process, zone, { output = true } = {}) {
+  if (!process.steps?.length) return nothing;
+  const failed = process.steps.some((step) => step.state === "failed" && step.error);
+  return html`<ol class="steps" aria-label=${texts.steps}>${process.steps.map((step) => {
+    const running = step.state === "running" && isOpen(process);
+    const state = running && process.stalled ? "stalled" : step.state;
+    const [sign, tone] = look(state);
+    return html`<li class=${`step ${state} ${tone}`} aria-current=${running ? "step" : nothing}>
+      <span class="sign">${icon(sign)}</span><span class="step-name"><span class="unseen">${texts.step(stateName(state))}</span>${word(step.name || step.id)}${
+        running && step.progress ? html` <span class="kind">${Math.round(step.progress * 100)} %</span>` : nothing
+      }${state === "skipped" || state === "cancelled" ? html` <span class="kind">${stateName(state).toLowerCase()}</span>` : nothing}</span>${took(step, zone, running && !process.past)}
+      ${running && output ? lastLines(process, step) : nothing}
+      ${step.state === "failed" ? failure(step.error ?? (failed ? null : process.error)) : nothing}</li>`;
+  })}</ol>`;
+}
+
+export function progressBar(process) {
+  const value = process.state === "done" ? 1 : Math.min(1, Math.max(0, Number(process.progress) || 0));
+  return html`<progress class=${look(standing(process))[1]} max="1" value=${value} aria-label=${texts.progress(plain(nameOf(process)))}></progress>`;
+}
+
+/** Requests that still matter: open ones, and the newest that came to nothing. */
+export function requests(process, zone, { all = false } = {}) {
+  const listed = (process.requests ?? []).filter(
+    (one, i, list) =>
+      all || one.state === "requested" || one.state === "taken" || (i === list.length - 1 && one.state !== "done"),
+  );
+  if (!listed.length) return nothing;
+  const signs = { requested: "hourglass", taken: "loader-circle", done: "check", failed: "circle-x", expired: "clock" };
+  return html`<ul class="requests" aria-label=${texts.requests.label}>${listed.map((one) => {
+    const say = texts.requests[one.state]?.[one.kind];
+    const by = one.by?.name || one.by?.id;
+    const bad = one.state === "failed" || one.state === "expired";
+    return say
+      ? html`<li class=${bad ? "bad" : "calm"}>${icon(signs[one.state])}<span>${say(by ? texts.requests.by(plain(by, 80)) : "")}${
+          one.state === "requested" && one.expires_at
+            ? html`, ${texts.requests.until} <time datetime=${one.expires_at} data-tip=${exact(one.expires_at, zone)}>${exact(one.expires_at, zone).split(", ")[1]?.replace(/\.\d+.*/, "")}</time>`
+            : nothing
+        }${one.reason ? html` · ${word(one.reason)}` : nothing}${one.answer ? html` · ${word(one.answer)}` : nothing}</span></li>`
+      : nothing;
+  })}</ul>`;
+}
+
+/** What was undone, what is left behind, what needs a person. */
+export function receipt(process) {
+  const { receipt: left } = process;
+  if (!left) return nothing;
+  const R = texts.receipt;
+  const groups = [
+    ["needs_person", "hand", "warn"],
+    ["left_behind", "package", "warn"],
+    ["undone", "undo-2", "calm"],
+  ].filter(([name]) => left[name]?.length);
+  const clean = !left.needs_person?.length && !left.left_behind?.length;
+  return html`<section class="receipt" aria-label=${R.title}><h3>${R.title}</h3>${clean ? html`<p>${icon("check")} ${R.clean}</p>` : nothing}
+    ${groups.map(([name, sign, tone]) => html`<div><h4 class=${tone}>${icon(sign)}${R[name]}</h4><ul>${left[name].map((one) => html`<li>${word(one, { limit: 1024 })}</li>`)}</ul></div>`)}</section>`;
+}
+
+export function stalledNote(process, zone) {
+  if (!process.stalled || process.cleaned) return nothing;
+  const at = process.updated ?? process.lease;
+  return html`<p class="note warn">${icon("hourglass")}<span>${texts.stalled(at ? exact(at, zone).replace(/\.\d+/, "") : "–")}</span></p>`;
+}
+
+/** The whole card; `compact` leaves the steps of what went well away. */
+export function card(app, process, { compact = false } = {}) {
+  const zone = app.zone;
+  const state = standing(process);
+  const running = isOpen(process) && !process.stalled;
+  const name = nameOf(process);
+  const orphan = process.error && !process.steps?.some((step) => step.state === "failed");
+  return html`<article class=${`process ${look(state)[1]} ${compact ? "compact" : ""}`} aria-label=${plain(name)}>
+    <header><h3>${icon(channelIcon(process.channel))}<a href=${processOf(process.id)} data-process=${process.id}>${word(name, { limit: 200 })}</a></h3>
+      <span class="standing">${running && state === "running" ? took(process, zone, true) : html`${process.ended ? took(process, zone) : nothing}${badge(state)}`}</span></header>
+    ${facts(process)}${progressBar(process)}
+    ${compact ? nothing : html`${stalledNote(process, zone)}${steps(process, zone)}`}
+    ${orphan ? failure(process.error) : nothing}
+    ${requests(process, zone)}${receipt(process)}
+    <footer>${buttons(app, process)}<span class="spring"></span>${
+      process.case ? html`<a href=${`/ai?case=${encodeURIComponent(process.case)}`}>${texts.case}${icon("arrow-right")}</a>` : nothing
+    }${process.output?.total || process.output?.lines?.length ? html`<a href=${`${processOf(process.id)}#output`}>${texts.wholeOutput}</a>` : nothing}</footer></article>`;
+}
+

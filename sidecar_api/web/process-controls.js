@@ -1,0 +1,108 @@
+// Cancel, retry, clean up: offered where the process declares them, named before they are done.
+
+import { html, nothing, render } from "./vendor/lit-html/lit-html.js";
+import { ask } from "./api.js";
+import { icon } from "./icons.js";
+import { plain, sentences, word } from "./words.js";
+import { keyOf } from "./process-stream.js";
+import { texts } from "./process-words.js";
+
+const C = texts.controls;
+const SIGNS = { cancel: "ban", retry: "rotate-ccw", cleanup: "eraser" };
+
+const pending = new Map(); // "key kind" -> {key, sending, problem}
+
+function mayControl(app, process) {
+  if (app.me?.reader?.platform_roles?.length) return true;
+  const organization = app.me?.organizations?.find((one) => one.id === process.organization?.id);
+  return organization?.permissions?.includes("process:control") ?? false;
+}
+
+/** What may be asked of a process now: what it offers, unless the same is asked already. */
+export function offered(app, process) {
+  if (!mayControl(app, process)) return [];
+  const open = (process.requests ?? []).filter((one) => one.state === "requested" || one.state === "taken");
+  return ["retry", "cancel", "cleanup"].filter(
+    (kind) => (process.controls ?? []).includes(kind) && !open.some((one) => one.kind === kind),
+  );
+}
+
+const effect = (process, kind) => process.effects?.[kind] || C.unsaid[kind];
+
+export function buttons(app, process) {
+  const kinds = offered(app, process);
+  const problem = kinds.map((kind) => pending.get(`${keyOf(process)} ${kind}`)).find((one) => one?.problem);
+  return html`${kinds.map((kind) => {
+    const busy = pending.get(`${keyOf(process)} ${kind}`)?.sending;
+    return html`<button type="button" class=${`button control ${kind === "retry" ? "primary" : kind === "cancel" ? "danger" : ""}`}
+      data-control=${kind} ?disabled=${busy} aria-label=${`${C.names[kind]} ${plain(process.name || process.id)}`}
+      data-tip=${plain(effect(process, kind), 400)}
+      @click=${() => (kind === "retry" ? send(app, process, kind) : confirm(app, process, kind))}>${icon(SIGNS[kind])}${busy ? `${C.sending}…` : C.names[kind]}</button>`;
+  })}${kinds.length === 1 ? html`<span class="effect quiet">${word(effect(process, kinds[0]), { limit: 160 })}</span>` : nothing}${
+    problem
+      ? html`<p class="problem bad" role="alert">${icon("circle-x")}<span>${sentences(C.failed(C.names[problem.kind]), problem.problem.document?.detail ?? problem.problem.message, problem.problem.document?.hint)}</span></p>`
+      : nothing
+  }`;
+}
+
+/** A key that only this wish has, so that sending it twice asks once. */
+function fresh() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function send(app, process, kind, reason) {
+  const id = `${keyOf(process)} ${kind}`;
+  const wish = pending.get(id) ?? { kind, key: fresh() };
+  if (wish.sending) return;
+  pending.set(id, { ...wish, sending: true, problem: null });
+  app.lens.redraw(keyOf(process));
+  try {
+    const answer = await ask(`/api/v1/processes/${encodeURIComponent(process.id)}/${kind}`, {
+      method: "POST",
+      query: new URLSearchParams(process.organization?.id ? { organization: process.organization.id } : {}),
+      headers: { "Idempotency-Key": wish.key },
+      body: reason ? { reason } : {},
+    });
+    pending.delete(id);
+    app.lens.asked(process, answer.request);
+  } catch (problem) {
+    if (problem.status === 401) return void app.toLogin();
+    // No answer: the same wish may be sent again. A refusal: the next one is another.
+    const again = problem.status === 0 || problem.status >= 500;
+    pending.set(id, { kind, key: again ? wish.key : fresh(), problem });
+  }
+  app.lens.redraw(keyOf(process));
+}
+
+/** The dialog before a control that destroys: which thing, what it does, what was done so far. */
+function confirm(app, process, kind) {
+  const before = document.activeElement;
+  const dialog = document.createElement("dialog");
+  dialog.id = "confirm";
+  dialog.setAttribute("aria-labelledby", "confirm-title");
+  document.body.append(dialog);
+  const name = process.name || process.id;
+  const done = (process.steps ?? []).filter((step) => step.state === "done");
+  const on = process.target?.name || process.target?.id;
+  const close = () => dialog.close();
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    (before?.isConnected ? before : document.querySelector(`[data-process="${CSS.escape(process.id)}"]`))?.focus();
+  });
+  render(
+    html`<form @submit=${(event) => {
+      event.preventDefault();
+      const reason = event.target.reason.value.trim();
+      close();
+      send(app, process, kind, reason);
+    }}><h2 id="confirm-title">${C.ask[kind](plain(name, 200))}</h2>
+      <dl><div><dt>${C.will}</dt><dd class="effect">${word(effect(process, kind), { limit: 1024 })}</dd></div>
+      ${on && on !== name ? html`<div><dt>${C.target}</dt><dd>${word(on, { limit: 200 })}</dd></div>` : nothing}
+      <div><dt>${C.done}</dt><dd>${done.length ? html`<ul>${done.map((step) => html`<li>${icon("check")} ${word(step.name || step.id)}</li>`)}</ul>` : C.nothingDone}</dd></div></dl>
+      <label>${C.reason}<input name="reason" maxlength="1024" autocomplete="off" /></label>
+      <p class="choices"><button type="button" class="button" autofocus @click=${close}>${C.keep[kind]}</button>
+      <button type="submit" class="button danger">${icon(SIGNS[kind])}<span>${C.names[kind]} ${word(name, { limit: 60 })}</span></button></p></form>`,
+    dialog,
+  );
+  dialog.showModal();
+}

@@ -1,0 +1,117 @@
+"""The demo's live operations, against a real collector and sidecar."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from activity_center.demo.live import Stage
+from activity_center.demo.live.plays import PLAYS
+from activity_center.demo.people import controllers, names, people
+from activity_center.demo.stack import Stack
+from activity_center.processes import channels
+from tests.conftest import Node
+from tests.sidecar_api.search.log import put_templates
+
+PACE = 0.05
+
+
+@pytest.fixture
+def stack(opensearch: Node, tmp_path: Path) -> Iterator[Stack]:
+    """The demo's collector and sidecar."""
+    put_templates(opensearch.client)
+    organizations: dict[str, dict[str, Any]] = {id_: {} for id_ in names()}
+    made = Stack(tmp_path, opensearch.cluster, organizations, ("platform",))
+    try:
+        made.start()
+        made.start_page()
+        yield made
+    finally:
+        made.stop()
+
+
+def seen(stack: Stack, since: datetime) -> dict[str, dict[str, Any]]:
+    """Return the processes that began since then, by channel."""
+    found = {}
+    for token in stack.persons.values():
+        answer = requests.get(
+            f"{stack.page}/api/v1/processes/live",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+        )
+        assert answer.status_code == 200, answer.text
+        for process in answer.json()["processes"]:
+            if datetime.fromisoformat(process["started"]) >= since:
+                found[process["channel"]] = process
+    return found
+
+
+def stage(stack: Stack, **options: Any) -> Stage:
+    """A stage of that stack."""
+    token = stack.tokens["platform"]
+    return Stage(stack.url, stack.page, token, stack.persons, **options)
+
+
+def test_every_channel_has_a_play() -> None:
+    """Each shipped channel once, with lines for each of its usual steps."""
+    assert {play.channel.name for play in PLAYS} == set(channels())
+    assert len(PLAYS) == len(channels())
+    for play in PLAYS:
+        assert play.channel.steps == channels()[play.channel.name].steps
+        assert len(play.lines) == len(play.channel.steps)
+        assert all(play.lines)
+
+
+def test_somebody_may_control_each_organization() -> None:
+    """The persons who ask are administrators of it, and so is who looks at the demo first."""
+    roles = {one["id"]: one.get("organizations", {}) for one in people()}
+    for organization, person in controllers().items():
+        assert roles[person] == {organization: "admin"}
+    assert next(iter(roles.values())) == dict.fromkeys(names(), "admin")
+
+
+def test_all_channels_run_and_three_go_wrong(stack: Stack) -> None:
+    """A certificate fails and the second attempt succeeds, a deployment is cancelled, a transfer
+    whose program is killed stalls and is cleaned up after; all others are done."""
+    since = datetime.now(UTC)
+    with stage(stack, pace=PACE, rounds=1) as playing:
+        assert playing.wait(200)
+        found = seen(stack, since)
+    assert set(found) == set(channels())
+    issued, deployed, sent = (found.pop(one) for one in ("ssl", "git-deploy", "cloud-transfer"))
+    assert {one["state"] for one in found.values()} == {"done"}
+    assert (issued["state"], issued["attempt"]) == ("done", 2)
+    assert issued["attempts"][0]["step"] == "Answer challenge"
+    assert [one["kind"] for one in issued["requests"]] == ["retry"]
+    assert issued["requests"][0]["state"] == "done"
+    assert deployed["state"] == "cancelled"
+    assert deployed["requests"][0]["reason"].startswith("Wrong revision")
+    assert deployed["receipt"]["undone"] == ["The build folder was removed"]
+    assert deployed["receipt"]["left_behind"] == ["Packages in the cache"]
+    assert sent["cleaned"] is True
+    assert sent["requests"][0]["state"] == "expired"
+    assert sent["receipt"]["left_behind"] == ["Open session"]
+    assert sent["receipt"]["needs_person"]
+
+
+def test_it_ends_with_the_demo(stack: Stack) -> None:
+    """What runs is told as cancelled, and nothing is left running."""
+    since = datetime.now(UTC)
+    playing = stage(stack)
+    with playing:
+        end = time.monotonic() + 60
+        while len(seen(stack, since)) < 2:
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        began = time.monotonic()
+    assert time.monotonic() - began < 20
+    end = time.monotonic() + 20
+    while {one["state"] for one in seen(stack, since).values()} != {"cancelled"}:
+        assert time.monotonic() < end, seen(stack, since)
+        time.sleep(0.2)

@@ -1,0 +1,256 @@
+"""What persons ask of a process, as its program hears of it and answers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from activity_center.emit import Cancelled, Process
+from activity_center.errors import ConfigError
+from tests.activity_center.emit.heard import STEPS, TOKEN, AcmeError, Heard
+
+
+class Asking(ThreadingHTTPServer):
+    """Answers the long poll of controls as the sidecar does.
+
+    Attributes:
+        asked: what is open now.
+        status: of the answers.
+        paths, tokens: of the requests so far.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.status = 200
+        self.paths: list[str] = []
+        self.tokens: list[str | None] = []
+        self.changed = threading.Condition()
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def ask(self, kind: str, id_: str, reason: str | None = None) -> None:
+        """Somebody asks."""
+        by = {"id": "usr_mk", "name": "mira"}
+        with self.changed:
+            self.asked.append({"id": id_, "kind": kind, "by": by, "reason": reason})
+            self.changed.notify_all()
+
+
+class _Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Asking
+
+    def do_GET(self) -> None:
+        self.server.paths.append(self.path)
+        self.server.tokens.append(self.headers["Authorization"])
+        with self.server.changed:
+            if self.server.status == 200 and not self.server.asked:
+                self.server.changed.wait(5)
+            body = json.dumps({"controls": self.server.asked}).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: Any) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def asking() -> Iterator[Asking]:
+    """A server that is asked for controls."""
+    server = Asking()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def asked(forward: Any, emitter: Any, until: Any, asking: Asking) -> Heard:
+    """An emitter whose processes hear of controls."""
+    return Heard(forward, emitter, until, controls_url=asking.url)
+
+
+def test_a_cancel_raises_where_the_program_looks(
+    asked: Heard, asking: Asking, until: Callable[..., None]
+) -> None:
+    """Taken at once; the program undoes and says so; the end has the receipt and the reason."""
+    process = asked.emitter.process("git-deploy", "Deploy", steps=STEPS, controls=["cancel"])
+    seen = []
+    with pytest.raises(Cancelled, match="mira: wrong branch"), process:
+        with process.step("Check DNS"):
+            pass
+        with process.step("Order certificate"):
+            asking.ask("cancel", "ctl_1", "wrong branch")
+            try:
+                until(lambda: process.check())
+            except Cancelled:
+                process.receipt(undone=["Order cancelled"], needs_person="Look at DNS")
+                seen.append(process.state)
+                raise
+    assert seen == ["running"]
+    order = asked.actions()
+    assert order[3:] == [
+        "control_taken",
+        "step.cancelled",
+        "cancelled",
+        "control_done",
+    ] or order[4:] == ["control_taken", "step.cancelled", "cancelled", "control_done"]
+    taken, done = asked.of("process.control_taken")[0], asked.of("process.control_done")[0]
+    assert taken["activity"]["control"] == {"id": "ctl_1", "kind": "cancel", "state": "taken"}
+    assert done["event"]["outcome"] == "success"
+    assert done["user"] == {"id": "usr_mk", "name": "mira"}
+    shown = asked.folded()
+    assert shown["state"] == "cancelled"
+    assert shown["receipt"]["undone"] == ["Order cancelled"]
+    assert shown["receipt"]["needs_person"] == ["Look at DNS"]
+    assert asking.tokens[0] == f"Bearer {TOKEN}"
+    assert asking.paths[0] == f"/api/v1/processes/{process.id}/controls?wait=30"
+
+
+def test_the_next_step_does_not_begin_after_a_cancel(
+    asked: Heard, asking: Asking, until: Callable[..., None]
+) -> None:
+    """A program that never looks is cancelled between two steps."""
+    process = asked.emitter.process("git-deploy", "Deploy", controls=["cancel"])
+    with pytest.raises(Cancelled), process:
+        with process.step("One"):
+            asking.ask("cancel", "ctl_1")
+            until(lambda: asked.of("process.control_taken"))
+        with process.step("Two"):
+            raise AssertionError
+    assert [one["state"] for one in asked.folded()["steps"]] == ["done", "pending"]
+
+
+def test_on_cancel_breaks_off_what_waits(asked: Heard, asking: Asking) -> None:
+    """It is called in another thread; the error that it causes is the end of a cancelled one."""
+    stop = threading.Event()
+    process = asked.emitter.process("git-deploy", "D", on_cancel=lambda _: stop.set())
+    with pytest.raises(OSError, match="killed"), process, process.step("Build"):
+        asking.ask("cancel", "ctl_1")
+        assert stop.wait(20)
+        raise OSError("killed")
+    (end,) = asked.of("process.cancelled")
+    assert end["error"]["message"] == "killed"
+    assert asked.of("process.control_done")[0]["event"]["outcome"] == "success"
+
+
+def test_a_cancel_that_comes_too_late_has_failed(
+    asked: Heard, asking: Asking, until: Callable[..., None]
+) -> None:
+    """A program that goes on to its end was not cancelled, and says so."""
+    with asked.emitter.process("git-deploy", "Deploy", controls=["cancel"]):
+        asking.ask("cancel", "ctl_1")
+        until(lambda: asked.of("process.control_taken"))
+    (done,) = asked.of("process.control_done")
+    assert done["activity"]["control"]["state"] == "failed"
+    assert done["event"]["reason"] == "it ended before: done"
+
+
+def test_what_was_not_declared_is_not_taken(
+    asked: Heard, asking: Asking, until: Callable[..., None]
+) -> None:
+    """Neither a cancel that nobody offered, nor a retry while it runs."""
+    with asked.emitter.process("ssl", "C", on_retry=lambda process: None):
+        asking.ask("cancel", "ctl_1")
+        asking.ask("retry", "ctl_2")
+        until(lambda: len(asking.paths) >= 3)
+    assert asked.of("process.control_taken") == []
+
+
+def test_a_retry_is_the_second_attempt(
+    asked: Heard, asking: Asking, until: Callable[..., None]
+) -> None:
+    """on_retry enters the process again; the control is carried out once the attempt runs."""
+    failing = [True]
+
+    def issue(process: Process) -> None:
+        with process, process.step("Order certificate"):
+            if failing:
+                failing.clear()
+                raise AcmeError("Connection refused")
+
+    process = asked.emitter.process("ssl", "C", steps=STEPS, on_retry=issue)
+    with pytest.raises(AcmeError):
+        issue(process)
+    asking.ask("retry", "ctl_1")
+    until(lambda: process.state == "done")
+    order = asked.actions()
+    assert order[4:7] == ["control_taken", "retried", "control_done"]
+    shown = asked.folded()
+    assert (shown["attempt"], shown["state"]) == (2, "done")
+    assert shown["attempts"][0]["error"] == "Connection refused"
+
+
+def test_a_retry_that_begins_nothing_has_failed(
+    asked: Heard, asking: Asking, until: Callable[..., None]
+) -> None:
+    """An error of the handler is told as what became of the control."""
+
+    def again(_: Process) -> None:
+        raise KeyError("no such order")
+
+    process = asked.emitter.process("ssl", "C", on_retry=again)
+    with pytest.raises(OSError), process:
+        raise OSError
+    asking.ask("retry", "ctl_1")
+    until(lambda: asked.of("process.control_done"))
+    (done,) = asked.of("process.control_done")
+    assert done["activity"]["control"]["state"] == "failed"
+    assert done["error"]["type"] == "KeyError"
+
+
+def test_cleaning_up_ends_with_a_receipt(
+    asked: Heard, asking: Asking, until: Callable[..., None]
+) -> None:
+    """on_cleanup says what it undid; the process counts as cleaned up."""
+    process = asked.emitter.process(
+        "ssl", "C", on_cleanup=lambda one: one.receipt(undone=["Order removed"])
+    )
+    with pytest.raises(OSError), process:
+        raise OSError
+    asking.ask("cleanup", "ctl_1")
+    until(lambda: asked.of("process.control_done"))
+    shown = asked.folded()
+    assert shown["cleaned"] is True
+    assert shown["receipt"]["undone"] == ["Order removed"]
+    assert shown["requests"][0]["state"] == "done"
+
+
+def test_a_control_is_done_once(asked: Heard, asking: Asking, until: Callable[..., None]) -> None:
+    """It stays in the answers until word of its taking has gone round."""
+    cleaned: list[Process] = []
+    process = asked.emitter.process("ssl", "C", on_cleanup=cleaned.append)
+    with pytest.raises(OSError), process:
+        raise OSError
+    asking.ask("cleanup", "ctl_1")
+    until(lambda: len(asking.paths) >= 4)
+    assert len(cleaned) == 1
+
+
+def test_a_sidecar_that_refuses_or_is_away_harms_nothing(
+    asked: Heard, asking: Asking, until: Callable[..., None]
+) -> None:
+    """The program runs; once the sidecar answers, controls come."""
+    asking.status = 503
+    process = asked.emitter.process("ssl", "C", controls=["cancel"])
+    with pytest.raises(Cancelled), process:
+        until(lambda: asking.paths)
+        asking.status = 200
+        asking.ask("cancel", "ctl_1")
+        until(lambda: process.check())
+
+
+def test_controls_go_only_where_nobody_can_read_the_token(emitter: Any) -> None:
+    """Plain http beyond this machine, and what is no http, are refused when it is made."""
+    for url in ("http://sidecar.example:8600", "forward://127.0.0.1:1"):
+        with pytest.raises(ConfigError):
+            emitter("forward://127.0.0.1:1", controls_url=url)

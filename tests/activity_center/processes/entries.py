@@ -1,0 +1,112 @@
+"""Entries of processes as the collector stores them, and whole runs of producers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+STEPS = ["Check DNS", "Order certificate", "Install certificate"]
+END_ACTIONS = ("process.completed", "process.failed", "process.cancelled")
+
+
+def entry(action: str, sequence: int | None = None, **fields: Any) -> dict[str, Any]:
+    """An entry; ``seconds`` after noon, other fields with ``__`` between their parts."""
+    seconds = fields.pop("seconds", sequence or 0)
+    made: dict[str, Any] = {
+        "@timestamp": (NOON + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z"),
+        "event": {"id": fields.pop("id", f"{action}-{sequence}-{seconds}"), "action": action},
+        "organization": {"id": "northwind"},
+        "activity": {"lens": "process", "process": {"id": "prc_1"}},
+    }
+    if sequence is not None:
+        made["event"]["sequence"] = sequence
+    for name, value in fields.items():
+        place = made
+        *path, last = name.split("__")
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return made
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """All entries of one process in the order in which they happened.
+
+    Up to three attempts that end or break off, steps in any order, output of several streams,
+    what persons asked, silence and clean-up; some of it without a sequence, as the sidecar
+    writes it.
+    """
+    made: list[dict[str, Any]] = []
+    sequence = 0
+    clock = 0.0
+
+    def say(action: str, **fields: Any) -> None:
+        nonlocal clock
+        clock += draw(st.sampled_from([0, 0.001, 1, 70]))
+        made.append(entry(action, seconds=clock, id=f"e{len(made)}", **fields))
+
+    def producer(action: str, **fields: Any) -> None:
+        nonlocal sequence
+        sequence += 1
+        if draw(st.booleans()):
+            fields["activity__process__lease"] = (
+                (NOON + timedelta(seconds=clock + 60)).isoformat().replace("+00:00", "Z")
+            )
+        say(action, sequence=sequence, activity__process__attempt=attempt, **fields)
+
+    for attempt in range(1, draw(st.integers(1, 3)) + 1):
+        offsets: dict[str, int] = {}
+        producer(
+            "process.started" if attempt == 1 else "process.retried",
+            activity__process__steps=draw(st.sampled_from([STEPS, STEPS[:2], []])),
+            activity__process__controls=draw(st.lists(st.sampled_from(["cancel", "retry"]))),
+            activity__process__channel="ssl",
+            user__id=draw(st.sampled_from(["usr_a", "usr_b"])),
+        )
+        for _ in range(draw(st.integers(0, 12))):
+            index = draw(st.integers(0, 3))
+            name = [*STEPS, "Something else"][index]
+            step = {"id": name.lower().replace(" ", "-"), "name": name}
+            if draw(st.booleans()):
+                step["index"] = index
+            kind = draw(
+                st.sampled_from(["step", "output", "beat", "progress", "control", "silence"])
+            )
+            if kind == "step":
+                ending = draw(st.sampled_from(["started", "completed", "failed", "skipped"]))
+                fields: dict[str, Any] = {"activity__step": step}
+                if ending == "failed":
+                    fields["error__message"] = draw(st.text(max_size=20))
+                producer(f"process.step.{ending}", **fields)
+            elif kind == "output":
+                stream = draw(st.sampled_from(["stdout", "stderr"]))
+                text = draw(st.text(min_size=1, max_size=30)) * draw(st.sampled_from([1, 40]))
+                offset = offsets.get(stream, 0)
+                offsets[stream] = offset + len(text.encode())
+                said = {"stream": stream, "offset": offset, "text": text}
+                producer("process.output", activity__step=step, activity__output=said)
+            elif kind == "beat":
+                producer("process.heartbeat")
+            elif kind == "progress":
+                producer("process.progress", activity__process__progress=draw(st.floats(0, 1)))
+            elif kind == "control":
+                id_ = draw(st.sampled_from(["ctl_1", "ctl_2"]))
+                action = draw(
+                    st.sampled_from(["cancel", "control_taken", "control_done", "control_expired"])
+                )
+                say(f"process.{action}", activity__control={"id": id_}, user__id="usr_c")
+            else:
+                say("process.stalled", activity__process__attempt=attempt)
+        if draw(st.booleans()):
+            producer(draw(st.sampled_from(END_ACTIONS)), activity__receipt__undone=["a"])
+        if draw(st.booleans()):
+            say(
+                "process.cleaned_up",
+                activity__process__attempt=attempt,
+                activity__receipt__left_behind=["b"],
+            )
+    return made

@@ -1,0 +1,191 @@
+"""What can be asked of a process now, and that the same wish is recorded once."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from activity_center.processes import apply
+from sidecar_api.processes.controls import (
+    TAKEN,
+    VALID,
+    Asked,
+    ask,
+    control_id,
+    open_controls,
+    refusal,
+)
+from sidecar_api.processes.webhooks import Messenger, signature
+
+NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
+
+
+def process(state: str = "running", **more: Any) -> dict[str, Any]:
+    """A process as the API shows it, folded from one entry."""
+    entry = {
+        "@timestamp": NOW.isoformat(),
+        "event": {"action": "process.started", "sequence": 1, "id": "e1"},
+        "organization": {"id": "northwind"},
+        "activity": {
+            "lens": "process",
+            "process": {
+                "id": "prc_1",
+                "channel": "ssl",
+                "state": state,
+                "controls": ["cancel", "retry", "cleanup"],
+            },
+        },
+    }
+    found = apply(None, entry)
+    assert found is not None
+    return {**found[0].as_dict(), **more}
+
+
+def row(kind: str = "cancel", state: str = "requested", age: timedelta = timedelta()) -> Any:
+    """A request of some age."""
+    at = NOW - age
+    return {
+        "id": f"ctl_{kind}_{state}",
+        "kind": kind,
+        "state": state,
+        "by": {"id": "usr_mk", "name": "mira"},
+        "at": at.isoformat(),
+        "expires_at": (at + VALID).isoformat(),
+        "reason": None,
+        "answer": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "kinds"),
+    [
+        ("pending", {"cancel"}),
+        ("running", {"cancel"}),
+        ("done", set()),
+        ("failed", {"retry", "cleanup"}),
+        ("cancelled", {"retry", "cleanup"}),
+    ],
+)
+def test_the_state_decides_what_is_offered(state: str, kinds: set[str]) -> None:
+    """Of what was declared, each state offers its own."""
+    shown = process(state)
+    assert {one for one in ("cancel", "retry", "cleanup") if not refusal(shown, one, NOW)} == kinds
+
+
+@pytest.mark.parametrize(
+    ("asked", "refused"),
+    [
+        (row(), True),
+        (row(age=VALID), False),
+        (row(state="taken"), True),
+        (row(state="taken", age=TAKEN), False),
+        (row(state="done"), False),
+        (row(state="expired"), False),
+        (row(kind="retry"), False),
+        ({**row(), "expires_at": "soon"}, False),
+    ],
+    ids=["open", "over", "taken", "forgotten", "done", "expired", "another kind", "nonsense"],
+)
+def test_what_is_under_way_is_not_asked_again(asked: Any, refused: bool) -> None:
+    """Until its time is over, or, once taken, until nothing has been heard for long."""
+    assert bool(refusal(process(requests=[asked]), "cancel", NOW)) is refused
+
+
+def test_a_program_hears_of_what_is_open_alone() -> None:
+    """Neither of what is taken, nor of what has run out, nor of what nobody asked."""
+    rows = [
+        row("retry", age=VALID),
+        row("cleanup", state="taken"),
+        {**row("retry"), "id": "ctl_x", "by": None},
+        row("cancel"),
+    ]
+    (found,) = open_controls(process(requests=rows), NOW)
+    assert found == {
+        name: rows[3][name] for name in ("id", "kind", "by", "reason", "at", "expires_at")
+    }
+
+
+def test_the_same_key_of_another_is_another_wish() -> None:
+    """Reader, organization, process, kind and key: each of them tells wishes apart."""
+    one = process()
+    other = process(id="prc_2")
+    elsewhere = process(organization={"id": "atlas"})
+    made = {
+        control_id("usr_mk", one, "cancel", "k"),
+        control_id("usr_jo", one, "cancel", "k"),
+        control_id("usr_mk", other, "cancel", "k"),
+        control_id("usr_mk", elsewhere, "cancel", "k"),
+        control_id("usr_mk", one, "retry", "k"),
+        control_id("usr_mk", one, "cancel", "l"),
+    }
+    assert len(made) == 6
+    assert control_id("usr_mk", process(), "cancel", "k") in made
+
+
+def test_a_wish_that_is_sent_many_times_at_once_is_recorded_once() -> None:
+    """Also before the first record has come round; every sender has the same answer."""
+    asked, records = Asked(), list[dict[str, Any]]()
+    answers: list[Any] = []
+    ready = threading.Barrier(8)
+
+    def send() -> None:
+        ready.wait()
+        answers.append(
+            ask(
+                process(),
+                "cancel",
+                id_="ctl_1",
+                by={"id": "usr_mk", "name": "mira"},
+                reason="",
+                asked=asked,
+                messenger=Messenger({}),
+                record=records.append,
+                now=NOW,
+            )
+        )
+
+    threads = [threading.Thread(target=send) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(records) == 1
+    assert len(answers) == 8
+    assert all(one == answers[0] for one in answers)
+    assert records[0]["activity.control.expires_at"] == answers[0][0]["expires_at"]
+
+
+def test_what_could_not_be_recorded_was_not_asked() -> None:
+    """The failure goes on, and the next try is a first one."""
+    asked = Asked()
+
+    def refuse(_: dict[str, Any]) -> None:
+        raise OSError
+
+    records: list[dict[str, Any]] = []
+    for record in (refuse, records.append):
+        arguments: Any = {
+            "id_": "ctl_1",
+            "by": {},
+            "reason": "",
+            "asked": asked,
+            "messenger": Messenger({}),
+            "record": record,
+            "now": NOW,
+        }
+        if record is refuse:
+            with pytest.raises(OSError):
+                ask(process(), "cancel", **arguments)
+        else:
+            assert ask(process(), "cancel", **arguments)[1] == ""
+    assert len(records) == 1
+
+
+def test_the_signature_is_that_of_the_documentation() -> None:
+    """``printf '1.{}' | openssl dgst -sha256 -hmac key`` gives the same."""
+    assert signature("key", 1, b"{}") == (
+        "v1=1ba6b8171186efc613e8bcc0cbdab2748f24984d7c5a84faa2637afa0e40d224"
+    )
