@@ -14,8 +14,12 @@ from typing import Any, Final
 
 import orjson
 
-RECEIVERS: Final = frozenset({"catalogued", "retention", "schema_version", "sender"})
+RECEIVERS: Final = frozenset({"catalogued", "retention", "schema_version", "sender", "size"})
 """Members of ``activity`` that say how this installation took the event."""
+
+LARGE_BYTES: Final = 16 * 1024
+"""Documents above this say how large they are (``activity.size``). Who fetches many at once must
+know before: OpenSearch holds all of them in memory, and dies where there is not enough."""
 
 
 def canonical(document: dict[str, Any]) -> bytes:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import orjson
 
+from activity_center.canonical import LARGE_BYTES
 from activity_center.vocabulary import ECS_VERSION
 from collector.normalize.identity import Ordinals, content_key, document_id
 from collector.normalize.inspection import inspect
@@ -189,6 +190,9 @@ class Writer:
         stored = b"".join(
             (_ECS, front[1:_CUT], receiver, front[_CUT:], _HASH, digest.encode(), ingested, tail)
         )
+        if len(stored) > LARGE_BYTES:
+            told = b'"size":%d,' % len(stored)
+            stored = stored.replace(_ACTIVITY, _ACTIVITY + told, 1)
         if len(stored) > MAX_EVENT_BYTES:
             size = f"the activity has {len(stored)} bytes, more than {MAX_EVENT_BYTES}"
             raise Refused("too_large", size)

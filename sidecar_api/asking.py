@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from flask import Flask, current_app, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import BadRequest as Malformed
 from werkzeug.exceptions import UnsupportedMediaType
 
@@ -184,6 +184,13 @@ def init_app(app: Flask) -> None:
             g.slot = limits().work(known)
         csrf.check(request, known, secret=services().secret, sidecar=services().config.sidecar)
         _check_names(declared)
+
+    @app.after_request
+    def until_sent(response: Response) -> Response:
+        # Who does not read their answers must not have ever more of them wait in our memory.
+        if not response.is_streamed and "slot" in g:
+            response.call_on_close(g.pop("slot").release)
+        return response
 
     @app.teardown_request
     def over(_: BaseException | None) -> None:

@@ -261,11 +261,12 @@ def init_app(app: Flask, config: Config) -> None:
 
     @app.after_request
     def after(response: Response) -> Response:
-        failed = response.status_code == 401
+        status = response.status_code
         if g.pop(_GUESSED, False):
-            if not failed:
+            # Nothing else proves that it was right: a 429 of another limit does not.
+            if "reader" in g or status < 400 or status >= 500:
                 ours.forgive(request)
-        elif failed and "Authorization" in request.headers:
+        elif status == 401 and "Authorization" in request.headers:
             try:
                 ours.guess(request)
             except RateLimited as wrong:
@@ -276,7 +277,7 @@ def init_app(app: Flask, config: Config) -> None:
 def before_asking() -> None:
     """Count the running request's credential, before somebody is asked whether it is right.
 
-    It is forgotten again unless the answer is 401.
+    It is forgotten again when it was right, or when whoever knows did not answer.
 
     Raises:
         RateLimited: see :meth:`Limits.guess`.

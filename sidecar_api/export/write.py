@@ -19,9 +19,10 @@ from typing import Any, Final
 
 from sidecar_api.export import csv, ndjson, ocsf
 from sidecar_api.export.manifest import Tally
+from sidecar_api.search.sized import BATCH_BYTES
 
 PAGE: Final = 2500
-"""Entries that are fetched at once; two pages are in memory."""
+"""Entries that are fetched at once, fewer of large ones; two pages are in memory."""
 CHUNK: Final = 64 * 1024
 """Bytes that are sent at once, at least."""
 
@@ -64,10 +65,22 @@ def ahead(hits: Iterator[dict[str, Any]], first: int) -> Generator[dict[str, Any
         first: how many of the first page are left.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="export") as fetching:
-        coming = fetching.submit(lambda: list(islice(hits, first)))
+        coming = fetching.submit(_some, hits, first)
         while page := coming.result():
-            coming = fetching.submit(lambda: list(islice(hits, PAGE)))
+            coming = fetching.submit(_some, hits, PAGE)
             yield from page
+
+
+def _some(hits: Iterator[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """Take that many hits, or fewer where these weigh much; none at the end."""
+    taken: list[dict[str, Any]] = []
+    room = BATCH_BYTES
+    for hit in islice(hits, count):
+        taken.append(hit)
+        room -= hit["_source"].get("activity", {}).get("size", 0)
+        if room <= 0:
+            break
+    return taken
 
 
 def written(

@@ -40,14 +40,19 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
 def activity() -> dict[str, Any]:
     """Return the schema of an activity: the stored one, and what reading adds.
 
-    Adds ``id``, ``activity.resource.deleted``; old and new value are the values themselves,
-    which are stored inside an object.
+    Adds ``id``, ``partial``, ``activity.resource.deleted``; old and new value are the values
+    themselves, which are stored inside an object.
     """
     schema = copy.deepcopy(event_schema())
     for name in ("$schema", "$id"):
         schema.pop(name, None)
     schema["description"] = "One activity, in fields of ECS and, where it has none, activity.*."
     schema["properties"]["id"] = {**TEXT, "description": "Its id, for /api/v1/activities/{id}."}
+    schema["properties"]["partial"] = {
+        "const": True,
+        "description": "A list leaves out what may be long of an entry over 16 KiB (metadata, "
+        "old and new value, changes, errors and output): the entry itself has it.",
+    }
     schema["required"] = sorted({*schema.get("required", ()), "id"})
     inner = schema["properties"]["activity"]["properties"]
     for name in ("old_value", "new_value"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.processes import key_of
 from sidecar_api.processes.board import MOST, SHOWN_AFTER, Key
-from sidecar_api.search import ask
+from sidecar_api.search import ask, sized
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -124,11 +124,13 @@ def _entries(client: OpenSearch, ids: list[str]) -> Iterator[dict[str, Any]]:
         },
     }
     while True:
-        hits = ask.search(client, body)["hits"]["hits"]
-        yield from (hit["_source"] for hit in hits)
-        if len(hits) < _PAGE:
+        count, last = 0, None
+        for hit in sized.hits(client, body):
+            count, last = count + 1, hit["sort"]
+            yield hit["_source"]
+        if count < _PAGE:
             return
-        body["search_after"] = hits[-1]["sort"]
+        body["search_after"] = last
 
 
 def _found(client: OpenSearch, body: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -27,7 +27,7 @@ from sidecar_api.processes.history_query import (
     of_attempt,
     of_process,
 )
-from sidecar_api.search import ask, present
+from sidecar_api.search import ask, present, sized
 from sidecar_api.search.clauses import any_of
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class History:
     def one(self, key: Key) -> tuple[Process, bool] | None:
         """Return a process folded from its entries, and whether that were all of them."""
         body = self._entries(key, size=_LATEST, reverse=True)
-        latest = ask.search(self._client, body)["hits"]["hits"]
+        latest = list(sized.hits(self._client, body))
         process = _folded(None, latest)
         if process is None:
             return None
@@ -156,7 +156,7 @@ class History:
         for _ in range(MOST_FOLDED // ENTRIES):
             if len(latest) < _LATEST:
                 return process, True
-            hits = ask.search(self._client, body)["hits"]["hits"]
+            hits = list(sized.hits(self._client, body))
             process = _folded(process, hits) or process
             if len(hits) < ENTRIES:
                 return process, True
@@ -166,7 +166,7 @@ class History:
     def entries(self, key: Key, after: Position | None = None) -> Batch:
         """Return entries of a process in the order of their times."""
         body = self._entries(key, size=ENTRIES, after=after)
-        hits = ask.search(self._client, body)["hits"]["hits"]
+        hits = sized.search(self._client, body)["hits"]["hits"]
         last = hits[-1]["sort"] if len(hits) == ENTRIES else None
         return Batch([present.activity(hit) for hit in hits], last)
 
@@ -259,7 +259,7 @@ class History:
                 "inner_hits": {
                     "name": "newest",
                     "size": count,
-                    "_source": {"excludes": ["activity.output", "metadata"]},
+                    "_source": {"excludes": list(sized.LEFT_OUT)},
                     "sort": [
                         {ATTEMPT: {"order": "desc", "missing": 1, "unmapped_type": "long"}},
                         {"event.sequence": {"order": "desc", "unmapped_type": "long"}},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from sidecar_api.search.sized import PARTIAL
+
 _STATES: Final = ("old_value", "new_value")
 
 
@@ -15,7 +17,8 @@ def activity(hit: dict[str, Any]) -> dict[str, Any]:
     value).
 
     Args:
-        hit: a hit with ``_id`` and ``_source``; not changed.
+        hit: a hit with ``_id`` and ``_source``; not changed. One that a list has in part alone
+            says so (:data:`sidecar_api.search.sized.LEFT_OUT`).
     """
     source = dict(hit["_source"])
     ours = source.get("activity")
@@ -23,7 +26,8 @@ def activity(hit: dict[str, Any]) -> dict[str, Any]:
         source["activity"] = {
             name: _unwrapped(value) if name in _STATES else value for name, value in ours.items()
         }
-    return {"id": hit["_id"], **source}
+    partial = {PARTIAL: True} if hit.get(PARTIAL) else {}
+    return {"id": hit["_id"], **partial, **source}
 
 
 def _unwrapped(value: Any) -> Any:

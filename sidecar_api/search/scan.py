@@ -10,7 +10,7 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import OpenSearchException, TransportError
 
 from sidecar_api.failures import Incomplete, RateLimited
-from sidecar_api.search import ask
+from sidecar_api.search import ask, sized
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ LARGEST_PAGE: Final = 10_000
 
 
 def pages(client: OpenSearch, body: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
-    """Yield the hits page by page; the PIT goes when the generator is closed.
+    """Yield the hits, up to a page of them at once; the PIT goes when the generator is closed.
 
     Args:
         body: with ``query``, ``size`` and ``sort``, and ``search_after`` to go on at a place.
@@ -33,13 +33,18 @@ def pages(client: OpenSearch, body: dict[str, Any]) -> Iterator[list[dict[str, A
     if pit is None:
         return
     try:
-        body = {**body, "track_total_hits": False}
+        body = {**body, "track_total_hits": False, "pit": {"id": pit, "keep_alive": KEEP_ALIVE}}
+        large = sized.are_large(client, body, pit=True)
         while True:
             body["pit"] = {"id": pit, "keep_alive": KEEP_ALIVE}
-            answer = ask.search(client, body, pit=True)
+            asked = sized.without_sources(body) if large else body
+            answer = ask.search(client, asked, pit=True)
             pit = answer.get("pit_id", pit)
             hits = answer["hits"]["hits"]
-            if hits:
+            if large:
+                body["pit"] = {"id": pit, "keep_alive": KEEP_ALIVE}
+                yield from sized.filled(client, body, hits)
+            elif hits:
                 yield hits
             if len(hits) < body["size"]:
                 return

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from opensearchpy import OpenSearch
 
-from sidecar_api.search import ask, deleted, newer, order, page, present, scan
+from sidecar_api.search import ask, deleted, newer, order, page, present, scan, sized
 from sidecar_api.search import facets as faceting
 from sidecar_api.search.clauses import TRAIL
 from sidecar_api.search.order import Position
@@ -73,7 +73,7 @@ class Search:
             scope.query(), filters, page.moment(as_of), faceting.checked(facets), "", histogram
         )
         body = page.body(question, size=size, number=number, after=after, before=before)
-        answer = ask.search(self._client, body)
+        answer = sized.search(self._client, body)
         hits = answer["hits"]["hits"]
         if before is not None:
             hits.reverse()
@@ -116,7 +116,7 @@ class Search:
             "sort": order.sort(),
             "track_total_hits": False,
         }
-        return self._activities(wall, ask.search(self._client, body)["hits"]["hits"])
+        return self._activities(wall, sized.search(self._client, body)["hits"]["hits"])
 
     def facets(
         self,
@@ -227,9 +227,13 @@ class Search:
             "query": {"bool": {"filter": [TRAIL, *clauses]}},
             "sort": newer.order(reverse=latest),
             "track_total_hits": False,
-            "_source": not latest,
         }
-        hits: list[dict[str, Any]] = ask.search(self._client, body)["hits"]["hits"]
+        found = (
+            ask.search(self._client, {**body, "_source": False})
+            if latest
+            else sized.search(self._client, body)
+        )
+        hits: list[dict[str, Any]] = found["hits"]["hits"]
         return hits
 
     def _hits(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activity_center.canonical import digest
+from activity_center.canonical import LARGE_BYTES, digest
 from activity_center.config import Organization
 from activity_center.vocabulary import event_schema, fields
 from collector.mapping import Candidates, Router
@@ -57,6 +57,18 @@ def test_the_same_event_is_the_same_document_at_any_time(delay: int) -> None:
     first, _ = one(event())
     later, _ = one(event(), received=NOW + delay)
     assert (first.id, first.hash) == (later.id, later.hash)
+
+
+@pytest.mark.parametrize("length", [4, 12_000, 16_400, 40_000, 900_000])
+def test_a_large_document_says_its_size(length: int) -> None:
+    """Over 16 KiB a document tells its bytes, whatever a sender claims; its hash stays the same."""
+    texts = {f"k{part}": "x" * min(length - part, 8_000) for part in range(0, length, 8_000)}
+    entry, document = one(event(metadata=texts, activity={"size": 3}))
+    told = document["activity"].pop("size", None)
+    without = len(orjson.dumps(document))
+    assert (told is not None) == (without > LARGE_BYTES)
+    assert told in (None, without)
+    assert digest(orjson.loads(entry.body)) == entry.hash
 
 
 def test_an_unbelievable_time_keeps_id_and_hash_too() -> None:

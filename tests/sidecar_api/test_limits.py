@@ -248,7 +248,8 @@ def guarded(tmp_path):
             tokens=(ApiToken("ci", "u-1", hashlib.sha256(b"right").hexdigest()),),
             opensearch=True,
         )
-        section = configured(data_dir=str(tmp_path), rate_limit=RateLimit(sign_ins=3))
+        rates = RateLimit(requests=5, sign_ins=3)
+        section = configured(data_dir=str(tmp_path), rate_limit=rates)
         made = create_app(replace(section, opensearch=cluster, identity=identity))
         yield made, asked, may_answer
         may_answer.set()
@@ -276,6 +277,32 @@ def test_guesses_at_the_same_time_are_counted_too(guarded):
         thread.join()
     assert sorted(answers) == [401] * 3 + [429] * 5
     assert len(asked) == 3
+    assert made.test_client().get("/api/v1/me", headers=right).status_code == 200
+
+
+def test_another_limit_hides_no_guess(guarded):
+    """Whoever uses up all requests of their address cannot guess on behind the 429 of that."""
+    made, asked, may_answer = guarded
+    may_answer.set()
+    host = {"Host": "127.0.0.1:8600"}
+    nobody = [made.test_client().get("/healthz", headers=host).status_code for _ in range(6)]
+    assert nobody == [200] * 5 + [429]
+    for number in range(12):
+        wrong = {"Authorization": f"Bearer guess{number}", **host}
+        assert made.test_client().get("/api/v1/me", headers=wrong).status_code == 429
+    assert len(asked) == 3
+
+
+def test_an_answer_counts_until_it_is_sent(guarded):
+    """Who leaves answers unread gets no more of them than may be made at the same time."""
+    made = guarded[0]
+    limits_of = made.extensions["activity_center_limits"]
+    limits_of._requests = Buckets(1000)
+    right = {"Authorization": "Bearer right", "Host": "127.0.0.1:8600"}
+    unread = [made.test_client().get("/api/v1/me", headers=right) for _ in range(AT_ONCE)]
+    assert [one.status_code for one in unread] == [200] * AT_ONCE
+    assert made.test_client().get("/api/v1/me", headers=right).status_code == 429
+    unread[0].close()
     assert made.test_client().get("/api/v1/me", headers=right).status_code == 200
 
 

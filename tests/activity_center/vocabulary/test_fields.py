@@ -53,6 +53,7 @@ RESERVED = {
     "activity.retention.class",
     "activity.catalogued",
     "activity.schema_version",
+    "activity.size",
     "activity.decision.auth_method",
     "activity.decision.mfa",
     "event.ingested",

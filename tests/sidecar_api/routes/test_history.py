@@ -136,6 +136,7 @@ def test_hostile_values(desk: Desk, past: Past, name: str) -> None:
         answer = desk.app.test_client().get(
             "/api/v1/processes",
             query_string={name: value},
+            buffered=True,
             headers={
                 "Host": "127.0.0.1:8600",
                 "Authorization": f"Bearer {desk.token('owner')}",

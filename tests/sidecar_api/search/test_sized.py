@@ -1,0 +1,109 @@
+"""Large entries: never more of them at once than OpenSearch can hold, and none is missed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from activity_center.canonical import LARGE_BYTES
+from sidecar_api.search import sized
+from tests.sidecar_api.search.log import NOON, Log, document, filters
+
+LONG = 900_000
+"""Characters of metadata of a large entry: nine of them are just under a batch."""
+
+
+def fill(log: Log, count: int) -> list[str]:
+    """Entries of which every third is large; return their event ids, newest first."""
+    made: list[dict[str, Any]] = []
+    for number in range(count):
+        large: dict[str, Any] = {}
+        if number % 3 == 0:
+            metadata = {f"k{part}": "x" * 30_000 for part in range(LONG // 30_000)}
+            large = {"metadata": metadata, "activity__size": LONG}
+        at = NOON + timedelta(seconds=number)
+        made.append(document(id=f"{number:03}", at=at, **large))
+    for start in range(0, count, 20):
+        log.add(*made[start : start + 20])
+    return [f"{number:03}" for number in reversed(range(count))]
+
+
+def is_large(id_: str) -> bool:
+    """Whether :func:`fill` made a large entry of it."""
+    return int(id_) % 3 == 0
+
+
+@pytest.fixture(scope="module")
+def filled(opensearch: Any) -> tuple[Log, list[str]]:
+    """A log with 30 entries, ten of them large."""
+    from tests.sidecar_api.search.log import put_templates
+
+    put_templates(opensearch.client)
+    log = Log(opensearch.client)
+    return log, fill(log, 30)
+
+
+def test_a_list_has_all_and_leaves_out_what_is_long(filled: tuple[Log, list[str]]) -> None:
+    """Every entry stands in its place; large ones say that they are told in part alone."""
+    log, expected = filled
+    page = log.search.page(log, filters(), size=100, histogram=True)
+    assert [one["event"]["id"] for one in page.activities] == expected
+    assert page.total == len(expected)
+    assert page.histogram is not None
+    for one in page.activities:
+        assert ("partial" in one) == is_large(one["event"]["id"])
+        assert "metadata" not in one
+        assert one["activity"]["type"]
+    recent = log.search.recent(log, count=6)
+    assert [one["event"]["id"] for one in recent] == expected[:6]
+    assert [one.get("partial", False) for one in recent] == [is_large(id_) for id_ in expected[:6]]
+
+
+def test_the_entry_itself_is_whole(filled: tuple[Log, list[str]]) -> None:
+    """Who opens a large entry gets everything."""
+    log, _ = filled
+    one = log.search.one(log, f"{log.organization}-003")
+    assert one is not None
+    assert len(one["metadata"]["k0"]) == 30_000
+    assert "partial" not in one
+
+
+def test_a_reading_has_all_whole(filled: tuple[Log, list[str]]) -> None:
+    """An export of large entries misses none, cuts none, and keeps the order; page by page too."""
+    log, expected = filled
+    for size in (4, 5000):
+        hits = list(log.search.scan(log, filters(), page_size=size))
+        assert [hit["_source"]["event"]["id"] for hit in hits] == expected
+        for hit in hits:
+            assert ("metadata" in hit["_source"]) == is_large(hit["_source"]["event"]["id"])
+    assert [hit["sort"] for hit in hits] == sorted((hit["sort"] for hit in hits), reverse=True)
+
+
+def test_no_search_asks_for_more_than_a_batch(filled: tuple[Log, list[str]]) -> None:
+    """Sources come in batches that weigh a bounded amount, a large one alone if need be."""
+    log, expected = filled
+    body = {"query": log.query(), "size": 100, "sort": [{"@timestamp": "desc"}]}
+    assert sized.are_large(log.client, body)
+    found = sized.ask.search(log.client, sized.without_sources(body))["hits"]["hits"]
+    assert not any("_source" in hit for hit in found)
+    batches = list(sized.filled(log.client, body, found))
+    weights = [
+        sum(hit["_source"]["activity"].get("size", LARGE_BYTES) for hit in batch)
+        for batch in batches
+    ]
+    assert len(batches) > 1
+    assert max(weights) <= sized.BATCH_BYTES
+    assert [hit["_source"]["event"]["id"] for batch in batches for hit in batch] == expected
+    none = {**body, "query": {"bool": {"filter": [log.query(), {"term": {"event.id": "001"}}]}}}
+    assert not sized.are_large(log.client, none)
+
+
+def test_new_entries_come_in_part_too(filled: tuple[Log, list[str]]) -> None:
+    """The live tail leaves out what is long of large entries, and gives every one."""
+    log, expected = filled
+    place = log.search.newer(log, filters(), None, as_of=NOON - timedelta(seconds=1))[1]
+    found, _ = log.search.newer(log, filters(), place)
+    assert [one["event"]["id"] for one in found] == expected[::-1]
+    assert all(("partial" in one) == is_large(one["event"]["id"]) for one in found)
