@@ -175,15 +175,15 @@ def _mine(process: str, organization: str) -> dict[str, Any] | None:
 
 def _ask(process: str, kind: str) -> Response:
     key, reason = _key(), _reason()
+    live().ready()
+    found = _allowed(_named(process, asking.arguments()["organization"] or ""), PERMISSION)
+    if found is None:
+        raise _unknown()
     if not services().recording.on:
         raise Unavailable(
             "Nothing can be asked of processes: it could not be recorded.",
             hint="The operator names the collector's HTTP address: sidecar.recording.url.",
         )
-    live().ready()
-    found = _allowed(_named(process, asking.arguments()["organization"] or ""), PERMISSION)
-    if found is None:
-        raise _unknown()
     reader, parts = asking.reader(), _parts()
 
     def record(fields: dict[str, Any]) -> None:
