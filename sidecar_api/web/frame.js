@@ -185,8 +185,8 @@ function trail(app) {
     <div class="pill-line">${
       app.live.fresh
         ? html`<button type="button" class="pill" id="fresh"
-      aria-label=${texts.showFresh(app.live.fresh)}
-      @click=${() => app.refresh()}>${icon("arrow-up")}${texts.fresh(app.live.fresh)}</button>`
+      aria-label=${texts.showFresh(app.live.fresh, app.live.more)}
+      @click=${() => app.refresh()}>${icon("arrow-up")}${texts.fresh(app.live.fresh, app.live.more)}</button>`
         : nothing
     }</div>
     ${problem && !denied ? failure(app) : nothing}

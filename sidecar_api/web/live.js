@@ -6,7 +6,8 @@ import { question } from "./place.js";
 const POLL = 15000,
   SETTLE = 800,
   PATIENCE = 3,
-  MOST = 500;
+  MOST = 500,
+  LOOKED_AT = 100;
 
 export class Live {
   /** `changed` is called when `state` or `fresh` did. */
@@ -14,6 +15,7 @@ export class Live {
     this.changed = changed;
     this.state = "off"; // off, connecting, on, polling
     this.fresh = 0;
+    this.more = false; // there are more than `fresh`, nobody knows how many
   }
 
   /** Start to follow what a place shows; `answer` is what it shows already. */
@@ -21,16 +23,17 @@ export class Live {
     this.stop();
     this.query = question(place);
     this.known = new Set(answer.activities.map((activity) => activity.id));
-    this.total = answer.page.total;
+    this.asOf = answer.page.as_of;
     this.set("connecting");
-    if (place.asOf) this.count().catch(() => {}); // the stream tells of what comes from now on
     // Who goes through filters quickly does not open a stream for each.
     this.settling = window.setTimeout(() => this.connect(), SETTLE);
   }
 
   connect() {
     this.source?.close();
-    const source = new EventSource(`/api/v1/activities/stream?${this.query}`);
+    const query = new URLSearchParams(this.query);
+    query.set("as_of", this.asOf); // what came since the list was read is new too
+    const source = new EventSource(`/api/v1/activities/stream?${query}`);
     let failures = 0;
     this.source = source;
     source.addEventListener("open", () => {
@@ -42,6 +45,7 @@ export class Live {
     // More was missed than the server catches up with: the list is to be read again.
     source.addEventListener("reset", () => {
       this.fresh = Math.max(1, this.fresh);
+      this.more = true;
       this.changed();
     });
     source.addEventListener("error", () => {
@@ -66,13 +70,23 @@ export class Live {
     this.changed();
   }
 
-  /** Count what the question finds now: what came since the answer waits behind the pill. */
+  /** Look for what came since the answer, as the stream does: without the log's own entries. */
   async count() {
-    const { query } = this;
-    const answer = await ask("/api/v1/activities/histogram", { query });
-    const fresh = answer.buckets.reduce((sum, bucket) => sum + bucket.count, 0) - this.total;
-    if (query !== this.query || fresh <= this.fresh) return;
-    this.fresh = fresh;
+    const asked = this.query;
+    const query = new URLSearchParams(asked);
+    query.set("size", String(LOOKED_AT));
+    const { activities } = await ask("/api/v1/activities", { query });
+    if (asked !== this.query) return;
+    const since = Date.parse(this.asOf);
+    const found = activities.filter(
+      (one) =>
+        !this.known.has(one.id) &&
+        Date.parse(one.event?.ingested) > since &&
+        !one.event?.action?.startsWith("activity_log."),
+    );
+    if (found.length <= this.fresh) return;
+    this.fresh = found.length;
+    this.more = activities.length === LOOKED_AT && found.length === LOOKED_AT;
     this.changed();
   }
 
@@ -104,6 +118,7 @@ export class Live {
     this.source?.close();
     this.source = null;
     this.fresh = 0;
+    this.more = false;
     this.set("off");
   }
 }

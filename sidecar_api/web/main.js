@@ -132,6 +132,7 @@ class App {
       this.announce(texts.table.loaded(answer.page.total));
       if (!answer.activities.length && this.place.filters.length) weigh(this, stop.signal);
       this.follow();
+      this.complete();
     } catch (error) {
       if (error.name === "AbortError" || stop.signal.aborted) return;
       if (error.status === 401) return void this.toLogin();
@@ -154,6 +155,20 @@ class App {
     } catch (error) {
       this.problem = error instanceof Problem ? error : new Problem(0, { detail: String(error) });
       if (!(error instanceof Problem)) console.error(error);
+    }
+    this.render();
+  }
+
+  /** Get the whole of the open entry, where the list has it in part alone. */
+  async complete() {
+    const { answer } = this;
+    const at = answer.activities.findIndex((one) => one.id === this.place.open && one.partial);
+    if (at < 0) return;
+    try {
+      answer.activities[at] = await ask(`/api/v1/activities/${encodeURIComponent(this.place.open)}`);
+    } catch (problem) {
+      if (problem.status === 401) return void this.toLogin();
+      this.announce(problem.message);
     }
     this.render();
   }
@@ -189,6 +204,7 @@ class App {
     // With an open row the address also says when, so that the link shows the row later too.
     const asOf = this.place.cursor ? null : (this.place.asOf ?? this.answer.page.as_of);
     this.go(this.place.open === id ? { open: null } : { open: id, asOf }, { replace: true });
+    this.complete();
     document.querySelector(`tr[data-id="${CSS.escape(id)}"] .toggle`)?.focus({ preventScroll: true });
   }
 

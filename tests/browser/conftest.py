@@ -137,8 +137,10 @@ class Site:
         assert isinstance(found, dict)
         return found
 
-    def happen(self, **activity: Any) -> str:
-        """Let something happen now, like the newest activity but for ``activity``'s name."""
+    def happen(
+        self, name: str, action: str = "", metadata: dict[str, Any] | None = None, size: int = 0
+    ) -> str:
+        """Let something happen now, like the newest activity but for what is named."""
         stream, _, pattern = next(
             one for one in self.activities if one[2]["event"]["action"] == "server.update"
         )
@@ -149,7 +151,13 @@ class Site:
         document["@timestamp"] = document["event"]["ingested"] = text
         document["organization"] = {"id": self.northwind, "name": "Northwind Labs"}
         document["event"]["id"] = uuid.uuid4().hex
-        document["activity"]["resource"]["name"] = activity["name"]
+        document["activity"]["resource"]["name"] = name
+        if action:
+            document["event"]["action"] = action
+        if metadata is not None:
+            document["metadata"] = metadata
+        if size:
+            document["activity"]["size"] = size
         id_ = f"{self.mark}-{uuid.uuid4().hex[:20]}"
         store(self.client, [(stream, id_, document)])
         return id_

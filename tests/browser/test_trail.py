@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -380,6 +381,29 @@ def test_a_link_to_a_row_still_shows_it_later(windows: Windows, site: Site) -> N
     expect(later.locator("#fresh")).to_have_text("3 new activities")
     later.click("#fresh")
     expect(later.locator(ROWS).first).to_contain_text("later-2")
+
+
+def test_reading_is_nothing_new(windows: Windows, site: Site) -> None:
+    """What the page's own reading adds to the log does not light the pill, other things do."""
+    page = trail(windows(), site, "/audit?source=ui")
+    page.locator(f"{ROWS} .toggle").nth(1).click()
+    link = page.url
+    site.happen(name="read", action="activity_log.fetch_all")
+    site.happen(name="done")
+    later = windows().open(link)
+    loaded(later)
+    expect(later.locator("#fresh")).to_have_text("1 new activity")
+
+
+def test_a_large_entry_is_whole_once_it_is_open(window: Window, site: Site) -> None:
+    """A list has large entries in part alone: who opens one gets everything, by a link too."""
+    end = f"end-of-{uuid.uuid4().hex}"
+    id_ = site.happen(name="large", metadata={"long": "x" * 15_000, "z": end}, size=17_000)
+    page = trail(window, site)
+    page.locator(f'tr[data-id="{id_}"] .toggle').click()
+    expect(page.locator(".everything pre")).to_contain_text(end)
+    page.goto(page.url)
+    expect(page.locator(".everything pre")).to_contain_text(end)
 
 
 @pytest.mark.parametrize("width", [320, 641, 768, 1024, 1920])

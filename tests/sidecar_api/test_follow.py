@@ -136,6 +136,34 @@ def test_one_poller_for_the_same_question(log: Log, scope: Scope) -> None:
     assert hub.counts() == (0, 0)
 
 
+@pytest.mark.parametrize("first", ["everything", "one"])
+def test_equal_filters_share_nothing_across_rights(
+    log: Log, scope: Scope, opensearch: Node, first: str
+) -> None:
+    """Who sees all and who sees one organization ask the same in one process: each gets theirs."""
+    elsewhere = Log(log.client)
+    admin = Reader("root", platform_roles=frozenset({"platform_admin"}))
+    everything = Access(config_of(opensearch, log, Path())).scope(admin)
+    assert everything.everything
+    hub = quick(log.client)
+    scopes = {"everything": everything, "one": scope}
+    order = sorted(scopes, key=lambda name: name != first)
+    watches = {name: hub.watch(scopes[name], ALL, None) for name in order}
+    assert hub.counts()[0] == 2
+    elsewhere.add(now(id=f"theirs-{elsewhere.organization}"))
+    log.add(now(id=f"ours-{log.organization}"))
+    with closing(watches["one"]) as watch:
+        assert names(take(watch, 2, beats=3)) == [f"ours-{log.organization}"]
+    wanted = {f"ours-{log.organization}", f"theirs-{elsewhere.organization}"}
+    with closing(watches["everything"]) as watch:
+        seen: set[str] = set()
+        for event in watch.events(lambda: True):
+            seen |= set(names([event]))
+            if wanted <= seen:
+                break
+    assert wanted <= seen
+
+
 def test_nothing_is_lost_between_the_list_and_the_tail(log: Log, scope: Scope) -> None:
     """With the list's as_of the tail begins there: what came since then is sent too."""
     as_of = datetime.now(UTC) - timedelta(minutes=2)
