@@ -10,12 +10,15 @@ from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import OpenSearchException, SerializationError, TransportError
 
 from activity_center.streams import LENS_PATTERNS
+from sidecar_api import ending
 from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
 
 log = logging.getLogger(__name__)
 
 SECONDS: Final = 20
 """After this time OpenSearch gives up a search, and says so."""
+PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
+"""Seconds that a long reading waits for an OpenSearch that has too much to do."""
 INDEX: Final = ",".join(LENS_PATTERNS)
 _TOO_MUCH: Final = ("too_many", "too_complex_to_determinize", "regex", "pattern")
 INCOMPLETE: Final = "OpenSearch answered with only part of the log."
@@ -45,6 +48,22 @@ def search(client: OpenSearch, body: dict[str, Any], *, pit: bool = False) -> di
     except OpenSearchException as wrong:
         raise failure(wrong) from wrong
     return whole(answer)
+
+
+def patiently(client: OpenSearch, body: dict[str, Any]) -> dict[str, Any]:
+    """:func:`search` in a point in time, for a long reading: one busy moment does not end it.
+
+    Raises:
+        RateLimited: OpenSearch still has too much to do after :data:`PAUSES`.
+        Failure: as :func:`search`.
+    """
+    for pause in PAUSES:
+        try:
+            return search(client, body, pit=True)
+        except RateLimited:
+            if ending.pause(pause):
+                raise
+    return search(client, body, pit=True)
 
 
 def whole(answer: Any) -> dict[str, Any]:

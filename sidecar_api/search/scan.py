@@ -26,7 +26,7 @@ def pages(client: OpenSearch, body: dict[str, Any]) -> Iterator[list[dict[str, A
         body: with ``query``, ``size`` and ``sort``, and ``search_after`` to go on at a place.
 
     Raises:
-        RateLimited: there are as many readings as OpenSearch allows.
+        RateLimited: there are as many readings as OpenSearch allows, or it has too much to do.
         Unavailable: a page, or the PIT itself, is not whole.
     """
     pit = _open(client)
@@ -38,7 +38,7 @@ def pages(client: OpenSearch, body: dict[str, Any]) -> Iterator[list[dict[str, A
         while True:
             body["pit"] = {"id": pit, "keep_alive": KEEP_ALIVE}
             asked = sized.without_sources(body) if large else body
-            answer = ask.search(client, asked, pit=True)
+            answer = ask.patiently(client, asked)
             pit = answer.get("pit_id", pit)
             hits = answer["hits"]["hits"]
             if large:

@@ -118,10 +118,11 @@ def _fetched(
         "query": _all(body["query"], {"ids": {"values": ids}}),
         "_source": {"excludes": list(LEFT_OUT)} if leave else True,
     }
-    pit = "pit" in body
-    if pit:
-        asked["pit"] = body["pit"]
-    found: list[dict[str, Any]] = ask.search(client, asked, pit=pit)["hits"]["hits"]
+    if "pit" in body:
+        answer = ask.patiently(client, {**asked, "pit": body["pit"]})
+    else:
+        answer = ask.search(client, asked)
+    found: list[dict[str, Any]] = answer["hits"]["hits"]
     return found
 
 
