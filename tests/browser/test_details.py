@@ -1,0 +1,145 @@
+"""What an opened row and the card say of an entry: each name with its value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.stand_in import StandIn
+from tests.browser.test_trail import ROWS, loaded
+from tests.sidecar_api.search.log import document
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Window
+
+AT = datetime(2026, 11, 24, 13, 5, 7, tzinfo=UTC)
+ENTRY = document(
+    id="e-1",
+    at=AT,
+    event__action="server.resize_disk",
+    event__reason="asked for by phone",
+    message="disk was resized",
+    user__id="usr_mk",
+    user__full_name="Mira Kovač",
+    user__email="mira@northwind.example",
+    user__effective__full_name="Deploy Service",
+    user__target__full_name="Jonas Osei",
+    organization__id="northwind",
+    organization__name="Northwind Labs",
+    source__ip="203.0.113.24",
+    user_agent__name="Firefox",
+    user_agent__version="131",
+    user_agent__original="Mozilla/5.0 Firefox/131",
+    http__request__id="req_8f31",
+    activity__origin="ui",
+    activity__token__name="ci",
+    activity__token__id="tok_4",
+    activity__resource__type="server",
+    activity__resource__id="srv_204",
+    activity__resource__name="api-prod-2",
+    activity__resource__parent__type="cluster",
+    activity__resource__parent__name="eu-1",
+    activity__project="checkout",
+    activity__workspace="data-lab",
+    activity__environment="production",
+)
+AGENT = document(
+    id="e-2",
+    at=AT,
+    event__action="agent.proposal.executed",
+    user__id="usr_mk",
+    user__full_name="Mira Kovač",
+    activity__origin="agent",
+    activity__proposal__stage="completed",
+    activity__proposal__rationale="The disk is 94 % full",
+    activity__impact__level="destructive",
+    activity__initiator__full_name="Jonas Osei",
+    activity__approver__full_name="Mira Kovač",
+    activity__decision__outcome="approved",
+    activity__decision__wait_ms=47_000,
+    activity__decision__reason="go ahead",
+    activity__confirmation__text="api-prod-2",
+    activity__case__id="case_4f2c",
+    gen_ai__agent__name="ops-pilot",
+    gen_ai__agent__version="2.3",
+    gen_ai__tool__name="resize_disk",
+    gen_ai__tool__call__arguments={"size_gb": 160},
+    gen_ai__tool__call__result={"status": "ok"},
+)
+SAID = {
+    "Time": "14:05:07.000 UTC+1",
+    "Action": "server.resize_disk",
+    "User": "Mira Kovač",
+    "With rights of": "Deploy Service",
+    "Affects": "Jonas Osei",
+    "Source": "UI",
+    "Address": "203.0.113.24",
+    "Browser": "Firefox",
+    "API token": "tok_4",
+    "Request": "req_8f31",
+    "Resource": "api-prod-2",
+    "Resource id": "srv_204",
+    "Part of": "eu-1",
+    "Organization": "Northwind Labs",
+    "Project": "checkout",
+    "Workspace": "data-lab",
+    "Environment": "production",
+    "Reason": "asked for by phone",
+    "Message": "disk was resized",
+}
+SAID_OF_AGENT = {
+    "Agent": "ops-pilot 2.3",
+    "Stage": "Completed",
+    "Tool": "resize_disk",
+    "Parameters": '"size_gb": 160',
+    "Why": "The disk is 94 % full",
+    "Impact": "Destructive",
+    "Asked by": "Jonas Osei",
+    "Decided by": "Mira Kovač",
+    "Decision": "Approved after 47",
+    "Reason given": "go ahead",
+    "Typed to confirm": "api-prod-2",
+    "Returned": '"status": "ok"',
+    "Case": "case_4f2c",
+}
+
+
+@pytest.fixture
+def server() -> Iterator[StandIn]:
+    """A stand-in with one entry that has everything, and one of an agent."""
+    made = StandIn([{"id": "e-1", **ENTRY}, {"id": "e-2", **AGENT}])
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("row", "said"), [(0, SAID), (1, SAID_OF_AGENT)], ids=["full", "agent"])
+def test_each_name_has_its_value(
+    window: Window, server: StandIn, row: int, said: dict[str, Any]
+) -> None:
+    """An opened row says each thing that the entry holds, under its name."""
+    page = window.open(f"{server.url}/audit")
+    loaded(page)
+    page.locator(f"{ROWS} .toggle").nth(row).click()
+    expect(page.locator(".details")).to_be_visible()
+    shown = {
+        pair.locator("dt").inner_text(): " ".join(pair.locator("dd").inner_text().split())
+        for pair in page.locator(".details dl > div").all()
+    }
+    missing = {name: shown.get(name) for name in said if said[name] not in (shown.get(name) or "")}
+    assert missing == {}
+    if row == 0:
+        time = page.locator(".details dd time")
+        assert time.get_attribute("datetime") == ENTRY["@timestamp"]
+
+
+def test_the_card_says_type_action_user_and_time(window: Window, server: StandIn) -> None:
+    """Each of the latest entries has its type, its action, whom and what it is about, and when."""
+    page = window.open(f"{server.url}/")
+    first = page.locator("activity-recent li").first
+    for part in ("Server", "Resize", "api-prod-2", "Mira Kovač"):
+        expect(first).to_contain_text(part)
+    expect(first.locator("time")).to_have_attribute("datetime", ENTRY["@timestamp"])
