@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_trail import ROWS, ids, loaded, query, trail
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Site, Window
+    from tests.browser.conftest import Site, Window, Windows
 
 
 def choose(page: Page, name: str) -> None:
@@ -123,6 +124,31 @@ def test_times_by_preset_and_of_ones_own(window: Window, site: Site) -> None:
     page.wait_for_url("**/audit?from=**")
     assert query(page) == {"from": ["2020-01-01T10:00:00.000Z"]}
     total(page, site.api("activities")["page"]["total"])
+
+
+@pytest.mark.parametrize(
+    ("zone", "summer", "winter", "offset"),
+    [
+        ("Europe/Berlin", "08:00", "09:00", "UTC+1"),
+        ("America/St_Johns", "12:30", "13:30", "UTC\u22123:30"),
+    ],
+)
+def test_ones_own_times_are_of_ones_own_zone(
+    windows: Windows, site: Site, zone: str, summer: str, winter: str, offset: str
+) -> None:
+    """What is typed is local time, east and west of Greenwich, in summer and in winter."""
+    window = windows(zone=zone)
+    page = trail(window, site)
+    for day, hours in (("2020-07-01", summer), ("2020-12-01", winter)):
+        page.locator("[data-menu=filter-when]").click()
+        page.locator("#menu input[name=from]").fill(f"{day}T10:00")
+        page.locator("#menu form button").click()
+        page.wait_for_url(f"**/audit?from={day}*")
+        assert query(page) == {"from": [f"{day}T{hours}:00.000Z"]}
+    page.goto(f"{site.url}/audit")
+    loaded(page)
+    page.locator(f"{ROWS} .toggle").first.click()
+    expect(page.locator(".details dd time").first).to_contain_text(offset)
 
 
 def test_a_range_is_brushed_by_mouse_and_by_keys(window: Window, site: Site) -> None:

@@ -293,6 +293,16 @@ def test_another_limit_hides_no_guess(guarded):
     assert len(asked) == 3
 
 
+def test_asking_as_nobody_counts_too(guarded):
+    """Requests without a credential are refused, and after so many no longer even that."""
+    made = guarded[0]
+    host = {"Host": "127.0.0.1:8600"}
+    asked = [
+        made.test_client().get("/api/v1/activities", headers=host).status_code for _ in "1234567"
+    ]
+    assert asked == [401] * 5 + [429] * 2
+
+
 def test_an_answer_counts_until_it_is_sent(guarded):
     """Who leaves answers unread gets no more of them than may be made at the same time."""
     made = guarded[0]

@@ -198,3 +198,13 @@ def test_nowhere_to_record(desk: Desk) -> None:
     desk.add()
     assert desk.get("/api/v1/activities")["page"]["total"] == 1
     assert records(desk) == []
+
+
+@pytest.mark.parametrize("path", ["facets", "histogram", "recent"])
+def test_each_way_of_reading_is_recorded_by_itself(recorded: Desk, path: str) -> None:
+    """Who asks for nothing but counts, or for the latest, has read the trail too."""
+    filters = "" if path == "recent" else "?verb=delete"
+    recorded.get(f"/api/v1/activities/{path}{filters}")
+    (only,) = arrived(recorded, 1)
+    assert only["event"]["action"] == "activity_log.fetch_all"
+    assert only["activity"]["token"]["name"]

@@ -55,7 +55,12 @@ def test_all_workers_have_one_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "mode", "words"),
-    [(b"x" * 32, 0o644, "others could read"), (b"x", 0o600, "32 bytes"), (b"", 0o600, "32 bytes")],
+    [
+        (b"x" * 32, 0o644, "others could read"),
+        (b"x" * 32, 0o640, "others could read"),
+        (b"x", 0o600, "32 bytes"),
+        (b"", 0o600, "32 bytes"),
+    ],
 )
 def test_a_key_that_is_none_is_refused(
     tmp_path: Path, content: bytes, mode: int, words: str
