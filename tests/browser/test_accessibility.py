@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_trail import ROWS, loaded
+from tests.browser.table import ROWS, loaded
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Site, Windows

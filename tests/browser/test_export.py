@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_trail import trail
+from tests.browser.table import trail
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Site, Window

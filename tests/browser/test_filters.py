@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_trail import ROWS, ids, loaded, query, trail
+from tests.browser.table import ROWS, ids, loaded, query, trail
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Site, Window, Windows

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.stand_in import StandIn
-from tests.browser.test_trail import ROWS, loaded
+from tests.browser.table import ROWS, loaded
 from tests.sidecar_api.search.log import document
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.browser.test_trail import loaded
+from tests.browser.table import loaded
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Site, Window

@@ -12,7 +12,7 @@ from flask import Response
 from playwright.sync_api import expect
 
 from tests.browser.stand_in import RETRY_AFTER, StandIn
-from tests.browser.test_trail import ROWS, ids, loaded
+from tests.browser.table import ROWS, ids, loaded
 from tests.sidecar_api.search.log import document
 
 if TYPE_CHECKING:

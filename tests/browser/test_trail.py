@@ -7,45 +7,14 @@ import re
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
+
+from tests.browser.table import ROWS, heads, ids, loaded, query, trail
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Site, Window, Windows
-
-ROWS = "#activities tbody tr.row[data-id]"
-
-
-def heads(page: Page) -> list[str]:
-    """The heads of the columns, in order."""
-    return [text.strip() for text in page.locator("#activities thead .head").all_inner_texts()]
-
-
-def query(page: Page) -> dict[str, list[str]]:
-    """The query of the address."""
-    return parse_qs(urlsplit(page.url).query)
-
-
-def ids(page: Page) -> list[str]:
-    """The ids of the rows."""
-    found = page.locator(ROWS).evaluate_all("rows => rows.map((row) => row.dataset.id)")
-    assert isinstance(found, list)
-    return found
-
-
-def loaded(page: Page) -> None:
-    """Wait until the table shows an answer."""
-    expect(page.locator('#activities[aria-busy="false"]')).to_be_visible()
-    expect(page.locator(ROWS).first).to_be_visible()
-
-
-def trail(window: Window, site: Site, path: str = "/audit") -> Page:
-    """Open a view of the trail."""
-    page = window.open(site.url + path)
-    loaded(page)
-    return page
 
 
 def test_the_newest_come_first_with_the_exact_total(window: Window, site: Site) -> None:
@@ -230,34 +199,6 @@ def test_the_page_size_is_remembered(window: Window, site: Site) -> None:
     expect(page.locator(ROWS)).to_have_count(50)
 
 
-def test_new_activities_wait_behind_a_pill(window: Window, site: Site) -> None:
-    """What happens now is announced and moves nothing until one asks for it."""
-    page = trail(window, site)
-    expect(page.locator("#live.on")).to_be_visible(timeout=50_000)
-    before = ids(page)
-    page.locator(f"{ROWS} .toggle").nth(3).focus()
-    at = page.locator(ROWS).nth(3).bounding_box()
-    first, second = site.happen(name="fresh-1"), site.happen(name="fresh-2")
-    pill = page.locator("#fresh")
-    expect(pill).to_have_text("2 new activities")
-    assert ids(page) == before
-    assert page.locator(ROWS).nth(3).bounding_box() == at
-    window.shoot("new-activities-wide-light")
-    pill.click()
-    expect(page.locator(ROWS).first).to_have_attribute("data-id", second)
-    assert ids(page)[1] == first
-    expect(pill).to_have_count(0)
-
-
-def test_live_updates_can_be_paused(window: Window, site: Site) -> None:
-    """A paused page says so, also after a reload."""
-    page = trail(window, site)
-    page.click("#live")
-    expect(page.locator("#live")).to_have_text("Paused")
-    page.reload()
-    expect(page.locator("#live")).to_have_text("Paused")
-
-
 def test_keys_move_open_filter_and_give_the_focus_back(window: Window, site: Site) -> None:
     """j and k move, Enter opens, x filters by the focused value, ? lists, Esc closes."""
     page = trail(window, site)
@@ -365,34 +306,6 @@ def test_on_a_phone_a_row_has_two_lines_and_nothing_scrolls_sideways(
     menu = page.locator("#menu").bounding_box()
     assert menu and menu["width"] == 390 and round(menu["y"] + menu["height"]) == 844
     window.shoot("filters-phone-light")
-
-
-def test_a_link_to_a_row_still_shows_it_later(windows: Windows, site: Site) -> None:
-    """With an open row the address says when: what came since waits behind the pill."""
-    page = trail(windows(), site, "/audit?source=ui")
-    page.locator(f"{ROWS} .toggle").nth(24).click()
-    opened = ids(page)[24]
-    link = page.url
-    for number in range(3):
-        site.happen(name=f"later-{number}")
-    later = windows().open(link)
-    loaded(later)
-    expect(later.locator(f'tr[data-id="{opened}"]')).to_have_class("row open")
-    expect(later.locator("#fresh")).to_have_text("3 new activities")
-    later.click("#fresh")
-    expect(later.locator(ROWS).first).to_contain_text("later-2")
-
-
-def test_reading_is_nothing_new(windows: Windows, site: Site) -> None:
-    """What the page's own reading adds to the log does not light the pill, other things do."""
-    page = trail(windows(), site, "/audit?source=ui")
-    page.locator(f"{ROWS} .toggle").nth(1).click()
-    link = page.url
-    site.happen(name="read", action="activity_log.fetch_all")
-    site.happen(name="done")
-    later = windows().open(link)
-    loaded(later)
-    expect(later.locator("#fresh")).to_have_text("1 new activity")
 
 
 def test_a_large_entry_is_whole_once_it_is_open(window: Window, site: Site) -> None:
