@@ -247,7 +247,7 @@ def _value(parameter: Parameter, text: str) -> Any:
 
 def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
     if isinstance(value, str):
-        return bool(len(value) <= schema.get("maxLength", 256))
+        return bool(schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", 256))
     low, high = schema.get("minimum", value), schema.get("maximum", value)
     return bool(low <= value <= high)
 
@@ -259,4 +259,4 @@ def _form(schema: Mapping[str, Any]) -> str:
         return f"a whole number from {schema.get('minimum')} to {schema.get('maximum')}"
     if schema.get("type") == "boolean":
         return "true or false"
-    return f"text of at most {schema.get('maxLength', 256)} characters"
+    return f"text of {schema.get('minLength', 0)} to {schema.get('maxLength', 256)} characters"

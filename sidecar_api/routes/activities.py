@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
@@ -45,6 +45,8 @@ _INCLUDE: Final = Parameter(
     "What the answer holds beside the page: facets, histogram, or both with a comma.",
     {"type": "string", "enum": ["facets", "histogram", "facets,histogram", "histogram,facets"]},
 )
+_SKEW: Final = timedelta(minutes=1)
+"""How far the clocks of two sidecars may be apart."""
 LIST: Final = (_PAGE, _SIZE, _CURSOR, _AS_OF, _INCLUDE)
 """Parameters of every list beside the filters."""
 
@@ -127,7 +129,9 @@ def one(activity: str) -> Response:
         Parameter(
             "name", "Which; default: all.", {"type": "string", "enum": sorted(FACETS)}, many=True
         ),
-        Parameter("contains", "A part of the value.", {"type": "string", "maxLength": 100}),
+        Parameter(
+            "contains", "A part of the value.", {"type": "string", "minLength": 1, "maxLength": 100}
+        ),
     ],
     filters=True,
     answer="FacetAnswer",
@@ -138,7 +142,7 @@ def facets() -> Response:
     """Values with counts."""
     asked, filters, scope = asking.arguments(), asking.filters(), asking.scope()
     found = services().search.facets(
-        scope, filters, asked["name"] or tuple(FACETS), contains=asked["contains"] or None
+        scope, filters, asked["name"] or tuple(FACETS), contains=asked["contains"]
     )
     _record(filters, scope)
     return json_answer({"facets": found})
@@ -215,7 +219,7 @@ def _record(filters: Filters, scope: Scope) -> None:
 
 def _where(asked: Mapping[str, Any], bound: bytes) -> dict[str, Any]:
     """Which page is meant: by cursor, or by number."""
-    as_of = times.parse(asked["as_of"], parameter="as_of") if asked["as_of"] else None
+    as_of = None if asked["as_of"] is None else _as_of(asked["as_of"])
     if asked["cursor"] is not None:
         for other in ("page", "as_of"):
             if other in request.args:
@@ -231,6 +235,18 @@ def _where(asked: Mapping[str, Any], bound: bytes) -> dict[str, Any]:
             "as_of": datetime.fromisoformat(held["as_of"]),
         }
     return {"number": asked["page"], "as_of": as_of}
+
+
+def _as_of(text: str) -> datetime:
+    """Read the moment of an earlier answer; one to come would hold no page still."""
+    moment = times.parse(text, parameter="as_of")
+    if moment > datetime.now(UTC) + _SKEW:
+        raise BadRequest(
+            "This moment is still to come.",
+            parameter="as_of",
+            hint="Send page.as_of of an earlier answer, or leave as_of out.",
+        )
+    return moment
 
 
 def _answer(page: Page, bound: bytes) -> Response:

@@ -63,7 +63,7 @@ def stream() -> Response:
     """The events, until the client goes, may not see them any more, or the process ends."""
     filters = asking.filters()
     asked = asking.arguments()["as_of"]
-    since = parse(asked, parameter="as_of") if asked else None
+    since = None if asked is None else parse(asked, parameter="as_of")
     scope = asking.scope()
     sealer = Sealer(services().secret, "stream", "Last-Event-ID")
     bound = binding(scope, filters.canonical())

@@ -70,6 +70,8 @@ def test_every_answer_has_them(path):
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert answer.headers["X-Permitted-Cross-Domain-Policies"] == "none"
+    assert "camera=()" in answer.headers["Permissions-Policy"]
     policy = answer.headers["Content-Security-Policy"]
     rules = dict(rule.strip().partition(" ")[::2] for rule in policy.split(";"))
     assert rules["default-src"] == rules["frame-ancestors"] == rules["base-uri"] == "'none'"

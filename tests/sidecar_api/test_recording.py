@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from activity_center.streams import LENS_PATTERNS
+from sidecar_api.recording import MOST_TRAILS
 from tests.integration.process import Collector, until
 from tests.sidecar_api.desk import HOST, Desk, problem_of
 
@@ -77,6 +78,26 @@ def test_a_list_and_an_entry_are_recorded(recorded: Desk) -> None:
     assert fetched["activity"]["resource"]["id"] == made
     assert fetched["organization"]["id"] == recorded.a
     assert "a-name-that-was-seen" not in str([listed, fetched])
+
+
+def test_a_long_user_agent_is_cut(recorded: Desk) -> None:
+    """What a client says of itself makes no entry large."""
+    recorded.get("/api/v1/activities", headers={"User-Agent": "x" * 3000})
+    (listed,) = arrived(recorded, 1)
+    assert listed["user_agent"]["original"] == "x" * 1024
+
+
+def test_many_organizations_are_one_record(recorded: Desk) -> None:
+    """Each of ten organizations that are named sees it; of more there is one record for all."""
+    named = [f"nobody_{number}" for number in range(MOST_TRAILS + 1)]
+    for wanted in (named[:-1], named):
+        query = "&".join(f"organization={one}" for one in wanted)
+        recorded.get(f"/api/v1/activities?{query}", "admin")
+    found = arrived(recorded, MOST_TRAILS + 1, "admin")
+    asked = [one["metadata"].get("asked_for") for one in found]
+    assert sorted(filter(None, asked)) == sorted(named[:-1])
+    (all_of_them,) = (one for one in found if "asked_for" not in one["metadata"])
+    assert len(all_of_them["metadata"]["filters"]) == MOST_TRAILS + 1
 
 
 def test_an_organization_sees_who_read_it(recorded: Desk) -> None:
@@ -174,6 +195,7 @@ def test_another_site_makes_no_record(recorded: Desk, mode: str) -> None:
     assert client.get("/api/v1/activities?verb=delete", base_url=url).status_code == 200
     (only,) = arrived(recorded, 1)
     assert only["metadata"]["filters"] == ["verb=delete"]
+    assert only["activity"]["origin"] == "ui"
 
 
 def test_reading_does_not_wait_for_the_collector(make_desk: Callable[..., Desk]) -> None:

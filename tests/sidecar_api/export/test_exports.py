@@ -5,16 +5,13 @@ from __future__ import annotations
 import csv as reader
 import io
 import json
-import threading
 import tracemalloc
 import zlib
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from activity_center.config_sidecar import Recording
 from sidecar_api.export.columns import COLUMNS
 from sidecar_api.export.verify import verify
 from sidecar_api.export.write import FORMATS
@@ -23,12 +20,12 @@ from tests.sidecar_api.export.people import of
 from tests.sidecar_api.search.log import document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from flask import Flask
     from werkzeug.test import TestResponse
 
-    from tests.conftest import Node, OwnNode
+    from tests.conftest import Node
     from tests.sidecar_api.search.log import Log
 
 BEFORE = datetime.now(UTC) - timedelta(hours=2)
@@ -254,98 +251,6 @@ def test_two_at_a_time(app: Flask, log: Log) -> None:
     running[0].close()
     assert get(app, format="csv").status_code == 200
     running[1].close()
-
-
-class Collector:
-    """A collector's HTTP address: it answers every batch with one status."""
-
-    def __init__(self, status: int) -> None:
-        self.got: list[dict[str, Any]] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    body = zlib.decompress(body, 31)
-                events = json.loads(body)
-                outer.got += events
-                self.send_response(status)
-                items = [{"status": "accepted", "id": one["event"]["id"]} for one in events]
-                answer = json.dumps({"accepted": len(items), "items": items}).encode()
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-@pytest.fixture
-def collector(request: pytest.FixtureRequest) -> Iterator[Collector]:
-    """A collector that answers with the status of the test's parameter."""
-    made = Collector(request.param)
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-
-
-@pytest.mark.parametrize("collector", [401], indirect=True)
-def test_no_byte_before_the_record(
-    make_app: Callable[..., Flask], log: Log, collector: Collector
-) -> None:
-    """Where the export cannot be recorded it is answered with 503, and leaves nothing open."""
-    log.add(*documents(3))
-    app = make_app(recording=Recording(url=collector.url, token="t"))
-    for _ in range(3):  # more than may run at once
-        answer = get(app, format="csv")
-        assert answer.status_code == 503
-        assert answer.content_type == "application/problem+json"
-
-
-@pytest.mark.parametrize("collector", [200], indirect=True)
-def test_the_record(make_app: Callable[..., Flask], log: Log, collector: Collector) -> None:
-    """It is made before the first byte: who, format and filter; and at the end the count."""
-    log.add(*documents(3))
-    app = make_app(recording=Recording(url=collector.url, token="t"))
-    answer = app.test_client().get(
-        PATH, query_string={"format": "csv", "organization": log.organization}, headers=of("olga")
-    )
-    assert [one["event"]["action"] for one in collector.got] == ["activity_log.export"]
-    begun = collector.got[0]
-    assert begun["user"]["id"] == f"olga_{log.organization}"
-    assert begun["organization"]["id"] == log.organization
-    assert begun["metadata"]["stage"] == "begun"
-    assert begun["metadata"]["filters"] == [f"organization={log.organization}"]
-    assert whole(answer.data)["count"] == 3
-    answer.close()
-    app.extensions["activity_center"].recording.close()
-    ended = collector.got[-1]["metadata"]
-    assert (ended["stage"], ended["count"], ended["complete"]) == ("ended", 3, True)
-
-
-def test_no_room_for_a_point_in_time_is_429(
-    own_node: Callable[..., OwnNode], make_app: Callable[..., Flask], log: Log
-) -> None:
-    """When OpenSearch opens no more points in time, the export is refused before it begins."""
-    from dataclasses import replace
-
-    from sidecar_api.search import Search
-    from sidecar_api.services import EXTENSION
-    from tests.sidecar_api.search.log import put_templates
-
-    node = own_node({"point_in_time.max_keep_alive": "24h"})
-    put_templates(node.client)
-    node.client.cluster.put_settings(body={"persistent": {"search.max_open_pit_context": 2}})
-    app = make_app()
-    app.extensions[EXTENSION] = replace(app.extensions[EXTENSION], search=Search(node.client))
-    refused = get(app, format="csv")
-    assert refused.status_code == 429
-    assert int(refused.headers["Retry-After"]) > 0
 
 
 def test_memory_is_flat(app: Flask, log: Log) -> None:

@@ -64,6 +64,20 @@ def test_a_whole_file(form: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("form", sorted(FORMATS))
+def test_the_times_are_those_of_the_whole_file(form: str) -> None:
+    """First and last are of all entries, also where they are written in many pieces."""
+    content = whole(form, 59)
+    assert len(content) > 2 * 64 * 1024
+    said = verify(io.BytesIO(content)).manifest
+    assert said is not None
+    assert said["count"] == 59
+    assert (said["first"], said["last"]) == (
+        "2026-11-24T13:00:01.000Z",
+        "2026-11-24T13:00:59.000Z",
+    )
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
 def test_a_cut_is_seen_at_every_line(form: str) -> None:
     """A file cut at any line's end, or a byte beside it, is not whole."""
     content = whole(form)

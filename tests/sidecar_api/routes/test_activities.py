@@ -73,6 +73,7 @@ def test_a_cursor_belongs_to_reader_filters_and_key(desk: Desk) -> None:
         assert desk.problem(400, wrong)["parameter"] == "cursor", wrong
     assert desk.problem(400, good, "admin")["parameter"] == "cursor"
     assert desk.problem(400, f"{good}&page=2")["parameter"] == "page"
+    assert desk.problem(400, f"{good}&as_of=2026-11-20")["parameter"] == "as_of"
 
 
 def test_numbered_pages_end_at_ten_thousand(desk: Desk) -> None:
@@ -99,6 +100,8 @@ def test_numbered_pages_end_at_ten_thousand(desk: Desk) -> None:
         ("size=10000", "size", ""),
         ("include=everything", "include", ""),
         ("as_of=now", "as_of", ""),
+        ("as_of=", "as_of", ""),
+        ("as_of=2199-01-01", "as_of", "earlier answer"),
         ("as_of=2026-11-20T12:00:00", "as_of", ""),
         ("from=9999999-01-01", "from", ""),
         ("ip=1.2.3.4/99", "ip", ""),
@@ -127,6 +130,8 @@ def test_facets_and_histogram_come_with_the_page(desk: Desk) -> None:
     histogram = desk.get("/api/v1/activities/histogram?from=2026-11-20&to=2026-11-20")
     assert histogram == both["histogram"]
     assert "facets" not in desk.get("/api/v1/activities")
+    empty = desk.problem(400, "/api/v1/activities/facets?contains=")
+    assert empty["parameter"] == "contains"
 
 
 def test_one_entry_has_everything(desk: Desk) -> None:
@@ -225,14 +230,17 @@ def test_recent_is_a_card(desk: Desk) -> None:
 
 
 def test_an_unchanged_list_is_304_and_kept_by_nobody(desk: Desk) -> None:
-    """The ETag changes with the entries and not with the time; ``no-store`` all along."""
-    fill(desk, 2)
+    """The ETag changes with the entries and not with the time; ``no-store`` all along.
+
+    Also when the new entry is on another page: the total is part of the answer.
+    """
+    fill(desk, 25)
     first = desk.ask("/api/v1/activities")
     assert first.headers["Cache-Control"] == "private, no-store"
     tag = {"If-None-Match": first.headers["ETag"]}
     again = desk.ask("/api/v1/activities", headers=tag)
     assert (again.status_code, again.data) == (304, b"")
-    desk.add()
+    desk.add(at=NOON - timedelta(days=1))
     changed = desk.ask("/api/v1/activities", headers=tag)
     assert changed.status_code == 200
     assert changed.headers["ETag"] != first.headers["ETag"]
