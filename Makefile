@@ -10,16 +10,16 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 # Recipes talk on stderr: with ARGS=--json, stdout is the command's one JSON object.
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test lint bench docs chart chart-cluster chart-docs image-lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed-demo ## Bring up a real OpenSearch and show a month of three organizations in it (ARGS="--check --json")
 	@$(BIN)/activity-center demo $(ARGS)
 
 test: $(VENV)/.installed-dev ## Run the tests against a real OpenSearch (ARGS="-m slow", ARGS="tests/docs -n 0")
-	@PYTHONPATH=tests/plugins $(BIN)/python -m pytest -p no_skips -n 2 $(ARGS)
+	@PYTHONPATH=tests/plugins $(BIN)/python -m pytest -p no_skips -n 2 --ignore tests/chart $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Style, types, import directions, generated files, source mappings
 	@$(BIN)/ruff check .
@@ -29,12 +29,32 @@ lint: $(VENV)/.installed-dev ## Style, types, import directions, generated files
 	@$(BIN)/activity-center generate --check
 	@$(BIN)/activity-center sources test
 
-bench: $(VENV)/.installed-dev ## Measure the collector and the audit trail and print a table of each (ARGS="audit --quick")
+bench: $(VENV)/.installed-dev ## Measure collector, audit trail and live processes and print a table of each (ARGS="audit --quick")
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(VENV)/.installed-docs ## Build the documentation into docs/_build/html, warnings are errors
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+chart: $(VENV)/.installed-dev ## Check the Helm chart: lint, schemas of three Kubernetes versions, golden files, its own test against real processes
+	@PYTHONPATH=tests/plugins $(BIN)/python -m pytest -p no_skips -n 2 --ignore tests/chart/test_cluster.py $(ARGS) tests/chart
+
+chart-cluster: $(VENV)/.installed-dev ## Install, upgrade, roll back and remove the chart in a real Kubernetes API server (first time: ten minutes of building)
+	@$(BIN)/python -m pytest -m slow $(ARGS) tests/chart
+
+chart-docs: $(VENV)/.installed-dev ## Write the chart's schema, its README and the golden files
+	@$(BIN)/python charts/generate_schema.py
+	@"$$($(BIN)/python -m tests.chart.provision helm-docs)/helm-docs" --chart-search-root charts
+	@$(BIN)/python -m tests.chart.rendering
+
+# For Python 3.11, which the image has; --universal holds the hashes of every machine.
+image-lock: $(VENV)/.installed-dev ## Write the image's package lists anew, each package with its hashes (deploy/image)
+	@lock() { echo '# Every package with its hashes. Made anew by: make image-lock'; \
+	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-annotate --no-emit-index-url "$$@"; }; \
+	lock setup.cfg --extra collector --extra sidecar > deploy/image/requirements.txt.new; \
+	lock deploy/image/build-requirements.in > deploy/image/build-requirements.txt.new; \
+	cd deploy/image; for name in requirements build-requirements; do mv $$name.txt.new $$name.txt; done
 
 clean: ## Remove what was built (.venv stays; the node: activity-center node wipe)
 	rm -rf build dist *.egg-info docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -17,6 +17,7 @@ from activity_center.config_processes import BusConfig, ChannelConfig
 from activity_center.config_sidecar import IdentityConfig, Role, SidecarConfig
 
 if TYPE_CHECKING:
+    from activity_center.agents.policy import Policies
     from activity_center.config_file import Findings
 
 
@@ -130,7 +131,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class CollectorConfig:
-    """The section ``collector``."""
+    """The section ``collector``.
+
+    Attributes:
+        digest_key_file: file of the HMAC key of digests of tool calls; created (0600) when
+            missing. Empty: ``keys/digest.key`` in ``data_dir``.
+    """
 
     data_dir: str = "activity-center-data"
     workers: int = 1
@@ -141,8 +147,15 @@ class CollectorConfig:
     health_public: bool = False
     sources_dir: str = ""
     redaction: Redaction = Redaction()
+    digest_key_file: str = ""
     deliver: Delivery = Delivery()
     drain_timeout: float = 25.0
+
+
+def _shipped_policies() -> Policies:
+    from activity_center.agents.policy import shipped_policies
+
+    return shipped_policies()
 
 
 def _builtin_roles() -> Mapping[str, Role]:
@@ -159,6 +172,7 @@ class Config:
         roles: the built-in roles of ``permissions.yml`` (``platform_admin`` among them) and
             those of the section ``roles``, by name.
         channels: those that the file names; :mod:`activity_center.processes` has the others.
+        approval_policies: those of the section, with the shipped ones behind them.
     """
 
     path: str
@@ -175,6 +189,7 @@ class Config:
     roles: Mapping[str, Role] = field(default_factory=_builtin_roles)
     bus: BusConfig = field(default_factory=BusConfig)
     channels: Mapping[str, ChannelConfig] = field(default_factory=dict)
+    approval_policies: Policies = field(default_factory=_shipped_policies)
 
     @property
     def maintainer(self) -> Cluster:
@@ -237,7 +252,7 @@ def examine(
     Raises:
         ConfigError: the file cannot be read, or is no YAML.
     """
-    from activity_center import config_build, config_checks, config_people
+    from activity_center import config_agents, config_build, config_checks, config_people
     from activity_center.config_file import read
 
     values = os.environ if environment is None else environment
@@ -245,7 +260,10 @@ def examine(
     if document is None:
         return None, findings
     people = config_people.read_people(document.get("identity", {}), findings, values)
-    config = config_build.build(document, people, str(path))
+    roles = config_people.roles(document.get("roles", {}))
+    section = document.get("approval_policies", {})
+    policies = config_agents.read_policies(section, findings, values, roles)
+    config = replace(config_build.build(document, people, str(path)), approval_policies=policies)
     config_checks.check(config, document, people, findings)
     return config, findings
 

@@ -43,7 +43,10 @@ def _sender(section: Mapping[str, Any], path: str) -> SenderConfig:
     )
 
 
-_PLAIN: Final = ("data_dir", "workers", "health", "health_public", "sources_dir", "drain_timeout")
+_PLAIN: Final = (
+    *("data_dir", "workers", "health", "health_public", "sources_dir", "drain_timeout"),
+    "digest_key_file",
+)
 
 
 def _collector(section: Mapping[str, Any], path: str) -> CollectorConfig:

@@ -13,6 +13,7 @@
     ├── SpoolFull                   no room: the sender must wait (carries retry_after)
     ├── SpoolFailed                 the disk failed: nothing may be acknowledged any more
     ├── NotRecorded              the emitter could not make durable what had to be recorded
+    ├── NotApproved              nobody allowed what an agent wanted to do: it was not done
     ├── WatchEnded                  processes cannot be watched, and trying again would not help
     └── ProtocolError               a peer broke its protocol: the connection is closed
 
@@ -88,6 +89,10 @@ class SpoolFailed(ActivityCenterError):
 
 class NotRecorded(ActivityCenterError):
     """An event that had to be recorded was not made durable (``require_record``)."""
+
+
+class NotApproved(ActivityCenterError):
+    """An agent's action was not approved, so it was not run."""
 
 
 class WatchEnded(ActivityCenterError):

@@ -1,6 +1,7 @@
-"""``python -m bench [collector|audit]``: speed on real parts, in one table a part.
+"""``python -m bench [collector|audit|processes]``: speed on real parts, in one table a part.
 
-Without a part both are measured; ``audit`` is in :mod:`bench.audit`. For ``collector`` a real
+Without a part all are measured; ``audit`` is in :mod:`bench.audit` and ``processes`` in
+:mod:`bench.processes`. For ``collector`` a real
 OpenSearch node and a real collector process are started with defaults and removed at the end.
 First the end-to-end rounds, in turns: the collector at chunks of 500, then a raw ``_bulk`` of
 the same kind of documents with as many requests at a time, then with one, then again. Then
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench import audit
+from bench import audit, processes
 from bench.events import AUDIT, WORKLOADS, sizes
 from bench.machine import machine
 from bench.measure import CONNECTIONS, DOCUMENTS, HEAP, Bench, Round, percentile, running
@@ -31,7 +32,7 @@ from collector.deliver import LANES
 CPU_TARGETS: Final = {500: 25.0, 50: 40.0, 1: 120.0}
 """Chunk size -> CPU µs per event of the collector."""
 COLLECTOR: Final = "collector"
-PARTS: Final = (COLLECTOR, "audit")
+PARTS: Final = (COLLECTOR, "audit", "processes")
 RATIO_TARGET: Final = 0.95
 MEMORY_TARGET: Final = 120.0
 
@@ -144,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="Measure on real parts and print one table a part.",
     )
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"{' or '.join(PARTS)}; default: both"
+        "parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; default: all"
     )
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="a minute a part, and rougher")
@@ -159,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"there is no part {', '.join(sorted(unknown))}: {' or '.join(PARTS)}")
+        parser.error(f"there is no part {', '.join(sorted(unknown))}: {', '.join(PARTS)}")
 
     def say(text: str) -> None:
         print(f"bench: {text}", file=sys.stderr, flush=True)
@@ -170,9 +171,12 @@ def main(arguments: list[str] | None = None) -> int:
         if part == COLLECTOR:
             plan = {"quick": QUICK, "tiny": TINY, "full": FULL}[which]
             facts, made = run(plan, options.workload, say)
-        else:
+        elif part == "audit":
             sizes_of = {"quick": audit.QUICK, "tiny": audit.TINY, "full": audit.FULL}
             facts, made = audit.run(sizes_of[which], say)
+        else:
+            plans = {"quick": processes.QUICK, "tiny": processes.TINY, "full": processes.FULL}
+            facts, made = processes.run(plans[which], say)
         found[part] = {**facts, "rows": [row.as_json() for row in made]}
         if not options.json:
             print("\n".join([*facts.values(), "", table(made), ""]), flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collector.mapping import Router, load_all
 from collector.normalize import Normalizer
+from collector.normalize.digest import Digests
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.pipeline import Pipeline, Stages
 from collector.records import Entry, Reject
@@ -20,5 +21,7 @@ class _Nowhere:
 def pipeline() -> Pipeline:
     """Return a pipeline for ``process`` alone."""
     router = Router(load_all().values())
-    stages = Stages(router, Normalizer({}, {}, "permanent"), Redactor(), Pseudonyms((), b""))
+    stages = Stages(
+        router, Normalizer({}, {}, "permanent"), Redactor(), Pseudonyms((), b""), Digests(b"")
+    )
     return Pipeline(stages, _Nowhere())

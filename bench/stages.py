@@ -96,13 +96,14 @@ def receive(rounds: Rounds, chunk: bytes) -> Batch:
 
 def parts(rounds: Rounds, batch: Batch, made: Pipeline) -> None:
     """Time the parts of the pipeline one by one, for records in our own form."""
-    router, normalizer, redactor, _ = made.stages
+    router, normalizer, redactor, _, digests = made.stages
     is_plain, quick, tag = VALIDATOR.is_plain, normalizer.quick, batch.tag
     records, times = batch.records, batch.times or []
     sources = rounds.timed("route", lambda: [router.route(None, tag, one) for one in records])
     stamps = [one.stamp for one in sources]
     work = [one for one in zip(stamps, records, times, strict=True) if one[0] is not None]
     activities = rounds.timed("map", lambda: [record.copy() for _, record, _ in work])
+    rounds.timed("digests", lambda: [digests.bind(one, SENDER, None) for one in activities])
     context = Context.of(SENDER, batch.received)
     rounds.timed(
         "normalize",

@@ -117,16 +117,17 @@ _BY_PATH: Final[dict[str, dict[str, Any]]] = {
     "fluentBit.organization": {"type": "string", "pattern": "^([a-z0-9][a-z0-9_]{0,62})?$"},
     "fluentBit.auditLogs": {"type": "string", "pattern": "^/"},
     "fluentBit.buffer": {"type": "string", "pattern": "^/"},
-} | {
-    f"networkPolicy.{name}": _OBJECTS
-    for name in ("senders", "readers", "monitoring", "opensearch", "bus", "dns", "extraEgress")
+    **{
+        f"networkPolicy.{name}": _OBJECTS
+        for name in ("senders", "readers", "monitoring", "opensearch", "bus", "dns", "extraEgress")
+    },
 }
 
 # What the chart writes itself cannot be set in config: it would contradict the pods.
 _NOT_IN_CONFIG: Final = {
     "": ("opensearch", "bus"),
     "collector": (
-        *("data_dir", "workers", "quota", "drain_timeout"),
+        *("data_dir", "workers", "quota", "drain_timeout", "digest_key_file"),
         *("forward", "http", "health", "health_public"),
     ),
     "sidecar": ("bind", "tls", "data_dir", "workers", "opensearch", "recording"),

@@ -13,6 +13,8 @@ from activity_center.connection import connect
 from activity_center.errors import ActivityCenterError
 from collector.mapping import Router, load_all
 from collector.normalize import Normalizer
+from collector.normalize.digest import Digests
+from collector.normalize.digest import load as load_digests
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.normalize.pseudonyms import load as load_pseudonyms
 from collector.pipeline import Stages
@@ -32,7 +34,7 @@ def check_config(path: str | Path, *, make_key: bool = True) -> tuple[Config, St
 
     Args:
         path: the configuration file.
-        make_key: make the file of the redaction key when it is missing; without it nothing
+        make_key: make the files of the keys when they are missing; without it nothing
             is written, and the stages are good for checking only.
 
     Returns:
@@ -53,7 +55,7 @@ def check_config(path: str | Path, *, make_key: bool = True) -> tuple[Config, St
 
 def _stages(config: Config, findings: Findings, *, make_key: bool) -> Stages | None:
     section = config.collector
-    router = redactor = pseudonyms = None
+    router = redactor = pseudonyms = digests = None
     try:
         router = Router(
             load_all(Path(section.sources_dir) if section.sources_dir else None).values()
@@ -75,10 +77,17 @@ def _stages(config: Config, findings: Findings, *, make_key: bool) -> Stages | N
             pseudonyms = Pseudonyms(section.redaction.hash, b"")
     except ActivityCenterError as wrong:
         findings.follow(("collector", "redaction", "hash"), wrong)
-    if router is None or redactor is None or pseudonyms is None:
+    try:
+        if make_key and not findings:
+            digests = load_digests(section.digest_key_file, Path(section.data_dir))
+        else:
+            digests = Digests(b"")
+    except ActivityCenterError as wrong:
+        findings.follow(("collector", "digest_key_file"), wrong)
+    if router is None or redactor is None or pseudonyms is None or digests is None:
         return None
     normalizer = Normalizer(config.organizations, config.plans, config.default_class)
-    return Stages(router, normalizer, redactor, pseudonyms)
+    return Stages(router, normalizer, redactor, pseudonyms, digests)
 
 
 def _check_rules(config: Config, findings: Findings) -> None:

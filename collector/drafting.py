@@ -57,14 +57,18 @@ class Drafter:
         record: dict[str, Any],
         work: Work,
         transport: int | None,
+        before: list[Draft] | None = None,
     ) -> list[Draft] | str:
         """Return the activities of one record, or the mapping's reason for ignoring it.
+
+        Args:
+            before: what was made of the record while it had its secrets.
 
         Raises:
             Refused: the record goes to the rejected store.
         """
         if source.stamp is not None:
-            quick = self._quick(stages, source.stamp, record, work.context, transport)
+            quick = self._quick(stages, source.stamp, record, work.context, transport, before)
             if quick is not None:
                 return [quick]
         mapped = source.map(record, work.batch.tag, transport)
@@ -72,8 +76,10 @@ class Drafter:
             return mapped
         complete, draft = stages.normalizer.complete, self.writer.draft
         pseudonyms, context = stages.pseudonyms, work.context
+        bind, sender = stages.digests.bind, work.batch.sender
         drafts = []
-        for activity in mapped:
+        for number, activity in enumerate(mapped):
+            bind(activity, sender, None if before is None else before[number][0])
             if pseudonyms:
                 pseudonyms.apply(activity)
             stream, ms, receiver = complete(activity, context, transport)
@@ -90,6 +96,7 @@ class Drafter:
         record: dict[str, Any],
         context: Context,
         transport: int | None,
+        before: list[Draft] | None,
     ) -> Draft | None:
         """A record that is an activity as it is, to that activity; ``None`` for any other.
 
@@ -97,7 +104,11 @@ class Drafter:
         fields, to find none, took a sixth of the accept path: the schema finds them too.
         """
         activity = record.copy()
+        ours = record.get("activity")
+        if type(ours) is dict and "decision" in ours:  # never plain
+            return None
         try:
+            stages.digests.bind(activity, context.sender, None if before is None else before[0][0])
             if stages.pseudonyms:
                 stages.pseudonyms.apply(activity)
             made = stages.normalizer.quick(activity, stamp, context, transport)
@@ -119,7 +130,7 @@ class Drafter:
             cleaned = redactor.clean(record)
             if cleaned is not record:
                 transport = batch.times[index] if batch.times is not None else None
-                again = self.drafts(stages, source, cleaned, work, transport)
+                again = self.drafts(stages, source, cleaned, work, transport, drafts)
                 if isinstance(again, str):
                     return again
                 drafts, keyed = self._own_ids(stages, drafts, again), True

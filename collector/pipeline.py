@@ -20,6 +20,7 @@ from collector.drafting import Drafter
 from collector.gathering import Gathering
 from collector.mapping import Router, Source
 from collector.normalize import Normalizer, Refused
+from collector.normalize.digest import Digests
 from collector.normalize.place import MAX_DEPTH
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.records import REASONS, Batch, Entry, Receipt, Reject, Sender
@@ -50,6 +51,7 @@ class Stages(NamedTuple):
     normalizer: Normalizer
     redactor: Redactor
     pseudonyms: Pseudonyms
+    digests: Digests
 
 
 class Pipeline:

@@ -9,6 +9,7 @@ import orjson
 
 from collector.mapping import Router, Source
 from collector.normalize import Normalizer
+from collector.normalize.digest import Digests
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.pipeline import Pipeline, Stages
 from collector.records import Batch, Entry, Reject, Sender
@@ -26,7 +27,7 @@ class Preview:
 
     def __init__(self, sources: Iterable[Source]) -> None:
         normalizer = Normalizer({}, {}, "permanent")
-        stages = Stages(Router(sources), normalizer, Redactor(), Pseudonyms((), b""))
+        stages = Stages(Router(sources), normalizer, Redactor(), Pseudonyms((), b""), Digests(b""))
         self._pipeline = Pipeline(stages, _Nowhere())
 
     def documents(

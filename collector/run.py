@@ -29,6 +29,7 @@ from collector import health, metrics
 from collector.alerts.loop import AlertLoop
 from collector.check import check_config
 from collector.deliver import LANES, Deliverer
+from collector.expiry.loop import ExpiryLoop
 from collector.figures import figures
 from collector.pipeline import Pipeline, Stages
 from collector.publish import PlaceFile, Publisher
@@ -125,9 +126,10 @@ class Worker:
         # One of all first workers evaluates alert rules.
         alerting = config.alerts.enabled and index == 0
         self.alerts = AlertLoop(maintain or self.client, config, active=alerting)
-        # The same for retention, wherever an account may do that.
+        # The same for retention and expiry, wherever an account may do that.
         keeping = maintain is not None and index == 0
         self.retention = RetentionLoop(maintain or self.client, active=keeping)
+        self.expiry = ExpiryLoop(maintain or self.client, active=keeping)
         # Unix sockets cannot be shared: the first worker has them.
         forward = [one for one in section.forward if index == 0 or not _is_unix(one.bind)]
         accept, reject_bytes = self.pipeline.accept, self.pipeline.reject_bytes
@@ -218,6 +220,7 @@ class Worker:
             self.publisher.start()
             self.alerts.start()
             self.retention.start()
+            self.expiry.start()
             for server in self.servers:
                 await server.start()
             app = health.application(registry, self.ready)
@@ -269,6 +272,7 @@ class Worker:
         """Close what is open."""
         self.alerts.stop()
         self.retention.stop()
+        self.expiry.stop()
         self.publisher.stop()
         self.publisher.close()
         self.spool.close()

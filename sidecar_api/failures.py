@@ -9,6 +9,7 @@
     ├── CrossSite       403 the request may come from another site
     ├── NotFound        404
     ├── Conflict        409
+    ├── NotMet          422 names the member of the body that a policy asks for
     ├── RateLimited     429 carries retry_after
     └── Unavailable     503 carries retry_after: OpenSearch or the collector cannot be reached
         └── Incomplete  503 OpenSearch answered with part of the documents
@@ -106,6 +107,17 @@ class Conflict(Failure):
     status = 409
     slug = "conflict"
     title = "Not as things are now"
+
+
+class NotMet(Failure):
+    """The body lacks what a policy asks for; the member parameter names it."""
+
+    status = 422
+    slug = "not-met"
+    title = "A policy asks for more"
+
+    def __init__(self, detail: str, *, parameter: str, hint: str | None = None) -> None:
+        super().__init__(detail, hint=hint, parameter=parameter)
 
 
 class _Later(Failure):

@@ -41,6 +41,8 @@ class Reader:
             header, development): requests that change something need the CSRF token.
         session: id of the session (not the cookie), empty without one.
         token: name of the API token used, empty without one.
+        mfa: whether they were recognized by a second factor too; ``None``: the provider does
+            not say.
     """
 
     id: str
@@ -53,3 +55,4 @@ class Reader:
     ambient: bool = False
     session: str = field(default="", repr=False)
     token: str = ""
+    mfa: bool | None = None

@@ -75,6 +75,13 @@ class Worker(GeventWorker):  # type: ignore[misc]
             made.max_accept = 1  # as gunicorn has it: the others get some too
         return made
 
+    def timeout_ctx(self) -> Any:
+        """How long a connection may be silent before its next request; at the end a moment.
+
+        Else the connection of a stream that we closed would hold us up for as long.
+        """
+        return gevent.Timeout(1.0 if ending.begun() else self.cfg.keepalive, False)
+
     def run(self) -> None:
         """Serve."""
         gevent.get_hub().print_exception = _left_over

@@ -34,6 +34,7 @@ VERBS: Final[dict[str, str]] = {
     "node": "Start and stop the embedded OpenSearch.",
     "openapi": "Print the description of the API.",
     "processes": "List and watch long operations, step by step.",
+    "proposals": "Judge what AI agents proposed, who decided, and what ran.",
     "rejected": "List, show and replay rejected events.",
     "retention": "Show what is kept until when, and carry it out.",
     "serve": "Run the sidecar: the API and the page over the record.",

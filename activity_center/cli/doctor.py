@@ -42,8 +42,8 @@ def command(as_json: bool, config_file: str | None) -> None:
     """Check the cluster and say what to do.
 
     Looks at version, plugins, health, clocks, disk watermarks, room for shards, templates,
-    streams and rights; with --config also at the collector's own accounts, its data folder
-    and spools left behind. It changes nothing.
+    streams and rights; with --config also at the collector's own accounts, its data folder,
+    the step bus and spools left behind. It changes nothing.
 
     The cluster is OPENSEARCH_URL (with OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD, or
     OPENSEARCH_API_TOKEN; OPENSEARCH_CA), else the one in --config, else the embedded node.

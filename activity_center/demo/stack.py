@@ -23,6 +23,8 @@ FORWARD_SENDER: Final = "fluentd"
 """Sender of everything that comes over the Forward listener."""
 SIDECAR_SENDER: Final = "sidecar"
 """Sender of what the sidecar itself records: who read what."""
+AGENTS_SENDER: Final = "agents"
+"""Sender of what AI agents do, and of who approved it."""
 _KEPT: Final = frozenset({"accepted", "ignored"})
 _REFUSED: Final = frozenset({"rejected", "conflict"})
 _CONFIRMED: Final = frozenset({"created", "existed"})
@@ -180,7 +182,10 @@ class Stack:
 
     def _senders(self) -> Iterable[dict[str, Any]]:
         for name, token in self.tokens.items():
-            yield {"name": name, "token_sha256": hashlib.sha256(token.encode()).hexdigest()}
+            one = {"name": name, "token_sha256": hashlib.sha256(token.encode()).hexdigest()}
+            # These two know who signed in to decide.
+            trusted = name in (AGENTS_SENDER, SIDECAR_SENDER)
+            yield {**one, "may_assert": ["approver"]} if trusted else one
 
     def _person_tokens(self) -> Iterable[dict[str, Any]]:
         for organization, person in controllers().items():

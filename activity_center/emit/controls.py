@@ -63,7 +63,7 @@ class Control:
 
 
 class Source:
-    """Where the emitter's processes hear of controls.
+    """Where the emitter's processes hear of controls, and its agents of decisions.
 
     Args:
         address: of the sidecar.
@@ -83,24 +83,22 @@ class Source:
         self.warn = warn
         self._http = importlib.import_module("http.client")  # in the caller's thread, see over_http
 
-    def open(self) -> HTTPConnection:
-        """Return a connection that connects with its first request."""
+    def open(self, timeout: float = TIMEOUT) -> HTTPConnection:
+        """Return a connection that connects with its first request; seconds for each answer."""
         place = (self._address.host, self._address.port)
         if self._address.scheme == "https":
-            made = self._http.HTTPSConnection(*place, timeout=TIMEOUT, context=self._tls)
+            made = self._http.HTTPSConnection(*place, timeout=timeout, context=self._tls)
         else:
-            made = self._http.HTTPConnection(*place, timeout=TIMEOUT)
+            made = self._http.HTTPConnection(*place, timeout=timeout)
         connection: HTTPConnection = made
         return connection
 
-    def ask(self, connection: HTTPConnection, process: str) -> tuple[int, float, list[Control]]:
-        """Wait for controls; return status, seconds to wait before the next, what is asked.
+    def get(self, connection: HTTPConnection, path: str) -> tuple[int, float, bytes]:
+        """Return status, seconds to wait before the next request, and body.
 
         Raises:
             OSError, http.client.HTTPException: there was no answer.
-            ValueError, KeyError, TypeError: it is not understood.
         """
-        path = f"/api/v1/processes/{quote(process, safe='')}/controls?wait={WAIT}"
         token = self._token()
         headers = {"Accept": "application/json"}
         if token:
@@ -110,8 +108,19 @@ class Source:
         body = answer.read(ANSWER_BYTES)
         later = answer.getheader("Retry-After", "")
         wait = min(float(later), LONGEST_PAUSE) if later.isascii() and later.isdigit() else 0.0
-        if answer.status != 200:
-            return answer.status, wait, []
+        return answer.status, wait, body
+
+    def ask(self, connection: HTTPConnection, process: str) -> tuple[int, float, list[Control]]:
+        """Wait for controls; return status, seconds to wait before the next, what is asked.
+
+        Raises:
+            OSError, http.client.HTTPException: there was no answer.
+            ValueError, KeyError, TypeError: it is not understood.
+        """
+        path = f"/api/v1/processes/{quote(process, safe='')}/controls?wait={WAIT}"
+        status, wait, body = self.get(connection, path)
+        if status != 200:
+            return status, wait, []
         return 200, wait, [_control(one) for one in json.loads(body)["controls"]]
 
     @property

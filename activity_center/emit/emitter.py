@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 from activity_center.emit import context as surroundings
+from activity_center.emit.agent import Agent
 from activity_center.emit.context import Context, UserSource
 from activity_center.emit.controls import source_of
 from activity_center.emit.courier import Courier, Stats
 from activity_center.emit.declared import Declared, Handler
 from activity_center.emit.event import OMITTED, build, nested
-from activity_center.emit.over_forward import ForwardTransport
-from activity_center.emit.over_http import HttpTransport, TokenSource, tls_context, token_source
+from activity_center.emit.over_http import token_source
 from activity_center.emit.plain import Plain
 from activity_center.emit.process import Process
 from activity_center.emit.pulse import Pulse
-from activity_center.emit.recorder import Recorder
+from activity_center.emit.recorder import no_proof, not_possible, recorder_of, transport_factory
 from activity_center.emit.recording import Recording, decorate
-from activity_center.emit.transport import Address, Transport, parse
+from activity_center.emit.transport import parse
 from activity_center.errors import ConfigError, NotRecorded
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,7 +46,7 @@ class Emitter:
         ca: PEM file of the authorities to trust instead of the system's.
         record_url: where ``require_record`` posts to when ``url`` is not HTTP.
         controls_url: address of the sidecar, from which processes hear what persons ask of
-            them; by the same token and authorities.
+            them, and agents what is decided; by the same token and authorities.
         queue_size: the most events that wait; further ones are dropped and counted.
         queue_bytes: the most bytes (roughly) that wait.
         require_record: make every :meth:`emit` wait for the collector's "accepted".
@@ -80,20 +80,15 @@ class Emitter:
             raise ConfigError("queue_size and queue_bytes must be at least 1", where="Emitter")
         self._address = parse(url)
         source = token_source(token, token_file)
-        make = _factory(self._address, source, ca)
-        self._recorder = _recorder(self._address, record_url, source, ca, record_timeout)
+        make = transport_factory(self._address, source, ca)
+        self._recorder = recorder_of(self._address, record_url, source, ca, record_timeout)
         if require_record and self._recorder is None:
-            raise _no_proof()
+            raise no_proof()
         self._require_record = require_record
         self.pulse = Pulse()
-        defaults: dict[str, Any] = {}
-        if organization is not None:
-            defaults["organization"] = surroundings.identified(organization)
-        if service is not None:
-            defaults["service"] = {"name": service}
-        if origin is not None:
-            defaults["activity"] = {"origin": origin}
-        self._defaults = defaults
+        owner = None if organization is None else surroundings.identified(organization)
+        said = {"organization": owner, "service.name": service, "activity.origin": origin}
+        self._defaults = nested({name: value for name, value in said.items() if value is not None})
         self._courier = Courier(
             make, queue_size=queue_size, queue_bytes=queue_bytes, exit_timeout=exit_timeout
         )
@@ -160,20 +155,45 @@ class Emitter:
             **fields,
         }
         required = self._require_record if require_record is None else require_record
+        event, size = self._built(action, said, required)
+        if event is None:
+            return None
+        if required:
+            self._record(event)
+        elif not self._courier.put(event, size):
+            return None
+        return str(event["event"]["id"])
+
+    def keep(self, action: str, **said: Any) -> str | None:
+        """Record what was done already: with a proof if there can be one, else by the queue.
+
+        Takes the arguments of :meth:`emit`; both ways it is the same event. It waits for the
+        proof for ``record_timeout`` at most, and raises nothing.
+        """
+        event, size = self._built(action, said, required=False)
+        if event is None:
+            return None
+        with suppress(NotRecorded):
+            if self._recorder is not None:
+                self._recorder.record(event)
+                self._courier.count_recorded(True)
+                return str(event["event"]["id"])
+        return str(event["event"]["id"]) if self._courier.put(event, size) else None
+
+    def _built(
+        self, action: str, said: Mapping[str, Any], required: bool
+    ) -> tuple[dict[str, Any] | None, int]:
+        """Return the event and its rough size in bytes; ``None``: it is counted as lost."""
         try:
-            event, run = build(action, said, self._around(), self._courier.sequence())
+            event, run = build(action, said, self.around(), self._courier.sequence())
         except Exception as wrong:
             self._courier.lost_before_queue(f"{type(wrong).__name__} while building an event")
             if required:
                 raise NotRecorded("the event could not be built", where=str(action)) from wrong
-            return None
+            return None, 0
         if run.replaced:
             self._courier.count("replaced", len(run.replaced))
-        if required:
-            self._record(event)
-        elif not self._courier.put(event, run.size):
-            return None
-        return str(event["event"]["id"])
+        return event, run.size
 
     def action(self, action: str, **said: Any) -> Recording:
         """Return a context manager that records ``action`` when its block ends.
@@ -237,7 +257,7 @@ class Emitter:
         """
         user, organization = said.pop("user", None), said.pop("organization", None)
         with self.context(user=user, organization=organization):
-            around = self._around()
+            around = self.around()
         declared = Declared.of(
             channel,
             name,
@@ -250,6 +270,27 @@ class Emitter:
             said=said,
         )
         return Process(self, around, declared, process_id, attempt)
+
+    def agent(
+        self,
+        id: str,  # noqa: A002 - as ECS and OpenTelemetry name it
+        name: str | None = None,
+        *,
+        version: str | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+        require_record: bool | None = None,
+    ) -> Agent:
+        """Return an AI agent, by which its proposals, decisions and executions are told.
+
+        Raises:
+            ConfigError: ``require_record``, and no address of this emitter gives a proof.
+        """
+        required = self._require_record if require_record is None else require_record
+        if required and self._recorder is None:
+            raise no_proof()
+        facts = {"id": str(id), "name": name, "version": version}
+        return Agent(self, facts, model, provider, required)
 
     def context(
         self,
@@ -312,8 +353,7 @@ class Emitter:
         """Return ``value`` as plain data of this moment; never raises."""
         run = Plain()
         result = run.copy(value)
-        if run.replaced:
-            self._courier.count("replaced", len(run.replaced))
+        self._courier.count("replaced", len(run.replaced))
         return result
 
     def guarded(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -329,13 +369,14 @@ class Emitter:
         recorded = False
         try:
             if self._recorder is None:
-                raise _not_possible()
+                raise not_possible()
             self._recorder.record(event)
             recorded = True
         finally:
             self._courier.count_recorded(recorded)
 
-    def _around(self) -> surroundings.Fields:
+    def around(self) -> surroundings.Fields:
+        """Return what surrounds an action here: defaults of the emitter, and context."""
         try:
             inner = surroundings.current()
         except Exception as wrong:
@@ -347,50 +388,8 @@ class Emitter:
     def __enter__(self) -> Emitter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
         return f"<Emitter {self._address} {self.stats().as_dict()}>"
-
-
-def _factory(
-    address: Address, token: TokenSource, ca: str | Path | None, timeout: float = 10.0
-) -> Callable[[], Transport]:
-    if address.scheme in ("forward", "unix"):
-        return lambda: ForwardTransport(address)
-    tls = tls_context(ca) if address.scheme == "https" else None
-    return lambda: HttpTransport(address, token=token, tls=tls, timeout=timeout)
-
-
-def _recorder(
-    address: Address,
-    record_url: str | None,
-    token: TokenSource,
-    ca: str | Path | None,
-    timeout: float,
-) -> Recorder | None:
-    target = parse(record_url) if record_url is not None else address
-    if target.scheme not in ("http", "https"):
-        if record_url is not None:
-            raise ConfigError("record_url must be http or https", where=str(target))
-        return None
-    return Recorder(_factory(target, token, ca, timeout), timeout)
-
-
-def _no_proof() -> ConfigError:
-    return ConfigError(
-        "require_record needs an acknowledgement, which Forward from fluent-logger has not",
-        where="Emitter",
-        hint="use url='https://...' or add record_url='https://...'",
-    )
-
-
-def _not_possible() -> NotRecorded:
-    wrong = _no_proof()
-    return NotRecorded(wrong.message, where=wrong.where, hint=wrong.hint)

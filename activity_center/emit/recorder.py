@@ -6,10 +6,13 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
-from activity_center.emit.transport import Event, Transport
-from activity_center.errors import NotRecorded
+from activity_center.emit.over_forward import ForwardTransport
+from activity_center.emit.over_http import HttpTransport, TokenSource, tls_context
+from activity_center.emit.transport import Address, Event, Transport, parse
+from activity_center.errors import ConfigError, NotRecorded
 
 PAUSE: Final = 0.2
 """Seconds before a second try, at least; the deadline of the call bounds all tries."""
@@ -80,3 +83,48 @@ class Recorder:
         """Close the idle connections."""
         while self._idle:
             self._idle.popleft().close()
+
+
+def transport_factory(
+    address: Address, token: TokenSource, ca: str | Path | None, timeout: float = 10.0
+) -> Callable[[], Transport]:
+    """Return what makes transports to an address; ``timeout`` in seconds, for HTTP alone."""
+    if address.scheme in ("forward", "unix"):
+        return lambda: ForwardTransport(address)
+    tls = tls_context(ca) if address.scheme == "https" else None
+    return lambda: HttpTransport(address, token=token, tls=tls, timeout=timeout)
+
+
+def recorder_of(
+    address: Address,
+    record_url: str | None,
+    token: TokenSource,
+    ca: str | Path | None,
+    timeout: float,
+) -> Recorder | None:
+    """Return the recorder of an emitter; ``None``: none of its addresses gives a proof.
+
+    Raises:
+        ConfigError: ``record_url`` is not HTTP.
+    """
+    target = parse(record_url) if record_url is not None else address
+    if target.scheme not in ("http", "https"):
+        if record_url is not None:
+            raise ConfigError("record_url must be http or https", where=str(target))
+        return None
+    return Recorder(transport_factory(target, token, ca, timeout), timeout)
+
+
+def no_proof() -> ConfigError:
+    """Return the error of whoever needs a proof that no address of the emitter gives."""
+    return ConfigError(
+        "require_record needs an acknowledgement, which Forward from fluent-logger has not",
+        where="Emitter",
+        hint="use url='https://...' or add record_url='https://...'",
+    )
+
+
+def not_possible() -> NotRecorded:
+    """Return what such a need ends with once the emitter is made."""
+    wrong = no_proof()
+    return NotRecorded(wrong.message, where=wrong.where, hint=wrong.hint)

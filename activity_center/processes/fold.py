@@ -347,12 +347,13 @@ def _appended(before: list[Any], now: list[Any]) -> int | None:
     """Return from where on lines are new, if all others stood at the end before."""
     if not before or not now:
         return 0
-    keys = [line[:2] for line in now]
-    last = before[-1][:2]
-    if last not in keys:
-        return 0 if last < keys[0] else None
-    at = keys.index(last) + 1
-    return at if keys[:at] == [line[:2] for line in before[len(before) - at :]] else None
+    last, at = before[-1][:2], len(now)
+    while at and now[at - 1][:2] > last:
+        at -= 1
+    if not at:
+        return 0
+    # Equal and not only of the same key: they are the same objects, which costs nothing.
+    return at if now[:at] == before[len(before) - at :] else None
 
 
 def _progress(state: str, said: float | None, steps: list[dict[str, Any]]) -> float:

@@ -59,6 +59,7 @@ class Output:
     lines: list[Line] = field(default_factory=list)
     size: int = 0
     total: int = 0
+    _characters: int = 0
     _came: dict[tuple[str, str], Spans] = field(default_factory=dict)
 
     def add(
@@ -99,17 +100,15 @@ class Output:
             if number >= len(pieces) - KEPT_LINES:
                 shown = {"offset": begin, "stream": stream, "step": step, "text": line, "at": at}
                 insort(self.lines, (place, number, shown), key=_order)
+                self._characters += len(line)
             begin += len(line.encode("utf-8", "surrogatepass")) + 1
         self._trim()
         return True
 
     def _trim(self) -> None:
-        room = KEPT_CHARACTERS
-        for kept, line in enumerate(reversed(self.lines)):
-            room -= len(line[2]["text"])
-            if kept == KEPT_LINES or (room < 0 and kept):
-                del self.lines[: len(self.lines) - kept]
-                return
+        lines = self.lines
+        while len(lines) > KEPT_LINES or (self._characters > KEPT_CHARACTERS and len(lines) > 1):
+            self._characters -= len(lines.pop(0)[2]["text"])
 
 
 def _order(line: Line) -> tuple[Any, ...]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import secrets
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +15,8 @@ from typing import Any, Final
 from activity_center.config import Redaction
 from activity_center.errors import ConfigError
 from activity_center.vocabulary import fields
+from collector.normalize.key_file import read_or_make
 
-KEY_BYTES: Final = 32
 MAX_DEPTH: Final = 120
 _KINDS: Final = frozenset({"keyword", "wildcard"})
 
@@ -123,32 +121,4 @@ def load(rules: Redaction, data_dir: Path) -> Pseudonyms:
         ConfigError: the key cannot be read or is too short.
     """
     file = Path(rules.hash_key_file) if rules.hash_key_file else data_dir / "keys" / "redaction.key"
-    try:
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _create(file)
-        key = file.read_bytes()
-    except OSError as wrong:
-        raise ConfigError(
-            f"cannot read or make the key: {wrong.strerror}", where=str(file)
-        ) from wrong
-    if len(key) < KEY_BYTES:
-        raise ConfigError(f"the key has fewer than {KEY_BYTES} bytes", where=str(file))
-    return Pseudonyms(rules.hash, key)
-
-
-def _create(file: Path) -> None:
-    """Write a new key so that it exists whole or not at all, also with several workers."""
-    temporary = file.with_name(f"{file.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(descriptor, secrets.token_bytes(KEY_BYTES))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    try:
-        os.link(temporary, file)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
+    return Pseudonyms(rules.hash, read_or_make(file))

@@ -62,6 +62,7 @@ class Access:
         openings: list[Opening] = []
         watching: list[Watching] = []
         controlling: list[Watching] = []
+        approving: list[Watching] = []
         for organization, several in sorted(reader.grants.items()):
             known = [one for one in several if (one.role, "organization") in self._of_role]
             if not ORGANIZATION_ID.fullmatch(organization) or not known:
@@ -81,6 +82,11 @@ class Access:
                 for grant, of in zip(known, mine, strict=True)
                 if "process:control" in of
             )
+            approving += (
+                Watching(organization, grant.workspaces, grant.resources)
+                for grant, of in zip(known, mine, strict=True)
+                if "agent:approve" in of
+            )
             openings += (
                 opening
                 for grant, of in zip(known, mine, strict=True)
@@ -94,6 +100,7 @@ class Access:
             openings=tuple(openings),
             watching=tuple(watching),
             controlling=tuple(controlling),
+            approving=tuple(approving),
         )
 
     def _withheld(self, organization: str, grant: Grant, lens: str) -> bool:

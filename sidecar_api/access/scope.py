@@ -56,7 +56,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """Whose processes one role with ``process:view`` shows, or ``process:control`` controls.
+    """What one role with ``process:view`` shows, ``process:control`` or ``agent:approve`` decides.
 
     Attributes:
         workspaces, resources: as in :class:`sidecar_api.reader.Grant`.
@@ -67,7 +67,7 @@ class Watching:
     resources: frozenset[str] | None = None
 
     def covers(self, process: Subject) -> bool:
-        """Whether a process is one of these."""
+        """Whether a process, or what an agent proposes, is one of these."""
         if process.organization != self.organization:
             return False
         if self.workspaces is None and self.resources is None:
@@ -122,6 +122,7 @@ class Scope:
         openings: what the reader's roles open, beside what they did themselves.
         watching: whose live processes they show, beside those that the reader began.
         controlling: whose processes they let the reader cancel, retry and clean up.
+        approving: what agents propose there they let the reader decide on.
         oneself: of all that, only what the reader did themselves.
     """
 
@@ -131,6 +132,7 @@ class Scope:
     openings: tuple[Opening, ...] = ()
     watching: tuple[Watching, ...] = ()
     controlling: tuple[Watching, ...] = ()
+    approving: tuple[Watching, ...] = ()
     oneself: bool = False
 
     @property
@@ -227,6 +229,11 @@ class Scope:
         """Whether a role lets the reader cancel, retry and clean up a process."""
         subject = Subject.of(process)
         return any(one.covers(subject) for one in self.controlling)
+
+    def approves(self, proposal: Mapping[str, Any]) -> bool:
+        """Whether a role lets the reader decide on a proposal, given as its activity."""
+        subject = Subject.of(proposal)
+        return any(one.covers(subject) for one in self.approving)
 
     def watches_by_role(self, subject: Subject) -> bool:
         """Whether a role shows a process, whoever began it."""

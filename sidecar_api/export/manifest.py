@@ -25,6 +25,7 @@ import orjson
 from sidecar_api.export import csv
 from sidecar_api.export.columns import COLUMNS
 
+MOST_COLUMNS: Final = 1000
 MARK: Final = b'"#manifest",'
 """How the manifest's row of a CSV begins; the first cell of every other row is a time."""
 
@@ -36,6 +37,7 @@ class Tally:
         form: ``csv``, ``ndjson`` or ``ocsf``.
         filters: what was asked for, as (name, value).
         as_of: entries received later are not in it.
+        columns: of a CSV of something else than activities.
 
     Attributes:
         count: entries so far.
@@ -43,8 +45,16 @@ class Tally:
         closed: whether the manifest was made.
     """
 
-    def __init__(self, form: str, filters: Sequence[tuple[str, str]], as_of: datetime) -> None:
+    def __init__(
+        self,
+        form: str,
+        filters: Sequence[tuple[str, str]],
+        as_of: datetime,
+        *,
+        columns: int | None = None,
+    ) -> None:
         self.form = form
+        self._columns = columns
         self.count = 0
         self.bytes = 0
         self.closed = False
@@ -70,6 +80,7 @@ class Tally:
         self.closed = True
         members = {
             "format": self.form,
+            **({"columns": self._columns} if self._columns else {}),
             "filter": self._filters,
             "as_of": stamp(self._as_of),
             "count": self.count,
@@ -87,7 +98,10 @@ def line(manifest: Mapping[str, Any]) -> bytes:
     if manifest.get("format") != "csv":
         return orjson.dumps({"manifest": manifest}, option=orjson.OPT_APPEND_NEWLINE)
     text = csv.cell(orjson.dumps(manifest).decode()).encode()
-    return MARK + text + b"," * (len(COLUMNS) - 2) + csv.END
+    columns = manifest.get("columns", len(COLUMNS))
+    if not isinstance(columns, int) or not 2 <= columns <= MOST_COLUMNS:
+        columns = len(COLUMNS)  # altered: then the line is another one
+    return MARK + text + b"," * (columns - 2) + csv.END
 
 
 def read(last: bytes) -> dict[str, Any] | None:

@@ -45,7 +45,13 @@ def subject_of(
         email=_text(claims.get(names.email)),
         organizations=_organizations(claims.get(names.organizations)),
         platform_roles=_roles(claims.get(names.platform_roles)),
+        mfa=_second_factor(claims.get("amr")),
     )
+
+
+def _second_factor(methods: Any) -> bool | None:
+    """Whether a second factor was used (``amr``: OpenID Connect Core, section 2; RFC 8176)."""
+    return "mfa" in methods if isinstance(methods, list) else None
 
 
 def _text(value: Any) -> str:

@@ -54,6 +54,7 @@ class People:
             ambient=subject.ambient,
             session=subject.session,
             token=subject.token,
+            mfa=subject.mfa,
         )
 
     def _person(self, subject: Subject) -> Person | None:

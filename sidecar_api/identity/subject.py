@@ -31,6 +31,7 @@ class Subject:
         proof: ties a session to the API token or the provider that it was begun with.
         ambient: see :class:`~sidecar_api.reader.Reader`.
         session: id of the session, empty without one.
+        mfa: whether a second factor was used; ``None``: the provider does not say.
     """
 
     provider: reader.Provider
@@ -45,6 +46,7 @@ class Subject:
     proof: str = field(default="", repr=False)
     ambient: bool = False
     session: str = field(default="", repr=False)
+    mfa: bool | None = None
 
     @property
     def owner(self) -> str:

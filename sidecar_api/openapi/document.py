@@ -21,6 +21,7 @@ from sidecar_api.failures import (
     Unauthenticated,
     Unavailable,
 )
+from sidecar_api.openapi import agents
 from sidecar_api.openapi.operation import JSON, Operation, Parameter, operation_of
 from sidecar_api.openapi.schemas import reference, schemas
 from sidecar_api.problems import MEDIA, STATUSES
@@ -58,7 +59,7 @@ def document(app: Flask) -> dict[str, Any]:
         "security": [{"token": []}, {"session": []}],
         "paths": paths,
         "components": {
-            "schemas": schemas(),
+            "schemas": {**schemas(), **agents.schemas()},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "session": {

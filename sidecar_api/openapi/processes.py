@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from activity_center.processes import MESSAGES_SCHEMA
 
+LONGEST_REASON: Final = 1000
+"""Characters of why somebody asks something of a process."""
 _NAMES: Final = {"process": "Process", "delta": "ProcessDelta"}
 _WITHOUT: Final = ("steps", "output")
 """Members that a row of a list has not."""

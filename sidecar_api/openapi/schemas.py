@@ -208,7 +208,10 @@ def schemas() -> dict[str, dict[str, Any]]:
                 },
             }
         ),
-        "Wish": closed({}, reason={**TEXT, "maxLength": 1000, "description": "In your words."}),
+        "Wish": closed(
+            {},
+            reason={**TEXT, "maxLength": processes.LONGEST_REASON, "description": "In your words."},
+        ),
         "Asked": closed(
             {
                 "request": closed(

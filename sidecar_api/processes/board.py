@@ -131,8 +131,7 @@ class Board:
         """Fold in an activity; return what it changed as JSON, ``None``: nothing.
 
         Args:
-            requested: rows of what people asked of it that nobody has taken yet.
-        line: of the bus, on which it came.
+            line: of the bus, on which it came.
         """
         key = key_of(activity)
         if key is None:

@@ -23,8 +23,6 @@ VALID: Final = timedelta(seconds=60)
 TAKEN: Final = timedelta(minutes=10)
 """So long one that was taken, of which nothing more is heard, stands in the way of another."""
 LONGEST_KEY: Final = 128
-LONGEST_REASON: Final = 1000
-"""Characters."""
 _REMEMBERED: Final = 1000
 _LOCKS: Final = 64
 _WORDS: Final = {"cancel": "cancelled", "retry": "tried again", "cleanup": "cleaned up after"}

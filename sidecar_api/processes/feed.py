@@ -23,12 +23,18 @@ class Feed:
         self.reader = reader
         self.view = view
         self.number = 0
+        self.lost = ""
         self.code = 0
         self._hub = hub
         self._turn = threading.Event()
 
     def offer(self, _frame: bytes, _number: int) -> None:
         """There is something: it is read from the ring."""
+        self._turn.set()
+
+    def begin_anew(self, reason: str, _frame: bytes, _number: int) -> None:
+        """What it has may be less than all."""
+        self.lost = reason
         self._turn.set()
 
     def end(self, code: int, _reason: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from sidecar_api.processes import frames
 
 if TYPE_CHECKING:
+    from sidecar_api.access import Subject
     from sidecar_api.processes.messages import Message
     from sidecar_api.processes.ring import Change
     from sidecar_api.processes.view import View
@@ -27,17 +28,27 @@ class Member(Protocol):
         view: what they watch.
         number: changes with lower numbers it was given; of one that has not fallen behind
             only as of when it last did.
+        lost: why it must begin anew when it reads on by itself; empty: it need not.
     """
 
     reader: str
     view: View
     number: int
+    lost: str
 
     def offer(self, frame: bytes, number: int) -> None:
         """Take frames without waiting.
 
         Args:
             number: of the change after the last one in it.
+        """
+
+    def begin_anew(self, reason: str, frame: bytes, number: int) -> None:
+        """Take a reset and a snapshot without waiting; who has fallen behind reads them later.
+
+        Args:
+            reason: of the reset.
+            frame, number: as in :meth:`offer`.
         """
 
     def end(self, code: int, reason: str) -> None:
@@ -62,9 +73,15 @@ class Group:
 
     def send(self, number: int, *bodies: bytes) -> None:
         """Give messages to all members, all in one piece."""
-        frame = b"".join(map(frames.text, bodies))
+        frame = _framed(*bodies)
         for member in [*self.members]:
             member.offer(frame, number)
+
+    def begin_anew(self, number: int, reason: str, *bodies: bytes) -> None:
+        """Give all members a reset and a snapshot; none is left with less than all."""
+        frame = _framed(*bodies)
+        for member in [*self.members]:
+            member.begin_anew(reason, frame, number)
 
 
 class Groups:
@@ -121,11 +138,11 @@ class Groups:
             if not mine:
                 del self._readers[member.reader]
 
-    def show_own(self, change: Change) -> None:
+    def show_own(self, subject: Subject) -> None:
         """Let a person see what they began where no role of theirs shows it to them."""
-        for member in [*self._readers.get(change.subject.initiator, ())]:
+        for member in [*self._readers.get(subject.initiator, ())]:
             view = member.view
-            if view.reader or view.by_role(change.subject):
+            if view.reader or view.by_role(subject):
                 continue
             self.leave(member)
             member.view = view.with_own(member.reader)
@@ -144,3 +161,7 @@ class Groups:
                 if group.view.sees(change.subject, change.channel, change.process)
             )
         return found
+
+
+def _framed(*bodies: bytes) -> bytes:
+    return b"".join(map(frames.text, bodies))

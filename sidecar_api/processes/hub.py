@@ -29,7 +29,7 @@ from sidecar_api.failures import RateLimited
 from sidecar_api.processes import messages
 from sidecar_api.processes.groups import Group, Groups, Member
 from sidecar_api.processes.messages import Message
-from sidecar_api.processes.places import Offsets
+from sidecar_api.processes.places import NO_PLACE, Offsets
 from sidecar_api.processes.taking import Taking
 from sidecar_api.processes.view import View
 
@@ -184,7 +184,7 @@ class Hub:
         with self.lock:
             self._groups.leave(member)
             member.view = view
-            member.number = -1
+            member.lost = "rights"
             self._groups.join(member)
 
     def found(self, process: str) -> list[Kept]:
@@ -199,17 +199,18 @@ class Hub:
             recovered, found = self._begin(group, offset)
             return recovered, found or [messages.delta(*self._at(group), ())]
 
-    def pending(self, member: Member, reason: str = "slow") -> list[Message]:
+    def pending(self, member: Member) -> list[Message]:
         """Return the messages that a member has not had; then it is up to date."""
         with self.lock:
             taking = self._taking
             number, member.number = member.number, taking.ring.end
-            changes = taking.ring.after(number) if number >= 0 else None
+            lost, member.lost = member.lost, ""
+            changes = None if lost else taking.ring.after(number)
             group = self._groups.group(member.view)
             mine = None if changes is None else self._seen(group, changes)
             if mine is None or _too_much(mine):
                 self.resets += 1
-                return [messages.reset(reason if number >= 0 else "rights"), self._snapshot(group)]
+                return [messages.reset(lost or "slow"), self._snapshot(group)]
             return [messages.delta(*self._at(group), mine)] if mine else []
 
     def moved(self, member: Member) -> Message:
@@ -235,7 +236,9 @@ class Hub:
             return None, [self._snapshot(group)]
         taking = self._taking
         places = self._offsets.open(offset, group.binding)
-        missed = None if places is None else taking.ring.missed(places, taking.places.of)
+        missed = None
+        if places is not None and taking.sure:
+            missed = taking.ring.missed(places, taking.places.of)
         if missed is None:
             return False, [self._snapshot(group)]
         mine = self._seen(group, [*missed, *self._again(missed)])
@@ -275,8 +278,9 @@ class Hub:
 
     def _at(self, group: Group) -> tuple[str, str]:
         """Epoch and offset of now."""
-        places = self._taking.places
-        return places.epoch, self._offsets.seal(places.of, group.binding)
+        taking = self._taking
+        places = taking.places.of if taking.sure else NO_PLACE
+        return taking.places.epoch, self._offsets.seal(places, group.binding)
 
     # -- the bus ---------------------------------------------------------------------
 
@@ -317,17 +321,17 @@ class Hub:
                 return
             self._taking = made
             self._loaded.set()
+            for _, kept in made.board:
+                self._groups.show_own(kept.subject)
             self._reset("history")
 
     def _publish(self, changes: list[Change], gap: bool) -> None:
+        of: dict[Group, list[bytes]] = {}
+        for change in changes:
+            self._groups.show_own(change.subject)
         if gap:
             self._reset("gap")
             return
-        if not changes:
-            return
-        of: dict[Group, list[bytes]] = {}
-        for change in changes:
-            self._groups.show_own(change)
         for change in changes:
             for group in self._groups.seeing(change):
                 of.setdefault(group, []).append(change.body)
@@ -341,7 +345,8 @@ class Hub:
         end = self._taking.ring.end
         for group in self._groups:
             group.written = None
-            group.send(end, messages.reset(reason).body, self._snapshot(group).body)
+            bodies = (messages.reset(reason).body, self._snapshot(group).body)
+            group.begin_anew(end, reason, *bodies)
             self.resets += len(group.members)
 
     def _away(self, wrong: ActivityCenterError) -> None:

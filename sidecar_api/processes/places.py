@@ -16,6 +16,8 @@ from sidecar_api.failures import BadRequest
 
 NOWHERE: Final = 0
 """Position before the first of a stream."""
+NO_PLACE: Final[Mapping[str, int]] = {"": NOWHERE}
+"""Places that nobody can go on from: there is no such line."""
 
 
 def line_of(stream: str, epoch: str) -> str:
@@ -47,10 +49,6 @@ class Places:
         self._lines[stream] = (epoch, line)
         self.epoch = _digest(self._lines)
         return line
-
-    def read(self, stream: str, epoch: str, position: int) -> None:
-        """It was read up to there."""
-        self.of[self.line(stream, epoch)] = position
 
     def after(self) -> dict[str, tuple[str, int]]:
         """Return the places as the bus takes them."""

@@ -69,10 +69,6 @@ class Ring:
         """What a line had up to ``position`` was never here, or is void."""
         self._gone[line] = max(position, self._gone.get(line, NOWHERE))
 
-    def forget(self, line: str) -> None:
-        """A line has ended: nobody can go on in it."""
-        self._gone.pop(line, None)
-
     def after(self, number: int) -> Iterator[Change] | None:
         """Return the changes from ``number`` on; ``None``: some of them are no longer kept."""
         skipped = number - (self.end - len(self._kept))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ import gevent
 import structlog
 from gevent.lock import BoundedSemaphore
 from gevent.socket import wait_read, wait_write
+from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from simple_websocket import Server
 
     from sidecar_api.processes.hub import Hub
+    from sidecar_api.processes.messages import Message
     from sidecar_api.processes.view import View
 
 MAX_MESSAGE: Final = 4096
@@ -88,6 +91,7 @@ class Socket:
         "_second",
         "_size",
         "_sock",
+        "lost",
         "number",
         "reader",
         "view",
@@ -99,6 +103,7 @@ class Socket:
         self.reader = reader
         self.view = view
         self.number = 0
+        self.lost = ""
         self._hub = hub
         self._sock = ws.sock
         self._protocol = ws.ws
@@ -129,6 +134,13 @@ class Socket:
             self._rest = memoryview(frame)[sent:]
             self.number = number
             gevent.spawn(self._catch_up)
+
+    def begin_anew(self, reason: str, frame: bytes, number: int) -> None:
+        """Take a reset and a snapshot without waiting, or read them when it has caught up."""
+        if self._behind:
+            self.lost = reason
+        else:
+            self.offer(frame, number)
 
     def end(self, code: int, reason: str) -> None:
         """Close it without waiting."""
@@ -183,15 +195,17 @@ class Socket:
 
     # -- its life --------------------------------------------------------------------
 
-    def run(self, offset: str) -> None:
-        """Serve it until it ends; nothing is raised.
+    def run(self, recovered: bool | None, begin: list[Message]) -> None:
+        """Serve it, once it has joined, until it ends; nothing is raised.
 
         Args:
-            offset: of an earlier connection, or empty.
+            recovered, begin: see :meth:`sidecar_api.processes.hub.Hub.join`.
         """
         try:
             self._sock.settimeout(0)
-            self._serve(offset)
+            # Else the kernel would keep megabytes for a client that takes nothing (tcp(7)).
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            self._serve(recovered, begin)
         except Closing as told:
             self.close(told.code, told.reason)
         except (OSError, RemoteProtocolError, LocalProtocolError):
@@ -210,8 +224,7 @@ class Socket:
             self.close(told.code, told.reason)
         self._drop()
 
-    def _serve(self, offset: str) -> None:
-        recovered, begin = self._hub.join(self, offset)
+    def _serve(self, recovered: bool | None, begin: list[Message]) -> None:
         hello = messages.hello(recovered, self._hub.stale_since)
         self._rest = memoryview(_framed(hello, *(one.body for one in begin)))
         self._catch_up()
@@ -301,6 +314,8 @@ class Socket:
     def _take(self, event: Any) -> None:
         self._count_one()
         if isinstance(event, CloseConnection):
+            if self._protocol.state is not ConnectionState.REMOTE_CLOSING:
+                raise Closing(messages.PROTOCOL, "this is no WebSocket")  # wsproto could not go on
             self._reply(self._protocol.send(event.response()))
             self._open = False
         elif isinstance(event, Ping):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import structlog
 
 from activity_center.bus import Gap, Published
 from activity_center.errors import ActivityCenterError
+from activity_center.processes import key_of
 from sidecar_api.processes.base import Seen
 from sidecar_api.processes.board import Board
 from sidecar_api.processes.places import NOWHERE, Places
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 Earlier = Callable[[Seen], Iterable[Mapping[str, Any]]]
 
+SETTLES: Final = 10.0
+"""Seconds without a repeat after which what the bus says again counts as said."""
+RECENT: Final = timedelta(minutes=5)
+"""What happened within it, and is in OpenSearch alone, may still come by the bus."""
 _log = structlog.get_logger("sidecar")
 
 
@@ -37,6 +43,8 @@ class Taking:
         self.places = Places()
         self.partial = False
         self._after_gap: set[str] = set()
+        self._live = self._ahead = False
+        self._doubt = float("-inf")
 
     @classmethod
     def load(cls, reader: Reader, earlier: Earlier) -> Taking:
@@ -57,9 +65,11 @@ class Taking:
                 if isinstance(item, Published) and (activity := _parsed(item.body)):
                     seen.add(activity)
             time.sleep(0)  # others' turn
+        recent = (datetime.now(UTC) - RECENT).isoformat()
         try:
             for entry in earlier(seen):
                 made.board.take(entry)
+                made._ahead = made._ahead or str(entry.get("@timestamp")) > recent
         except ActivityCenterError as wrong:
             made.partial = True
             _log.warning("earlier entries of processes are missing", error=wrong.message)
@@ -69,7 +79,24 @@ class Taking:
                 break
             made.take(found)
             time.sleep(0)
+        made._live = True
+        if made._ahead:
+            made._be_unsure()
         return made
+
+    @property
+    def sure(self) -> bool:
+        """Whether the places say exactly what the processes hold.
+
+        They do not while the bus says again what is known already: after a gap, or when
+        OpenSearch had what was not on the bus yet. To whoever goes on from such a place, here or
+        elsewhere, something would be said twice, or never.
+        """
+        return time.monotonic() > self._doubt
+
+    def _be_unsure(self) -> None:
+        if self._live:  # while it is built, nothing is known that the bus could say again
+            self._doubt = time.monotonic() + SETTLES
 
     def take(self, found: Iterable[Published | Gap]) -> tuple[list[Change], bool]:
         """Fold in what the bus gave; return the changes, and whether something is missing."""
@@ -81,6 +108,8 @@ class Taking:
                 self._gap(item)
                 continue
             line = self.places.line(item.stream, item.epoch)
+            if self._ahead and line not in self.places.of:
+                self._be_unsure()  # it may bring what OpenSearch had
             if line in self._after_gap:
                 self._after_gap.discard(line)
                 self.ring.begins(line, item.position - 1)
@@ -101,11 +130,15 @@ class Taking:
             _log.error("an entry of a process cannot be folded in", exc_info=True)
             return None
         if taken is None:
+            if not self.sure and key_of(activity) is not None:
+                self._be_unsure()
+                self.ring.begins(line, item.position)  # to others it may have been a change
             return None
         key, kept, body = taken
         return Change(line, item.position, key[1], kept.channel, kept.subject, body)
 
     def _gap(self, gap: Gap) -> None:
+        self._be_unsure()
         line = self.places.line(gap.stream, gap.epoch)
         self.places.of[line] = NOWHERE
         self.ring.begins(line, NOWHERE + 1)

@@ -8,9 +8,12 @@ from flask import Blueprint, Flask
 
 from sidecar_api.routes import (
     activities,
+    agents,
     api_page,
+    cases,
     catalogue,
     controls,
+    evidence,
     exports,
     filters,
     health,
@@ -18,6 +21,7 @@ from sidecar_api.routes import (
     organizations,
     pages,
     processes_live,
+    proposals,
     session,
     stream,
 )
@@ -29,6 +33,10 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     processes_live.blueprint,
     controls.blueprint,
     history.blueprint,
+    proposals.blueprint,
+    evidence.blueprint,
+    agents.blueprint,
+    cases.blueprint,
     organizations.blueprint,
     catalogue.blueprint,
     filters.blueprint,

@@ -23,6 +23,7 @@ from sidecar_api.failures import (
     Unavailable,
 )
 from sidecar_api.openapi import Parameter, operation
+from sidecar_api.openapi.processes import LONGEST_REASON
 from sidecar_api.processes import controls, live
 from sidecar_api.processes.webhooks import Messenger
 from sidecar_api.services import services
@@ -273,10 +274,9 @@ def _reason() -> str:
             hint='Send {} or {"reason": "..."}.',
         )
     reason = body.get("reason", "")
-    longest = controls.LONGEST_REASON
-    if not isinstance(reason, str) or len(reason) > longest or not is_text(reason):
+    if not isinstance(reason, str) or len(reason) > LONGEST_REASON or not is_text(reason):
         raise BadRequest(
-            f"reason must be text of at most {longest} characters.",
+            f"reason must be text of at most {LONGEST_REASON} characters.",
             parameter="reason",
         )
     return reason.strip()

@@ -89,18 +89,23 @@ def _send(name: str) -> Response:
 @blueprint.get("/")
 @blueprint.get("/audit")
 @blueprint.get("/ai")
+@blueprint.get("/ai/entries")
+@blueprint.get("/proposals/<path:subject>")
+@blueprint.get("/agents")
+@blueprint.get("/agents/<path:subject>")
+@blueprint.get("/cases/<path:subject>")
 @blueprint.get("/login")
 @blueprint.get("/organizations/<organization>/activity-logs")
 @blueprint.get("/processes")
-@blueprint.get("/processes/<path:process>")
-def shell(organization: str = "", process: str = "") -> Response:
+@blueprint.get("/processes/<path:subject>")
+def shell(organization: str = "", subject: str = "") -> Response:
     """The same small document for each address; what it shows comes from the API.
 
     Args:
         organization: read by the page from its address, here only a part of it.
-        process: likewise.
+        subject: likewise.
     """
-    del organization, process
+    del organization, subject
     return _send(SHELL)
 
 

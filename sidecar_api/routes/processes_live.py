@@ -88,12 +88,11 @@ def tell_refused(response: Response) -> Response:
 def watch(ws: Server, channel: str = "") -> None:
     """Serve one WebSocket until it ends."""
     try:
-        member, offset = _admitted(ws, channel)
+        member, recovered, begin = _admitted(ws, channel)
     except Closing as told:
-        member, offset = Socket(ws, live(), "", View(False, ()), lambda: View(False, ())), ""
-        member.refuse(told)
+        Socket(ws, live(), "", View(False, ()), lambda: View(False, ())).refuse(told)
     else:
-        member.run(offset)
+        member.run(recovered, begin)
     ws.connected = False  # it is over: flask-sock would say so again
 
 
@@ -102,12 +101,14 @@ sock.route("/ws/processes", bp=blueprint, endpoint="watch")(watch)
 sock.route("/ws/processes/<channel>", bp=blueprint, endpoint="watch_channel")(watch)
 
 
-def _admitted(ws: Server, channel: str) -> tuple[Socket, str]:
-    """The member that a handshake makes, and the offset it comes with.
+def _admitted(ws: Server, channel: str) -> tuple[Socket, bool | None, list[Message]]:
+    """The member that a handshake makes, and what it begins with (it has joined).
 
     Raises:
         Closing: it may not watch, or not this.
     """
+    if ending.begun():  # what we know of rights may be old: another process takes our place
+        raise Closing(messages.GOING_AWAY, "the server goes away")
     try:
         _check_origin()
         wanted = {"channel": channel, **_asked()}
@@ -124,12 +125,12 @@ def _admitted(ws: Server, channel: str) -> tuple[Socket, str]:
         live().ready()
         recheck = _Recheck(scope, wanted)
         member = Socket(ws, live(), reader.id, live().view(scope, **wanted), recheck)
+        return member, *live().join(member, offset)
     except Forbidden as wrong:
         services().recording.read(g.reader, DENIED, request, wrong.members)
         raise _closing(wrong) from wrong
     except Failure as wrong:
         raise _closing(wrong) from wrong
-    return member, offset
 
 
 def _check_origin() -> None:

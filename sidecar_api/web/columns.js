@@ -215,5 +215,5 @@ export const SETS = {
   log: ["name", "verb", "created", "user"],
   audit: ["timestamp", "user", "action", "resource", "ip", "details"],
 };
-export const DEFAULTS = { audit: "center", organization: "logs", ai: "trail" };
+export const DEFAULTS = { audit: "center", organization: "logs", entries: "trail" };
 export const headOf = (key) => texts.heads[COLUMNS[key].head ?? key];

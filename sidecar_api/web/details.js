@@ -4,6 +4,7 @@ import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { texts } from "./texts.js";
 import { badge, resource, source } from "./columns.js";
 import { icon, impactLook } from "./icons.js";
+import { caseOf, proposalOf } from "./place.js";
 import * as reading from "./reading.js";
 import { duration, exact } from "./time.js";
 import { json, long, pick, word } from "./words.js";
@@ -164,7 +165,8 @@ function agent(a) {
         ? html`<pre class="code small">${typeof returned === "string" ? word(returned) : json(returned)}</pre>`
         : nothing,
     ],
-    [D.caseId, own.case?.id ? html`<span class="mono">${word(own.case.id)}</span>` : nothing],
+    [D.proposal, own.proposal?.id ? html`<a class="mono" href=${proposalOf(own.proposal.id)}>${word(own.proposal.id)}</a>` : nothing],
+    [D.caseId, own.case?.id ? html`<a class="mono" href=${caseOf(own.case.id)}>${word(own.case.id)}</a>` : nothing],
   ])}
   ${output ? html`<h4>${D.output}</h4><div class="code">${long(output, { code: true, limit: 800 })}</div>` : nothing}
   ${error ? html`<section class="failure"><h4>${icon("circle-x")}${D.error}</h4>${long(error, { code: true, limit: 800 })}</section>` : nothing}</section>`;

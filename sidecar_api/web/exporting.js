@@ -2,7 +2,7 @@
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { send } from "./api.js";
-import { texts } from "./texts.js";
+import { activities, texts } from "./texts.js";
 import { icon } from "./icons.js";
 import { question } from "./place.js";
 import { sentences } from "./words.js";
@@ -52,24 +52,24 @@ export function manifest(tail) {
   }
 }
 
-export async function run(app, format) {
-  const total = app.answer?.page.total ?? 0;
+/** Fetch a file and save it once its manifest says that it is whole; `counted` names n of what it has. */
+export async function run(app, format, { href = address(app, format), stem = "activities", total = app.answer?.page.total ?? 0, counted = activities } = {}) {
   const [, , ending] = FORMATS[format];
-  const name = `activities-${new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-")}.${ending}`;
+  const name = `${stem}-${new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-")}.${ending}`;
   const target = await privateFile("export.part").catch(() => null);
   app.closeMenu();
   if (!target) {
-    const link = Object.assign(document.createElement("a"), { href: address(app, format), download: name });
+    const link = Object.assign(document.createElement("a"), { href, download: name });
     link.click();
     return;
   }
   const stop = new AbortController();
-  const job = { rows: 0, bytes: 0, total, stop, state: "running" };
+  const job = { rows: 0, bytes: 0, total, counted, stop, state: "running" };
   app.job = job;
   app.render();
   let writable = null;
   try {
-    const response = await send(address(app, format), { signal: stop.signal });
+    const response = await send(href, { signal: stop.signal });
     writable = await target.handle.createWritable();
     const reader = response.body.getReader();
     let tail = "";
@@ -93,7 +93,7 @@ export async function run(app, format) {
     link.click();
     window.setTimeout(() => URL.revokeObjectURL(url), 60000);
     Object.assign(job, { state: "done", rows: end.count, name });
-    app.announce(X.done(end.count));
+    app.announce(X.done(counted(end.count)));
   } catch (error) {
     await writable?.abort().catch(() => {});
     Object.assign(
@@ -125,7 +125,7 @@ export function progress(app) {
       () => html`<label>${X.progress} <progress max=${Math.max(1, job.total)} value=${job.rows}></progress></label>
       <span>${X.running(job.rows, job.total, megabytes(job.bytes))}</span><button type="button" class="button"
         @click=${() => job.stop.abort()}>${X.cancel}</button>`,
-    done: () => html`${icon("circle-check")}<span>${X.saved(job.name)}. ${X.done(job.rows)}</span>`,
+    done: () => html`${icon("circle-check")}<span>${X.saved(job.name)}. ${X.done(job.counted(job.rows))}</span>`,
     cancelled: () => html`${icon("info")}<span>${X.cancelled}</span>`,
     failed: () => html`${icon("circle-x")}<span>${sentences(X.failed, job.message)}</span>`,
   }[job.state]();

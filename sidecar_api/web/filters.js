@@ -22,6 +22,8 @@ let borrowed = null;
 export function borrow(list) {
   borrowed = list;
 }
+/** The filter of the entries whose values are those of this one. */
+export const facetOf = (name) => declaration(name)?.facetOf ?? name;
 const known = () => borrowed ?? declared;
 const declaration = (name) => known().find((filter) => filter.name === name);
 export const nameOf = (name) => declaration(name)?.label ?? name;
@@ -39,9 +41,11 @@ function valueLabel(name, value, given) {
 }
 const labels = new Map();
 
+/** Remembers the name behind an id. */
+export const note = (name, id, label) => id && label && labels.set(`${name} ${id}`, label);
+
 /** Remembers the names behind ids, so that a chip says who is meant also after a reload. */
 export function noteNames(activities) {
-  const note = (name, id, label) => id && label && labels.set(`${name} ${id}`, label);
   for (const activity of activities) {
     for (const person of [activity.user, reading.initiator(activity)])
       note("actor", person?.id, reading.personName(person));
@@ -113,12 +117,12 @@ export function chips(app) {
   </div>`;
 }
 
-export function searchField(app, label = texts.search.label) {
-  const now = app.place.filters.find(([name]) => name === "q")?.[1] ?? "";
+export function searchField(app, label = texts.search.label, filter = "q") {
+  const now = app.place.filters.find(([name]) => name === filter)?.[1] ?? "";
   const set = (value) =>
     app.setFilters(
-      value.trim() ? added(app.place.filters, "q", value.trim()) : without(app.place.filters, "q"),
-      { typed: true },
+      value.trim() ? added(without(app.place.filters, filter), filter, value.trim()) : without(app.place.filters, filter),
+      { typed: filter },
     );
   return html`<form class="search" role="search" @submit=${(event) => {
     event.preventDefault();

@@ -9,7 +9,7 @@ import { DEFAULTS, SETS } from "./columns.js";
 import { failures, histogram } from "./histogram.js";
 import { icon } from "./icons.js";
 import { pager } from "./pager.js";
-import { isProcesses, trailOf } from "./place.js";
+import { isAgents, isProcesses, lensOf, trailOf } from "./place.js";
 import * as reading from "./reading.js";
 import { empty, failure } from "./states.js";
 import { resetLayout, table } from "./table.js";
@@ -32,7 +32,7 @@ function organizations(app) {
 }
 
 const organizationOf = ({ view, organization, filters: held }) =>
-  isProcesses(view) ? (held.find(([name]) => name === "organization")?.[1] ?? "") : organization;
+  isProcesses(view) || isAgents(view) ? (held.find(([name]) => name === "organization")?.[1] ?? "") : organization;
 
 function tabs(app) {
   const { view } = app.place;
@@ -40,17 +40,18 @@ function tabs(app) {
   const audit = organization ? trailOf(organization) : "/audit";
   const security = views.current(app) === texts.views.security;
   const link = (href, label, on) => html`<a href=${href} aria-current=${on ? "page" : nothing}>${label}</a>`;
-  const processes = organization ? `/processes?organization=${encodeURIComponent(organization)}` : "/processes";
+  const here = organization ? `?organization=${encodeURIComponent(organization)}` : "";
   return html`<nav class="tabs" aria-label=${N.label}>
-    ${link(processes, N.processes, isProcesses(view))}
+    ${link(`/processes${here}`, N.processes, isProcesses(view))}
     ${link(audit, N.audit, (view === "audit" || view === "organization") && !security)}
-    ${link("/ai", N.ai, view === "ai")}
+    ${link(`/ai${here}`, N.ai, isAgents(view))}
     ${link(`${audit}?${views.BUILT_IN[0].query}`, N.security, security)}</nav>`;
 }
 
 function liveState(app) {
-  const { state } = app.live;
-  if (!(app.place.view in DEFAULTS) || (app.problem && !app.answer)) return nothing;
+  const follower = app.lens?.follower;
+  const { state } = follower ?? app.live;
+  if (!(app.place.view in DEFAULTS || app.lens?.part?.heard) || (app.problem && !app.answer)) return nothing;
   const paused = !app.following;
   const label = paused ? texts.live.off : state === "off" ? texts.live.connecting : texts.live[state];
   return html`<button type="button" class=${`ghost live ${paused ? "off" : state}`} id="live"
@@ -63,7 +64,7 @@ function header(app) {
   const reader = app.me?.reader;
   const name = reader ? reading.personName(reader) : "";
   return html`<a class="skip"
-    href=${isProcesses(app.place.view) ? "#main" : "#activities"}>${isProcesses(app.place.view) ? texts.skipToMain : texts.skip}</a>
+    href=${lensOf(app.place.view) ? "#main" : "#activities"}>${lensOf(app.place.view) ? texts.skipToMain : texts.skip}</a>
   <header class="top"><a class="brand" href="/"
 
       aria-label=${texts.product}><img src="/static/favicon.svg" alt="" width="18" height="18" /><span>${texts.product}</span></a>
@@ -130,7 +131,7 @@ function moveInMenu(event) {
 export function popover(app) {
   const { menu } = app;
   const body = menu
-    ? { filter: filters.menu, columns: columnSets, views: views.menu, export: exporting.menu, account }[
+    ? { filter: filters.menu, columns: columnSets, views: views.menu, export: exporting.menu, evidence: () => app.lens?.evidence(), account }[
         menu.kind
       ](app)
     : nothing;
@@ -140,6 +141,7 @@ export function popover(app) {
         columns: texts.columns.title,
         views: texts.views.button,
         export: texts.exporting.title,
+        evidence: texts.exporting.evidence,
         account: texts.account.label,
       }[menu.kind]
     : nothing;
@@ -173,13 +175,22 @@ function toolbar(app) {
         @click=${(event) => app.openMenu("export", event.currentTarget)}>${icon("download")}<span>${texts.exporting.button}<span class="rest-text"> ${total === undefined ? nothing : activities(total)}</span></span></button></div>`;
 }
 
+/** The parts of AI activity, each an address. */
+export function agentTabs(app) {
+  const { view } = app.place;
+  const organization = organizationOf(app.place);
+  const here = organization ? `?organization=${encodeURIComponent(organization)}` : "";
+  const link = (name, href) => html`<a class="tab" href=${href + here} aria-current=${view === name ? "page" : nothing}>${N.agents[name]}</a>`;
+  return html`<div class="lens-bar"><nav class="lens-tabs" aria-label=${N.ai}>${link("ai", "/ai")}${link("agents", "/agents")}${link("entries", "/ai/entries")}</nav></div>`;
+}
+
 function trail(app) {
   const { answer, problem } = app;
   const nothingFound = answer && !answer.activities.length;
   const denied = problem && (!answer || problem.status === 403 || problem.status === 404);
   const own = denied || nothingFound ? "" : reading.ownOnly(app.me, app.place);
   const failed = answer?.histogram ? failures(answer.histogram) : 0;
-  return html`<main id="main"><h1 class="unseen">${texts.titles[app.place.view]}</h1>${toolbar(app)}
+  return html`<main id="main"><h1 class="unseen">${texts.titles[app.place.view]}</h1>${app.place.view === "entries" ? agentTabs(app) : nothing}${toolbar(app)}
     <div class="chips-line">${filters.chips(app)}<span class="summary"
       aria-hidden="true">${answer && !denied ? texts.summary(answer.page.total, failed) : nothing}</span></div>
     <div class="pill-line">${
@@ -216,6 +227,6 @@ function nowhere() {
 export function page(app) {
   const { view } = app.place;
   const body =
-    view === "home" ? home(app) : isProcesses(view) ? lens(app) : view in DEFAULTS ? trail(app) : nowhere();
+    view === "home" ? home(app) : lensOf(view) ? lens(app) : view in DEFAULTS ? trail(app) : nowhere();
   return html`${header(app)}${body}${popover(app)}${help()}${exporting.progress(app)}`;
 }

@@ -1,7 +1,7 @@
 // Keys of the whole page. Letters do nothing while one types or a dialog is open.
 
 import { goTo } from "./pager.js";
-import { FIRST, isProcesses } from "./place.js";
+import { FIRST } from "./place.js";
 
 const typing = (element) => element.closest?.("input, textarea, select, [contenteditable]");
 let prefix = 0;
@@ -59,7 +59,7 @@ export function listen(app) {
           app.go({ view, organization: "", tab: null, filters: [], ...FIRST, columns: null }),
         );
     }
-    if (isProcesses(app.place.view) && app.lens?.key(event)) return event.preventDefault();
+    if (app.lens?.key(event)) return event.preventDefault();
     const inTable = target.closest?.("tr.row") || target === document.body;
     const keys = {
       "/": () => document.querySelector("#search")?.focus(),

@@ -10,7 +10,7 @@ import { listen } from "./keyboard.js";
 import { Live } from "./live.js";
 import { load as loadLogin, login } from "./login.js";
 import * as reading from "./reading.js";
-import { FIRST, SIZES, isProcesses, question, read, trailOf, write } from "./place.js";
+import { FIRST, SIZES, isAgents, isProcesses, lensOf, question, read, trailOf, write } from "./place.js";
 import { weigh } from "./states.js";
 import { recall, remember } from "./store.js";
 import { texts } from "./texts.js";
@@ -33,8 +33,13 @@ class App {
   zone = recall("zone", "local") === "utc" ? "utc" : "local";
   theme = THEMES.includes(recall("theme", "system")) ? recall("theme", "system") : "system";
   following = recall("live", true) !== false;
-  lens = null; // Active Processes, once it was opened
+  lenses = {}; // name of the module -> what it shows, once it was opened
   live = new Live(() => this.render());
+
+  /** The part of the page that shows the view, where that has a module of its own. */
+  get lens() {
+    return this.lenses[lensOf(this.place.view)] ?? null;
+  }
 
   get set() {
     const { columns, view } = this.place;
@@ -77,13 +82,13 @@ class App {
     const moment = (place) => (place.asOf === this.answer?.page.as_of ? "" : (place.asOf ?? ""));
     const asks = (place) =>
       [place.view, String(question(place)), place.page, place.size, place.cursor, moment(place)].join("\n");
-    const moved = ["view", "organization", "process", "tab"].some((key) => before[key] !== this.place[key]);
+    const moved = ["view", "organization", "subject", "tab"].some((key) => before[key] !== this.place[key]);
     if (moved) {
       this.answer = null;
       this.live.stop();
       window.scrollTo(0, 0);
     }
-    if (isProcesses(before.view) && !isProcesses(this.place.view)) this.lens?.leave();
+    if (lensOf(before.view) !== lensOf(this.place.view)) this.lenses[lensOf(before.view)]?.leave();
     if (moved || asks(before) !== asks(this.place)) this.load({ scroll: before.page !== this.place.page });
     this.render();
   }
@@ -102,7 +107,7 @@ class App {
   async load({ scroll = false } = {}) {
     this.loading?.abort?.();
     this.loading = false;
-    if (isProcesses(this.place.view)) return void this.openLens(scroll);
+    if (lensOf(this.place.view)) return void this.openLens(scroll);
     if (!(this.place.view in DEFAULTS)) return;
     const stop = new AbortController();
     this.loading = stop;
@@ -126,6 +131,9 @@ class App {
       await this.ready; // labels of the catalogue: rows are drawn once, not twice
       if (stop.signal.aborted) return;
       this.answer = answer;
+      // A link to an entry may name it as its producer did.
+      const named = answer.activities.find((one) => one.event?.id === this.place.open);
+      if (named) this.place = { ...this.place, open: named.id };
       filters.noteNames(answer.activities);
       this.problem = null;
       this.loading = false;
@@ -144,13 +152,14 @@ class App {
     if (scroll) document.querySelector(".panel")?.scrollIntoView({ block: "start" });
   }
 
-  /** Active Processes is fetched when somebody looks at it. */
+  /** A part with a module of its own is fetched when somebody looks at it. */
   async openLens(scroll) {
+    const name = lensOf(this.place.view);
     try {
-      const { Lens } = await import("./processes.js");
+      const { Lens } = await import(`./${name}.js`);
       await this.ready;
-      if (!isProcesses(this.place.view)) return;
-      this.lens ??= new Lens(this);
+      if (lensOf(this.place.view) !== name) return;
+      this.lenses[name] ??= new Lens(this);
       await this.lens.arrive(scroll);
     } catch (error) {
       this.problem = error instanceof Problem ? error : new Problem(0, { detail: String(error) });
@@ -174,7 +183,8 @@ class App {
   }
 
   follow() {
-    if (this.following && this.answer) this.live.follow(this.place, this.answer);
+    if (this.lens?.follower) this.lens.follow();
+    else if (this.following && this.answer) this.live.follow(this.place, this.answer);
     else this.live.stop();
   }
 
@@ -187,9 +197,9 @@ class App {
     return this.load();
   }
 
-  setFilters(list, { typed = false, menu = false } = {}) {
+  setFilters(list, { typed = "", menu = false } = {}) {
     // One step back leads to before the search, or to before the menu, not through each letter or tick.
-    const searched = this.place.filters.some(([name]) => name === "q");
+    const searched = this.place.filters.some(([name]) => name === typed);
     const replace = (typed && searched) || (menu && this.menu?.pushed);
     if (this.menu) this.menu.pushed = true;
     this.go({ filters: list, ...FIRST }, { replace });
@@ -221,9 +231,10 @@ class App {
 
   chooseOrganization(id) {
     const kept = this.place.filters.filter(([name]) => name !== "organization");
-    if (isProcesses(this.place.view))
+    const { view } = this.place;
+    if (isProcesses(view) || isAgents(view))
       return this.go({
-        view: "processes",
+        view: isProcesses(view) ? "processes" : view === "entries" || view === "agents" ? view : "ai",
         filters: id ? [...kept, ["organization", id]] : kept,
         ...FIRST,
       });
@@ -316,13 +327,15 @@ class App {
         setTimeout(done, 150);
       });
     if (menu.asked !== asked) return;
-    const query = question(this.place);
-    query.set("name", menu.name);
+    // Another list's filters are counted over the entries that it is made of.
+    const name = filters.facetOf(menu.name);
+    const query = this.lens?.facets?.() ?? question(this.place);
+    query.set("name", name);
     if (find) query.set("contains", find);
     try {
       const answer = await ask("/api/v1/activities/facets", { query });
       if (menu.asked !== asked) return;
-      menu.values = answer.facets[menu.name] ?? [];
+      menu.values = answer.facets[name] ?? [];
       menu.failed = null;
     } catch (problem) {
       menu.failed = problem;

@@ -18,25 +18,39 @@ function decoded(part = "") {
   }
 }
 
-/** The address of one process. */
-export const processOf = (id) => `/processes/${encodeURIComponent(id)}`;
-/** The views of the lens Active Processes, whose modules are loaded when it is opened. */
-export const isProcesses = (view) => view === "processes" || view === "process";
+/** The address of one process, proposal, agent or case. */
+const addressOf = (kind) => (id) => `/${kind}/${encodeURIComponent(id)}`;
+export const processOf = addressOf("processes");
+export const proposalOf = addressOf("proposals");
+export const agentOf = addressOf("agents");
+export const caseOf = addressOf("cases");
+
+const PLAIN = { home: "/", audit: "/audit", ai: "/ai", entries: "/ai/entries", agents: "/agents", login: "/login", processes: "/processes" };
+/** Views of one thing, which `place.subject` names. */
+const ONE = { process: processOf, proposal: proposalOf, agent: agentOf, case: caseOf };
+const KINDS = { processes: "process", proposals: "proposal", agents: "agent", cases: "case" };
+
+/** view -> the module that shows it, loaded when it is opened. */
+const LENSES = { processes: "processes", process: "processes", ai: "proposals", proposal: "proposals", agents: "proposals", agent: "proposals", case: "proposals" };
+/** Name of the module whose lens shows a view; undefined: the page's own. */
+export const lensOf = (view) => (Object.hasOwn(LENSES, view) ? LENSES[view] : undefined);
+export const isProcesses = (view) => lensOf(view) === "processes";
+/** Whether a view is about what AI agents do. */
+export const isAgents = (view) => lensOf(view) === "proposals" || view === "entries";
 
 /** What the address says. `filters` is a list of [name, value] in the order of the URL. */
 export function read(location = window.location) {
   const query = new URLSearchParams(location.search);
   const organization = /^\/organizations\/([^/]+)\/activity-logs\/?$/.exec(location.pathname);
-  const process = /^\/processes\/([^/]+)\/?$/.exec(location.pathname);
-  let view = { "/": "home", "/audit": "audit", "/ai": "ai", "/login": "login", "/processes": "processes" }[
-    location.pathname.replace(/(.)\/$/, "$1")
-  ];
+  const one = /^\/(processes|proposals|agents|cases)\/([^/]+)\/?$/.exec(location.pathname);
+  const path = location.pathname.replace(/(.)\/$/, "$1");
+  let view = Object.keys(PLAIN).find((name) => PLAIN[name] === path);
   if (organization) view = "organization";
-  if (process) view = "process";
+  if (one) view = KINDS[one[1]];
   return {
     view: view ?? "nowhere",
     organization: decoded(organization?.[1]),
-    process: decoded(process?.[1]),
+    subject: decoded(one?.[2]),
     tab: query.get("tab") === "history" ? "history" : null,
     filters: [...query].filter(([name, value]) => !OWN.has(name) && value !== ""),
     page: Math.max(1, Number.parseInt(query.get("page") ?? "1", 10) || 1),
@@ -51,16 +65,11 @@ export function read(location = window.location) {
 
 /** The address of a place. */
 export function write(place) {
-  const path =
-    {
-      home: "/",
-      audit: "/audit",
-      ai: "/ai",
-      login: "/login",
-      processes: "/processes",
-      process: processOf(place.process),
-      organization: trailOf(place.organization),
-    }[place.view] ?? window.location.pathname;
+  const path = Object.hasOwn(ONE, place.view)
+    ? ONE[place.view](place.subject)
+    : place.view === "organization"
+      ? trailOf(place.organization)
+      : (PLAIN[place.view] ?? window.location.pathname);
   const query = new URLSearchParams(place.filters ?? []);
   if (place.tab && place.view === "processes") query.set("tab", place.tab);
   if (place.columns) query.set("columns", place.columns);
@@ -78,7 +87,7 @@ export function write(place) {
 export function question(place, filters = place.filters) {
   const query = new URLSearchParams(filters);
   if (place.view === "organization") query.set("organization", place.organization);
-  if (place.view === "ai" && !query.has("lens")) query.set("lens", "agent");
+  if (isAgents(place.view) && !query.has("lens")) query.set("lens", "agent");
   return query;
 }
 

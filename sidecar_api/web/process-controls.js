@@ -55,7 +55,7 @@ async function send(app, process, kind, reason) {
   const wish = pending.get(id) ?? { kind, key: fresh() };
   if (wish.sending) return;
   pending.set(id, { ...wish, sending: true, problem: null });
-  app.lens.redraw(keyOf(process));
+  app.lenses.processes.redraw(keyOf(process));
   try {
     const answer = await ask(`/api/v1/processes/${encodeURIComponent(process.id)}/${kind}`, {
       method: "POST",
@@ -64,14 +64,14 @@ async function send(app, process, kind, reason) {
       body: reason ? { reason } : {},
     });
     pending.delete(id);
-    app.lens.asked(process, answer.request);
+    app.lenses.processes.asked(process, answer.request);
   } catch (problem) {
     if (problem.status === 401) return void app.toLogin();
     // No answer: the same wish may be sent again. A refusal: the next one is another.
     const again = problem.status === 0 || problem.status >= 500;
     pending.set(id, { kind, key: again ? wish.key : fresh(), problem });
   }
-  app.lens.redraw(keyOf(process));
+  app.lenses.processes.redraw(keyOf(process));
 }
 
 /** The dialog before a control that destroys: which thing, what it does, what was done so far. */
@@ -99,7 +99,7 @@ function confirm(app, process, kind) {
       <dl><div><dt>${C.will}</dt><dd class="effect">${word(effect(process, kind), { limit: 1024 })}</dd></div>
       ${on && on !== name ? html`<div><dt>${C.target}</dt><dd>${word(on, { limit: 200 })}</dd></div>` : nothing}
       <div><dt>${C.done}</dt><dd>${done.length ? html`<ul>${done.map((step) => html`<li>${icon("check")} ${word(step.name || step.id)}</li>`)}</ul>` : C.nothingDone}</dd></div></dl>
-      <label>${C.reason}<input name="reason" maxlength="1024" autocomplete="off" /></label>
+      <label>${C.reason}<input name="reason" maxlength="1000" autocomplete="off" /></label>
       <p class="choices"><button type="button" class="button" autofocus @click=${close}>${C.keep[kind]}</button>
       <button type="submit" class="button danger">${icon(SIGNS[kind])}<span>${C.names[kind]} ${word(name, { limit: 60 })}</span></button></p></form>`,
     dialog,

@@ -33,7 +33,7 @@ export class LiveProcesses {
     this.asked = asked;
     this.stream = new ProcessStream({ channel, organization });
     this.stream.addEventListener("processes", ({ detail }) => this.took(detail));
-    this.stream.addEventListener("state", () => this.app.lens.connection());
+    this.stream.addEventListener("state", () => this.app.lenses.processes.connection());
     this.stream.start();
     this.clock = setInterval(() => this.tick(), 1000);
     this.look = () => this.later();

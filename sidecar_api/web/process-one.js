@@ -4,6 +4,7 @@ import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { Problem, ask } from "./api.js";
 import { icon } from "./icons.js";
 import { resourceIcon } from "./icons.js";
+import { caseOf } from "./place.js";
 import { failure as failed } from "./states.js";
 import { exact } from "./time.js";
 import { plain, sentences, word } from "./words.js";
@@ -60,7 +61,7 @@ export class OneProcess {
 
   async load() {
     const { app } = this;
-    const id = app.place.process;
+    const id = app.place.subject;
     if (this.id === id && this.process) return this.show();
     this.stop();
     this.id = id;
@@ -68,7 +69,7 @@ export class OneProcess {
     const { signal } = this.abort;
     this.stream = new ProcessStream({ process: id });
     this.stream.addEventListener("processes", () => this.heard());
-    this.stream.addEventListener("state", () => app.lens.connection());
+    this.stream.addEventListener("state", () => app.lenses.processes.connection());
     this.stream.start();
     this.clock = setInterval(() => tick(document.querySelector("#main") ?? document, this.stream?.skew), 1000);
     app.render();
@@ -281,13 +282,13 @@ export class OneProcess {
     const orphan = process.error && !process.steps?.some((step) => step.state === "failed");
     const over = !isOpen(this.process);
     return html`${back}<div class="one-head"><h1>${icon(channelIcon(process.channel))}<span>${word(nameOf(process))}</span></h1>${badge(state)}
-        ${process.attempt > 1 ? html`<span class="quiet">${texts.attempt(process.attempt)}</span>` : nothing}<span class="spring"></span>${over && !this.stream?.processes.size ? nothing : app.lens.indicator()}</div>
+        ${process.attempt > 1 ? html`<span class="quiet">${texts.attempt(process.attempt)}</span>` : nothing}<span class="spring"></span>${over && !this.stream?.processes.size ? nothing : app.lenses.processes.indicator()}</div>
       ${over ? this.bar() : nothing}
       <div class="one"><div class="one-side"><section class=${`panel one-steps ${past ? "past" : ""}`} aria-label=${texts.steps}>${progressBar(process)}
         ${stalledNote(process, app.zone)}${process.steps?.length ? steps(process, app.zone, { output: false }) : html`<p class="quiet">${texts.noSteps}</p>`}
         ${orphan ? failure(process.error) : nothing}${requests(process, app.zone, { all: true })}${receipt(process)}
         <footer>${past ? nothing : buttons(app, process)}<span class="spring"></span>${
-          process.case ? html`<a href=${`/ai?case=${encodeURIComponent(process.case)}`}>${texts.case}${icon("arrow-right")}</a>` : nothing
+          process.case ? html`<a href=${caseOf(process.case)}>${texts.case}${icon("arrow-right")}</a>` : nothing
         }</footer></section>
         ${this.attempts(process)}
         <section class="panel about">${this.facts(process)}</section></div>

@@ -42,7 +42,6 @@ export class Lens {
     await this.ready;
     const { part, app } = this;
     this.arrived = true;
-    app.lens = this;
     for (const other of [this.live, this.history, this.one]) if (other !== part) other.stop();
     const held = new Map(app.place.filters);
     if (part === this.live)

@@ -7,10 +7,10 @@ export const activities = (n) => count(n, "activity", "activities");
 
 export const texts = {
   product: "Activity Center",
-  titles: { home: "Home", audit: "Audit trail", organization: "Activity logs", ai: "AI activity", login: "Sign in", processes: "Active processes", process: "Process" },
-  nav: { label: "Views of the record", processes: "Processes", audit: "Audit trail", ai: "AI activity", security: "Security" },
+  titles: { home: "Home", audit: "Audit trail", organization: "Activity logs", ai: "AI activity", entries: "Entries of AI agents", proposal: "Proposal", agents: "AI agents", agent: "AI agent", case: "Case", login: "Sign in", processes: "Active processes", process: "Process" },
+  nav: { label: "Views of the record", processes: "Processes", audit: "Audit trail", ai: "AI activity", agents: { ai: "Proposals", agents: "Agents", entries: "Entries" }, security: "Security" },
   skip: "Skip to the table",
-  skipToMain: "Skip to the processes",
+  skipToMain: "Skip to the content",
   organization: { label: "Organization", all: "All organizations" },
   live: {
     on: "Live",
@@ -195,6 +195,7 @@ export const texts = {
     browser: "Browser",
     request: "Request",
     caseId: "Case",
+    proposal: "Proposal",
     resourceName: "Resource",
     resourceId: "Resource id",
     parent: "Part of",
@@ -239,6 +240,7 @@ export const texts = {
   exporting: {
     button: "Export",
     title: "Export what the filters show",
+    evidence: "Evidence of what the filters show",
     csv: "CSV",
     ndjson: "NDJSON",
     ocsf: "OCSF 1.9",
@@ -249,7 +251,7 @@ export const texts = {
     running: (rows, total, bytes) => `${number.format(rows)} of ${number.format(total)} · ${bytes}`,
     cancel: "Cancel",
     saved: (name) => `Saved as ${name}`,
-    done: (n) => `Whole: ${activities(n)}, as the manifest says`,
+    done: (what) => `Whole: ${what}, as the manifest says`,
     cut: "The file is cut off: its manifest is missing or counts other rows. It was not saved.",
     cancelled: "Export cancelled, nothing saved",
     progress: "Progress of the export",

@@ -71,6 +71,31 @@ def test_the_audit_part_runs_and_gives_every_figure_of_the_issue() -> None:
     assert not list(Path("/tmp").glob("activity-bench-*/sidecar.log"))
 
 
+def test_the_processes_part_runs_and_gives_every_figure_of_the_issue() -> None:
+    """CPU, memory, latency and the bare server beside it: each against its target."""
+    done = run("bench", "processes", "--tiny", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["processes"]
+    assert "websockets" in found["machine"] and "20 sockets in 4 groups of 5" in found["workload"]
+    assert "load average" in found["took"]
+    targets = [(row["name"], row["target"]) for row in found["rows"] if "target" in row]
+    assert targets == [
+        ("sidecar, embedded bus: CPU, µs per delivery", "<= 25"),
+        ("p99, ms", "<= 100"),
+        ("memory a socket, KiB", "<= 45"),
+        ("sidecar / bare, CPU of each pair", "<= 2"),
+        ("sender to socket through collector and bus p50, ms", "<= 50"),
+        ("sidecar, Redis: CPU, µs per delivery", "<= 25"),
+        ("p99, ms", "<= 100"),
+    ]
+    for row in found["rows"]:
+        if row["name"] == "told by a snapshot instead, % of deliveries":
+            assert row["values"] == [0.0]
+        elif row["name"] != "memory a socket, KiB":  # of a few sockets it may be nothing
+            assert all(value > 0 for value in row["values"]), row
+    assert not list(Path("/tmp").glob("activity-bench-*/sidecar.log"))
+
+
 def test_the_stages_are_listed() -> None:
     """``python -m bench.stages`` times each stage and the whole."""
     done = run("bench.stages", "--events", "100", "--chunk", "50", "--repeats", "2")

@@ -28,6 +28,7 @@ from opensearchpy.exceptions import RequestError
 from activity_center.demo.workload import generate
 from collector.mapping import Router, load_all
 from collector.normalize import Normalizer
+from collector.normalize.digest import Digests
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.pipeline import Pipeline, Stages
 from collector.records import Batch, Entry, Reject, Sender
@@ -69,7 +70,9 @@ def workload(mark: str, *, whole: bool = False) -> list[tuple[str, str, dict[str
         whole: also what has no organization, under one named ``none`` and the mark.
     """
     normalizer = Normalizer({}, {}, "permanent")
-    stages = Stages(Router(load_all().values()), normalizer, Redactor(), Pseudonyms((), b""))
+    stages = Stages(
+        Router(load_all().values()), normalizer, Redactor(), Pseudonyms((), b""), Digests(b"")
+    )
     pipeline = Pipeline(stages, _Nowhere())
     now = datetime.now(UTC)
     made = []

@@ -49,7 +49,7 @@ def test_every_state_of_the_page(
     page.keyboard.press("?")
     expect(page.locator("#keys")).to_be_visible()
     check("help")
-    page.goto(f"{site.url}/ai?decision=denied")
+    page.goto(f"{site.url}/ai/entries?decision=denied")
     loaded(page)
     page.locator(f"{ROWS} .toggle").first.click()
     check("agent")

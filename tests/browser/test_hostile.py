@@ -154,5 +154,7 @@ def test_names_that_mean_something_to_scripts_are_names(
     expect(page.locator(f"{ROWS} .c-source")).to_have_text(name)
     page.locator(f"{ROWS} .toggle").click()
     expect(page.locator(".agent-part")).to_contain_text(name)
-    page.goto(f"{server.url}/ai?{name}={name}&range={name}&open={name}&page={name}&size={name}")
+    page.goto(
+        f"{server.url}/ai/entries?{name}={name}&range={name}&open={name}&page={name}&size={name}"
+    )
     expect(page.locator(".chip.set").first).to_contain_text(name)

@@ -151,7 +151,7 @@ def test_a_row_filters_by_its_user_resource_and_address(window: Window, site: Si
 
 def test_an_agents_entry_shows_decision_output_and_error(window: Window, site: Site) -> None:
     """Who asked, who decided, with what result: on the entries of a chain."""
-    page = trail(window, site, "/ai?action=agent.proposal.denied")
+    page = trail(window, site, "/ai/entries?action=agent.proposal.denied")
     page.locator(f"{ROWS} .toggle").first.click()
     activity = site.api(f"activities/{ids(page)[0]}")["activity"]
     part = page.locator(".agent-part")
@@ -159,7 +159,9 @@ def test_an_agents_entry_shows_decision_output_and_error(window: Window, site: S
     expect(part).to_contain_text(activity["initiator"]["full_name"])
     expect(part.locator("dd", has_text="Denied").first).to_be_visible()
     window.shoot("agent-open-wide-light")
-    page.goto(f"{site.url}/ai?result=failed&action=agent.proposal.executed&action=agent.deploy")
+    page.goto(
+        f"{site.url}/ai/entries?result=failed&action=agent.proposal.executed&action=agent.deploy"
+    )
     loaded(page)
     page.locator(f"{ROWS} .toggle").first.click()
     failed = site.api(f"activities/{ids(page)[0]}")

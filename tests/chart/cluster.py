@@ -1,8 +1,7 @@
 """A real Kubernetes API server for tests: etcd, control plane and kwok, on loopback.
 
 Admission, quotas, RBAC and garbage collection are the real ones; nodes are kwok's, so pods
-become ready without running. A bare Pod (``helm test``) succeeds, and fails if its label
-``activity-center/fails`` says so.
+become ready without running, and a bare Pod (``helm test``) succeeds.
 """
 
 from __future__ import annotations
@@ -39,7 +38,6 @@ _STAGES: Final = (
     "volume/fast/pvc-delete",
 )
 _NODES: Final = 2
-_FAILS: Final = "activity-center/fails"
 
 
 class Cluster:
@@ -93,8 +91,8 @@ class Cluster:
         labels = {
             f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")
         }
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        body["metadata"]["labels"] = labels
+        metadata = {"name": name, "labels": labels}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
         self.apply(f"/api/v1/namespaces/{name}", body)
         account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
         until(lambda: self.call("GET", account).ok, "the namespace has its account")
@@ -205,7 +203,7 @@ class Cluster:
     def _start_nodes(self, kwok: Path) -> None:
         stages = self.folder / "stages.yaml"
         texts = [(kwok_stages() / f"{name}.yaml").read_text("utf-8") for name in _STAGES]
-        stages.write_text("\n---\n".join([*texts, *map(yaml.safe_dump, _bare_pods())]), "utf-8")
+        stages.write_text("\n---\n".join([*texts, yaml.safe_dump(_bare_pods())]), "utf-8")
         storage = (kwok_stages() / "volume/fast/storage-class.yaml").read_text("utf-8")
         for one in yaml.safe_load_all(storage):
             name = one["metadata"]["name"]
@@ -224,8 +222,9 @@ class Cluster:
         )
         for number in range(_NODES):
             name = f"node-{number}"
-            node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
-            node["metadata"]["labels"] = {"kubernetes.io/hostname": name}
+            labels = {"kubernetes.io/hostname": name, "pool": "data"}
+            metadata = {"name": name, "labels": labels}
+            node = {"apiVersion": "v1", "kind": "Node", "metadata": metadata}
             self.apply(f"/api/v1/nodes/{name}", node)
             # kwok's own nodes have no ephemeral storage, and our pods ask for some.
             room = {"cpu": "64", "memory": "256Gi", "pods": "200", "ephemeral-storage": "1Ti"}
@@ -313,48 +312,38 @@ def until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.1)
 
 
-def _bare_pods() -> Iterator[dict[str, Any]]:
-    """kwok's stages for pods that nothing owns: they end, well or badly."""
-    for name, operator, phase, code in (
-        ("pod-bare-succeeds", "DoesNotExist", "Succeeded", 0),
-        ("pod-bare-fails", "Exists", "Failed", 1),
-    ):
-        statuses = (
-            "{{ $now := Now }}\n"
-            f"phase: {phase}\n"
-            "startTime: {{ $now | Quote }}\n"
-            "containerStatuses:\n"
-            "{{ range .spec.containers }}\n"
-            "- image: {{ .image | Quote }}\n"
-            "  name: {{ .name | Quote }}\n"
-            "  ready: false\n"
-            "  restartCount: 0\n"
-            f"  state: {{terminated: {{exitCode: {code}, reason: Completed, "
-            "startedAt: {{ $now | Quote }}, finishedAt: {{ $now | Quote }}}}\n"
-            "{{ end }}\n"
-        )
-        yield {
-            "apiVersion": "kwok.x-k8s.io/v1alpha1",
-            "kind": "Stage",
-            "metadata": {"name": name},
-            "spec": {
-                "resourceRef": {"apiGroup": "v1", "kind": "Pod"},
-                "selector": {
-                    "matchExpressions": [
-                        {"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"},
-                        {"key": ".metadata.ownerReferences.[].kind", "operator": "DoesNotExist"},
-                        {"key": ".spec.nodeName", "operator": "Exists"},
-                        {"key": f'.metadata.labels["{_FAILS}"]', "operator": operator},
-                        {
-                            "key": ".status.phase",
-                            "operator": "NotIn",
-                            "values": ["Succeeded", "Failed"],
-                        },
-                    ]
-                },
-                "next": {"statusTemplate": statuses},
-            },
-        }
+def _bare_pods() -> dict[str, Any]:
+    """kwok's stage for pods that nothing owns: they end, and well."""
+    statuses = (
+        "{{ $now := Now }}\n"
+        "phase: Succeeded\n"
+        "startTime: {{ $now | Quote }}\n"
+        "containerStatuses:\n"
+        "{{ range .spec.containers }}\n"
+        "- image: {{ .image | Quote }}\n"
+        "  name: {{ .name | Quote }}\n"
+        "  ready: false\n"
+        "  restartCount: 0\n"
+        "  state: {terminated: {exitCode: 0, reason: Completed, "
+        "startedAt: {{ $now | Quote }}, finishedAt: {{ $now | Quote }}}}\n"
+        "{{ end }}\n"
+    )
+    expressions = [
+        {"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"},
+        {"key": ".metadata.ownerReferences.[].kind", "operator": "DoesNotExist"},
+        {"key": ".spec.nodeName", "operator": "Exists"},
+        {"key": ".status.phase", "operator": "NotIn", "values": ["Succeeded", "Failed"]},
+    ]
+    return {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "Stage",
+        "metadata": {"name": "pod-bare-succeeds"},
+        "spec": {
+            "resourceRef": {"apiGroup": "v1", "kind": "Pod"},
+            "selector": {"matchExpressions": expressions},
+            "next": {"statusTemplate": statuses},
+        },
+    }
 
 
 def _answers(url: str) -> bool:

@@ -20,14 +20,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import yaml
 
 from activity_center.node.folders import cache_folder, make_folder
 
 TOOLS: Final = Path(__file__).with_name("tools")
 KUBERNETES: Final = "1.34.3"
 HELM: Final = "3.19.5"
-SCHEMAS: Final = ("1.32.0", "1.34.0", "1.37.0")
+SCHEMAS: Final = ("1.30.0", "1.34.0", "1.37.0")
 """Kubernetes versions that kubeconform compares with: oldest that is supported, tested, newest."""
 
 _COMPONENT: Final = "k8s.io/component-base/version"
@@ -57,6 +59,7 @@ _DEFINITIONS: Final = {
     "sigs.k8s.io/gateway-api": (
         "config/crd/standard/gateway.networking.k8s.io_gateways.yaml",
         "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+        "config/crd/standard/gateway.networking.k8s.io_backendtlspolicies.yaml",
     ),
     "github.com/cert-manager/cert-manager": ("deploy/crds/cert-manager.io_certificates.yaml",),
 }
@@ -133,6 +136,37 @@ def schemas() -> Path:
                 (target / file.name).write_text(json.dumps(document), "utf-8")
 
     return _kept("schemas", _digest(TOOLS / "requirements.txt", extra=repr(SCHEMAS)), fill)
+
+
+def definition_schemas() -> Path:
+    """Return the folder with a JSON schema of each kind that :func:`definitions` brings.
+
+    A file is called ``<kind>-<group>-<version>.json``, in lower case. Objects take no key that
+    they do not name, as an API server that is asked to validate strictly would have it.
+    """
+    read = definitions()
+
+    def fill(folder: Path) -> None:
+        for file in sorted(read.glob("*.yaml")):
+            spec = yaml.safe_load(file.read_text("utf-8"))["spec"]
+            for version in spec["versions"]:
+                name = f"{spec['names']['kind']}-{spec['group']}-{version['name']}.json".lower()
+                schema = _closed(version["schema"]["openAPIV3Schema"])
+                (folder / name).write_text(json.dumps(schema), "utf-8")
+
+    return _kept("crd-schemas", _digest(*sorted(read.glob("*.yaml"))), fill)
+
+
+def _closed(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_closed(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    closed = {name: _closed(one) for name, one in part.items()}
+    named = isinstance(part.get("properties"), dict) and part.get("type") == "object"
+    if named and not part.get("x-kubernetes-preserve-unknown-fields"):
+        closed.setdefault("additionalProperties", False)
+    return closed
 
 
 def _kept(name: str, digest: str, fill: Callable[[Path], None]) -> Path:

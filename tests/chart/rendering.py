@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ def helm(*arguments: str, values: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
+@cache
 def template(values: str) -> subprocess.CompletedProcess[str]:
     """Render the chart with ``values`` (YAML)."""
     where = ("--namespace", NAMESPACE, "--kube-version", KUBERNETES, "--values", "-")

@@ -9,6 +9,7 @@ import orjson
 from activity_center.config import Organization
 from collector.mapping import Router, load_all
 from collector.normalize import Normalizer
+from collector.normalize.digest import Digests
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.pipeline import Pipeline, Stages
 from collector.records import Batch, Entry, Receipt, Reject, Sender
@@ -26,7 +27,9 @@ class Nowhere:
 def pipeline(pseudonyms: Pseudonyms | None = None) -> Pipeline:
     normalizer = Normalizer({"acme": Organization("acme")}, {}, "permanent")
     none = Pseudonyms((), b"")
-    return Pipeline(Stages(ROUTER, normalizer, Redactor(), pseudonyms or none), Nowhere())
+    return Pipeline(
+        Stages(ROUTER, normalizer, Redactor(), pseudonyms or none, Digests(b"k" * 32)), Nowhere()
+    )
 
 
 PIPELINE = pipeline()

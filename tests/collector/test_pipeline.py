@@ -17,6 +17,7 @@ from activity_center.config import Organization
 from activity_center.vocabulary import event_schema, fields
 from collector.mapping import Candidates, Router
 from collector.normalize import Normalizer
+from collector.normalize.digest import Digests
 from collector.normalize.place import MAX_FLAT_DEPTH, depth_of
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.pipeline import Pipeline, Stages
@@ -264,7 +265,9 @@ def test_neither_sender_nor_plan_make_another_event() -> None:
     normalizer = Normalizer(
         {"acme": Organization("acme", plan="p")}, {"p": "standard-30d"}, "permanent"
     )
-    moved = Pipeline(Stages(ROUTER, normalizer, Redactor(), Pseudonyms((), b"")), Nowhere())
+    moved = Pipeline(
+        Stages(ROUTER, normalizer, Redactor(), Pseudonyms((), b""), Digests(b"")), Nowhere()
+    )
     batch = Batch(Sender("s"), [event(organization={"id": "acme"})], None, "native", "", NOW)
     _, (other,), _ = moved.process(batch)
     assert (other.id, other.hash) == (first.id, first.hash)

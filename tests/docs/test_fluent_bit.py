@@ -13,7 +13,8 @@ from collector.mapping import Router, load_all
 from collector.mapping.router import tag_pattern
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted((ROOT / "deploy/fluent-bit").glob("*.yaml"))
+VALUES = ROOT / "deploy/fluent-bit/helm-values.yaml"
+FILES = sorted(set((ROOT / "deploy/fluent-bit").glob("*.yaml")) - {VALUES})
 
 SECTIONS: Final = {"service", "parsers", "pipeline"}
 """Fluent Bit manual, administration/configuring-fluent-bit/yaml (of the sections, what we use)."""
@@ -149,6 +150,25 @@ def test_the_output_is_one() -> None:
     outputs.append(load(shown.group(1))["pipeline"]["outputs"])
     assert all(one == outputs[0] for one in outputs)
     assert len({str(load(file.read_text())["service"]) for file in FILES}) == 1
+
+
+def test_the_values_hold_the_same_configuration() -> None:
+    """What Fluent Bit's own chart is given is kubernetes-audit.yaml, but for the probes' address;
+    each variable and folder that it names is given to the pod, and no secret is in the values."""
+    values = load(VALUES.read_text())
+    within = load(values["config"]["extraFiles"]["fluent-bit.yaml"])
+    alone = load((ROOT / "deploy/fluent-bit/kubernetes-audit.yaml").read_text())
+    assert within["service"].pop("http_listen") == "0.0.0.0"
+    assert alone["service"].pop("http_listen") == "127.0.0.1"
+    assert within == alone
+    asked = set(re.findall(r"\$\{([A-Z_]+)\}", str(within))) - {"HOSTNAME"}
+    assert {one["name"] for one in values["env"]} == asked
+    assert all(one["valueFrom"]["secretKeyRef"]["key"] for one in values["env"])
+    mounts = {one["mountPath"] for one in values["daemonSetVolumeMounts"]}
+    assert within["pipeline"]["outputs"][0]["tls.ca_file"] in mounts
+    assert {"/var/log/kubernetes/audit", "/var/lib/fluent-bit"} < mounts
+    volumes = {one["name"] for one in values["daemonSetVolumes"]}
+    assert {one["name"] for one in values["daemonSetVolumeMounts"]} == volumes
 
 
 @pytest.mark.parametrize(

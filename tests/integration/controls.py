@@ -69,7 +69,7 @@ class Place:
         senders: list[dict[str, Any]] = [
             {"name": "a", "token_sha256": sha256("program-a"), "organizations": [self.a]},
             {"name": "b", "token_sha256": sha256("program-b"), "organizations": [self.b]},
-            {"name": "sidecar", "token_sha256": sha256(RECORDS)},
+            {"name": "sidecar", "token_sha256": sha256(RECORDS), "may_assert": ["approver"]},
         ]
         self.collector = Collector(folder / "collector", node.cluster, senders=senders)
         self.collector.start()

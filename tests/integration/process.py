@@ -17,7 +17,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 from opensearchpy import OpenSearch
@@ -56,6 +56,22 @@ def until(condition: Callable[[], object], timeout: float = 60, why: str = "") -
     while not condition():
         assert time.monotonic() < end, why or "it did not come about in time"
         time.sleep(0.02)
+
+
+class Address(Protocol):
+    """Where activities are taken: by a collector, or by a Service before several."""
+
+    @property
+    def url(self) -> str:
+        """Where ``POST /v1/activities`` is."""
+
+    @property
+    def http_port(self) -> int:
+        """The port of that."""
+
+    @property
+    def forward(self) -> tuple[str, int]:
+        """The Forward address."""
 
 
 class Collector:

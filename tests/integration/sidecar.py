@@ -83,8 +83,12 @@ class Sidecar:
     def start(self, *arguments: str) -> None:
         """Write the configuration, start the process and wait until it is ready."""
         self.launch(*arguments)
+        self.wait_ready()
+
+    def wait_ready(self, timeout: float = 60) -> None:
+        """Poll ``/readyz``; a process that died says why."""
         assert self.process is not None
-        end = time.monotonic() + 60
+        end = time.monotonic() + timeout
         while True:
             assert self.process.poll() is None, self.tail()
             with contextlib.suppress(requests.ConnectionError):

@@ -147,6 +147,6 @@ def documented(app: Flask, method: str, path: str, answer: TestResponse) -> None
         return
     media = answer.content_type.partition(";")[0]
     assert media in content, (path, media)
-    if media.endswith("json"):
+    if media.endswith(("/json", "+json")):
         schema = {**content[media]["schema"], "components": whole["components"]}
         Draft202012Validator(schema).validate(json.loads(answer.data))

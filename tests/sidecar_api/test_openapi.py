@@ -57,8 +57,8 @@ def test_nothing_but_health_and_sign_in_is_public(desk: Desk) -> None:
 
 
 def test_nothing_changes_an_entry(desk: Desk) -> None:
-    """The record can be read and added to by what is asked of processes, and that is all: owners
-    and administrators included.
+    """The record can be read and added to by what is asked of processes and decided on proposals,
+    and that is all: owners and administrators included.
     """
     changing = {
         (method, rule.rule)
@@ -70,6 +70,7 @@ def test_nothing_changes_an_entry(desk: Desk) -> None:
         ("POST", "/api/v1/session"),
         ("DELETE", "/api/v1/session"),
         *(("POST", one) for one in asked),
+        ("POST", "/api/v1/proposals/<path:proposal>/decision"),
     }
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from activity_center.agents.policy import shipped_policies
 from activity_center.demo.workload.cast import Person
 from activity_center.demo.workload.dice import Dice
 from activity_center.demo.workload.event import Event
+from activity_center.demo.workload.tools import TOOLS, Tool
 from activity_center.demo.workload.world import World, native
 from activity_center.vocabulary import actions
 
@@ -21,131 +23,6 @@ ENDINGS: Final[tuple[tuple[Ending, int], ...]] = (
     ("auto", 12),
     ("edited", 6),
     ("drifted", 3),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """Something an agent can do.
-
-    Attributes:
-        action: what the trail says when it ran.
-        proposed, approved, denied: the stages' names, where a tool has its own.
-        confirm: the approver must type the target's name.
-        saving: USD a month that a recommendation saves.
-    """
-
-    name: str
-    impact: str
-    action: str
-    target: tuple[str, str]
-    targets: tuple[str, ...]
-    arguments: dict[str, tuple[Any, ...]]
-    rationale: str
-    output: str
-    error: str
-    prompt: str
-    proposed: str = "agent.proposal.created"
-    approved: str = "agent.proposal.approved"
-    denied: str = "agent.proposal.denied"
-    confirm: bool = False
-    saving: int = 0
-
-
-TOOLS: Final = (
-    Tool(
-        "restart_service",
-        "safe",
-        "agent.restartService",
-        ("service", "svc"),
-        ("web-prod-01 / nginx", "worker-01 / queue-worker"),
-        {"service": ("nginx", "queue-worker"), "graceful": (True,)},
-        "The service answers slowly since 40 minutes; memory grew to 3.1 GB",
-        "restarted, healthy after 4 s",
-        "unit did not become active within 90 s",
-        "the site is slow, can you look",
-    ),
-    Tool(
-        "run_backup",
-        "safe",
-        "agent.runBackup",
-        ("backup", "bkp"),
-        ("shop_prod", "fleet"),
-        {"type": ("full", "incremental"), "offsite": (True, False)},
-        "The last full backup is nine days old",
-        "backup of 2.2 GB written and verified",
-        "no space left on the backup volume",
-        "are our backups all right",
-    ),
-    Tool(
-        "execute_approved_plan",
-        "caution",
-        "agent.executeApprovedPlan",
-        ("deployment_plan", "dpl"),
-        ("php upgrade", "move to new host"),
-        {"plan": ("dpl_41", "dpl_57"), "steps": (3, 5, 8)},
-        "The plan was checked against a copy; all five probes were green",
-        "all steps done, probes green",
-        "step 3 of 5: package index is locked",
-        "please do the php upgrade tonight",
-    ),
-    Tool(
-        "deploy",
-        "caution",
-        "agent.deploy",
-        ("deployment", "dep"),
-        ("portal main@4f2c91a", "checkout main@b77e03d"),
-        {"ref": ("4f2c91a", "b77e03d"), "strategy": ("rolling", "blue-green")},
-        "The fix for the cart total is merged and its tests pass",
-        "revision is live on 3 of 3 instances",
-        "build failed: type null is not assignable",
-        "ship the cart fix",
-    ),
-    Tool(
-        "run_ssh_command",
-        "destructive",
-        "agent.ssh_executed",
-        ("server", "srv"),
-        ("web-prod-01", "db-prod-01"),
-        {"command": ("rm -rf /tmp/cache", "truncate -s 0 /var/log/app.log", "reboot")},
-        "The disk is 94 % full, most of it is a cache that can be rebuilt",
-        "freed 11 GB",
-        "rm: cannot remove '/tmp/cache/lock': Operation not permitted",
-        "disk alarm on web-prod-01, fix it",
-        proposed="agent.ssh_proposed",
-        approved="agent.ssh_approved",
-        denied="agent.ssh_denied",
-        confirm=True,
-    ),
-    Tool(
-        "run_command",
-        "destructive",
-        "agent.runCommand",
-        ("server", "srv"),
-        ("staging-01", "db-prod-01"),
-        {"command": ("dropdb analytics_old", "docker system prune -af"), "sudo": (True,)},
-        "Nothing has read from it for 60 days",
-        "done",
-        "database is being accessed by 2 other users",
-        "clean up what we do not use",
-        confirm=True,
-    ),
-    Tool(
-        "downsize_server",
-        "caution",
-        "agent.cost_recommendation.applied",
-        ("server", "srv"),
-        ("staging-db", "worker-01"),
-        {"from": ("cx42", "cx52"), "to": ("cx22", "cx32")},
-        "CPU stayed below 9 % for 30 days",
-        "resized in 70 s",
-        "the provider has no capacity of this size in fsn1",
-        "where can we save money",
-        proposed="agent.cost_recommendation.proposed",
-        approved="agent.cost_recommendation.approved",
-        denied="agent.cost_recommendation.denied",
-        saving=18,
-    ),
 )
 
 
@@ -225,28 +102,34 @@ def chain(
     ending: Ending | None = None,
 ) -> list[Event]:
     """Return all entries of one proposal, from the prompt to how it ended."""
-    tool = tool or dice.pick(TOOLS)
+    one = begin(world, dice, when, initiator, tool or dice.pick(TOOLS))
+    end: Ending = ending if ending is not None else dice.weighted(ENDINGS)
+    if end == "auto" and one.tool.impact != "safe":
+        end = "executed"
+    propose(one)
+    if _decide(one, end):
+        execute(one, end)
+    return one.events
+
+
+def begin(world: World, dice: Dice, when: datetime, initiator: Person, tool: Tool) -> Chain:
+    """Return a chain without any entry yet."""
     one = Chain(world, dice, tool, initiator, when, name=dice.pick(tool.targets))
     names = ("case", "proposal", "conversation", "call")
     one.ids = {name: f"{name[:3]}_{dice.hex(8)}" for name in names} | {"trace": dice.hex(32)}
     one.arguments = {key: dice.pick(values) for key, values in tool.arguments.items()}
     kind, prefix = tool.target
     one.resource = {"type": kind, "id": f"{prefix}_{dice.hex(6)}", "name": one.name}
-    end: Ending = ending if ending is not None else dice.weighted(ENDINGS)
-    if end == "auto" and tool.impact != "safe":
-        end = "executed"
-    _propose(one)
-    if _decide(one, end):
-        _execute(one, end)
-    return one.events
+    return one
 
 
-def _propose(one: Chain) -> None:
+def propose(one: Chain, minutes: int = 30) -> None:
+    """Add the proposal, which expires after so many minutes."""
     usage = {
         "input_tokens": one.dice.between(400, 9000),
         "output_tokens": one.dice.between(40, 900),
     }
-    expires = one.when + timedelta(minutes=30)
+    expires = one.when + timedelta(minutes=minutes)
     proposal = {
         "rationale": one.tool.rationale,
         "expires_at": expires.isoformat(timespec="milliseconds"),
@@ -267,39 +150,65 @@ def _decide(one: Chain, ending: Ending) -> bool:
         one.when += timedelta(minutes=31)
         decision = {"outcome": "expired", "source": "timeout", "wait_ms": 1_860_000}
         more: dict[str, Any] = {"decision": decision, "result": "expired"}
-        reason = {"reason": "nobody decided within 30 minutes"}
+        why = {"reason": "nobody decided within 30 minutes"}
         stage = ("agent.proposal.expired", "expired")
-        one.add(*stage, one.initiator, more, outcome="failure", event=reason)
+        one.add(*stage, one.initiator, more, outcome="failure", event=why)
         return False
     wait = one.dice.between(8_000, 1_500_000) if ending != "auto" else one.dice.between(2, 9)
     one.when += timedelta(milliseconds=wait)
     if ending == "auto":
         decision = {"outcome": "auto_approved", "source": "policy", "wait_ms": wait}
-        more = {"decision": decision, "policy": {"id": "safe-runs-alone", "version": "3"}}
+        more = {"decision": decision, "policy": shipped_policies().current("safe").as_dict()}
         one.add("agent.proposal.auto_approved", "approved", one.initiator, more)
         return True
-    approver = one.dice.pick(one.world.organization.with_roles("owner", "admin"))
-    decision = {"outcome": "approved", "source": "user", "scope": "once", "wait_ms": wait}
-    more = {"decision": decision, "approver": {**approver.brief(), "roles": [approver.role]}}
+    approver = one.dice.pick(deciders(one))
     if ending == "denied":
-        decision["outcome"] = "denied"
-        decision["reason"] = one.dice.pick(("not now", "still needed", "let me look first"))
-        more["result"] = "denied"
-        denied = {"type": ["denied"], "reason": decision["reason"]}
+        reason = one.dice.pick(("not now", "still needed", "let me look first"))
+        decision = {"outcome": "denied", "source": "user", "scope": "once", "wait_ms": wait}
+        more = {"decision": {**decision, "reason": reason}, "result": "denied"}
+        more["approver"] = {**approver.brief(), "roles": [approver.role]}
+        denied = {"type": ["denied"], "reason": reason}
         one.add(one.tool.denied, "denied", approver, more, outcome="failure", event=denied)
         return False
-    if one.tool.confirm:
-        more["confirmation"] = {"text": one.name}
     if ending == "edited":
-        decision["outcome"] = "edited"
         one.arguments = {**one.arguments, "dry_run_first": True}
-        one.add("agent.proposal.edited", "approved", approver, more)
-    else:
-        one.add(one.tool.approved, "approved", approver, more)
+    approve(one, approver, wait, outcome="edited" if ending == "edited" else "approved")
     return True
 
 
-def _execute(one: Chain, ending: Ending) -> None:
+def deciders(one: Chain) -> tuple[Person, ...]:
+    """Return who may decide and is not the one who asked."""
+    may = one.world.organization.with_roles("owner", "admin")
+    return tuple(person for person in may if person.id != one.initiator.id)
+
+
+def approve(
+    one: Chain,
+    approver: Person,
+    wait: int,
+    *,
+    outcome: str = "approved",
+    typed: str | None = None,
+) -> None:
+    """Add an approval by a person.
+
+    Args:
+        wait: milliseconds since the proposal.
+        typed: to confirm; default: what the tool asks for.
+    """
+    more: dict[str, Any] = {
+        "decision": {"outcome": outcome, "source": "user", "scope": "once", "wait_ms": wait},
+        "approver": {**approver.brief(), "roles": [approver.role]},
+        "policy": shipped_policies().current(one.tool.impact).as_dict(),
+    }
+    if one.tool.confirm and typed != "":
+        more["confirmation"] = {"text": typed or one.name}
+    action = "agent.proposal.edited" if outcome == "edited" else one.tool.approved
+    one.add(action, "approved", approver, more)
+
+
+def execute(one: Chain, ending: Ending) -> None:
+    """Add an execution and its result."""
     ran = dict(one.arguments)
     if ending == "drifted":  # what ran is not what was approved
         key = next(iter(ran))

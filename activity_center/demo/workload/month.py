@@ -5,19 +5,21 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Final
 
-from activity_center.demo.workload import agents, foreign, incidents, office, processes
+from activity_center.demo.workload import agents, foreign, incidents, lapses, office, processes
 from activity_center.demo.workload.cast import STAFF, Organization, Person, organizations
 from activity_center.demo.workload.dice import Dice
 from activity_center.demo.workload.event import Event
+from activity_center.demo.workload.tools import TOOLS
 from activity_center.demo.workload.world import World, populated
 from activity_center.errors import ConfigError
 
 Story = Callable[[World, Dice, datetime, Person], list[Event]]
 
-VERSION: Final = 3
+VERSION: Final = 5
 """Part of every seed: change it when the same seed may give something else."""
 _INCIDENTS: Final[tuple[tuple[int, int, int, Story], ...]] = (
     (3, 0, 2, incidents.password_attack),
@@ -43,6 +45,19 @@ _CHAINS: Final[tuple[tuple[int, int, int, str, agents.Ending], ...]] = (
     (24, 2, 9, "run_backup", "edited"),
 )
 """(day, organization, local hour, tool, ending): every ending is seen in any range."""
+_LAPSES: Final[tuple[tuple[int, int, int, str], ...]] = (
+    (1, 0, 9, "approved_too_fast"),
+    (1, 2, 14, "cancelled"),
+    (2, 1, 10, "executed_twice"),
+    (2, 2, 22, "executed_without_approval"),
+    (3, 0, 11, "approver_lacked_permission"),
+    (3, 1, 15, "approved"),
+    (4, 2, 10, "approved_by_initiator"),
+    (4, 0, 16, "decided_after_expiry"),
+    (5, 1, 9, "standing_approval_on_destructive"),
+    (5, 2, 13, "confirmation_missing"),
+)
+"""(day, organization, local hour, verdict): again in each week."""
 
 
 def generate(seed: int, start: datetime, days: int = 30, organizations: int = 3) -> Iterator[Event]:
@@ -80,6 +95,20 @@ def generate(seed: int, start: datetime, days: int = 30, organizations: int = 3)
         person = chance.pick(world.organization.with_roles("member"))
         plan.append((when, next(number), world, chance, _certain(tool, ending), person))
     end = start + timedelta(days=days)
+    for week in range(max(1, days // 7)):
+        for day, place, hour, verdict in _LAPSES:
+            world = worlds[place % len(worlds)]
+            offset = timedelta(hours=hour - world.organization.offset, minutes=33)
+            when = first + timedelta(days=(day + 7 * week) % days) + offset
+            chance = dice.split(f"lapse {verdict} {week}")
+            plan.append((when, next(number), world, chance, *_lapse(verdict, world, chance)))
+    # At the edges: the end of what began before, and what nobody has decided yet.
+    for place, world in enumerate(worlds):
+        chance = dice.split(f"edges of {place}")
+        before = start + timedelta(seconds=20)
+        plan.append((before, next(number), world, chance, *_lapse("unknown", world, chance)))
+        after = end - timedelta(minutes=chance.between(20, 200))
+        plan.append((after, next(number), world, chance, *_lapse("pending", world, chance)))
     # The stories change their worlds, so they are told in the order in which they begin.
     events: list[tuple[datetime, int, Event]] = []
     for when, _, world, chance, story, person in sorted(plan, key=lambda one: one[:2]):
@@ -189,7 +218,7 @@ def _sign_out(world: World, dice: Dice, when: datetime, person: Person) -> list[
 
 def _certain(name: str, ending: agents.Ending) -> Story:
     """Return the story of one tool and ending."""
-    tool = next(one for one in agents.TOOLS if one.name == name)
+    tool = next(one for one in TOOLS if one.name == name)
 
     def story(world: World, dice: Dice, when: datetime, person: Person) -> list[Event]:
         return agents.chain(world, dice, when, person, tool=tool, ending=ending)
@@ -197,12 +226,19 @@ def _certain(name: str, ending: agents.Ending) -> Story:
     return story
 
 
+def _lapse(verdict: str, world: World, dice: Dice) -> tuple[Story, Person]:
+    """Return the story that comes to a verdict, and who asks the agent."""
+    story: Story = partial(lapses.lapse, verdict)
+    return story, dice.pick(world.organization.with_roles("member"))
+
+
 def _one_deed(world: World, dice: Dice, when: datetime, person: Person) -> list[Event]:
     return [office.deed(world, dice, when, person)] if world.kinds_for(person) else []
 
 
 def _denied(world: World, dice: Dice, when: datetime, person: Person) -> list[Event]:
-    return [office.denied(world, dice, when, person)]
+    # The owner may do everything.
+    return [] if person.role == "owner" else [office.denied(world, dice, when, person)]
 
 
 def _account(world: World, dice: Dice, when: datetime, person: Person) -> list[Event]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from activity_center.setup.doctor.finding import Finding, Level, run
-from activity_center.setup.doctor.local import SpoolFolder, check_data_dir, check_spools
+from activity_center.setup.doctor.local import SpoolFolder, check_bus, check_data_dir, check_spools
 from activity_center.setup.doctor.machines import check_machines
 from activity_center.setup.doctor.permissions import check_delivery, check_maintenance
 from activity_center.setup.doctor.server import (
@@ -78,5 +78,6 @@ def diagnose_machine(config: Config, spools: Sequence[SpoolFolder] | None) -> It
         spools: the workers' folders; ``None`` where they could not be looked at.
     """
     yield from run("data folder", lambda: check_data_dir(config.collector))
+    yield from run("step bus", lambda: check_bus(config.bus))
     if spools is not None:
         yield from run("spools", lambda: check_spools(spools, config.collector.workers))

@@ -1,4 +1,4 @@
-"""This machine, where the collector keeps its spool and the rejected store."""
+"""This machine, where the collector keeps its spool and the rejected store, and the step bus."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from activity_center.bus import open_reader
 from activity_center.setup.doctor.finding import Finding, fail, ok, warn
 
 if TYPE_CHECKING:
     from activity_center.config import CollectorConfig
+    from activity_center.config_processes import BusConfig
 
 _GIB: Final = 1024**3
 
@@ -115,6 +118,18 @@ def check_spools(folders: Sequence[SpoolFolder], workers: int) -> Iterator[Findi
         )
     if not orphans:
         yield ok("spools", "no orphaned spool folder")
+
+
+def check_bus(config: BusConfig) -> Iterator[Finding]:
+    """The step bus can be asked.
+
+    Raises:
+        BusUnavailable: it cannot; :func:`.finding.run` makes a finding of it.
+    """
+    with closing(open_reader(config)) as reader:
+        count = len(reader.first())
+    where = config.url or config.folder
+    yield ok("step bus", f"{where} holds steps of {count} collector processes")
 
 
 def _size(folder: Path) -> int:

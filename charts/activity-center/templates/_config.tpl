@@ -59,7 +59,7 @@ health_public: true
 http:
   - bind: "0.0.0.0:8443"
     tls: {certificate: {{ include "ac.etc" . }}/tls/tls.crt, key: {{ include "ac.etc" . }}/tls/tls.key}
-{{- if .Values.collector.forward }}
+{{- if include "ac.forward" . }}
 forward:
   - bind: "0.0.0.0:24224"
     tls: {certificate: {{ include "ac.etc" . }}/tls/tls.crt, key: {{ include "ac.etc" . }}/tls/tls.key}
@@ -67,12 +67,15 @@ forward:
 {{- end }}
 redaction:
   hash_key_file: {{ include "ac.etc" . }}/own/redaction.key
+digest_key_file: {{ include "ac.etc" . }}/own/digest.key
 {{- end -}}
 
 {{- define "ac.senders" -}}
 - name: sidecar
   token_file: {{ include "ac.etc" . }}/own/recording-token
   sources: [native]
+  # Decisions on proposals that are made at its page count as authenticated.
+  may_assert: [approver]
 {{- if .Values.tests.enabled }}
 - name: helm_test
   token_file: {{ include "ac.etc" . }}/own/helm-test-token
@@ -107,7 +110,10 @@ senders: {{- include "ac.senders" . | nindent 2 }}
 {{- with include "ac.bus" . | trim }}
 bus: {{- . | nindent 2 }}
 {{- end }}
-{{- with .Values.config.alerts }}
+{{- with dig "approval_policies" dict .Values.config }}
+approval_policies: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with dig "alerts" dict .Values.config }}
 alerts: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- include "ac.shared" . }}
@@ -123,7 +129,7 @@ opensearch:
 recording:
   url: https://{{ include "ac.fullname" . }}-collector.{{ .Release.Namespace }}.svc:8443
   token_file: {{ include "ac.etc" . }}/own/recording-token
-  ca: {{ include "ac.etc" . }}/tls/ca.crt
+  ca: {{ include "ac.etc" . }}/collector/ca.crt
 {{- end -}}
 
 {{- define "ac.identity" -}}
@@ -142,6 +148,9 @@ recording:
 {{- $sidecar := mergeOverwrite (deepCopy (dig "sidecar" dict .Values.config)) $own -}}
 sidecar: {{- toYaml $sidecar | nindent 2 }}
 identity: {{- include "ac.identity" . | nindent 2 }}
+{{- with dig "approval_policies" dict .Values.config }}
+approval_policies: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- with include "ac.bus" . | trim }}
 bus: {{- . | nindent 2 }}
 {{- end }}

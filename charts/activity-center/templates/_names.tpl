@@ -74,6 +74,17 @@ labels:
 {{- default .root.Values.opensearch.existingSecret (get .root.Values.opensearch.accounts .account).existingSecret -}}
 {{- end -}}
 
+{{/* Whether Forward is listened for: the collector refuses a listener that nobody may use. */}}
+{{- define "ac.forward" -}}
+{{- $users := .Values.fluentBit.enabled -}}
+{{- range dig "senders" list .Values.config -}}
+{{- if hasKey . "username" -}}
+{{- $users = true -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.collector.forward $users -}}true{{- end -}}
+{{- end -}}
+
 {{- define "ac.busBundled" -}}
 {{- if and .Values.bus.bundled.enabled (not .Values.bus.url) -}}true{{- end -}}
 {{- end -}}

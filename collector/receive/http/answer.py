@@ -1,14 +1,20 @@
-"""The answer to a body that was read: what became of each event."""
+"""Answers: what became of each event of a body, and what OTLP's senders read."""
 
 from __future__ import annotations
 
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
 
 from collector.decode import Decoded
+from collector.receive import otlp
+from collector.receive.http.problems import Problem
 from collector.records import Receipt
+
+_AGAIN: Final = frozenset({HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.REQUEST_TIMEOUT})
+"""What a sender should send again: of OTLP's, only 429, 502, 503 and 504 make it do so."""
 
 
 def items(decoded: Decoded, receipt: Receipt) -> list[dict[str, Any]]:
@@ -46,3 +52,25 @@ def answer(decoded: Decoded, receipt: Receipt) -> web.Response:
     return web.Response(
         body=orjson.dumps({**counts, "items": made}), content_type="application/json"
     )
+
+
+def otlp_answer(
+    signal: otlp.Signal, decoded: Decoded, receipt: Receipt, *, is_json: bool
+) -> web.Response:
+    """Return 200 as OTLP has it: with the number of what is in the rejected store instead."""
+    body = otlp.success(signal, decoded, receipt, is_json=is_json)
+    return web.Response(body=body, content_type=otlp.JSON if is_json else otlp.PROTOBUF)
+
+
+def otlp_refusal(problem: Problem, *, is_json: bool) -> web.Response:
+    """Return the answer of a problem as OTLP has it."""
+    words = f"{problem.detail}; {problem.hint}" if problem.hint else problem.detail
+    response = web.Response(
+        status=HTTPStatus.SERVICE_UNAVAILABLE if problem.status in _AGAIN else problem.status,
+        body=otlp.status(words, is_json=is_json),
+        content_type=otlp.JSON if is_json else otlp.PROTOBUF,
+        headers=problem.headers,
+    )
+    if problem.close:
+        response.force_close()
+    return response

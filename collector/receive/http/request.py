@@ -10,6 +10,7 @@ from aiohttp import web
 from collector.receive.credentials import Credentials
 from collector.receive.http.problems import Problem
 from collector.receive.http.replay import PARAMETERS
+from collector.receive.otlp import JSON, PROTOBUF, SIGNALS
 from collector.receive.tls import peer_certificate
 from collector.records import Sender
 
@@ -36,21 +37,26 @@ def route(request: web.BaseRequest) -> str | None:
     Raises:
         Problem: 400, 404 or 405.
     """
-    if request.path != PATH:
+    if request.path != PATH and request.path not in SIGNALS:
         raise Problem(
-            HTTPStatus.NOT_FOUND, "not-found", "no such path", hint=f"post to {PATH}", close=True
+            HTTPStatus.NOT_FOUND,
+            "not-found",
+            "no such path",
+            hint=f"post to {PATH}, or with OTLP to {' or '.join(sorted(SIGNALS))}",
+            close=True,
         )
     if request.method != "POST":
         raise Problem(
             HTTPStatus.METHOD_NOT_ALLOWED,
             "method-not-allowed",
-            f"POST to {PATH}",
+            f"POST to {request.path}",
             headers={"Allow": "POST"},
             close=True,
         )
     query = request.query
+    known = {"source", *PARAMETERS} if request.path == PATH else {"source"}
     for name in query:
-        if name != "source" and name not in PARAMETERS:
+        if name not in known:
             raise Problem(
                 HTTPStatus.BAD_REQUEST,
                 "unknown-parameter",
@@ -102,7 +108,7 @@ def is_lines(request: web.BaseRequest) -> bool:
     Raises:
         Problem: 415, for a type that is no JSON.
     """
-    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    kind = _kind(request)
     if kind in _LINES:
         return True
     if kind in _JSON or kind == _UNTYPED or kind.endswith("+json"):
@@ -115,6 +121,34 @@ def is_lines(request: web.BaseRequest) -> bool:
         headers=_ACCEPT,
         close=True,
     )
+
+
+def is_otlp_json(request: web.BaseRequest) -> bool:
+    """Whether a request of OTLP is in JSON, not in protobuf.
+
+    Raises:
+        Problem: 415, for any other type.
+    """
+    kind = _kind(request)
+    if kind in (JSON, PROTOBUF):
+        return kind == JSON
+    raise Problem(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "unsupported-media-type",
+        f"{kind[:80]!r} is not taken",
+        hint=f"Content-Type: {PROTOBUF} or {JSON}",
+        headers={"Accept": f"{PROTOBUF}, {JSON}"},
+        close=True,
+    )
+
+
+def wants_json(request: web.BaseRequest) -> bool:
+    """Whether the answer to a request of OTLP is in JSON, whatever else is wrong with it."""
+    return _kind(request) == JSON
+
+
+def _kind(request: web.BaseRequest) -> str:
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def is_gzip(request: web.BaseRequest) -> bool:

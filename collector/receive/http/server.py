@@ -1,4 +1,4 @@
-"""An HTTP listener.
+"""An HTTP listener: our own form, and OTLP.
 
 aiohttp's low-level server: one route needs no router, and a request costs about 70 us.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Generator
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
@@ -23,11 +25,12 @@ from collector.receive.broken import as_rejects
 from collector.receive.counters import HttpCounters
 from collector.receive.credentials import Credentials
 from collector.receive.http import request as requests
-from collector.receive.http.answer import answer
+from collector.receive.http.answer import answer, otlp_answer, otlp_refusal
 from collector.receive.http.body import Bodies, too_large
 from collector.receive.http.door import Door
 from collector.receive.http.problems import Problem, wait
 from collector.receive.http.replay import open_replay
+from collector.receive.otlp import SIGNALS, Body, decode
 from collector.receive.receiver import Receiver
 from collector.records import Batch, Receipt, Sender
 
@@ -154,16 +157,17 @@ class HttpServer(Receiver[HttpListener]):
             response = await self._post(request)
         except Problem as problem:
             self._count(problem.status)
-            response = problem.response()
+            response = _refusal(request, problem)
         except Exception:
             _log.exception("request failed: error in the collector", **self._details(request))
             counters.failures += 1
-            response = Problem(
+            failed = Problem(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
                 "internal",
                 "the collector failed; its log says how",
                 hint="send the request again: an event that has an id or a time is stored once",
-            ).response()
+            )
+            response = _refusal(request, failed)
         finally:
             counters.open_requests -= 1
             self._busy.discard(protocol)
@@ -203,7 +207,9 @@ class HttpServer(Receiver[HttpListener]):
                 hint="see sources of the sender in activity-center.yml",
                 close=True,
             )
-        lines, gzip = requests.is_lines(request), requests.is_gzip(request)
+        is_otlp = request.path in SIGNALS
+        other = requests.is_otlp_json(request) if is_otlp else requests.is_lines(request)
+        gzip = requests.is_gzip(request)
         if self._requests[sender.name] >= self.connection_limits.requests:
             raise wait(
                 "too-many-requests",
@@ -215,7 +221,7 @@ class HttpServer(Receiver[HttpListener]):
         try:
             async with self._bodies.read(request) as body:
                 self.counters.bytes += len(body)
-                return await self._take(request, sender, source, body, lines, gzip)
+                return await self._take(request, sender, source, body, other, gzip)
         finally:
             self._requests[sender.name] -= 1
 
@@ -225,13 +231,21 @@ class HttpServer(Receiver[HttpListener]):
         sender: Sender,
         source: str | None,
         body: bytes,
-        lines: bool,
+        other: bool,
         gzip: bool,
     ) -> web.Response:
-        received = time.time_ns()
+        """Make a body durable.
+
+        Args:
+            other: its second form: lines of JSON, or OTLP in JSON.
+        """
+        received, signal = time.time_ns(), SIGNALS.get(request.path)
         try:
             plain = inflate(body, self.limits) if gzip else body
-            decoded = decode_json(plain, self.limits, lines=lines)
+            if signal is None:
+                decoded = decode_json(plain, self.limits, lines=other)
+            else:
+                decoded = await _in_turns(decode(Body(plain, other), signal, self.limits))
         except Unreadable as refused:
             raise await self._unreadable(request, sender, body, refused) from refused
         self.counters.records += len(decoded.records)
@@ -241,11 +255,16 @@ class HttpServer(Receiver[HttpListener]):
             batch = Batch(
                 sender=sender,
                 records=decoded.records,
+                times=decoded.times,
                 source=source,
                 received=received,
                 size=decoded.size,
             )
-            open_replay(request.query, batch)
+            if signal is None:
+                open_replay(request.query, batch)
+            else:
+                # A trace or log says who approved; nobody has authenticated that person.
+                batch.sender = replace(sender, may_assert=frozenset())
             receipt = await self._keep(batch, decoded)
         except SpoolFull as full:
             _log.warning("sender must wait", detail=full.message, **self._details(request))
@@ -259,6 +278,8 @@ class HttpServer(Receiver[HttpListener]):
             ) from failed
         finally:
             self.budget.give(decoded.weight)
+        if signal is not None:
+            return otlp_answer(signal, decoded, receipt, is_json=other)
         return answer(decoded, receipt)
 
     async def _keep(self, batch: Batch, decoded: Decoded) -> Receipt:
@@ -302,3 +323,21 @@ class HttpServer(Receiver[HttpListener]):
         transport = request.transport
         peer = transport.get_extra_info("peername") if transport is not None else None
         return {"listener": self.address, "peer": spell(peer)}
+
+
+def _refusal(request: web.BaseRequest, problem: Problem) -> web.Response:
+    """The answer for a problem, in the form that the sender reads."""
+    if request.path in SIGNALS:
+        return otlp_refusal(problem, is_json=requests.wants_json(request))
+    return problem.response()
+
+
+async def _in_turns(decoding: Generator[None, None, Decoded]) -> Decoded:
+    """Decode a large body bit by bit, so that it does not hold up other senders."""
+    while True:
+        try:
+            next(decoding)
+        except StopIteration as done:
+            decoded: Decoded = done.value
+            return decoded
+        await asyncio.sleep(0)

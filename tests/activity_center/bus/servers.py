@@ -65,6 +65,14 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    def terminate(self) -> int:
+        """SIGTERM; return the exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        code = self._process.wait(30)
+        self._process = None
+        return code
+
     def _answers(self) -> bool:
         try:
             return bool(self.client().ping())

@@ -25,6 +25,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from activity_center import Emitter
+from activity_center.emit import Agent
+from tests.activity_center.emit.heard import Heard
+from tests.activity_center.emit.proposals import Sidecar
 
 
 class ForwardServer:
@@ -269,3 +272,32 @@ def tls_files(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
         server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )
     return files
+
+
+@pytest.fixture
+def heard(forward: Any, emitter: Any, until: Any) -> Heard:
+    """An emitter over Forward, and what arrived."""
+    return Heard(forward, emitter, until)
+
+
+@pytest.fixture
+def agent(heard: Heard) -> Agent:
+    """An agent of that emitter."""
+    return heard.emitter.agent(
+        "agt_ops", "ops-pilot", version="2.3", model="claude-opus", provider="anthropic"
+    )
+
+
+@pytest.fixture
+def sidecar() -> Iterator[Sidecar]:
+    """A server that is asked for decisions."""
+    server = Sidecar()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def asked(forward: Any, emitter: Any, until: Any, sidecar: Sidecar) -> Heard:
+    """An emitter whose agents hear of decisions."""
+    return Heard(forward, emitter, until, controls_url=sidecar.url)

@@ -19,6 +19,7 @@ from collector.receive.credentials import Credentials
 from collector.receive.forward import ForwardServer
 from collector.receive.http import HttpServer
 from collector.records import Batch, Receipt, Sender
+from tests.activity_center.emit.proposals import MIRA, wish
 
 TOKEN = "token-of-the-shop"
 SOURCES = Path(mapping.__file__).parents[1] / "sources"
@@ -140,3 +141,25 @@ def test_the_native_mapping_takes_it_as_it_is(receivers: Receivers, emitter: Any
     assert activity["source"] == {"ip": "192.0.2.1"}
     assert activity["service"] == {"name": "shop"}
     assert activity["metadata"] in ({"unknown": {"key": 1}}, {"unknown.key": 1})
+
+
+def test_the_native_mapping_takes_a_chain_as_it_is(receivers: Receivers, emitter: Any) -> None:
+    """Every field of every stage of an agent's chain keeps its place; nothing ends up in metadata;
+    with require_record each was durable before the next.
+    """
+    url = f"http://{receivers.start(HttpServer, HttpListener('127.0.0.1:0'))}"
+    made = emitter(url, token=TOKEN, organization="acme")
+    agent = made.agent("agt_ops", "ops", version="2", model="m", provider="p", require_record=True)
+    with wish(agent, rationale="full", conversation_id="cnv_1") as proposal:
+        proposal.edited({"size_gb": 120}, MIRA, confirmation="x", policy=("p4", "3"))
+        proposal.executing()
+        proposal.result = {"status": "ok"}
+    source = mapping.load(SOURCES / "native")
+    assert len(receivers.batches) == len(receivers.records) == 4
+    for record in receivers.records:
+        activities = source.map(record, "activity.native", None)
+        assert not isinstance(activities, str)
+        (activity,) = activities
+        assert "metadata" not in activity
+        for group in ("activity", "gen_ai"):
+            assert activity[group].items() >= record[group].items()

@@ -13,6 +13,7 @@ from activity_center.canonical import digest
 from activity_center.vocabulary import fields
 from collector.mapping import Router, load_all
 from collector.normalize import Normalizer
+from collector.normalize.digest import Digests
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.pipeline import Pipeline, Stages
 from collector.records import Batch, Entry, Receipt, Reject, Sender
@@ -30,6 +31,7 @@ PIPELINE = Pipeline(
         Normalizer({}, {}, "permanent"),
         Redactor(),
         Pseudonyms((), b""),
+        Digests(b""),
     ),
     _Nowhere(),
 )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from collector.decode import DEFAULT_LIMITS, decode_json
 from collector.mapping import Router, load_all
 from collector.normalize import Normalizer
+from collector.normalize.digest import Digests
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.pipeline import Pipeline, Stages
 from collector.receive.files import Post, Unsent, opened, posts, read_lines
@@ -87,6 +88,7 @@ PIPELINE = Pipeline(
         Normalizer({}, {}, "permanent"),
         Redactor(),
         Pseudonyms((), b""),
+        Digests(b""),
     ),
     _Nowhere(),
 )

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from tests.clients.forward import AsyncForwardClient, NotAcknowledged, encode
-from tests.integration.process import TOKEN, Collector
+from tests.integration.process import TOKEN, Address
 
 TAG = "activity.native"
 KEY_FIELD = "activity.resource.id"
@@ -54,6 +54,7 @@ class Traffic:
         bulk: Forward connections that send chunks, some compressed.
         http: HTTP clients that send NDJSON, some gzip.
         pause: mean seconds between two requests of one connection, more after many events.
+        organization: of the events.
 
     Attributes:
         sent: keys of the events that were sent.
@@ -64,7 +65,7 @@ class Traffic:
 
     def __init__(
         self,
-        collector: Collector,
+        collector: Address,
         *,
         single: int = 8,
         bulk: int = 2,
@@ -72,6 +73,7 @@ class Traffic:
         pause: float = 0.1,
         seed: int = 1,
         token: str = TOKEN,
+        organization: str = "faults",
     ) -> None:
         self.sent: set[str] = set()
         self.acked: set[str] = set()
@@ -81,6 +83,7 @@ class Traffic:
         self._single, self._bulk, self._http = single, bulk, http
         self._pause = pause
         self._token = token
+        self._organization = {"id": organization}
         self._chance = random.Random(seed)
         self._run = uuid.uuid4().hex[:12]
         self._numbers = itertools.count()
@@ -156,7 +159,10 @@ class Traffic:
         numbers = [next(self._numbers) for _ in range(count)]
         keys = [f"{self._run}-{number}" for number in numbers]
         self.sent.update(keys)
-        return keys, [activity(*pair) for pair in zip(keys, numbers, strict=True)]
+        return keys, [
+            activity(*pair, organization=self._organization)
+            for pair in zip(keys, numbers, strict=True)
+        ]
 
     async def _rest(self, events: int) -> None:
         await asyncio.sleep(self._chance.uniform(0, 2 * self._pause) * max(1.0, events / 8))

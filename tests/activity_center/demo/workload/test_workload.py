@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import subprocess
@@ -15,12 +16,14 @@ from typing import Any, Final
 import pytest
 
 from activity_center import vocabulary
+from activity_center.agents import judge, read_chain, shipped_policies, verdicts
 from activity_center.demo.workload import Event, generate, live
+from activity_center.demo.workload.lapses import LAPSES
 from activity_center.demo.workload.processes import CHANNELS
 from activity_center.errors import ConfigError
 
 START: Final = datetime(2026, 10, 1, tzinfo=UTC)
-DIGEST: Final = "748cc96c4b60f5c0cadfc2f1648181e5ab9c017f35d8accaa74eede3fbac9970"
+DIGEST: Final = "ad5e8be40b8213a5fc4dadba9036adf19ed695358ec177e04fc81e9001ec33de"
 
 NAMED: Final = Path(__file__).with_name("named_actions.txt").read_text().split()
 """Actions that the documents this project answers to name, in the catalogue's spelling."""
@@ -169,17 +172,37 @@ PROCESS: Final = frozenset(
 )
 
 
-def test_agent_chains(month: list[Event]) -> None:
-    """Proposal, decision, execution share a case; every ending occurs; one drifted."""
+def judged(events: list[Event], now: datetime) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return each chain's verdict and entries, as the collector takes them: the demo's sender
+    of agents' entries may name approvers."""
     chains: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for record in native(month):
+    for record in native(events):
         if "proposal" in record.get("activity", {}):
             chains[record["activity"]["case"]["id"]].append(record)
+    found = []
+    for entries in chains.values():
+        stored = copy.deepcopy(entries)
+        for one in stored:
+            if "approver" in one["activity"]:
+                one["activity"]["approver"]["authenticated"] = True
+        chain = read_chain(stored)
+        said = judge(chain, shipped_policies(), now=now, kept_since=events[0].time)
+        found.append((said.verdict.key, entries))
+    return found
+
+
+def test_agent_chains(month: list[Event]) -> None:
+    """Proposal, decision, execution share a case; every ending occurs; one drifted. All that is
+    in order is so in the records themselves."""
+    chains = judged(month, month[-1].time)
     assert len(chains) > 40
-    last = Counter(chain[-1]["activity"]["proposal"]["stage"] for chain in chains.values())
+    last = Counter(chain[-1]["activity"]["proposal"]["stage"] for _, chain in chains)
     assert last.keys() >= {"completed", "failed", "denied", "expired"}
-    drifted = destructive = 0
-    for chain in chains.values():
+    drifted = destructive = orderly = 0
+    for verdict, chain in chains:
+        if verdict in LAPSES:
+            continue
+        orderly += 1
         stages = [record["activity"]["proposal"]["stage"] for record in chain]
         assert stages[0] == "proposed"
         assert [record["event"]["sequence"] for record in chain] == list(range(len(chain)))
@@ -190,6 +213,7 @@ def test_agent_chains(month: list[Event]) -> None:
             arguments = [
                 one["gen_ai"]["tool"]["call"]["arguments"] for one in (approved[0], ran[0])
             ]
+            assert (arguments[0] != arguments[1]) is (verdict == "parameters_drifted")
             drifted += arguments[0] != arguments[1]
         if approved and approved[0]["activity"]["impact"]["level"] == "destructive":
             confirmed = approved[0]["activity"]["confirmation"]["text"]
@@ -197,6 +221,19 @@ def test_agent_chains(month: list[Event]) -> None:
             destructive += 1
     assert drifted >= 1
     assert destructive >= 1
+    assert orderly > 40
+
+
+@pytest.mark.parametrize("hour", [0, 15])
+def test_a_week_has_every_verdict(hour: int) -> None:
+    """Whenever a week begins, each verdict is met in it, and most chains are in order."""
+    start = START + timedelta(hours=hour)
+    found = Counter(
+        verdict for verdict, _ in judged(list(generate(7, start, 7)), start + timedelta(days=7))
+    )
+    assert set(found) == set(verdicts())
+    violations = sum(count for key, count in found.items() if verdicts()[key].violation)
+    assert violations < 0.3 * found.total()
 
 
 def test_incidents(month: list[Event]) -> None:

@@ -1,0 +1,110 @@
+"""What speaks against one approval: the approver, the time, the manner."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from activity_center.agents.chain import Chain, Decision
+from activity_center.agents.difference import Difference
+from activity_center.agents.policy import Policy
+from activity_center.processes.reading import written
+
+_SECOND: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A violation that holds for a chain.
+
+    Attributes:
+        kind: key of a verdict.
+        text: what was seen, in this case.
+        entries: ids of the entries that prove it.
+        difference: what was approved beside what ran.
+    """
+
+    kind: str
+    text: str
+    entries: tuple[str, ...]
+    difference: tuple[Difference, ...] = ()
+
+
+def against(one: Decision, chain: Chain, policy: Policy, deadline: int | None) -> Iterator[Finding]:
+    """Yield what speaks against an approval under a policy that asks for one.
+
+    Args:
+        deadline: after it nobody can approve, microseconds since 1970.
+    """
+    entries = (one.entry,)
+    if deadline is not None and one.at > deadline:
+        late = (one.at - deadline) // _SECOND
+        text = f"It expired at {written(deadline)} and was approved {late} s later."
+        yield Finding("decided_after_expiry", text, entries)
+    if one.standing and not policy.standing:
+        how = f"by {one.source}" if not one.by_person else f"for scope {one.scope}"
+        text = f"It was approved {how}; impact is {chain.impact or 'not rated'}."
+        yield Finding("standing_approval_on_destructive", text, entries)
+    if not one.by_person:
+        return
+    lacks = _lacks(one, policy)
+    if lacks:
+        yield Finding("approver_lacked_permission", lacks, entries)
+    if policy.four_eyes and same_person(one.approver, chain.initiator):
+        text = f"{name_of(one.approver)} asked the agent for it and approved it."
+        yield Finding("approved_by_initiator", text, entries)
+    if policy.typed_confirmation and not confirms(one.confirmation, chain):
+        typed = "typed something else than" if one.confirmation else "did not type"
+        name = chain.target["name"] or chain.target["id"] or "the target"
+        yield Finding("confirmation_missing", f"The approver {typed} {name}.", entries)
+    least = least_read_ms(chain, one, policy)
+    if one.wait is not None and one.wait < least:
+        text = f"It was approved after {one.wait} ms; reading it takes {least} ms at least."
+        yield Finding("approved_too_fast", text, entries)
+
+
+def _lacks(one: Decision, policy: Policy) -> str:
+    """Why an approver may not approve; empty: nothing says so."""
+    if not policy.roles and not policy.authenticated:
+        return ""
+    who = name_of(one.approver)
+    if policy.authenticated and not (one.authenticated and one.approver):
+        return f"Nothing proves that it was {who}: the approver was not authenticated."
+    if policy.roles and (policy.authenticated or one.roles is not None):
+        held = set(one.roles or ())
+        if not held & policy.roles:
+            roles = ", ".join(sorted(held)) or "no role"
+            wanted = policy.permission or ", ".join(sorted(policy.roles))
+            return f"{who} had {roles} at that time; the policy asks for {wanted}."
+    return ""
+
+
+def same_person(approver: dict[str, Any], initiator: dict[str, Any]) -> bool:
+    """Whether two people are one: by id where both have one, else by e-mail or login name."""
+    for name in ("id", "email", "name"):
+        if approver.get(name) and initiator.get(name):
+            return bool(approver[name] == initiator[name])
+    return False
+
+
+def confirms(typed: str, chain: Chain) -> bool:
+    """Whether what an approver typed confirms the target: its name, or its id."""
+    names = {name for name in (chain.target["name"], chain.target["id"]) if name}
+    return typed.strip() in names if names else bool(typed.strip())
+
+
+def least_read_ms(chain: Chain, one: Decision, policy: Policy) -> int:
+    """Return how long a person needs at least to read what is proposed, milliseconds."""
+    if not policy.read_ms_per_character:
+        return policy.min_read_ms
+    proposed = chain.proposal.arguments if chain.proposal else one.arguments
+    text = json.dumps(proposed or {}, ensure_ascii=False) + chain.rationale
+    return max(policy.min_read_ms, int(len(text) * policy.read_ms_per_character))
+
+
+def name_of(person: dict[str, Any]) -> str:
+    """Return what a person is called."""
+    names = (person.get(name) for name in ("full_name", "name", "email", "id"))
+    return next((name for name in names if name), "somebody")

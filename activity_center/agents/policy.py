@@ -1,0 +1,166 @@
+"""Approval policies: who must approve what an AI agent proposes, as data.
+
+The first policy that applies counts. Those of the configuration stand before the shipped ones,
+so there is always one. An entry names the policy that applied, with its version; a chain is judged
+by that one where it is known, so a policy that changes afterwards accuses nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from activity_center.vocabulary import permissions
+from activity_center.vocabulary.files import read
+
+if TYPE_CHECKING:
+    from activity_center.agents.chain import Chain
+    from activity_center.config_sidecar import Role
+
+FILE: Final = Path(__file__).with_name("policies.yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One approval policy.
+
+    Attributes:
+        version: grows with each change.
+        impact, organizations: empty: any.
+        tools: beginnings of tools' names; empty: any.
+        approval: whether somebody must approve at all.
+        roles: of which an approver needs one; empty: anybody may approve.
+        permission: that these roles were asked for by, or empty.
+        authenticated: the approver must come from an authenticated session or a trusted sender.
+        standing: whether an approval in advance, or by a rule, is enough.
+        within_s: seconds after which a proposal cannot be approved any more, besides the
+            proposal's own expiry.
+        min_read_ms, read_ms_per_character: an approval that comes sooner was not read; what
+            counts is the longer of the two.
+    """
+
+    id: str
+    version: int
+    label: str = ""
+    impact: frozenset[str] = frozenset()
+    tools: tuple[str, ...] = ()
+    organizations: frozenset[str] = frozenset()
+    approval: bool = True
+    permission: str = ""
+    roles: frozenset[str] = frozenset()
+    authenticated: bool = False
+    four_eyes: bool = False
+    typed_confirmation: bool = False
+    standing: bool = True
+    within_s: int | None = None
+    min_read_ms: int = 0
+    read_ms_per_character: float = 0.0
+
+    def applies(self, impact: str, tool: str, organization: str) -> bool:
+        """Whether the policy is about such a proposal."""
+        return (
+            (not self.impact or impact in self.impact)
+            and (not self.tools or tool.startswith(self.tools))
+            and (not self.organizations or organization in self.organizations)
+        )
+
+    def as_dict(self) -> dict[str, str]:
+        """Return id and version, as an entry names them."""
+        return {"id": self.id, "version": str(self.version)}
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Policies in the order in which they are asked.
+
+    Attributes:
+        all: every version; the last one applies to everything.
+    """
+
+    all: tuple[Policy, ...]
+    _current: tuple[Policy, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        newest = {one.id: max(p.version for p in self.all if p.id == one.id) for one in self.all}
+        current = tuple(one for one in self.all if one.version == newest[one.id])
+        object.__setattr__(self, "_current", current)
+
+    def current(self, impact: str, tool: str = "", organization: str = "") -> Policy:
+        """Return the policy that applies to a proposal made now.
+
+        Args:
+            impact: safe, caution or destructive; empty: nobody rated it.
+            organization: its id, or empty.
+        """
+        applying = (one for one in self._current if one.applies(impact, tool, organization))
+        return next(applying, self._current[-1])
+
+    def of(self, chain: Chain, *, recorded: bool = True) -> Policy:
+        """Return the policy that a chain is judged by.
+
+        Args:
+            recorded: the one that its entries name, if it is known here.
+        """
+        if recorded:
+            for one in self.all:
+                if (one.id, str(one.version)) == chain.policy:
+                    return one
+        tool, organization = chain.tool["name"] or "", chain.organization["id"] or ""
+        return self.current(chain.impact, tool, organization)
+
+
+@cache
+def shipped_policies() -> Policies:
+    """The policies that apply where no others are given, with the built-in roles.
+
+    Raises:
+        VocabularyError: the file cannot be read.
+    """
+    return made(())
+
+
+def made(entries: Sequence[Mapping[str, Any]], roles: Mapping[str, Role] | None = None) -> Policies:
+    """Make policies of entries as the schema accepts them; the shipped ones stand behind them.
+
+    A shipped one whose id and version is among them is replaced.
+
+    Args:
+        roles: default: the built-in ones.
+
+    Raises:
+        VocabularyError: the file of the shipped ones cannot be read.
+    """
+    known = {(one["id"], one.get("version")) for one in entries}
+    shipped = [one for one in read(FILE).document if (one["id"], one["version"]) not in known]
+    return Policies(tuple(_policy(one, roles) for one in (*entries, *shipped)))
+
+
+def _policy(one: Mapping[str, Any], roles: Mapping[str, Role] | None) -> Policy:
+    applies, needs = one.get("applies", {}), one.get("needs", {})
+    permission = needs.get("permission", "")
+    plain = ("label", "standing", "within_s", "min_read_ms", "read_ms_per_character")
+    asked = ("approval", "authenticated", "four_eyes", "typed_confirmation")
+    return Policy(
+        id=one["id"],
+        version=one.get("version", 1),  # a version that was refused is left out
+        impact=frozenset(applies.get("impact", ())),
+        tools=tuple(applies.get("tools", ())),
+        organizations=frozenset(applies.get("organizations", ())),
+        permission=permission,
+        roles=frozenset(needs.get("roles", ())) | _with(permission, roles),
+        **{name: one[name] for name in plain if name in one},
+        **{name: needs[name] for name in asked if name in needs},
+    )
+
+
+def _with(permission: str, roles: Mapping[str, Role] | None) -> frozenset[str]:
+    """The roles that have a permission."""
+    if not permission:
+        return frozenset()
+    if roles is not None:
+        return frozenset(name for name, role in roles.items() if permission in role.permissions)
+    known = permissions().get(permission)  # what is not known was refused before
+    return frozenset(known.roles if known else ())

@@ -1,0 +1,269 @@
+"""Judging a chain: does what ran agree with what was approved, by whom, when and how.
+
+A function over what is there: no clock, no store. What the entries prove is said; what would
+rest on an entry that retention may have removed is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from activity_center.agents.approvals import Finding, against
+from activity_center.agents.chain import Chain, Decision, Execution
+from activity_center.agents.difference import Difference, differences, drifted, secrets
+from activity_center.agents.policy import Policies, Policy
+from activity_center.processes.reading import EPOCH, MICROSECOND
+from activity_center.vocabulary.files import read
+
+FILE: Final = Path(__file__).with_name("verdicts.yml")
+SKEW: Final = 5_000_000
+"""Microseconds that an approval may seem to come after what it allowed: two machines' clocks."""
+_SECOND: Final = 1_000_000
+_DAY: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What can be said of a chain.
+
+    Attributes:
+        violation: something happened that the policy does not allow.
+        explanation: what it means.
+        what_to_do: the next step.
+    """
+
+    key: str
+    label: str
+    violation: bool
+    explanation: str
+    what_to_do: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is said of one chain.
+
+    Attributes:
+        verdict: the gravest of the findings, else what is no violation.
+        findings: every violation, the gravest first.
+        policy: it was judged by.
+    """
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    policy: Policy
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as the API has it."""
+        said = self.verdict
+        return {
+            "verdict": said.key,
+            "label": said.label,
+            "violation": said.violation,
+            "explanation": said.explanation,
+            "what_to_do": said.what_to_do,
+            "findings": [
+                {
+                    "kind": one.kind,
+                    "label": verdicts()[one.kind].label,
+                    "text": one.text,
+                    "entries": list(one.entries),
+                    **(
+                        {"difference": [part.as_dict() for part in one.difference]}
+                        if one.difference
+                        else {}
+                    ),
+                }
+                for one in self.findings
+            ],
+            "policy": self.policy.as_dict(),
+        }
+
+
+@cache
+def verdicts() -> Mapping[str, Verdict]:
+    """Return the verdicts by key, the gravest first.
+
+    Raises:
+        VocabularyError: the file cannot be read.
+    """
+    entries = read(FILE).document["verdicts"]
+    return MappingProxyType({key: Verdict(key=key, **one) for key, one in entries.items()})
+
+
+def judge(
+    chain: Chain,
+    policies: Policies,
+    *,
+    now: datetime,
+    kept_since: datetime | None = None,
+    recorded: bool = True,
+) -> Judgement:
+    """Judge a chain.
+
+    Args:
+        now: an undecided proposal has expired if its time is over by then.
+        kept_since: entries before it may have been deleted; ``None``: none are.
+        recorded: judge by the policy that the entries name, where it is known.
+    """
+    policy = policies.of(chain, recorded=recorded)
+    deadline = deadline_of(chain, policy)
+    found = list(_findings(chain, policy, deadline))
+    unknown = _beginning_is_gone(chain, policy, kept_since)
+    if unknown:
+        # That no approval is there proves nothing.
+        found = [one for one in found if one.kind != "executed_without_approval"]
+    order = list(verdicts())
+    unique = {(one.kind, one.text): one for one in found}
+    findings = tuple(sorted(unique.values(), key=lambda one: order.index(one.kind)))
+    if findings:
+        key = findings[0].kind
+    else:
+        key = "unknown" if unknown else _peaceful(chain, deadline, (now - EPOCH) // MICROSECOND)
+    return Judgement(verdicts()[key], findings, policy)
+
+
+def deadline_of(chain: Chain, policy: Policy) -> int | None:
+    """Return when a proposal cannot be approved any more, microseconds since 1970."""
+    ends = [chain.expires] if chain.expires is not None else []
+    if chain.proposal and policy.within_s is not None:
+        ends.append(chain.proposal.at + policy.within_s * _SECOND)
+    return min(ends, default=None)
+
+
+def _beginning_is_gone(chain: Chain, policy: Policy, kept_since: datetime | None) -> bool:
+    if chain.proposal is not None or kept_since is None:
+        return False
+    longest = (policy.within_s or _DAY) * _SECOND
+    return chain.begun - longest < (kept_since - EPOCH) // MICROSECOND
+
+
+def _peaceful(chain: Chain, deadline: int | None, now: int) -> str:
+    """What is no violation."""
+    if chain.executions:
+        failed = chain.executions[-1].state == "failed"
+        return "failed_as_approved" if failed else "executed_as_approved"
+    if chain.decision is not None:
+        return chain.decision.stage
+    return "expired" if deadline is not None and now >= deadline else "pending"
+
+
+def _findings(chain: Chain, policy: Policy, deadline: int | None) -> Iterator[Finding]:
+    if not chain.executions:
+        said = _in_force(chain.decisions, None)
+        if said and policy.approval:
+            yield from _best(said, chain, policy, deadline)
+        return
+    for run in chain.executions:
+        yield from _of_run(run, chain, policy, deadline)
+    yield from _twice(chain, policy)
+
+
+def _of_run(
+    run: Execution, chain: Chain, policy: Policy, deadline: int | None
+) -> Iterator[Finding]:
+    said = _in_force(chain.decisions, run)
+    if said is None or (policy.approval and not said):
+        yield _without(run, chain)
+        return
+    bound = [_bound(one, chain) for one in said]
+    if not bound and chain.proposal:
+        bound = [(chain.proposal.digest, chain.proposal.content)]
+    results = [_drift(digest, content, run) for digest, content in bound]
+    if results and all(results):
+        names = ", ".join(one.path for one in results[-1][:5])
+        yield Finding(
+            "parameters_drifted",
+            f"What ran differs from what was {'approved' if said else 'proposed'}: {names}.",
+            (*(one.entry for one in said[-1:]), *run.entries),
+            tuple(results[-1]),
+        )
+        said = said[-1:]
+    else:
+        said = [one for one, drift in zip(said, results, strict=False) if not drift]
+    if said and policy.approval:
+        yield from _best(said, chain, policy, deadline)
+
+
+def _in_force(decisions: Sequence[Decision], run: Execution | None) -> list[Decision] | None:
+    """The approvals that hold when something runs; ``None``: the last word was no.
+
+    An edited approval replaces those before it.
+    """
+    approvals: list[Decision] = []
+    refused = False
+    for one in decisions:
+        if one.stage == "approved" and (run is None or one.at <= run.begun + SKEW):
+            approvals = [one] if one.outcome == "edited" else [*approvals, one]
+            refused = False
+        elif one.stage in ("denied", "cancelled") and (run is None or one.at <= run.begun):
+            approvals, refused = [], True
+    return None if refused else approvals
+
+
+def _best(
+    said: Sequence[Decision], chain: Chain, policy: Policy, deadline: int | None
+) -> list[Finding]:
+    """What speaks against the approvals: nothing, if one of them is sound."""
+    found: list[Finding] = []
+    for one in said:
+        found = list(against(one, chain, policy, deadline))
+        if not found:
+            return []
+    return found
+
+
+def _without(run: Execution, chain: Chain) -> Finding:
+    before = [one for one in chain.decisions if one.at <= run.begun + SKEW]
+    last = before[-1] if before else None
+    late = next((one for one in chain.decisions if one.stage == "approved"), None)
+    if last is not None:
+        text = f"The last word before it ran was: {last.outcome}."
+    elif late is not None:
+        text = f"It ran {(late.at - run.begun) // _SECOND} s before it was approved."
+    else:
+        text = "No decision on it is there."
+    evidence = [one.entry for one in (last or late,) if one is not None]
+    return Finding("executed_without_approval", text, (*evidence, *run.entries))
+
+
+def _bound(decision: Decision, chain: Chain) -> tuple[str, dict[str, Any]]:
+    """Digest and content of what a decision approved: its own, else the proposal's."""
+    silent = not decision.digest and decision.arguments is None
+    if silent and chain.proposal and decision.outcome != "edited":
+        return chain.proposal.digest, chain.proposal.content
+    return decision.digest, decision.content
+
+
+def _drift(digest: str, content: Mapping[str, Any], run: Execution) -> list[Difference]:
+    """Where an execution differs from what was approved; empty: it does not."""
+    by_digest = drifted(digest, run.digests)
+    if by_digest is False:
+        return []
+    seen = next((found for one in run.contents if (found := differences(content, one))), [])
+    if seen or by_digest is None:
+        return seen
+    return secrets(content, run.contents[0])
+
+
+def _twice(chain: Chain, policy: Policy) -> Iterator[Finding]:
+    if len(chain.executions) < 2 or not policy.approval:
+        return
+    approvals = [one for one in chain.decisions if one.stage == "approved"]
+    if not approvals or (policy.standing and any(one.lasting for one in approvals)):
+        return  # none: each is an execution without approval
+    first = chain.executions[0].begun
+    fresh = [one for one in approvals if one.at > first + SKEW]
+    if len(chain.executions) > 1 + len(fresh):
+        times = len(chain.executions)
+        yield Finding(
+            "executed_twice",
+            f"It ran {times} times; {1 + len(fresh)} would have been allowed.",
+            tuple(id_ for one in chain.executions for id_ in one.entries),
+        )

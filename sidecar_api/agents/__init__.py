@@ -1,0 +1,1 @@
+"""What AI agents did: chains out of their stored entries, for one reader at a time."""

@@ -1,0 +1,357 @@
+"""Chains out of their stored entries: lists of them, and one of them.
+
+A list asks OpenSearch for ids first, one bucket a chain, and what it is limited to is asked of
+each chain as a whole (:mod:`sidecar_api.agents.query`). Then the entries of the chains of one
+page are read (:mod:`activity_center.agents`). A chain is shown whole or not at all: the verdict
+on half of it would be wrong, and would tell of the other half. Who sees every proposal of a
+chain sees the chain; one without a proposal only who sees each of its entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from activity_center.agents import Chain, read_chain, read_chains
+from sidecar_api.agents.places import CALL_OF, Key, Place
+from sidecar_api.agents.query import (
+    AGENT,
+    CALL,
+    CALLED,
+    DEEPEST,
+    ID,
+    NAMED,
+    ORGANIZATION,
+    STATES,
+    Clause,
+    Wanted,
+    all_of,
+    buckets,
+    in_organization,
+    staged,
+)
+from sidecar_api.search import ask, page, sized
+from sidecar_api.search.clauses import any_of
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+
+    from sidecar_api.access import Scope
+
+MOST_ENTRIES: Final = 10_000
+"""Entries that are read at once; of one chain: its first ones."""
+AT_ONCE: Final = 100
+"""Chains that are read at once."""
+_RUNS: Final = ("executing", "completed", "failed")
+_DECISIONS: Final = ("approved", "denied", "cancelled")
+
+Hit = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A chain that was read.
+
+    Attributes:
+        hits: its entries, as OpenSearch has them.
+        whole: these are all of them.
+        lean: what may be long was left out of large ones.
+    """
+
+    key: Key
+    chain: Chain
+    hits: list[Hit] = field(repr=False)
+    whole: bool = True
+    lean: bool = False
+
+    def having(self, entry: dict[str, Any] | None) -> Read:
+        """Return it with an entry that cannot be searched for yet."""
+        if entry is None:
+            return self
+        sources = [one.source for one in self.chain.entries]
+        return replace(self, chain=read_chain([*sources, entry]))
+
+
+class Chains:
+    """Questions about stored chains, each within the scope of a reader.
+
+    Every method raises as :func:`sidecar_api.search.ask.search` does.
+
+    Args:
+        client: of the sidecar's own account.
+    """
+
+    def __init__(self, client: OpenSearch) -> None:
+        self._client = client
+
+    def places(self, scope: Scope, wanted: Wanted, as_of: datetime) -> tuple[list[Place], bool]:
+        """Return the chains that a reader sees and a list is limited to, newest first.
+
+        States are those of the entries' stages and times; what is folded of them may differ.
+
+        Returns:
+            And whether there are more: see :data:`~sidecar_api.agents.query.DEEPEST`.
+        """
+        clauses = [page.ingested_by(as_of)]
+        if wanted.organization:
+            clauses.append(in_organization(wanted.organization))
+        return self._places(scope, wanted, clauses)
+
+    def keys(self, scope: Scope, id_: str, organization: str | None = None) -> list[Key]:
+        """Return the chains with an id that the reader sees, one an organization."""
+        named: Clause = {"term": {ID: id_}}
+        call = id_.removeprefix(CALL_OF)
+        clause = named if call == id_ else any_of([named, {"term": {CALL: call}}])
+        clauses = [clause]
+        if organization is not None:
+            clauses.append(in_organization(organization))
+        found, _ = self._places(scope, Wanted(), clauses)
+        return sorted(one.key for one in found if one.key.shown == id_)
+
+    def owned(self, id_: str, sender: str) -> list[Key]:
+        """Return the chains with an id whose proposals a sender delivered, all of them."""
+        body = {
+            "size": 0,
+            "track_total_hits": False,
+            "query": all_of(NAMED, {"term": {ID: id_}}),
+            "aggs": {"chains": buckets({"term": {"activity.sender": sender}}, Wanted())},
+        }
+        found = ask.search(self._client, body).get("aggregations")
+        rows = found["chains"]["buckets"] if found else []
+        return sorted(_key(row, called=False) for row in rows if _seen([row], whole=False))
+
+    def read(
+        self, keys: Sequence[Key], as_of: datetime | None = None, *, lean: bool = False
+    ) -> list[Read]:
+        """Return chains with their entries, in this order; one that is gone is left out.
+
+        Args:
+            as_of: without what came in later.
+            lean: without what may be long of large entries.
+        """
+        if not keys:
+            return []
+        wanted = any_of([_entries_of(organization, several) for organization, several in _by(keys)])
+        hits, whole = self._hits(wanted, as_of, lean=lean)
+        if not whole and len(keys) > 1:
+            half = len(keys) // 2
+            parts = (keys[:half], keys[half:])
+            return [one for part in parts for one in self.read(part, as_of, lean=lean)]
+        calls = _calls(hits)
+        if calls:
+            joined, rest = self._hits(any_of(calls), as_of, lean=lean)
+            known = {(hit["_index"], hit["_id"]) for hit in hits}
+            hits += (hit for hit in joined if (hit["_index"], hit["_id"]) not in known)
+            whole = whole and rest
+        return _made(keys, hits, whole=whole)
+
+    def walk(
+        self, keys: Iterable[Key], as_of: datetime | None = None, *, lean: bool = True
+    ) -> Iterator[Read]:
+        """Yield chains of any number, read in parts."""
+        waiting: list[Key] = []
+        for key in keys:
+            waiting.append(key)
+            if len(waiting) == AT_ONCE:
+                yield from self.read(waiting, as_of, lean=lean)
+                waiting = []
+        yield from self.read(waiting, as_of, lean=lean)
+
+    def _places(
+        self, scope: Scope, wanted: Wanted, clauses: list[Clause]
+    ) -> tuple[list[Place], bool]:
+        wall = scope.query()
+        where = [AGENT, *clauses]
+        known = {*scope.organizations, *scope.reader.grants}
+        if not scope.everything:
+            # All of these organizations, or what the reader sees would pass for the whole chain.
+            where.append(any_of([wall, {"terms": {ORGANIZATION: sorted(known)}}]))
+        called = all_of(CALLED, staged())
+        body = {
+            "size": 0,
+            "track_total_hits": False,
+            "query": all_of(*where),
+            "aggs": {
+                "named": {"filter": NAMED, "aggs": {"chains": buckets(wall, wanted)}},
+                "called": {
+                    "filter": called,
+                    "aggs": {"chains": buckets(wall, wanted, called=True)},
+                },
+            },
+        }
+        found = ask.search(self._client, body).get("aggregations")
+        if not found:
+            return [], False
+        rows = {
+            _key(row, called=called): [row]
+            for name, called in (("named", False), ("called", True))
+            for row in found[name]["chains"]["buckets"]
+        }
+        self._join(rows)
+        made = [
+            Place(_begun(several), key)
+            for key, several in rows.items()
+            if _seen(several, whole=scope.everything or key.organization in known)
+        ]
+        fitting = [one for one in made if _fits(rows[one.key], one.begun, wanted)]
+        more = any(
+            found[name]["chains"].get("sum_other_doc_count", 0) for name in ("named", "called")
+        )
+        return sorted(fitting, key=lambda one: one.order)[:DEEPEST], more
+
+    def _join(self, rows: dict[Key, list[dict[str, Any]]]) -> None:
+        """Put what names a call alone to the proposal that was for this call."""
+        calls = [key for key in rows if key.called]
+        if not calls:
+            return
+        terms = [
+            {"field": ORGANIZATION, "missing": ""},
+            *({"field": name} for name in (CALL, ID)),
+        ]
+        body = {
+            "size": 0,
+            "track_total_hits": False,
+            "query": all_of(NAMED, {"terms": {CALL: sorted({key.id for key in calls})}}),
+            "aggs": {"pairs": {"multi_terms": {"terms": terms, "size": DEEPEST}}},
+        }
+        for pair in ask.search(self._client, body)["aggregations"]["pairs"]["buckets"]:
+            organization, call, proposal = pair["key"]
+            said = rows.get(Key(organization, call, called=True))
+            if said is None:
+                continue
+            chain = rows.get(Key(organization, proposal))
+            if chain is not None:
+                chain += said
+            said[0]["joined"] = True
+        for key in calls:
+            if rows[key][0].get("joined"):
+                del rows[key]
+
+    def _hits(
+        self, wanted: Clause, as_of: datetime | None, *, lean: bool
+    ) -> tuple[list[Hit], bool]:
+        clauses = [AGENT, wanted]
+        if as_of is not None:
+            clauses.append(page.ingested_by(as_of))
+        sort: list[Any] = [{"@timestamp": "asc"}]
+        sort += [
+            {name: {"order": "asc", "missing": "_first", "unmapped_type": kind}}
+            for name, kind in (("event.sequence", "long"), ("event.id", "keyword"))
+        ]
+        body = {
+            "size": MOST_ENTRIES,
+            "track_total_hits": False,
+            "query": all_of(*clauses),
+            "sort": sort,
+        }
+        if lean:
+            hits = sized.search(self._client, body)["hits"]["hits"]
+        else:
+            hits = list(sized.hits(self._client, body))
+        return hits, len(hits) < MOST_ENTRIES
+
+
+def _by(keys: Iterable[Key]) -> list[tuple[str, list[Key]]]:
+    found: dict[str, list[Key]] = {}
+    for key in keys:
+        found.setdefault(key.organization, []).append(key)
+    return sorted(found.items())
+
+
+def _entries_of(organization: str, keys: list[Key]) -> Clause:
+    """Entries of one organization that name a chain of these."""
+    made: list[Clause] = []
+    proposals = [key.id for key in keys if not key.called]
+    calls = [key.id for key in keys if key.called]
+    if proposals:
+        made.append({"terms": {ID: proposals}})
+    if calls:
+        made.append(all_of(CALLED, {"terms": {CALL: calls}}))
+    return all_of(in_organization(organization), any_of(made))
+
+
+def _calls(hits: Iterable[Hit]) -> list[Clause]:
+    """Entries that know the call alone of what these propose."""
+    found: dict[str, set[str]] = {}
+    for hit in hits:
+        source = hit["_source"]
+        if _at(source, "activity", "proposal", "id") and (
+            call := _at(source, "gen_ai", "tool", "call", "id")
+        ):
+            found.setdefault(_at(source, "organization", "id"), set()).add(call)
+    return [
+        all_of(CALLED, in_organization(organization), {"terms": {CALL: sorted(calls)}})
+        for organization, calls in sorted(found.items())
+    ]
+
+
+def _at(source: Any, *path: str) -> str:
+    for name in path:
+        source = source.get(name) if isinstance(source, dict) else None
+    return source if isinstance(source, str) else ""
+
+
+def _made(keys: Sequence[Key], hits: list[Hit], *, whole: bool) -> list[Read]:
+    own = {id(hit["_source"]): hit for hit in hits}
+    found: dict[Key, Read] = {}
+    for chain in read_chains(hit["_source"] for hit in hits):
+        organization = chain.entries[0].organization
+        named = any(one.proposal for one in chain.entries)
+        key = Key(organization, chain.id if named else chain.id.removeprefix(CALL_OF), not named)
+        mine = [own[id(one.source)] for one in chain.entries]
+        lean = any(hit.get(sized.PARTIAL) for hit in mine)
+        found[key] = Read(key, chain, mine, whole, lean)
+    return [found[key] for key in keys if key in found]
+
+
+def _key(row: dict[str, Any], *, called: bool) -> Key:
+    organization, id_ = row["key"]
+    return Key(organization, id_, called)
+
+
+def _begun(rows: list[dict[str, Any]]) -> int:
+    return int(min(row["begin"]["value"] for row in rows))
+
+
+def _seen(rows: list[dict[str, Any]], *, whole: bool) -> bool:
+    """Whether the reader sees the proposals of a chain; without any: each entry.
+
+    Args:
+        whole: all entries of the chain were counted, not those alone that the reader sees.
+    """
+    proposed = sum(row["proposed"]["doc_count"] for row in rows)
+    if proposed:
+        return bool(sum(row["proposed"]["seen"]["doc_count"] for row in rows) == proposed)
+    return whole and all(
+        row.get("all_seen", row["seen"])["doc_count"] == row["doc_count"] for row in rows
+    )
+
+
+def _fits(rows: list[dict[str, Any]], begun: int, wanted: Wanted) -> bool:
+    if wanted.start and begun < wanted.start.timestamp() * 1000:
+        return False
+    if wanted.end and begun >= wanted.end.timestamp() * 1000:
+        return False
+    for name in rows[0]:
+        if name.startswith("is_") and not any(row[name]["doc_count"] for row in rows):
+            return False
+    return not wanted.states or _state(rows) in wanted.states
+
+
+def _state(rows: list[dict[str, Any]]) -> str:
+    """How far a chain has come by the times of its stages; see ``Chain.state``."""
+    latest: dict[str, float] = {}
+    for row in rows:
+        for name in STATES:
+            at = row[f"at_{name}"]["latest"]["value"]
+            if at is not None:
+                latest[name] = max(latest.get(name, at), at)
+    for several in (_RUNS, _DECISIONS):
+        there = [name for name in several if name in latest]
+        if there:
+            last = max(there, key=lambda name: (latest[name], several.index(name)))
+            edited = latest.get("edited") == latest[last]
+            return "edited" if edited and several is _DECISIONS else last
+    return "expired" if "expired" in latest else "proposed"

@@ -1,0 +1,230 @@
+"""Deciding on a proposal: what may be decided, and the entry that says so.
+
+Nothing is decided that would be a violation by the very rules that chains are judged by
+(:mod:`activity_center.agents`): those of the policy that applies, at this moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from activity_center.agents import Chain, Decision, Finding, Policy, deadline_of
+from activity_center.agents.approvals import against, least_read_ms
+from activity_center.emit.event import nested
+from activity_center.processes.reading import EPOCH, MICROSECOND
+from activity_center.processes.reading import written as at_time
+from sidecar_api.failures import Conflict, Failure, Forbidden, NotMet
+from sidecar_api.reader import Reader
+from sidecar_api.search.times import written
+
+PERMISSION: Final = "agent:approve"
+OUTCOMES: Final = ("approved", "denied", "edited")
+SCOPES: Final = ("once", "session", "always")
+LONGEST_REASON: Final = 1000
+LONGEST_CONFIRMATION: Final = 1024
+"""Characters."""
+_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
+_KEPT: Final = ("case", "initiator", "impact", "workspace", "project", "environment")
+"""What a decision says of ``activity`` as the proposal does."""
+_OF_THE_ANSWER: Final = ("usage", "response")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants to decide.
+
+    Attributes:
+        outcome: of :data:`OUTCOMES`.
+        scope: of :data:`SCOPES`.
+        reason, confirmation: empty where there is none.
+        arguments: those that may run, of ``edited``.
+    """
+
+    outcome: str
+    scope: str = "once"
+    reason: str = ""
+    confirmation: str = ""
+    arguments: Mapping[str, Any] | None = None
+
+    @property
+    def action(self) -> str:
+        """The action of the entry."""
+        return f"agent.proposal.{self.outcome}"
+
+    def id(self, reader: Reader, chain: Chain) -> str:
+        """Return the id of the entry: the same for the same wish."""
+        parts = [reader.id, chain.organization["id"], chain.id, asdict(self)]
+        text = json.dumps(parts, sort_keys=True)
+        return f"dec_{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+
+
+def proposed(chain: Chain) -> Mapping[str, Any] | None:
+    """Return the proposal's entry."""
+    return next((one.source for one in chain.entries if one.stage == "proposed"), None)
+
+
+def roles_of(reader: Reader, organization: str) -> list[str]:
+    """Return the roles that somebody decides with."""
+    own = {grant.role for grant in reader.grants.get(organization, ())}
+    return sorted(own | reader.platform_roles)
+
+
+def fields(
+    chain: Chain,
+    source: Mapping[str, Any],
+    wish: Wish,
+    reader: Reader,
+    policy: Policy,
+    at: datetime,
+) -> dict[str, Any]:
+    """Return what the record of a decision says, as arguments of the emitter.
+
+    Args:
+        source: the proposal's entry.
+        policy: that applies.
+    """
+    ours = source.get("activity", {})
+    proposal = {"id": chain.id, "stage": "denied" if wish.outcome == "denied" else "approved"}
+    approver = {
+        name: value
+        for name in ("id", "name", "full_name", "email")
+        if (value := getattr(reader, name))
+    }
+    waited = (at - EPOCH) // MICROSECOND - (chain.proposal.at if chain.proposal else 0)
+    decision = {
+        "outcome": wish.outcome,
+        "source": "user",
+        "scope": wish.scope,
+        "reason": wish.reason or None,
+        "wait_ms": max(0, waited // 1000),
+        "auth_method": reader.provider,
+        "mfa": reader.mfa,
+    }
+    agent = {k: v for k, v in source.get("gen_ai", {}).items() if k not in _OF_THE_ANSWER}
+    made = {
+        "organization": source.get("organization"),
+        "resource": ours.get("resource") or {"type": "proposal", "id": chain.id},
+        "outcome": "failure" if wish.outcome == "denied" else "success",
+        "reason": wish.reason or None,
+        "timestamp": written(at),
+        "event_id": wish.id(reader, chain),
+        "trace": source.get("trace"),
+        "gen_ai": _with_arguments(agent, ours, wish),
+        **{f"activity.{name}": ours.get(name) for name in _KEPT},
+        "activity.decision": {k: v for k, v in decision.items() if v is not None},
+        "activity.approver": {
+            **approver,
+            "roles": roles_of(reader, chain.organization["id"] or ""),
+        },
+        "activity.policy": policy.as_dict(),
+    }
+    if wish.confirmation:
+        made["activity.confirmation"] = {"text": wish.confirmation}
+    if wish.outcome != "edited" and chain.proposal and chain.proposal.digest:
+        # Made of what was proposed before its secrets were removed: only the collector saw that.
+        proposal["digest"] = chain.proposal.digest
+    return {name: value for name, value in made.items() if value} | {"activity.proposal": proposal}
+
+
+def _with_arguments(agent: Mapping[str, Any], ours: Mapping[str, Any], wish: Wish) -> Any:
+    """The group ``gen_ai`` with exactly what is decided on."""
+    tool = dict(agent.get("tool") or {})
+    call = {k: v for k, v in (tool.get("call") or {}).items() if k != "result"}
+    if wish.arguments is not None:
+        call["arguments"] = dict(wish.arguments)
+    elif any(name.startswith(_ARGUMENTS) for name in ours.get("overflow") or {}):
+        call.pop("arguments", None)  # a part of them would be something else
+    return {**agent, "tool": {**tool, "call": call}}
+
+
+def as_entry(action: str, said: Mapping[str, Any]) -> Row:
+    """Return the entry that :func:`fields` becomes, until it can be searched for."""
+    rest = dict(said)
+    event = {"action": action, "id": rest.pop("event_id"), "outcome": rest.pop("outcome")}
+    made = nested(
+        {
+            "@timestamp": rest.pop("timestamp"),
+            "activity.lens": "agent",
+            "activity.resource": rest.pop("resource"),
+            "activity.approver.authenticated": True,
+            **{name: value for name, value in rest.items() if name != "reason"},
+        }
+    )
+    return {**made, "event": event}
+
+
+def closed(chain: Chain, policy: Policy, now: datetime) -> str:
+    """Return why nothing can be decided any more, in a sentence; empty: it can."""
+    if chain.proposal is None:
+        return "The proposal itself is not there."
+    made = chain.decision
+    if made is not None:
+        return f"It is {made.outcome} since {at_time(made.at)}."
+    if chain.executions:
+        return f"It ran without a decision: it is {chain.state}."
+    deadline = deadline_of(chain, policy)
+    if deadline is not None and now >= EPOCH + deadline * MICROSECOND:
+        return f"It expired at {at_time(deadline)}."
+    return ""
+
+
+def demanded(chain: Chain, policy: Policy) -> str:
+    """Return what an approver has to type; empty: nothing."""
+    if not policy.typed_confirmation:
+        return ""
+    return chain.target["name"] or chain.target["id"] or chain.tool["name"] or chain.id
+
+
+def refusal(chain: Chain, decision: Decision, policy: Policy) -> Failure | None:
+    """Return why an approval would be a violation; ``None``: it would be none.
+
+    Args:
+        chain: with the decision.
+    """
+    if decision.stage != "approved":
+        return None
+    for one in against(decision, chain, policy, deadline_of(chain, policy)):
+        return _failure(one, chain, decision, policy)
+    return None
+
+
+def _failure(one: Finding, chain: Chain, decision: Decision, policy: Policy) -> Failure:
+    organization = chain.organization["id"] or ""
+    if one.kind == "confirmation_missing":
+        return NotMet(
+            "Type what it is about, to confirm it.",
+            parameter="confirmation",
+            hint=f"It is {demanded(chain, policy)}.",
+        )
+    if one.kind == "standing_approval_on_destructive":
+        return NotMet(
+            "The policy asks for a decision on each single case.",
+            parameter="scope",
+            hint="Approve it once.",
+        )
+    if one.kind == "approved_by_initiator":
+        return Forbidden(
+            "You asked the agent for it: the policy asks for a second person.",
+            permission=PERMISSION,
+            organization=organization,
+            hint="Somebody else who may approve decides; you may deny it.",
+        )
+    if one.kind == "approver_lacked_permission":
+        return Forbidden(
+            f"The policy {policy.id} does not let your roles approve this.",
+            permission=policy.permission or PERMISSION,
+            organization=organization,
+            hint="Somebody else who may approve decides.",
+        )
+    if one.kind == "approved_too_fast" and chain.proposal:
+        least = least_read_ms(chain, decision, policy)
+        begin = at_time(chain.proposal.at + least * 1000)
+        return Conflict("It cannot have been read yet.", hint=f"Approve it from {begin} on.")
+    return Conflict(one.text, hint="Reload to see how it is now.")

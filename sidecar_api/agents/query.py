@@ -1,0 +1,233 @@
+"""The clauses and buckets of a search for chains: a closed set, as :mod:`sidecar_api.search`.
+
+A chain is named by its proposal; where a program knows none, by the call of the tool. Its entries
+come in any order, so what a list is limited to is asked of each chain as a whole: a filter counts
+the entries of a chain that fulfil it, and the chain fits when there is one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from activity_center.agents.entry import Entry
+from activity_center.vocabulary import actions
+from sidecar_api.search import times
+from sidecar_api.search.clauses import any_of, choice, contains, without
+from sidecar_api.search.filters import BY_NAME
+
+Clause = dict[str, Any]
+
+DEEPEST: Final = 10_000
+"""Chains that a list reaches, the newest ones that the reader sees."""
+STATES: Final = (
+    "proposed",
+    "approved",
+    "edited",
+    "denied",
+    "expired",
+    "cancelled",
+    "executing",
+    "completed",
+    "failed",
+)
+IMPACTS: Final = ("safe", "caution", "destructive")
+RESULTS: Final = ("completed", "failed", "denied", "expired")
+ORIGINS: Final = ("ui", "api", "cli", "agent", "system")
+ID: Final = "activity.proposal.id"
+CALL: Final = "gen_ai.tool.call.id"
+STAGE: Final = "activity.proposal.stage"
+OUTCOME: Final = "activity.decision.outcome"
+ORGANIZATION: Final = "organization.id"
+_PERSON: Final = ("id", "name", "full_name", "email")
+
+
+def all_of(*clauses: Clause) -> Clause:
+    """Return the clause of entries that fulfil all of these."""
+    return {"bool": {"filter": list(clauses)}}
+
+
+AGENT: Final[Clause] = {"term": {"activity.lens": "agent"}}
+NAMED: Final[Clause] = all_of(AGENT, {"exists": {"field": ID}})
+"""Entries that name their proposal."""
+CALLED: Final[Clause] = {
+    "bool": {
+        "filter": [AGENT, {"exists": {"field": CALL}}],
+        "must_not": [{"exists": {"field": ID}}],
+    }
+}
+"""Entries that know the call of a tool alone."""
+
+
+@cache
+def stage(name: str) -> Clause:
+    """Return the clause of entries of a stage, as :class:`activity_center.agents.entry.Entry`
+    reads it, or of the outcome ``edited``; what no entry could say otherwise is left out.
+    """
+    told = {"exists": {"field": STAGE}}, {"exists": {"field": OUTCOME}}
+    if name == "edited":
+        return any_of(
+            [{"term": {OUTCOME: name}}, _silent(told, ["agent.proposal.edited"], failed=False)]
+        )
+    made: list[Clause] = [{"term": {STAGE: name}}]
+    found = _by_action()
+    if name in found:
+        made.append(_silent(told, found[name], failed=False))
+    if name == "failed":
+        made.append(_silent(told, found["completed"], failed=True))
+    return any_of(made)
+
+
+@cache
+def staged() -> Clause:
+    """Return the clause of entries that have a stage: they make a chain."""
+    named = [one for several in _by_action().values() for one in several]
+    exist: list[Clause] = [{"exists": {"field": field}} for field in (STAGE, OUTCOME)]
+    return any_of([*exist, {"terms": {"event.action": named}}])
+
+
+def _silent(told: tuple[Clause, ...], named: list[str], *, failed: bool) -> Clause:
+    """Entries whose action alone tells."""
+    failure: Clause = {"term": {"event.outcome": "failure"}}
+    clauses: list[Clause] = [{"terms": {"event.action": named}}]
+    refused = list(told)
+    if failed:
+        clauses.append(failure)
+    elif "agent.proposal.completed" in named:
+        refused.append(failure)
+    return {"bool": {"filter": clauses, "must_not": refused}}
+
+
+@cache
+def _by_action() -> dict[str, list[str]]:
+    """Stage -> actions of the catalogue that mean it."""
+    made = defaultdict(list)
+    for name in actions():
+        if found := Entry.of({"event": {"action": name}}).stage:
+            made[found].append(name)
+    return dict(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a list is limited to; empty: not by that.
+
+    Attributes:
+        states: of :data:`STATES`; any of them.
+        impacts, results, sources, actions: any of them.
+        agents, tools: any of them; an agent by id or name.
+        approver, initiator: id, login name, full name or e-mail address.
+        target: id, or a part of the name, of what it is about or what that belongs to.
+        start: proposed then or later.
+        end: proposed before.
+        verdicts: see :mod:`activity_center.agents`; any of them. Not of entries: chains are
+            judged for it.
+    """
+
+    states: tuple[str, ...] = ()
+    impacts: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    organization: str = ""
+    approver: str = ""
+    initiator: str = ""
+    target: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+    verdicts: tuple[str, ...] = ()
+
+    def filters(self) -> dict[str, Clause]:
+        """Clauses of each of which one entry of a chain must fulfil one."""
+        made: dict[str, Clause] = {}
+        exact = {
+            "impact": (self.impacts, "activity.impact.level"),
+            "source": (self.sources, "activity.origin"),
+            "action": (self.actions, "event.action"),
+            "tool": (self.tools, "gen_ai.tool.name"),
+        }
+        for name, (values, field) in exact.items():
+            if values:
+                made[name] = {"terms": {field: list(values)}}
+        if self.agents:
+            fields = ("gen_ai.agent.id", "gen_ai.agent.name")
+            made["agent"] = any_of([{"terms": {field: list(self.agents)}} for field in fields])
+        if self.results:
+            made["result"] = any_of([choice(BY_NAME["result"], one) for one in self.results])
+        if self.approver:
+            made["approver"] = _person("activity.approver", self.approver)
+        if self.initiator:
+            made["initiator"] = _person("activity.initiator", self.initiator)
+        if self.target:
+            made["target"] = _target(self.target)
+        return made
+
+    def given(self) -> list[tuple[str, str]]:
+        """Name and value of each of them, the same for the same."""
+        made: list[tuple[str, str]] = []
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if isinstance(value, datetime):
+                value = times.written(value)
+            values = value if isinstance(value, tuple) else (value,)
+            made += ((name, one) for one in values if one)
+        return made
+
+
+def _person(prefix: str, value: str) -> Clause:
+    return any_of([{"term": {f"{prefix}.{name}": value}} for name in _PERSON])
+
+
+def _target(value: str) -> Clause:
+    made: list[Clause] = []
+    for prefix in ("activity.resource", "activity.resource.parent"):
+        made += [{"term": {f"{prefix}.id": value}}, contains(f"{prefix}.name", value)]
+    return any_of(made)
+
+
+_LATEST: Final[Clause] = {"max": {"field": "@timestamp"}}
+
+
+def buckets(wall: Clause, wanted: Wanted, *, called: bool = False) -> Clause:
+    """One bucket a chain, those first of which the reader sees the latest entries.
+
+    Args:
+        wall: the reader's clause for one entry.
+        called: over :data:`CALLED` and not over :data:`NAMED`.
+    """
+    seen: list[Clause] = [wall]
+    if wanted.end:
+        seen.append({"range": {"@timestamp": {"lt": times.written(wanted.end)}}})
+    inner: dict[str, Any] = {
+        "seen": {"filter": all_of(*seen), "aggs": {"latest": _LATEST}},
+        "begin": {"min": {"field": "@timestamp"}},
+        "proposed": {"filter": stage("proposed"), "aggs": {"seen": {"filter": wall}}},
+        "fitting": {
+            "bucket_selector": {"buckets_path": {"n": "seen._count"}, "script": "params.n > 0"}
+        },
+    }
+    if wanted.end:
+        inner["all_seen"] = {"filter": wall}
+    for name, clause in wanted.filters().items():
+        inner[f"is_{name}"] = {"filter": clause}
+    if wanted.states:
+        # Each a bucket of its own: those of a "filters" count towards search.max_buckets.
+        for one in STATES:
+            inner[f"at_{one}"] = {"filter": stage(one), "aggs": {"latest": _LATEST}}
+    terms = [{"field": ORGANIZATION, "missing": ""}, {"field": CALL if called else ID}]
+    return {
+        "multi_terms": {"terms": terms, "size": DEEPEST, "order": {"seen>latest": "desc"}},
+        "aggs": inner,
+    }
+
+
+def in_organization(organization: str) -> Clause:
+    """Return the clause of entries of an organization; empty: of none."""
+    if organization:
+        return {"term": {ORGANIZATION: organization}}
+    return without({"exists": {"field": ORGANIZATION}})

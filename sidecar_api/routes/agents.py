@@ -1,0 +1,105 @@
+"""The record of AI agents: how much they propose, how it is answered, and what goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from flask import Blueprint, Response
+
+from activity_center.agents import Judgement
+from sidecar_api import asking
+from sidecar_api.agents.chains import Read
+from sidecar_api.agents.judging import MOST_JUDGED, Judge
+from sidecar_api.agents.places import Place
+from sidecar_api.agents.records import Record, records
+from sidecar_api.conditional import json_answer
+from sidecar_api.failures import Forbidden, NotFound
+from sidecar_api.openapi import Parameter, operation
+from sidecar_api.routes import chains as shared
+
+blueprint = Blueprint("agents", __name__, url_prefix="/api/v1/agents")
+
+LATEST: Final = 10
+"""Proposals that an agent's own record shows."""
+_COUNTED: Final = (
+    f"Counted over its newest chains of the period, {MOST_JUDGED:,} at most in all: counted says "
+    "how many of how many."
+)
+
+
+@blueprint.get("")
+@operation(
+    "List AI agents",
+    description="Of each one counts, approval rate, time to decision of people (nearest rank), "
+    f"failure and violation rate. {_COUNTED}",
+    parameters=shared.PERIOD,
+    answer="Agents",
+    failures=[Forbidden],
+    permission=shared.PERMISSION,
+)
+def agents() -> Response:
+    """Every agent that the reader may know of."""
+    asked, scope = asking.arguments(), asking.scope()
+    wanted = shared.wanted(asked)
+    judge, as_of = shared.judge(), shared.now()
+    places, more = shared.chains().places(scope, wanted, as_of)
+    made = records((read.chain, said) for read, said in _judged(places, judge, as_of))
+    shared.record(scope, wanted)
+    return json_answer({"agents": made, "counted": _counted(places, more)})
+
+
+@blueprint.get("/<path:agent>")
+@operation(
+    "Read the record of one AI agent",
+    description=f"By its id, or its name. {_COUNTED}",
+    parameters=[Parameter("agent", "Its id, else its name.", place="path"), *shared.PERIOD],
+    answer="OneAgent",
+    failures=[Forbidden, NotFound],
+    permission=shared.PERMISSION,
+)
+def one(agent: str) -> Response:
+    """One agent: its record, its tools and its latest proposals."""
+    asked, scope = asking.arguments(), asking.scope()
+    if not shared.bounded(agent):
+        raise _unknown()
+    wanted = replace(shared.wanted(asked), agents=(agent,))
+    judge, as_of = shared.judge(), shared.now()
+    places, more = shared.chains().places(scope, wanted, as_of)
+    record, latest = Record(), list[dict[str, Any]]()
+    for read, said in _judged(places, judge, as_of):
+        if agent not in (read.chain.agent["id"], read.chain.agent["name"]):
+            continue
+        record.add(read.chain, said)
+        if len(latest) < LATEST:
+            latest.append(judge.row(read, said))
+    if not record.chains:
+        raise _unknown()
+    shared.record(scope, wanted)
+    body: Mapping[str, Any] = {
+        **record.as_dict(),
+        "counted": _counted(places, more),
+        "tools": record.tools(),
+        "latest": latest,
+    }
+    return json_answer(body)
+
+
+def _judged(places: list[Place], judge: Judge, as_of: datetime) -> Iterator[tuple[Read, Judgement]]:
+    """The newest chains, with what is said of each."""
+    for read in shared.chains().walk((one.key for one in places[:MOST_JUDGED]), as_of):
+        yield read, judge.of(read)
+
+
+def _counted(places: list[Place], more: bool) -> dict[str, Any]:
+    looked = min(len(places), MOST_JUDGED)
+    return {"chains": looked, "of": len(places), "approximate": more or looked < len(places)}
+
+
+def _unknown() -> NotFound:
+    return NotFound(
+        "There is no such agent, or none of whose proposals you may see any in this period.",
+        hint="GET /api/v1/agents lists those that you may see.",
+    )

@@ -1,0 +1,248 @@
+"""What the addresses about AI agents have in common: filters, and which chain is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from flask import request
+
+from activity_center.agents import verdicts
+from activity_center.streams import ORGANIZATION_ID
+from sidecar_api import asking
+from sidecar_api.access import Scope
+from sidecar_api.agents.chains import Chains, Read
+from sidecar_api.agents.judging import Judge
+from sidecar_api.agents.places import Key
+from sidecar_api.agents.query import IMPACTS, ORIGINS, RESULTS, STATES, Wanted
+from sidecar_api.agents.remembered import Remembered
+from sidecar_api.failures import BadRequest, NotFound
+from sidecar_api.openapi import Parameter
+from sidecar_api.recording import FETCH, FETCH_ALL, MOST_TRAILS
+from sidecar_api.search import times
+from sidecar_api.search.filters import MOST_VALUES
+from sidecar_api.services import services
+from sidecar_api.text import is_text
+
+PERMISSION: Final = "org:audit"
+_TIME: Final[Mapping[str, Any]] = {"type": "string", "format": "date-time", "maxLength": 64}
+
+
+def _several(name: str, description: str, values: tuple[str, ...] = ()) -> Parameter:
+    schema = {"type": "string", "enum": list(values)} if values else {"type": "string"}
+    return Parameter(name, f"{description} Any of them.", {**schema, "maxLength": 256}, many=True)
+
+
+PERIOD: Final = (
+    Parameter("organization", "Its id."),
+    Parameter("from", "Proposed then or later: time, or date.", _TIME),
+    Parameter("to", "Proposed before: time, or date, included.", _TIME),
+)
+FILTERS: Final = (
+    _several("state", "How far it has come.", STATES),
+    _several("verdict", "What is said of it.", tuple(verdicts())),
+    _several("impact", "What the action can do.", IMPACTS),
+    _several("result", "How it ended.", RESULTS),
+    _several("source", "What it was done through.", ORIGINS),
+    _several("action", "Exactly this action, at any stage."),
+    _several("agent", "Id or name of the agent."),
+    _several("tool", "Name of the tool."),
+    Parameter("approver", "Who decided: id, login name, full name or e-mail address."),
+    Parameter("initiator", "Who asked the agent: id, login name, full name or e-mail address."),
+    Parameter("target", "Server or site, or what belongs to it: id, or a part of the name."),
+    *PERIOD,
+)
+PROPOSAL: Final = Parameter("proposal", "Its id.", place="path")
+IN: Final = Parameter(
+    "organization", "Where several organizations have one of that id: of which one."
+)
+_LISTS: Final = {
+    "state": "states",
+    "verdict": "verdicts",
+    "impact": "impacts",
+    "result": "results",
+    "source": "sources",
+    "action": "actions",
+    "agent": "agents",
+    "tool": "tools",
+}
+
+
+def chains() -> Chains:
+    """Return the questions about chains."""
+    return Chains(services().client)
+
+
+def judge(now: datetime | None = None) -> Judge:
+    """Return who judges them, by the configured policies."""
+    return Judge(services().config.approval_policies, now)
+
+
+def remembered() -> Remembered:
+    """Return what was decided here a moment ago."""
+    return Remembered(Path(services().config.sidecar.data_dir))
+
+
+def wanted(asked: Mapping[str, Any]) -> Wanted:
+    """Return the filters of a request.
+
+    Raises:
+        BadRequest: one of them is wrong.
+        Forbidden: an organization is named of which the reader may see nothing.
+    """
+    start = times.parse(asked["from"], parameter="from") if asked["from"] is not None else None
+    end = times.parse(asked["to"], parameter="to", end=True) if asked["to"] is not None else None
+    if start and end and start > end:
+        raise BadRequest("The time range ends before it begins.", parameter="to")
+    several: dict[str, Any] = {}
+    for name, member in _LISTS.items():
+        values = asked.get(name, ())
+        if len(values) > MOST_VALUES:
+            raise BadRequest(f"At most {MOST_VALUES} values.", parameter=name)
+        several[member] = tuple(sorted({text(one, name) for one in values}))
+    found = Wanted(
+        organization=organization(asked["organization"]) or "",
+        start=start,
+        end=end,
+        **several,
+        approver=text(asked.get("approver"), "approver"),
+        initiator=text(asked.get("initiator"), "initiator"),
+        target=text(asked.get("target"), "target"),
+    )
+    if found.organization:
+        asking.check_organization(found.organization)
+    return found
+
+
+def organization(value: str | None) -> str | None:
+    """Return an organization's id.
+
+    Raises:
+        BadRequest: it can be none.
+    """
+    if value is not None and not ORGANIZATION_ID.fullmatch(value):
+        raise BadRequest(
+            "This can be no organization's id.",
+            parameter="organization",
+            hint="GET /api/v1/organizations lists yours.",
+        )
+    return value
+
+
+def text(value: str | None, name: str) -> str:
+    """Return a text of the query; empty where it is not given.
+
+    Raises:
+        BadRequest: it is empty, which by mistake would show everything, or no text.
+    """
+    if value is None:
+        return ""
+    if not is_text(value):
+        raise BadRequest("This is no valid Unicode text.", parameter=name)
+    if not value.strip():
+        raise BadRequest(f"{name} is empty.", parameter=name, hint=f"Leave {name} out.")
+    return value.strip()
+
+
+def key_of(scope: Scope, id_: str) -> Key:
+    """Return the chain that a reader means by an id, and by ``organization``.
+
+    Raises:
+        NotFound: there is none that they may see.
+        BadRequest: there are several.
+    """
+    of = organization(asking.arguments()["organization"])
+    found = chains().keys(scope, id_, of) if bounded(id_) else []
+    return _the_one(found)
+
+
+def owned(id_: str, sender: str, organizations: frozenset[str] | None) -> Key:
+    """Return the chain that a program means, of those that it proposed itself.
+
+    Raises:
+        NotFound: there is none.
+        BadRequest: there are several.
+    """
+    of = organization(asking.arguments()["organization"])
+    found = chains().owned(id_, sender) if bounded(id_) else []
+    mine = [
+        one
+        for one in found
+        if of in (None, one.organization)
+        and (organizations is None or one.organization in organizations)
+    ]
+    return _the_one(mine)
+
+
+def _the_one(found: list[Key]) -> Key:
+    if len(found) > 1:
+        raise BadRequest(
+            "Several organizations have one with this id.",
+            parameter="organization",
+            hint="Say which one.",
+        )
+    if not found:
+        raise unknown()
+    return found[0]
+
+
+def whole(key: Key) -> Read:
+    """Return a chain with all its entries, and what was decided here a moment ago.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    found = chains().read([key])
+    if not found:
+        raise unknown()
+    return found[0].having(remembered().entry(key))
+
+
+def bounded(id_: str) -> bool:
+    """Whether this can be an id."""
+    return 0 < len(id_) <= 300 and is_text(id_)
+
+
+def unknown() -> NotFound:
+    """Return the failure of what is not there, or not for this reader."""
+    return NotFound(
+        "There is no such proposal, or none that you may see.",
+        hint="Somebody who may see it can tell you its organization.",
+    )
+
+
+def record(scope: Scope, filters: Wanted, **more: Any) -> dict[str, Any]:
+    """Record that somebody has looked at many; return what was recorded.
+
+    An organization sees who read its trail: a record each, as of activities.
+    """
+    details = details_of(scope, filters, **more)
+    services().recording.read(scope.reader, FETCH_ALL, request, details)
+    return details
+
+
+def details_of(scope: Scope, filters: Wanted, **more: Any) -> dict[str, Any]:
+    """Return what a record of reading says."""
+    if filters.organization:
+        read = [filters.organization]
+    else:
+        read = [] if scope.everything else list(scope.organizations)
+    return {
+        "filters": [f"{name}={value}" for name, value in filters.given()],
+        "organizations": read if len(read) <= MOST_TRAILS else [],
+        **more,
+    }
+
+
+def note(scope: Scope, id_: str, organization: str | None) -> None:
+    """Record that somebody has looked at one."""
+    details = {"resource": id_, "organization": organization or None}
+    services().recording.read(scope.reader, FETCH, request, details)
+
+
+def now() -> datetime:
+    """Return this moment in whole milliseconds, as stored times are."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

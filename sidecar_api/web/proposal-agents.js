@@ -1,0 +1,121 @@
+// The agents: a list of them, and the record of one.
+
+import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { ask } from "./api.js";
+import { icon } from "./icons.js";
+import { agentOf } from "./place.js";
+import { failure } from "./states.js";
+import { texts as shared } from "./texts.js";
+import { exact, relative } from "./time.js";
+import { word } from "./words.js";
+import { bones, card } from "./proposal-card.js";
+import { VIOLATION } from "./proposal-list.js";
+import { Part, missing } from "./proposals.js";
+import { agentName, impactBadge, percent, span, stateLabel, texts, verdictBadge, verdictLabel, violationsOf } from "./proposal-words.js";
+
+const A = texts.agents;
+const LATEST = 5;
+const organizationOf = (app) => app.place.filters.filter(([name]) => name === "organization");
+/** The page of an agent: of which organization, where one may see several. */
+function addressOf({ agent, organization }, known) {
+  const address = agentOf(agent.id || agent.name || "");
+  return known > 1 && organization?.id ? `${address}?organization=${encodeURIComponent(organization.id)}` : address;
+}
+const counted = (one) => (one?.approximate ? html`<p class="quiet counted">${A.counted(one.chains, one.of)}</p>` : nothing);
+const time = (iso, zone) => (iso ? html`<time datetime=${iso} data-tip=${exact(iso, zone)}>${relative(iso)}</time>` : nothing);
+const wait = (ms) => (ms === null || ms === undefined ? A.never : span(ms));
+
+/** All agents of what one may see. */
+export class AgentList extends Part {
+  async ask(_, signal) {
+    const answer = await ask("/api/v1/agents", { query: new URLSearchParams(organizationOf(this.app)), signal });
+    this.app.announce(A.loaded(answer.agents.length));
+    return answer;
+  }
+
+  view() {
+    const { app, answer, problem } = this;
+    const title = html`<h1 class="unseen">${A.title}</h1>`;
+    if (!answer) return html`${title}${problem ? html`<div class="panel">${failure(app)}</div>` : html`<div class="panel">${bones(3)}</div>`}`;
+    if (!answer.agents.length) return html`${title}<div class="panel"><div class="blank" id="empty">${icon("bot")}<h2>${A.empty}</h2><p>${A.emptyHint}</p></div></div>`;
+    const H = A.heads;
+    return html`${title}${problem ? failure(app) : nothing}<div class="panel"><div class="scroller"><table class="agents" id="agents"><caption class="unseen">${A.caption(answer.agents.length)}</caption>
+      <thead><tr>${Object.entries(H).map(([name, label]) => html`<th scope="col" class=${`a-${name}`}>${label}</th>`)}</tr></thead>
+      <tbody>${answer.agents.map((one) => this.row(one))}</tbody></table></div></div>${counted(answer.counted)}`;
+  }
+
+  row(record) {
+    const { agent } = record;
+    const violations = violationsOf(record);
+    const known = this.app.me?.organizations?.length ?? 0;
+    return html`<tr class="row"><th scope="row" class="a-name"><span class="agent">${icon("bot")}</span><a href=${addressOf(record, known)} data-stop>${word(agentName(agent) || A.nameless, { limit: 80 })}</a>${agent.version ? html` <span class="kind">${word(agent.version)}</span>` : nothing}${known > 1 && record.organization?.id ? html`<span class="kind">, ${word(record.organization.name || record.organization.id, { limit: 60 })}</span>` : nothing}</th>
+      <td class="a-model">${word(agent.model ?? "")} <span class="kind">${word(agent.provider ?? "")}</span></td>
+      <td class="a-proposals">${record.proposals.toLocaleString("en")}<span class="phone-text"> ${A.counts.toLowerCase()}</span></td>
+      <td class="a-approval">${percent(record.approval_rate)}</td>
+      <td class="a-decision">${wait(record.time_to_decision_ms.p50)}</td>
+      <td class="a-failure">${percent(record.failure_rate)}</td>
+      <td class="a-violation">${violations ? html`<span class="state bad">${icon("triangle-alert")}${violations.toLocaleString("en")} <span class="kind">${percent(record.violation_rate)}</span></span>` : html`<span class="state good">${icon("circle-check")}0</span>`}</td>
+      <td class="a-last">${time(record.last_at, this.app.zone)}</td></tr>`;
+  }
+}
+
+/** One agent: its record in numbers, what they consist of, its latest proposals. */
+export class OneAgent extends Part {
+  ask(id, signal) {
+    return ask(`/api/v1/agents/${encodeURIComponent(id)}`, { query: new URLSearchParams(organizationOf(this.app)), signal });
+  }
+
+  view() {
+    const { app, answer, problem } = this;
+    if (problem?.status === 404 && !answer) return missing(A.back, "/agents", A.unknown, A.unknownHint);
+    const back = html`<p class="back"><a href="/agents">${icon("arrow-left")}${A.back}</a></p>`;
+    if (!answer) return html`${back}<h1 class="unseen">${shared.titles.agent}</h1>${problem ? html`<div class="panel">${failure(app)}</div>` : bones(2)}`;
+    const { agent, latest } = answer;
+    return html`${back}${problem ? failure(app) : nothing}<div class="agent-head"><h1><span class="avatar agent" aria-hidden="true">${icon("bot")}</span>${word(agentName(agent), { limit: 120 })}</h1>
+        <p class="quiet">${[agent.version, agent.model, agent.provider].filter(Boolean).map((one, i) => html`${i ? " · " : ""}${word(one)}`)}${agent.id && agent.id !== agent.name ? html` · <span class="mono">${word(agent.id)}</span>` : nothing}</p></div>
+      ${this.record(answer)}${counted(answer.counted)}${this.parts(answer)}
+      <section class="panel latest" aria-labelledby="latest-title"><div class="look-head plain"><h2 id="latest-title">${A.latest}</h2><a href=${this.listed({})}>${A.every}</a></div>${
+        latest.length
+          ? html`<ul class="chains">${latest.slice(0, LATEST).map((one) => html`<li data-chain=${one.id}>${card(app, one, {})}</li>`)}</ul>`
+          : html`<p class="quiet none-of">${A.none}</p>`
+      }</section>`;
+  }
+
+  listed(more) {
+    const query = new URLSearchParams([...organizationOf(this.app), ["agent", this.shown], ...Object.entries(more)]);
+    return `/ai?${query}`;
+  }
+
+  record(record) {
+    const number = (value, label, { tone = "", hint = "", href } = {}) => {
+      const body = html`<strong class=${tone}>${value}</strong><span class="quiet">${label}${hint ? html`, ${hint}` : nothing}</span>`;
+      return href ? html`<a class="card number" href=${href}>${body}</a>` : html`<div class="card number">${body}</div>`;
+    };
+    const violations = violationsOf(record);
+    const { p50, p95 } = record.time_to_decision_ms;
+    return html`<div class="numbers five" role="group" aria-label=${A.record}>
+      ${number(record.proposals.toLocaleString("en"), A.counts, { href: this.listed({}) })}${number(percent(record.approval_rate), A.approval)}
+      ${number(wait(p50), A.decision, { hint: p95 === null ? "" : A.p95(span(p95)) })}
+      ${number(percent(record.failure_rate), A.failure)}
+      ${number(violations.toLocaleString("en"), A.violation, { tone: violations ? "bad" : "good", hint: violations ? percent(record.violation_rate) : "", href: violations ? this.listed({ verdict: VIOLATION }) : undefined })}</div>`;
+  }
+
+  /** What the record consists of: counts by verdict, impact, state, tool. */
+  parts({ verdicts, impacts, states, tools }) {
+    const groups = {
+      verdict: [verdicts, (key) => verdictBadge({ verdict: key, label: verdictLabel(key) })],
+      impact: [impacts, (key) => impactBadge(key)],
+      state: [states, (key) => stateLabel(key)],
+      tool: [Object.fromEntries((tools ?? []).filter((one) => one.name).map((one) => [one.name, one.proposals])), (key) => html`<span class="mono">${word(key, { limit: 80 })}</span>`],
+    };
+    const shown = Object.entries(groups).filter(([, [counts]]) => counts && Object.keys(counts).length);
+    return html`<div class="parts">${shown.map(([name, [counts, label]]) => {
+      const rows = Object.entries(counts).sort((a, b) => b[1] - a[1]).slice(0, 12);
+      const most = Math.max(...rows.map(([, n]) => n));
+      return html`<section class="card"><h2>${A.by[name]}</h2><ul class="tallies">${rows.map(
+        ([key, n]) => html`<li><a href=${this.listed({ [name]: key })}>${label(key)}</a><meter min="0" max=${most} value=${n} aria-hidden="true"></meter><span class="count">${n.toLocaleString("en")}</span></li>`,
+      )}</ul></section>`;
+    })}</div>`;
+  }
+}
+

@@ -1,0 +1,117 @@
+"""Reading chains: what joins entries, what orders them, and values of a wrong shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from activity_center.agents import read_chain, read_chains
+
+
+def entry(
+    id_: str, second: int, stage: str, *, proposal: str = "p", call: str = "c", **more: Any
+) -> dict[str, Any]:
+    """Return a stored activity."""
+    ours: dict[str, Any] = {"proposal": {"stage": stage}, "sender": "agents"}
+    if proposal:
+        ours["proposal"]["id"] = proposal
+    return {
+        "@timestamp": f"2026-11-24T13:00:{second:02d}Z",
+        "event": {"id": id_, "action": f"agent.proposal.{stage}"},
+        "gen_ai": {"tool": {"name": "deploy", "call": {"id": call} if call else {}}},
+        "activity": ours,
+        **more,
+    }
+
+
+def test_a_clock_that_was_set_back() -> None:
+    """Between entries of one producer its sequence orders, not the clock."""
+    first = entry("a", 30, "executing")
+    second = entry("b", 10, "completed")
+    for number, one in enumerate((first, second)):
+        one["event"]["sequence"] = number
+    (run,) = read_chain([second, first]).executions
+    assert run.entries == ("a", "b")
+    assert run.state == "completed"
+
+
+def test_calls_join_who_knows_no_proposal() -> None:
+    """An entry with the call's id alone joins its proposal; of two the one made before it."""
+    entries = [
+        entry("a", 1, "proposed", proposal="p1"),
+        entry("b", 20, "proposed", proposal="p2"),
+        entry("c", 10, "executing", proposal=""),
+        entry("d", 30, "executing", proposal=""),
+        entry("e", 30, "executing", proposal="", call="other"),
+    ]
+    chains = {chain.id: [one.id for one in chain.entries] for chain in read_chains(entries)}
+    assert chains == {"p1": ["a", "c"], "p2": ["b", "d"], "call:other": ["e"]}
+
+
+def test_organizations_keep_their_ids_apart() -> None:
+    """The same proposal id in two organizations is two proposals."""
+    entries = [
+        entry("a", 1, "proposed", organization={"id": "northwind"}),
+        entry("b", 2, "approved", organization={"id": "brightleaf"}),
+    ]
+    assert [chain.organization["id"] for chain in read_chains(entries)] == [
+        "northwind",
+        "brightleaf",
+    ]
+
+
+def test_a_call_without_any_stage_is_no_chain() -> None:
+    """A tool call that was only logged is not judged."""
+    logged = entry("a", 1, "")
+    logged["event"]["action"] = "agent.tool.call"
+    del logged["activity"]["proposal"]
+    assert read_chains([logged]) == []
+
+
+def test_stages_of_those_who_name_none() -> None:
+    """Where the stage is missing, outcome or action tell it."""
+    actions = ("agent.ssh_proposed", "agent.ssh_denied", "agent.cost_recommendation.applied")
+    entries = [entry(str(place), place, "") for place in range(3)]
+    for one, action in zip(entries, actions, strict=True):
+        one["event"]["action"] = action
+        del one["activity"]["proposal"]["stage"]
+    chain = read_chain(entries)
+    assert chain.proposal is not None
+    assert [one.outcome for one in chain.decisions] == ["denied"]
+    assert [one.state for one in chain.executions] == ["completed"]
+
+
+def test_the_outcome_is_the_more_exact_word() -> None:
+    """A decision whose stage says approved and whose outcome says denied is a denial."""
+    contradicting = entry("a", 1, "approved")
+    contradicting["activity"]["decision"] = {"outcome": "denied"}
+    assert read_chain([contradicting]).state == "denied"
+
+
+def test_what_did_not_fit_is_shown() -> None:
+    """Arguments that the collector moved to the overflow are part of what was proposed."""
+    large = entry("a", 1, "proposed")
+    large["gen_ai"]["tool"]["call"]["arguments"] = {"short": 1}
+    large["activity"]["overflow"] = {"gen_ai.tool.call.arguments.long": "x" * 40_000}
+    proposal = read_chain([large]).proposal
+    assert proposal is not None
+    assert proposal.arguments == {"short": 1, "long": "x" * 40_000}
+
+
+def test_values_of_a_wrong_shape_are_not_there() -> None:
+    """Whatever stands in the fields, a chain is read."""
+    broken = {
+        "@timestamp": 7,
+        "event": {"id": ["a"], "sequence": "x", "action": None},
+        "gen_ai": {"tool": "deploy", "agent": []},
+        "activity": {
+            "proposal": {"id": "p", "stage": "approved", "expires_at": "soon"},
+            "decision": {"outcome": 5, "wait_ms": "long", "mfa": "yes"},
+            "approver": {"id": 1, "roles": {"a": 1}, "authenticated": "true"},
+            "impact": {"level": "enormous"},
+        },
+    }
+    shown = read_chain([broken]).as_dict()
+    assert shown["state"] == "approved"
+    assert shown["impact"] == {"level": None, "source": None}
+    assert shown["decisions"][0]["authenticated"] is False
+    assert shown["decisions"][0]["mfa"] is None

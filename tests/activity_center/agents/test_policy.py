@@ -1,0 +1,139 @@
+"""Approval policies: which one applies, which version judges, and what a file may not say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activity_center.agents import judge, read_chain, shipped_policies
+from activity_center.agents.policy import made
+from activity_center.config import load
+from activity_center.errors import ConfigError
+
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+WHOLE = """
+roles:
+  release_manager: {permissions: [agent:approve]}
+approval_policies:
+  policies:
+    - {id: deploys, version: 1, applies: {tools: [deploy]}, needs: {roles: [owner]}}
+    - {id: deploys, version: 2, applies: {tools: [deploy], organizations: [northwind]},
+       needs: {permission: "agent:approve", authenticated: true, four_eyes: true,
+               typed_confirmation: true},
+       standing: false, within_s: 60, min_read_ms: 5, read_ms_per_character: 0.5, label: Deploys}
+  file: HERE
+"""
+FILE = "- {id: rest, version: 1, needs: {approval: false}}\n"
+
+
+def write(folder: Path, text: str, file: str = FILE) -> Path:
+    """Return a configuration file with a file of policies beside it."""
+    (folder / "policies.yml").write_text(file)
+    path = folder / "activity-center.yml"
+    path.write_text(text.replace("HERE", str(folder / "policies.yml")))
+    return path
+
+
+def test_the_whole_section(tmp_path: Path) -> None:
+    """Every value arrives; the newest version counts; file and shipped ones stand behind."""
+    policies = load(write(tmp_path, WHOLE)).approval_policies
+    deploys = policies.current("destructive", "deploy_all", "northwind")
+    assert (deploys.id, deploys.version, deploys.label) == ("deploys", 2, "Deploys")
+    assert deploys.roles == {"owner", "admin", "release_manager"}
+    assert deploys.authenticated and deploys.four_eyes and deploys.typed_confirmation
+    assert (deploys.standing, deploys.within_s, deploys.min_read_ms) == (False, 60, 5)
+    assert deploys.read_ms_per_character == 0.5
+    assert policies.current("destructive", "deploy_all", "brightleaf").id == "rest"
+    assert policies.current("destructive", "redeploy", "northwind").id == "rest"
+    assert {one.id for one in policies.all} >= {"deploys", "rest", "safe-runs-alone"}
+
+
+def test_without_the_section(tmp_path: Path) -> None:
+    """The shipped ones apply, one for every impact and one for none."""
+    policies = load(write(tmp_path, "")).approval_policies
+    found = [policies.current(impact).id for impact in ("destructive", "caution", "safe", "")]
+    assert found == [
+        "destructive-needs-second-person",
+        "caution-needs-approval",
+        "safe-runs-alone",
+        "unrated-needs-approval",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ("{id: a}", "version"),
+        ("{id: A, version: 1}", "lower-case"),
+        ("{id: a, version: 0}", "version"),
+        ("{id: a, version: 1, needs: {permission: 'agent:aprove'}}", "agent:approve"),
+        ("{id: a, version: 1, needs: {permission: 'agent:approve', roles: [x]}}", "keep one"),
+        ("{id: a, version: 1, applies: {impact: [severe]}}", "severe"),
+        ("{id: a, version: 1, four_eyes: true}", "four_eyes"),
+    ],
+    ids=["no-version", "id", "version", "permission", "two-answers", "impact", "key"],
+)
+def test_what_is_refused(tmp_path: Path, policy: str, words: str) -> None:
+    """A wrong policy is told with its place, in the main file and in the other one."""
+    inline = f"approval_policies:\n  policies:\n    - {policy}\n"
+    with pytest.raises(ConfigError, match=words) as told:
+        load(write(tmp_path, inline))
+    assert "activity-center.yml:3" in str(told.value)
+    beside = "approval_policies: {file: HERE}\n"
+    with pytest.raises(ConfigError, match=words) as told:
+        load(write(tmp_path, beside, f"- {policy}\n"))
+    assert "policies.yml:1" in str(told.value)
+
+
+def test_a_version_stands_once(tmp_path: Path) -> None:
+    """Two policies of one id and version would leave open which one judges."""
+    text = "approval_policies: {policies: [{id: rest, version: 1}], file: HERE}\n"
+    with pytest.raises(ConfigError, match="stands twice"):
+        load(write(tmp_path, text))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """A file that cannot be read is told."""
+    with pytest.raises(ConfigError, match=r"gone\.yml"):
+        load(write(tmp_path, f"approval_policies: {{file: {tmp_path}/gone.yml}}\n"))
+
+
+def approved(policy: dict[str, str], roles: list[str]) -> dict[str, Any]:
+    """Return a decision on a caution, under a policy."""
+    return {
+        "@timestamp": "2026-11-24T13:00:47Z",
+        "event": {"id": "d", "action": "agent.proposal.approved"},
+        "activity": {
+            "proposal": {"id": "p", "stage": "approved"},
+            "decision": {"outcome": "approved", "source": "user", "wait_ms": 47_000},
+            "approver": {"id": "usr_mk", "roles": roles},
+            "impact": {"level": "caution"},
+            "policy": policy,
+        },
+    }
+
+
+def test_the_recorded_version_judges() -> None:
+    """A policy that was made stricter afterwards accuses nobody; asked for, it does."""
+    policies = made(
+        [
+            {"id": "c", "version": 1, "needs": {"roles": ["member"]}},
+            {"id": "c", "version": 2, "needs": {"roles": ["owner"]}},
+        ]
+    )
+    chain = read_chain([approved({"id": "c", "version": "1"}, ["member"])])
+    said = judge(chain, policies, now=NOW)
+    assert (said.verdict.key, said.policy.version) == ("approved", 1)
+    changed = judge(chain, policies, now=NOW, recorded=False)
+    assert (changed.verdict.key, changed.policy.version) == ("approver_lacked_permission", 2)
+
+
+def test_an_unknown_version_is_judged_by_what_applies() -> None:
+    """A policy that is not known here cannot judge; today's does, and says so."""
+    chain = read_chain([approved({"id": "gone", "version": "9"}, ["member"])])
+    said = judge(chain, shipped_policies(), now=NOW)
+    assert said.verdict.key == "approver_lacked_permission"
+    assert said.as_dict()["policy"] == {"id": "caution-needs-approval", "version": "1"}

@@ -1,0 +1,225 @@
+"""A stand-in for what the API tells of AI agents: proposals, decisions, agents, cases."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+
+from tests.browser.process_samples import iso
+from tests.browser.proposal_samples import Proposal, decision, judgement
+from tests.browser.stand_in import Activity, StandIn
+
+CSRF = "token"
+
+
+class Proposals(StandIn):
+    """The server.
+
+    Attributes:
+        proposals: what is listed, newest first.
+        decided: what was decided: (proposal, body).
+        permissions: of the reader in northwind.
+        asked: queries of the list and of files, the last one last.
+        whole: whether files end with their manifest.
+        cases: id -> the answer.
+    """
+
+    def __init__(self, *listed: Proposal, activities: list[Activity] | None = None) -> None:
+        self.proposals = list(listed)
+        self.decided: list[tuple[str, dict[str, Any]]] = []
+        self.permissions = ["org:audit", "agent:approve"]
+        self.whole = True
+        self.asked: list[dict[str, list[str]]] = []
+        self.cases: dict[str, dict[str, Any]] = {}
+        super().__init__(activities or [])
+
+    def tell(self, proposal: str, stage: str = "approved") -> None:
+        """An entry of a chain came in."""
+        activity = {
+            "id": f"a{len(self.activities)}",
+            "@timestamp": iso(),
+            "event": {"action": f"agent.proposal.{stage}", "outcome": "success", "ingested": iso()},
+            "activity": {"lens": "agent", "proposal": {"id": proposal, "stage": stage}},
+        }
+        self.happen(activity)
+
+    def replace(self, changed: Proposal) -> None:
+        """A proposal as it is now."""
+        self.proposals = [changed if one["id"] == changed["id"] else one for one in self.proposals]
+
+    def _fitting(self) -> list[Proposal]:
+        read = {
+            "state": lambda p: [p["state"]],
+            "verdict": lambda p: [p["judgement"]["verdict"]],
+            "impact": lambda p: [p["impact"]["level"]],
+            "tool": lambda p: [p["tool"]["name"]],
+            "agent": lambda p: [p["agent"]["id"], p["agent"]["name"]],
+            "action": lambda p: [p["action"]],
+            "source": lambda p: [p["origin"]],
+            "result": lambda p: [p["state"]],
+            "initiator": lambda p: list((p["initiator"] or {}).values()),
+            "approver": lambda p: [
+                v for d in p["decisions"] for v in (d["approver"] or {}).values()
+            ],
+            "organization": lambda p: [p["organization"]["id"]],
+        }
+        found = self.proposals
+        for name, of in read.items():
+            if wanted := request.args.getlist(name):
+                found = [one for one in found if set(of(one)) & set(wanted)]
+        if text := request.args.get("target", "").casefold():
+            found = [one for one in found if text in (one["target"]["name"] or "").casefold()]
+        if since := request.args.get("from"):
+            found = [one for one in found if one["proposed_at"] >= since]
+        if until := request.args.get("to"):
+            found = [one for one in found if one["proposed_at"] < until]
+        return found
+
+    def _proposals(self) -> Response:
+        self.asked.append(request.args.to_dict(flat=False))
+        found = self._fitting()
+        size, number = int(request.args["size"]), int(request.args.get("page", 1))
+        start = (number - 1) * size
+        shown = [
+            {name: value for name, value in one.items() if name != "decide"}
+            for one in found[start : start + size]
+        ]
+        page = {
+            "number": number,
+            "size": size,
+            "total": len(found),
+            "from": start + 1 if shown else 0,
+            "to": start + len(shown),
+            "as_of": iso(),
+            "approximate": False,
+            "next": None,
+            "judged": {"chains": len(self.proposals), "of": len(self.proposals)}
+            if request.args.get("verdict")
+            else None,
+        }
+        return jsonify({"proposals": shown, "page": page})
+
+    def _decide(self, proposal: str) -> tuple[Response, int] | Response:
+        assert request.headers["X-CSRF-Token"] == CSRF
+        body = request.get_json()
+        self.decided.append((proposal, body))
+        (before,) = [one for one in self.proposals if one["id"] == proposal]
+        made = decision(
+            0,
+            body["outcome"],
+            reason=body.get("reason"),
+            scope=body.get("scope"),
+            confirmation=body.get("confirmation"),
+        )
+        after = {
+            **before,
+            "state": body["outcome"],
+            "decisions": [made],
+            "judgement": judgement(body["outcome"]),
+        }
+        self.replace(after)
+        return jsonify(after), 201
+
+    def _app(self) -> Flask:
+        app = super()._app()
+
+        @app.get("/api/v1/proposals")
+        def proposals() -> Response:
+            return self._proposals()
+
+        @app.get("/api/v1/proposals/export")
+        @app.get("/api/v1/proposals/<proposal>/evidence")
+        def evidence(proposal: str = "") -> Response:
+            self.asked.append(request.args.to_dict(flat=False))
+            body = json.dumps({"proposal": {"id": proposal}}) + "\n"
+            said = {"count": 1, "bytes": len(body), "complete": True}
+            if self.whole:
+                body += json.dumps({"manifest": said}) + "\n"
+            return Response(body, content_type="application/x-ndjson")
+
+        @app.get("/api/v1/proposals/<proposal>")
+        def one(proposal: str) -> tuple[Response, int] | Response:
+            for known in self.proposals:
+                if known["id"] == proposal:
+                    return jsonify(known)
+            return jsonify({"title": "There is no such proposal", "status": 404}), 404
+
+        @app.post("/api/v1/proposals/<proposal>/decision")
+        def decide(proposal: str) -> tuple[Response, int] | Response:
+            return self._decide(proposal)
+
+        @app.get("/api/v1/agents")
+        def agents() -> Response:
+            known = {one["agent"]["id"]: 0 for one in self.proposals}
+            listed = [_record(self._of(id_)) for id_ in known]
+            return jsonify({"agents": listed, "counted": self._counted()})
+
+        @app.get("/api/v1/agents/<agent>")
+        def agent(agent: str) -> tuple[Response, int] | Response:
+            if agent not in {one["agent"]["id"] for one in self.proposals}:
+                return jsonify({"title": "There is no such agent", "status": 404}), 404
+            mine = self._of(agent)
+            tools = Counter(one["tool"]["name"] for one in mine).most_common()
+            named = [{"name": name, "proposals": count} for name, count in tools]
+            return jsonify(
+                {**_record(mine), "counted": self._counted(), "tools": named, "latest": mine[:10]}
+            )
+
+        @app.get("/api/v1/cases/<case>")
+        def case(case: str) -> tuple[Response, int] | Response:
+            if case not in self.cases:
+                return jsonify({"title": "There is no such case", "status": 404}), 404
+            return jsonify(self.cases[case])
+
+        return app
+
+    def _of(self, agent: str) -> list[Proposal]:
+        return [one for one in self.proposals if one["agent"]["id"] == agent]
+
+    def _counted(self) -> dict[str, Any]:
+        count = len(self.proposals)
+        return {"chains": count, "of": count, "approximate": False}
+
+    def _me(self) -> tuple[Response, int] | Response:
+        if not self.signed_in:
+            return super()._me()
+        reader = {"id": "usr_mk", "full_name": "Mira Kovač", "email": "mira@northwind.example"}
+        northwind = {
+            "id": "northwind",
+            "name": "Northwind Labs",
+            "roles": ["admin"],
+            "permissions": self.permissions,
+            "trail": True,
+        }
+        return jsonify({"reader": reader, "organizations": [northwind], "csrf": CSRF})
+
+
+def _record(mine: list[Proposal]) -> dict[str, Any]:
+    """What an agent did in numbers."""
+    ran = [one for one in mine if one["executions"]]
+    made = [d for one in mine for d in one["decisions"] if d["outcome"] != "expired"]
+    waits = sorted(d["wait_ms"] for d in made if d["approver"])
+    yes = sum(d["outcome"] != "denied" for d in made)
+    wrong = sum(one["judgement"]["violation"] for one in mine)
+    return {
+        "agent": mine[0]["agent"],
+        "organization": mine[0]["organization"],
+        "proposals": len(mine),
+        "states": Counter(one["state"] for one in mine),
+        "impacts": Counter(one["impact"]["level"] for one in mine),
+        "verdicts": Counter(one["judgement"]["verdict"] for one in mine),
+        "decided": len(made),
+        "approval_rate": yes / len(made) if made else None,
+        "time_to_decision_ms": {
+            "p50": waits[len(waits) // 2] if waits else None,
+            "p95": waits[-1] if waits else None,
+        },
+        "executed": len(ran),
+        "failure_rate": sum(one["state"] == "failed" for one in ran) / len(ran) if ran else None,
+        "violation_rate": wrong / len(mine),
+        "first_at": mine[-1]["proposed_at"],
+        "last_at": mine[0]["proposed_at"],
+    }

@@ -1,0 +1,97 @@
+"""The record of an agent, and the story of a case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.proposal_samples import case_sample, entry, sample
+from tests.browser.proposal_stand_in import Proposals
+from tests.browser.table import query
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Window
+
+
+@pytest.fixture
+def server() -> Iterator[Proposals]:
+    """A stand-in with one proposal of each kind, and the case of one."""
+    made = Proposals(*sample())
+    made.cases["case_drift"] = case_sample()
+    yield made
+    made.close()
+
+
+def test_an_agent_has_its_record(window: Window, server: Proposals) -> None:
+    """Counts, approval rate, time to decision, failure and violation rate, each leads on."""
+    page = window.open(f"{server.url}/agents")
+    row = page.locator("#agents tbody tr")
+    expect(row).to_have_count(1)
+    for text in ("ops-pilot", "claude-opus", "14", "90 %", "47 s", "9.1 %", "42.9 %"):
+        expect(row).to_contain_text(text)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/agents/agt_ops")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("ops-pilot")
+    record = page.get_by_role("group", name="Record")
+    for text in ("14", "90 %", "median time to decision, 95 % within 47 s", "9.1 %", "violations"):
+        expect(record).to_contain_text(text)
+    tally = page.locator(".tallies li", has_text="Parameters drifted")
+    expect(tally.locator(".count")).to_have_text("1")
+    expect(page.locator(".latest [data-chain]")).to_have_count(5)
+    tally.get_by_role("link").click()
+    expect(page.locator("[data-chain]")).to_have_count(1)
+    assert query(page) == {"agent": ["agt_ops"], "verdict": ["parameters_drifted"]}
+    page.locator(".facts .agent a").first.click()
+    page.wait_for_url("**/agents/agt_ops")
+
+
+def test_no_agent_yet(window: Window, server: Proposals) -> None:
+    """An empty record says what comes here."""
+    server.proposals = []
+    page = window.open(f"{server.url}/agents")
+    expect(page.locator("#empty")).to_contain_text("No agent has proposed anything yet")
+
+
+def test_a_case_tells_its_story_in_order(window: Window, server: Proposals) -> None:
+    """Proposal, decision, execution, process, changes: in order, with who, waits and links."""
+    page = window.open(f"{server.url}/ai")
+    page.locator('[data-chain="drift"] .case').click()
+    page.wait_for_url("**/cases/case_drift")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Case case_drift")
+    expect(page.locator("[data-chain] .headline .verdict")).to_have_text("Parameters drifted")
+    moments = page.locator(".story .moment")
+    expect(moments).to_have_count(6)
+    told = [
+        ("Proposed", "The disk is 94 % full."),
+        ("Approved", "Mira Kovač"),
+        ("Executing", "2 s later"),
+        ("Started", "Resize disk of api-prod-1"),
+        ("Resize disk", "size_gb 80 → 160"),
+        ("Executed", "resized to 160 GB"),
+    ]
+    for number, texts in enumerate(told):
+        for text in texts:
+            expect(moments.nth(number)).to_contain_text(text)
+    assert moments.nth(3).get_by_role("link", name="Open the process").get_attribute("href") == (
+        "/processes/prc_20"
+    )
+    assert moments.nth(4).get_by_role("link", name="Open the entry").get_attribute("href") == (
+        "/audit?case=case_drift&open=a5"
+    )
+    expect(page.locator(".started")).to_contain_text("Done")
+    moments.nth(0).get_by_role("link", name="Open the proposal").click()
+    page.wait_for_url(re.compile("/proposals/drift$"))
+
+
+def test_a_case_goes_on_while_one_reads(window: Window, server: Proposals) -> None:
+    """What happens in the case is added at its end."""
+    page = window.open(f"{server.url}/cases/case_drift")
+    expect(page.locator("#live")).to_have_text("Live")
+    server.cases["case_drift"]["entries"].append(entry(7, "agent.proposal.failed", 1))
+    server.tell("drift", "failed")
+    expect(page.locator(".story .moment")).to_have_count(7)

@@ -1,0 +1,203 @@
+"""An undecided proposal becomes expired, exactly once, whoever writes it."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from activity_center.agents import judge, read_chain, shipped_policies
+from activity_center.config import Cluster
+from activity_center.connection import connect
+from activity_center.processes.reading import EPOCH, MICROSECOND
+from activity_center.setup.cluster import ask
+from collector.expiry.loop import ExpiryLoop, once
+from collector.expiry.overdue import overdue, subject
+from collector.expiry.record import Recorder
+from tests.collector.expiry.parts import NOW, SECOND, Place, entry, stamp
+from tests.integration.process import TOKEN, Collector, until
+
+EXPIRES = NOW - 61 * SECOND
+
+
+def names(place: Place) -> list[tuple[str, str]]:
+    """Organization and proposal of each expiry."""
+    found = [hit["_source"] for hit in place.expired()]
+    return [(one["organization"]["id"], one["activity"]["proposal"]["id"]) for one in found]
+
+
+def test_the_entry(place: Place) -> None:
+    """It stands in its proposal's stream, names what it is about, and is judged expired."""
+    proposal = entry("proposed", NOW - 1800 * SECOND, expires=EXPIRES, retention="standard-30d")
+    place.record(proposal, stream="activity-agent-standard-30d")
+    assert once(place.client, Recorder(place.client), NOW) == 1
+    (hit,) = place.expired()
+    found = hit["_source"]
+    assert hit["_index"].startswith(".ds-activity-agent-standard-30d-")
+    assert found["activity"]["retention"]["class"] == "standard-30d"
+    assert found["@timestamp"] == "2026-11-24T12:58:59.000000Z"
+    assert found["activity"]["decision"] == {
+        "outcome": "expired",
+        "source": "timeout",
+        "wait_ms": 1_739_000,
+    }
+    assert found["activity"]["result"] == "expired"
+    assert found["activity"]["case"] == {"id": "case_1"}
+    assert found["activity"]["initiator"] == {"id": "usr_jo"}
+    assert found["gen_ai"]["tool"] == {"name": "deploy", "call": {"id": "call_7"}}
+    chain = read_chain([proposal, found])
+    judged = judge(chain, shipped_policies(), now=EPOCH + NOW * 1000 * MICROSECOND)
+    assert (chain.state, judged.verdict.key) == ("expired", "expired")
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        *("approved", "denied", "cancelled", "expired"),
+        *("executing", "completed", "failed"),
+    ],
+)
+def test_what_went_on_does_not_expire(place: Place, later: str) -> None:
+    """A decision, or an execution that needed none, keeps a proposal from expiring."""
+    place.record(
+        entry("proposed", NOW - 1800 * SECOND, expires=EXPIRES),
+        entry(later, NOW - 900 * SECOND),
+    )
+    assert once(place.client, Recorder(place.client), NOW) == 0
+
+
+def test_a_decision_that_knows_the_call_alone(place: Place) -> None:
+    """A decision without the proposal's id counts by the id of the tool's call."""
+    place.record(
+        entry("proposed", NOW - 1800 * SECOND, expires=EXPIRES),
+        entry("approved", NOW - 900 * SECOND, proposal=""),
+    )
+    assert once(place.client, Recorder(place.client), NOW) == 0
+
+
+def test_a_minute_for_what_is_on_its_way(place: Place) -> None:
+    """It is written 60 seconds after the time is over, and not before."""
+    place.record(entry("proposed", NOW - 1800 * SECOND, expires=NOW))
+    recorder = Recorder(place.client)
+    assert once(place.client, recorder, NOW + 59 * SECOND) == 0
+    assert once(place.client, recorder, NOW + 60 * SECOND) == 1
+
+
+def test_organizations_are_apart(place: Place) -> None:
+    """The same proposal id in another organization is another proposal."""
+    place.record(
+        entry("proposed", NOW - 1800 * SECOND, expires=EXPIRES),
+        entry("approved", NOW - 900 * SECOND),
+        entry("proposed", NOW - 1800 * SECOND, expires=EXPIRES, organization="brightleaf"),
+    )
+    assert once(place.client, Recorder(place.client), NOW) == 1
+    assert names(place) == [("brightleaf", "prp_1")]
+
+
+def test_once_over_repetitions_and_rollovers(place: Place) -> None:
+    """Told twice, looked for again, after a restart and a rollover: one entry."""
+    place.record(
+        entry("proposed", NOW - 1800 * SECOND, expires=EXPIRES),
+        entry("proposed", NOW - 1799 * SECOND, expires=EXPIRES),
+    )
+    assert once(place.client, Recorder(place.client), NOW) == 1
+    ask(place.client, "POST", "/activity-agent-permanent/_rollover")
+    assert once(place.client, Recorder(place.client), NOW + SECOND) == 0
+    ask(place.client, "DELETE", "/activity-center-state/_doc/expiry-cursor")
+    assert once(place.client, Recorder(place.client), NOW + 2 * SECOND) == 0
+    assert names(place) == [("northwind", "prp_1")]
+
+
+def test_what_arrives_late_expires_too(place: Place) -> None:
+    """A proposal that was delivered an hour after its time is found all the same."""
+    recorder = Recorder(place.client)
+    assert once(place.client, recorder, NOW) == 0
+    hour = 3600 * SECOND
+    late = entry("proposed", NOW - 9 * hour, expires=NOW - 8 * hour, ingested=NOW + hour)
+    place.record(late)
+    assert once(place.client, recorder, NOW + hour + SECOND) == 1
+
+
+def test_more_than_a_page(place: Place) -> None:
+    """Pages join without a gap and without a repetition."""
+    for organization in ("northwind", "brightleaf"):
+        entries = [
+            entry("proposed", NOW - 1800 * SECOND, f"prp_{n}", organization, expires=EXPIRES)
+            for n in range(302)
+        ]
+        place.record(*entries, entry("denied", NOW - 900 * SECOND, "prp_7", organization))
+    found = [subject(hit["_source"]) for hit in overdue(place.client, 0, NOW)]
+    assert len(found) == 602
+    assert len(set(found)) == 602
+
+
+def test_several_leaders_write_one(place: Place) -> None:
+    """Even of four that lead at the same moment, one writes each entry."""
+    entries = [
+        entry("proposed", NOW - 1800 * SECOND, f"prp_{n}", expires=EXPIRES) for n in range(5)
+    ]
+    place.record(*entries)
+
+    def lead(_: int) -> int:
+        client = connect(Cluster(place.url))
+        try:
+            return once(client, Recorder(client), NOW)
+        finally:
+            client.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(lead, range(4))) == 5
+    assert names(place) == [("northwind", f"prp_{n}") for n in range(5)]
+
+
+def test_collectors_take_turns(place: Place) -> None:
+    """Of two loops one leads; when it ends, another one goes on."""
+    now = int(time.time() * 1000)
+    clients = [connect(Cluster(place.url)) for _ in range(2)]
+    first, second = (ExpiryLoop(client) for client in clients)
+    first.start()
+    second.start()
+    try:
+        place.record(entry("proposed", now - 9 * 60 * SECOND, "a", expires=now - 62 * SECOND))
+        until(lambda: len(place.expired()) == 1, 60, "nobody wrote the expiry")
+        first.stop()
+        place.record(entry("proposed", now - 9 * 60 * SECOND, "b", expires=now - 62 * SECOND))
+        until(lambda: len(place.expired()) == 2, 90, "nobody went on")
+    finally:
+        second.stop()
+        for client in clients:
+            client.close()
+    assert names(place) == [("northwind", "a"), ("northwind", "b")]
+
+
+def test_a_collector_does_it(place: Place, tmp_path: Path) -> None:
+    """The whole way: a proposal sent to a running collector expires without anybody's doing."""
+    now = int(time.time() * 1000)
+    with Collector(tmp_path, Cluster(place.url)) as collector:
+        collector.start()
+        event = {
+            "@timestamp": stamp(now - 1800 * SECOND),
+            "event": {"id": "proposed-1", "action": "agent.proposal.created"},
+            "organization": {"id": "northwind"},
+            "activity": {
+                "proposal": {
+                    "id": "prp_9",
+                    "stage": "proposed",
+                    "expires_at": stamp(now - 55 * SECOND),
+                }
+            },
+        }
+        request = urllib.request.Request(
+            f"{collector.url}/v1/activities",
+            data=json.dumps(event).encode(),
+            headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 200
+        until(lambda: len(place.expired()) == 1, 90, "it did not expire")
+        assert collector.terminate() == 0
+    assert names(place) == [("northwind", "prp_9")]

@@ -1,0 +1,142 @@
+"""Records of agents, cases, and what a program reads of its own proposals."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from activity_center.config import load
+from sidecar_api.app import create_app
+from tests.integration.process import sha256
+from tests.sidecar_api.agents.stage import APPROVER, BEGUN, Stage
+from tests.sidecar_api.desk import HOST, Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_the_record_of_an_agent(stage: Stage) -> None:
+    """Counts, rates and times over its chains alone; what a rule decided is no one's time."""
+    for number, wait in enumerate((10, 20, 30, 40)):
+        name, at = f"w{number}", number * 1000
+        stage.add("proposed", name, at=at)
+        stage.add("approved", name, at=at + wait, activity__approver=APPROVER)
+        stage.add("executing", name, at=at + wait + 1)
+        end = "failed" if number == 3 else "completed"
+        stage.add(end, name, at=at + wait + 2)
+    stage.chain("no", "denied", at=5000)
+    stage.chain("never", "expired", at=6000)
+    stage.chain("bad", "unasked", at=7000)
+    stage.add("proposed", "auto", at=8000)
+    auto = {"outcome": "auto_approved", "source": "policy", "wait_ms": 5}
+    stage.add("approved", "auto", at=8001, activity__decision=auto)
+    stage.chain("else", at=9000, gen_ai__agent={"id": "agt_2", "name": "other"})
+    stage.store()
+    found = stage.desk.get("/api/v1/agents")
+    assert found["counted"] == {"chains": 9, "of": 9, "approximate": False}
+    assert [one["agent"]["id"] for one in found["agents"]] == ["agt_ops", "agt_2"]
+    record = stage.desk.get("/api/v1/agents/agt_ops")
+    assert {name: record[name] for name in found["agents"][0]} == found["agents"][0]
+    assert (record["proposals"], record["decided"], record["executed"]) == (8, 6, 5)
+    assert record["approval_rate"] == pytest.approx(5 / 6, abs=1e-4)
+    assert record["time_to_decision_ms"] == {"p50": 30_000, "p95": 60_000}
+    assert record["failure_rate"] == pytest.approx(1 / 5)
+    assert record["violation_rate"] == pytest.approx(1 / 8)
+    assert record["verdicts"]["executed_without_approval"] == 1
+    assert record["states"]["denied"] == record["states"]["expired"] == 1
+    assert record["tools"] == [{"name": "resize_disk", "proposals": 8}]
+    assert record["latest"][0]["id"] == stage.id("auto")
+    assert stage.desk.get("/api/v1/agents/ops-pilot")["proposals"] == 8
+    later = stage.desk.get("/api/v1/agents?from=2026-11-20T14:00:00Z")
+    assert [one["proposals"] for one in later["agents"]] == [1, 1]
+    stage.desk.problem(404, "/api/v1/agents/nobody")
+
+
+def test_a_case_tells_the_whole_story_in_order(stage: Stage) -> None:
+    """Proposal, decision, execution, the process that it started, what the trail says of it."""
+    case = {"activity__case__id": stage.id("case-a")}
+    trace = {"trace__id": f"{stage.mark}"}
+    stage.chain("a", **trace)
+    process = {"activity__process__id": stage.id("prc"), "activity__process__attempt": 1}
+    names = ("agent", "tool__name", "tool__call__id", "tool__call__arguments")
+    none: dict[str, Any] = dict.fromkeys(f"gen_ai__{name}" for name in names)
+    none["activity__proposal__stage"] = None
+    for action, at, more in (
+        ("process.started", 62, {**process, **case, "activity__process__state": "running"}),
+        ("server.update", 63, {**trace, "activity__case__id": None, "activity__lens": "audit"}),
+        ("process.completed", 64, {**process, "activity__case__id": None}),
+        ("server.update", 70, {**trace, "activity__case__id": stage.id("another")}),
+        ("server.create", 80, {"activity__case__id": None}),
+    ):
+        kind = "process" if action.startswith("process") else "audit"
+        fields: dict[str, Any] = {**none, "activity__impact__level": None, **more}
+        fields |= {"activity__lens": kind, "event__action": action}
+        stage.add("", "x", at=at, named=False, **fields)
+    stage.store()
+    found = stage.desk.get(f"/api/v1/cases/{stage.id('case-a')}")
+    assert [one["event"]["action"] for one in found["entries"]] == [
+        "agent.proposal.created",
+        "agent.proposal.approved",
+        "agent.proposal.executing",
+        "process.started",
+        "server.update",
+        "process.completed",
+        "agent.proposal.executed",
+    ]
+    (proposal,), (process_row,) = found["proposals"], found["processes"]
+    assert proposal["judgement"]["verdict"] == "executed_as_approved"
+    assert (process_row["id"], process_row["state"]) == (stage.id("prc"), "done")
+    assert found["whole"] is True
+    assert found["organization"]["id"] == stage.desk.a
+    assert found["begun_at"] == "2026-11-20T12:00:00.000Z"
+    stage.desk.problem(404, f"/api/v1/cases/{stage.id('none')}")
+
+
+@pytest.fixture
+def with_senders(make_desk: Callable[..., Desk]) -> Stage:
+    """Three programs with tokens: the agents' own, one of another organization, a log shipper."""
+    desk = make_desk()
+    desk.document["senders"] = [
+        {"name": "agents", "token_sha256": sha256("t-agents"), "organizations": [desk.a]},
+        {"name": "elsewhere", "token_sha256": sha256("t-elsewhere"), "organizations": [desk.b]},
+        {"name": "shipper", "token_sha256": sha256("t-shipper")},
+    ]
+    desk.write()
+    desk.app = create_app(load(desk.file, {}), client=desk.client)
+    return Stage(desk)
+
+
+def test_a_program_reads_its_own_proposals(with_senders: Stage) -> None:
+    """With the token that it proposed with; nobody else's, and nothing but one at a time."""
+    stage = with_senders
+    stage.chain("a", "pending")
+    stage.chain("theirs", "approved", at=100, activity__sender="elsewhere")
+    stage.chain("foreign", at=200, organization__id=stage.desk.b)
+    stage.store()
+
+    def ask(path: str, token: str, method: str = "GET") -> Any:
+        headers = {"Host": HOST, "Authorization": f"Bearer {token}"}
+        client = stage.desk.app.test_client()
+        return client.open(path, method=method, headers=headers, json=None, buffered=True)
+
+    path = f"/api/v1/proposals/{stage.id('a')}"
+    answer = ask(path, "t-agents")
+    assert answer.status_code == 200, answer.text
+    assert (answer.get_json()["state"], answer.get_json()["decide"]) == ("proposed", None)
+    for name, token in (
+        ("a", "t-elsewhere"),
+        ("a", "t-shipper"),
+        ("theirs", "t-agents"),
+        ("theirs", "t-elsewhere"),
+        ("foreign", "t-agents"),
+    ):
+        found = ask(f"/api/v1/proposals/{stage.id(name)}", token)
+        assert found.status_code == 404, (name, token)
+    for other in ("/api/v1/proposals", f"{path}/evidence", "/api/v1/agents"):
+        assert ask(other, "t-agents").status_code == 401
+    assert ask(f"{path}/decision", "t-agents", "POST").status_code == 401
+    stage.add("approved", "a", at=BEGUN + timedelta(seconds=9), activity__approver=APPROVER)
+    stage.store()
+    assert ask(path, "t-agents").get_json()["state"] == "approved"

@@ -1,0 +1,43 @@
+"""A sidecar over a bus of the test's own: one for a module, or one for a test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.sidecar_api.processes.stage import Stage
+
+if TYPE_CHECKING:
+    from tests.conftest import Node
+
+
+@pytest.fixture(scope="module")
+def stage(streams: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One sidecar for the module: its tests use processes of their own."""
+    with Stage(streams, tmp_path_factory.mktemp("live")) as made:
+        made.start()
+        yield made
+
+
+@pytest.fixture
+def make_stage(streams: Node, tmp_path: Path) -> Iterator[Callable[..., Stage]]:
+    """Make a sidecar for this test alone, which is yet to be started."""
+    made: list[Stage] = []
+
+    def make(**options: Any) -> Stage:
+        made.append(Stage(streams, tmp_path / str(len(made)), **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.__exit__()
+
+
+@pytest.fixture
+def process() -> str:
+    """The id of a process of this test's own."""
+    return f"prc_{uuid.uuid4().hex[:12]}"

@@ -1,0 +1,269 @@
+"""What did not happen in time is recorded, once, however many sidecars see it."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from activity_center.config_processes import BusConfig
+from activity_center.streams import LENS_PATTERNS
+from sidecar_api.processes.board import Board
+from sidecar_api.processes.overdue import GRACE, MOST_AT_ONCE, Overdue
+from tests.integration.process import TOKEN, Collector, until
+from tests.sidecar_api.processes.stage import Stage, at
+
+if TYPE_CHECKING:
+    from tests.conftest import Node
+
+NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
+LATE = NOW + GRACE + timedelta(seconds=1)
+
+
+def entry(process: str, action: str, sequence: int = 1, **activity: Any) -> dict[str, Any]:
+    """An activity as it comes by the bus."""
+    own = activity.pop("own", {})
+    return {
+        "@timestamp": NOW.isoformat(),
+        "event": {"id": f"{process}-{action}-{sequence}", "action": action, "sequence": sequence},
+        "organization": {"id": "acme"},
+        "activity": {
+            "lens": "process",
+            "process": {"id": process, "attempt": 1, "name": "Deploy", **own},
+            **activity,
+        },
+    }
+
+
+class Records:
+    """What is recorded.
+
+    Attributes:
+        made: (id, action, fields).
+    """
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self.made: list[tuple[str, str, dict[str, Any]]] = []
+        self.look = Overdue(self._take)
+
+    def _take(self, action: str, *, event_id: str, **fields: Any) -> None:
+        self.made.append((event_id, action, fields))
+
+    def after(self, now: datetime) -> list[str]:
+        """Look once; return the actions that this recorded."""
+        before = len(self.made)
+        self.look([*self.board], now)
+        return [action for _, action, _ in self.made[before:]]
+
+
+def board(*entries: dict[str, Any]) -> Board:
+    """What a sidecar has after these entries."""
+    made = Board()
+    for one in entries:
+        made.take(one)
+    return made
+
+
+def silent(process: str = "prc", **own: Any) -> dict[str, Any]:
+    """A process that runs, and whose lease ends now."""
+    return entry(process, "process.started", own={"lease": NOW.isoformat(), **own})
+
+
+def asked(kind: str, process: str = "prc") -> dict[str, Any]:
+    """A control that is valid until now."""
+    control = {"id": f"ctl_{kind}", "kind": kind, "expires_at": NOW.isoformat()}
+    return entry(process, f"process.{kind}", control={**control, "state": "requested"})
+
+
+def test_not_a_moment_too_early() -> None:
+    """A sign of life that came in time may be on its way; then it is said, and said again only
+    after a minute in which it was not heard."""
+    records = Records(board(silent()))
+    assert records.after(NOW + GRACE) == []
+    assert records.after(LATE) == ["process.stalled"]
+    assert records.after(LATE + timedelta(seconds=59)) == []
+    assert records.after(LATE + timedelta(seconds=61)) == ["process.stalled"]
+    assert len({id_ for id_, _, _ in records.made}) == 1
+    fields = records.made[0][2]
+    assert fields["activity.process.id"] == "prc"
+    assert fields["organization"] == {"id": "acme"}
+    assert fields["activity.process.lease"] == "2026-11-24T13:00:00.000Z"
+
+
+def test_every_sidecar_says_the_same() -> None:
+    """The ids follow from what is overdue, whatever else a sidecar knows; another attempt,
+    lease, process or organization is something else."""
+    one, two = Records(board(silent())), Records(board(silent("other"), silent()))
+    one.after(LATE)
+    two.after(LATE)
+    assert one.made[0] in two.made and len(two.made) == 2
+    retried = entry("prc", "process.retried", 2, own={"attempt": 2, "lease": NOW.isoformat()})
+    again = Records(board(silent(), retried))
+    again.after(LATE)
+    elsewhere = Records(board({**silent(), "organization": {"id": "umbrella"}}))
+    elsewhere.after(LATE)
+    ids = {made[0] for records in (one, two, again, elsewhere) for made in records.made}
+    assert len(ids) == 4
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [silent(lease="2026-11-24T13:01:00Z")],
+        [silent(), entry("prc", "process.completed", 2)],
+        [silent(), entry("prc", "process.stalled", 2, own={"lease": NOW.isoformat()})],
+        [entry("prc", "process.started")],
+    ],
+    ids=["lease not over", "ended", "said already", "no lease"],
+)
+def test_who_has_not_stalled(entries: list[dict[str, Any]]) -> None:
+    """Nothing is recorded of a process that lives, has ended, promised nothing, or of which it
+    was said."""
+    assert Records(board(*entries)).after(LATE) == []
+
+
+def test_what_nobody_took() -> None:
+    """A control past its time has expired; one that was taken has not; the clean-up of a process
+    that is known to have stalled then counts as done, with what is left behind."""
+    taken = entry("prc", "process.control_taken", 3, control={"id": "ctl_cancel"})
+    running = entry("prc", "process.started", own={"lease": "2026-11-24T14:00:00Z"})
+    assert Records(board(running, asked("cancel"))).after(LATE) == ["process.control_expired"]
+    assert Records(board(running, asked("cancel"))).after(NOW) == []
+    assert Records(board(running, asked("cancel"), taken)).after(LATE) == []
+    assert Records(board(running, asked("cleanup"))).after(LATE) == ["process.control_expired"]
+    steps = [
+        entry("prc", f"process.step.{state}", n, step={"id": name, "name": name, "index": n})
+        for n, (name, state) in enumerate([("Build", "completed"), ("Ship", "started")], 2)
+    ]
+    fell_silent = entry("prc", "process.stalled", 5, own={"lease": NOW.isoformat()})
+    records = Records(board(silent(), *steps, fell_silent, asked("cleanup")))
+    assert records.after(LATE) == ["process.control_expired", "process.cleaned_up"]
+    receipt = records.made[1][2]
+    assert receipt["activity.receipt.left_behind"] == ["Build"]
+    assert [one for one in receipt["activity.receipt.needs_person"] if "Ship" in one]
+    assert [one for one in receipt["activity.receipt.needs_person"] if "Deploy" in one]
+
+
+def test_many_at_once() -> None:
+    """After a long silence not all is recorded in one go, and nothing is left out."""
+    records = Records(board(*(silent(f"prc_{n}") for n in range(MOST_AT_ONCE + 50))))
+    assert len(records.after(LATE)) == MOST_AT_ONCE
+    assert len(records.after(LATE + timedelta(seconds=1))) == 50
+    assert len({id_ for id_, _, _ in records.made}) == MOST_AT_ONCE + 50
+
+
+# -- two sidecars, a collector, OpenSearch -----------------------------------------------
+
+
+class Both:
+    """Two sidecars over the bus of one collector."""
+
+    def __init__(self, node: Node, folder: Path) -> None:
+        self.client = node.client
+        self.collector = Collector(folder / "collector", node.cluster)
+        self.collector.start()
+        token = folder / "token"
+        token.write_text(TOKEN)
+        token.chmod(0o600)
+        bus = BusConfig(folder=str(self.collector.data_dir / "steps"))
+        recording = {"url": self.collector.url, "token_file": str(token)}
+        self.sidecars = [
+            Stage(node, folder / str(number), bus=bus, recording=recording) for number in (0, 1)
+        ]
+        for one in self.sidecars:
+            one.start()
+        self.organization = self.sidecars[0].a
+
+    def post(self, *activities: dict[str, Any]) -> None:
+        """Send activities to the collector."""
+        request = urllib.request.Request(
+            f"{self.collector.url}/v1/activities?source=native",
+            json.dumps(activities).encode(),
+            {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert json.loads(answer.read())["accepted"] == len(activities)
+
+    def all_show(self, process: str, **members: Any) -> None:
+        """Wait until both sidecars show a process so."""
+        for one in self.sidecars:
+            until(lambda one=one: _has(one.sees(process, "admin"), members), why=str(members))
+
+    def stored(self, process: str, action: str) -> list[dict[str, Any]]:
+        """What OpenSearch has, after all is delivered."""
+        for one in self.sidecars:
+            until(lambda one=one: one.metric("records_total") >= 0)
+        self.collector.wait_delivered()
+        index = ",".join(LENS_PATTERNS)
+        self.client.indices.refresh(index=index)
+        terms = [{"term": {"activity.process.id": process}}, {"term": {"event.action": action}}]
+        body = {"size": 100, "query": {"bool": {"filter": terms}}}
+        hits = self.client.search(index=index, body=body)["hits"]["hits"]
+        return [hit["_source"] for hit in hits]
+
+
+def _has(process: dict[str, Any] | None, members: dict[str, Any]) -> bool:
+    return process is not None and {name: process[name] for name in members} == members
+
+
+@pytest.fixture(scope="module")
+def both(streams: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    """One of it for the module."""
+    made = Both(streams, tmp_path_factory.mktemp("both"))
+    yield made
+    for one in made.sidecars:
+        one.__exit__()
+    made.collector.kill()
+
+
+def test_one_entry_of_a_producer_that_fell_silent(both: Both, process: str) -> None:
+    """Two sidecars see it, and the record has it once; both show it as stalled."""
+    own = {"id": process, "channel": "ssl", "attempt": 1, "lease": at(1), "controls": ["cancel"]}
+    both.post(
+        {
+            "event": {"id": f"{process}-1", "action": "process.started", "sequence": 1},
+            "organization": {"id": both.organization},
+            "activity": {"process": own},
+        }
+    )
+    until(lambda: both.stored(process, "process.stalled"))
+    both.all_show(process, stalled=True, state="running", controls=["cancel", "cleanup"])
+    (found,) = both.stored(process, "process.stalled")
+    assert found["organization"]["id"] == both.organization
+    assert found["event"]["id"].startswith("stalled-")
+
+
+def test_one_entry_of_a_control_that_nobody_took(both: Both, process: str) -> None:
+    """It has expired, once; the clean-up of what has stalled ends with a receipt, once."""
+    own = {"id": process, "channel": "ssl", "attempt": 1}
+    control = {"id": f"ctl_{process}", "kind": "cleanup", "state": "requested"}
+    said = {"organization": {"id": both.organization}}
+
+    def event(action: str, number: int, **activity: Any) -> dict[str, Any]:
+        head = {"id": f"{process}-{number}", "action": action, "sequence": number}
+        return {"event": head, **said, "activity": {"process": own, **activity}}
+
+    step = {"id": "build", "name": "Build", "index": 0}
+    both.post(
+        {
+            **event("process.started", 1),
+            "activity": {"process": {**own, "lease": at(-1)}},
+        },
+        event("process.step.completed", 2, step=step),
+    )
+    both.all_show(process, stalled=True)
+    until(lambda: both.stored(process, "process.stalled"))
+    both.post(event("process.cleanup", 3, control={**control, "expires_at": at(1)}))
+    both.all_show(process, cleaned=True, state="failed")
+    for one in both.sidecars:
+        (row,) = one.sees(process, "admin")["requests"]
+        assert row["state"] == "expired"
+        assert one.sees(process, "admin")["receipt"]["left_behind"] == ["Build"]
+    for action in ("process.stalled", "process.control_expired", "process.cleaned_up"):
+        assert len(both.stored(process, action)) == 1, action
