@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from activity_center.agents import shipped_policies, verdicts
 from activity_center.alerting import load_rules, words
 from activity_center.alerting.monitors import compiles
 from activity_center.config_file import SCHEMA_FILE
@@ -133,6 +134,43 @@ def alerts() -> list[str]:
     return lines
 
 
+def verdict_rows() -> list[str]:
+    """The table of verdicts, with what each means and what to do."""
+    head = ["| verdict | violation | means | what to do |", "|---|---|---|---|"]
+    return head + [
+        f"| {one.label}<br>`{one.key}` | {'yes' if one.violation else ''} | {one.explanation} "
+        f"| {one.what_to_do} |"
+        for one in verdicts().values()
+    ]
+
+
+def policy_rows() -> list[str]:
+    """The table of the shipped approval policies."""
+    head = [
+        "| policy | impact | asks for | by a standing approval | within |",
+        "|---|---|---|---|---|",
+    ]
+    rows = []
+    for one in shipped_policies().all:
+        asked = [
+            text
+            for text, wanted in (
+                (f"a role with `{one.permission}`", one.approval and one.permission),
+                ("an authenticated approver", one.authenticated),
+                ("a second person", one.four_eyes),
+                ("the target's name, typed", one.typed_confirmation),
+                (f"{one.min_read_ms / 1000:g} s at least to read it", one.min_read_ms),
+            )
+            if wanted
+        ]
+        rows.append(
+            f"| `{one.id}` {one.version}: {one.label} | {', '.join(sorted(one.impact)) or 'any'} "
+            f"| {', '.join(asked) or 'nothing'} | {'yes' if one.standing else 'no'} "
+            f"| {words(one.within_s) if one.within_s else ''} |"
+        )
+    return head + rows
+
+
 def pages() -> dict[Path, str]:
     """Each page with its table as the code has it now."""
     fresh: dict[Path, str] = {}
@@ -142,6 +180,8 @@ def pages() -> dict[Path, str]:
         ("operations.md", "sidecar metrics", metrics(SIDECAR_METRICS)),
         ("api.md", "filters", filters()),
         ("alerts.md", "alerts", alerts()),
+        ("verdicts.md", "verdicts", verdict_rows()),
+        ("verdicts.md", "policies", policy_rows()),
     ):
         file = DOCS / page
         begin, end = BEGIN.format(name), END.format(name)

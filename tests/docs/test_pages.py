@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from activity_center import config
+from activity_center.agents import shipped_policies
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -107,7 +108,8 @@ def test_configuration_examples_are_valid(example: tuple[str, str], tmp_path: Pa
     file = tmp_path / "activity-center.yml"
     file.write_text(text)
     read = config.load(file, SECRETS)
-    assert read.senders or read.identity.people
+    policies = len(read.approval_policies.all) > len(shipped_policies().all)
+    assert read.senders or read.identity.people or policies
     assert read.identity.oidc is None or read.identity.oidc.claims.subject == "sub"
 
 
@@ -135,11 +137,12 @@ def test_generated_pages_are_fresh(script: str) -> None:
         ("generate_tables", "operations.md"),
         ("generate_tables", "api.md"),
         ("generate_tables", "alerts.md"),
+        ("generate_tables", "verdicts.md"),
     ],
 )
 def test_a_stale_page_is_drift(script: str, page: str, tmp_path: Path) -> None:
     """``--check`` exits with 2 on a stale page and names the command; without it, it mends."""
-    pages = ("alerts.md", "api.md", "cli.md", "configuration.md", "operations.md")
+    pages = ("alerts.md", "api.md", "cli.md", "configuration.md", "operations.md", "verdicts.md")
     for name in (f"{script}.py", *pages):
         (tmp_path / name).write_text((DOCS / name).read_text(encoding="utf-8"), encoding="utf-8")
     assert run_script(tmp_path / f"{script}.py").returncode == 0
