@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 # Recipes talk on stderr: with ARGS=--json, stdout is the command's one JSON object.
-.PHONY: help demo test lint bench docs chart chart-cluster chart-docs image-lock clean
+.PHONY: help demo test lint bench docs chart chart-cluster chart-docs image image-lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ chart-docs: $(VENV)/.installed-dev ## Write the chart's schema, its README and t
 	@$(BIN)/python charts/generate_schema.py
 	@"$$($(BIN)/python -m tests.chart.provision helm-docs)/helm-docs" --chart-search-root charts
 	@$(BIN)/python -m tests.chart.rendering
+
+image: $(VENV)/.installed-dev ## Build the image without a Docker engine and run what is in it (needs root, buildah, mmdebstrap)
+	@PYTHONPATH=tests/plugins $(BIN)/python -m pytest -p no_skips -m slow $(ARGS) tests/image
 
 # For Python 3.11, which the image has; --universal holds the hashes of every machine.
 image-lock: $(VENV)/.installed-dev ## Write the image's package lists anew, each package with its hashes (deploy/image)

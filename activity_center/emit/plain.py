@@ -19,7 +19,7 @@ from typing import Any, Final
 from uuid import UUID
 
 MAX_DEPTH: Final = 64
-"""Levels kept; the collector refuses more than 100 (decision 16)."""
+"""Levels kept; the collector refuses more than 100."""
 MAX_NODES: Final = 50_000
 """Values copied for one event: a self-referring structure must end."""
 REPR_LENGTH: Final = 1000

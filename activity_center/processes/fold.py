@@ -93,11 +93,6 @@ class Process:
         return said[0] if said else "running"
 
     @property
-    def updated(self) -> datetime:
-        """When the latest of its entries happened."""
-        return reading.EPOCH + self._updated * reading.MICROSECOND
-
-    @property
     def lease(self) -> datetime | None:
         """Until when silence is normal."""
         lease = self._current().lease.value

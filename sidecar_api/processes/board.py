@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
 
 from activity_center.processes import Delta, Process, apply, key_of
 from sidecar_api.access import Subject
+from sidecar_api.search.times import written
 
 Key = tuple[str, str]
 """Organization and id of a process."""
@@ -160,7 +161,7 @@ class Board:
 
     def prune(self, now: datetime) -> None:
         """Let go of what ended long enough ago."""
-        before = _written(now - SHOWN_AFTER)
+        before = written(now - SHOWN_AFTER)
         for key, kept in [*self._kept.items()]:
             if not kept.running and str(kept.top.get("updated") or "") < before:
                 self._drop(key)
@@ -189,7 +190,3 @@ class Board:
 
 def _begun(kept: Kept) -> str:
     return str(kept.top.get("started") or kept.top.get("updated") or "")
-
-
-def _written(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -15,6 +15,8 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from sidecar_api.search.times import written
+
 if TYPE_CHECKING:
     from sidecar_api.processes.webhooks import Messenger
 
@@ -82,11 +84,6 @@ def _moment(text: Any) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def written(at: datetime) -> str:
-    """Return a time as the API writes it."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def fields(process: Mapping[str, Any], row: Row) -> dict[str, Any]:

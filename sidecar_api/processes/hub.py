@@ -187,11 +187,6 @@ class Hub:
             member.lost = "rights"
             self._groups.join(member)
 
-    def found(self, process: str) -> list[Kept]:
-        """Return the processes with this id, one of each organization that has it."""
-        with self.lock:
-            return [kept for key, kept in self._taking.board if key[1] == process]
-
     def once(self, view: View, offset: str = "") -> tuple[bool | None, list[Message]]:
         """As :meth:`join`, for who asks again and again instead: one message in any case."""
         with self.lock:

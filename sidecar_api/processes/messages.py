@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
+from sidecar_api.search.times import written
+
 if TYPE_CHECKING:
     from sidecar_api.processes.board import Kept
 
@@ -98,11 +100,6 @@ PONG: Final = orjson.dumps({"type": "pong"})
 def error(code: int, detail: str) -> bytes:
     """Why the connection is about to be closed."""
     return orjson.dumps({"type": "error", "code": code, "detail": detail})
-
-
-def written(at: datetime) -> str:
-    """A time as the protocol has it."""
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _message(kind: str, epoch: str, offset: str, name: bytes, rows: Iterable[bytes]) -> Message:

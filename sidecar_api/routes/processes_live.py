@@ -37,6 +37,7 @@ from sidecar_api.processes.sockets import RECHECK, Closing, Socket
 from sidecar_api.recording import DENIED
 from sidecar_api.routes.exports import current
 from sidecar_api.routes.stream import MEDIA, RETRY, here
+from sidecar_api.search.times import written
 from sidecar_api.services import services
 
 blueprint = Blueprint("processes_live", __name__)
@@ -347,7 +348,7 @@ def polled() -> Response:
         "wait": WAIT,
     }
     if hub.stale_since is not None:
-        answer["stale_since"] = messages.written(hub.stale_since)
+        answer["stale_since"] = written(hub.stale_since)
     return json_answer(answer)
 
 

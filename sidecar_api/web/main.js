@@ -7,6 +7,7 @@ import { DEFAULTS, SETS } from "./columns.js";
 import * as filters from "./filters.js";
 import { page } from "./frame.js";
 import { listen } from "./keyboard.js";
+import { followLinks } from "./links.js";
 import { Live } from "./live.js";
 import { load as loadLogin, login } from "./login.js";
 import * as reading from "./reading.js";
@@ -355,28 +356,6 @@ class App {
       (menu.anchor.isConnected ? menu.anchor : document.querySelector("#add-filter"))?.focus();
     }
   }
-}
-
-function followLinks(app) {
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[href^='/']");
-    if (
-      !link ||
-      link.hasAttribute("data-leave") ||
-      link.target ||
-      link.download ||
-      event.button ||
-      event.ctrlKey ||
-      event.metaKey ||
-      event.shiftKey ||
-      event.defaultPrevented
-    )
-      return;
-    const place = read(new URL(link.href));
-    if (place.view === "nowhere" || place.view === "login") return;
-    event.preventDefault();
-    app.go({ ...place, size: app.place.size });
-  });
 }
 
 async function start() {

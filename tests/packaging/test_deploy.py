@@ -168,6 +168,16 @@ def test_the_image_copies_no_more_than_it_needs() -> None:
         assert verb in {"${BASE}", "scratch"}
 
 
+def test_compose_and_chart_run_the_same_versions(services: dict[str, Any]) -> None:
+    """What stands beside ours is the same in both."""
+    values = yaml.safe_load((ROOT / "charts/activity-center/values.yaml").read_text())
+    for service, image in (
+        ("bus", values["bus"]["bundled"]["image"]),
+        ("fluent-bit", values["fluentBit"]["image"]),
+    ):
+        assert services[service]["image"] == f"{image['repository']}:{image['tag']}"
+
+
 def test_a_release_publishes_nothing_untested() -> None:
     """Every job of the workflow comes after the tests, and has rights of its own alone."""
     workflow = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
@@ -181,7 +191,8 @@ def test_a_release_publishes_nothing_untested() -> None:
 
     assert set(jobs) == {"test", "wheel", "image", "chart", "release"}
     assert all("test" in before(name) for name in set(jobs) - {"test"})
-    assert {"run": ".ci/run"} in jobs["test"]["steps"]
+    runs = [step.get("run", "") for step in jobs["test"]["steps"]]
+    assert ".ci/run" in runs and any("make image" in run for run in runs)
     text = (ROOT / ".github/workflows/release.yml").read_text()
     for name in re.findall(r"(?:file: |-r )(\S+\.?\w*)", text):
         assert (ROOT / name).is_file(), name

@@ -52,7 +52,7 @@ class Chain:
         arguments: dict[str, Any] | None = None,
         **parts: Any,
     ) -> None:
-        """Add one entry. ``person`` is whose session caused it (decision 19)."""
+        """Add one entry. ``person`` is whose session caused it."""
         call = {"id": self.ids["call"], "arguments": dict(arguments or self.arguments)}
         agent = self.world.organization.agent.group()
         result = parts.pop("result", None)

@@ -158,7 +158,7 @@ class Run:
     events: list[Event] = field(default_factory=list)
 
     def add(self, action: str, state: str, **parts: Any) -> None:
-        """Add one activity, complete in itself (decision 33)."""
+        """Add one activity, complete in itself."""
         steps = self.channel.steps
         process = {
             "id": self.id,

@@ -52,7 +52,7 @@ labels:
 {{/* Secret with the certificate of a component: dict root, component */}}
 {{- define "ac.tlsSecret" -}}
 {{- $own := (eq .component "bus") | ternary .root.Values.bus.bundled (get .root.Values .component) -}}
-{{- if and (eq .root.Values.tls.mode "existing") (not (and (eq .component "bus") (include "ac.busUrl" .root))) -}}
+{{- if eq .root.Values.tls.mode "existing" -}}
 {{- required (printf "%s.tls.existingSecret: tls.mode existing needs the name of a Secret" ((eq .component "bus") | ternary "bus.bundled" .component)) $own.tls.existingSecret -}}
 {{- else -}}
 {{- include "ac.fullname" .root }}-{{ .component }}-tls
@@ -87,11 +87,6 @@ labels:
 
 {{- define "ac.busBundled" -}}
 {{- if and .Values.bus.bundled.enabled (not .Values.bus.url) -}}true{{- end -}}
-{{- end -}}
-
-{{/* Address of an external bus, or nothing. */}}
-{{- define "ac.busUrl" -}}
-{{- .Values.bus.url -}}
 {{- end -}}
 
 {{- define "ac.publicUrl" -}}

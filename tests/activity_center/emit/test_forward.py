@@ -102,7 +102,7 @@ def test_a_server_that_does_not_read_blocks_nobody(forward: Any, emitter: Any) -
 
 
 def test_a_partial_send_doubles_no_other_event(forward: Any, emitter: Any, until: Any) -> None:
-    """The one event that was cut is sent again; those before it are not (decision 10)."""
+    """The one event that was cut is sent again; those before it are not."""
     server = forward()
     made = emitter(server.url)
     made.emit("first")
