@@ -149,6 +149,13 @@ def opensearch() -> Iterator[Node]:
 
 
 @pytest.fixture(scope="session")
+def calm_opensearch() -> Iterator[Node]:
+    """A node that no test writes to: a sidecar that starts on it finds nothing that happened
+    just now, whatever other tests do meanwhile."""
+    yield from _shared("calm", secure=False)
+
+
+@pytest.fixture(scope="session")
 def secure_opensearch() -> Iterator[Node]:
     """A node with security, shared by the run; ``cluster`` logs in as the administrator."""
     yield from _shared("shared-secure", secure=True)

@@ -27,10 +27,10 @@ EMPTY = '{"type":"snapshot","epoch":"e","offset":"o","processes":[]}'
 
 
 @pytest.fixture
-def stage(opensearch: Node, tmp_path: Path) -> Iterator[Stage]:
+def stage(calm_opensearch: Node, tmp_path: Path) -> Iterator[Stage]:
     """A sidecar of this test's own, which is yet to be started."""
-    put_templates(opensearch.client)
-    with Stage(opensearch, tmp_path) as made:
+    put_templates(calm_opensearch.client)
+    with Stage(calm_opensearch, tmp_path) as made:
         yield made
 
 

@@ -10,26 +10,34 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.sidecar_api.processes.stage import Stage
+from tests.sidecar_api.search.log import put_templates
 
 if TYPE_CHECKING:
     from tests.conftest import Node
 
 
+@pytest.fixture(scope="session")
+def calm_streams(calm_opensearch: Node) -> Node:
+    """The calm node with templates and streams: what comes by the bus alone is known there."""
+    put_templates(calm_opensearch.client)
+    return calm_opensearch
+
+
 @pytest.fixture(scope="module")
-def stage(streams: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(calm_streams: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One sidecar for the module: its tests use processes of their own."""
-    with Stage(streams, tmp_path_factory.mktemp("live")) as made:
+    with Stage(calm_streams, tmp_path_factory.mktemp("live")) as made:
         made.start()
         yield made
 
 
 @pytest.fixture
-def make_stage(streams: Node, tmp_path: Path) -> Iterator[Callable[..., Stage]]:
+def make_stage(calm_streams: Node, tmp_path: Path) -> Iterator[Callable[..., Stage]]:
     """Make a sidecar for this test alone, which is yet to be started."""
     made: list[Stage] = []
 
     def make(**options: Any) -> Stage:
-        made.append(Stage(streams, tmp_path / str(len(made)), **options))
+        made.append(Stage(calm_streams, tmp_path / str(len(made)), **options))
         return made[-1]
 
     yield make
