@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from collector.mapping import Activities, Candidates, Source
 from collector.normalize import Context, Refused
+from collector.normalize.stage import tell_stage
 from collector.records import Batch, Entry
 from collector.work import Work
 from collector.writing import INVALID, Draft, Writer
@@ -79,6 +80,7 @@ class Drafter:
         bind, sender = stages.digests.bind, work.batch.sender
         drafts = []
         for number, activity in enumerate(mapped):
+            tell_stage(activity)
             bind(activity, sender, None if before is None else before[number][0])
             if pseudonyms:
                 pseudonyms.apply(activity)
@@ -108,6 +110,7 @@ class Drafter:
         if type(ours) is dict and "decision" in ours:  # never plain
             return None
         try:
+            tell_stage(activity)
             stages.digests.bind(activity, context.sender, None if before is None else before[0][0])
             if stages.pseudonyms:
                 stages.pseudonyms.apply(activity)

@@ -129,7 +129,8 @@ class Worker:
         # The same for retention and expiry, wherever an account may do that.
         keeping = maintain is not None and index == 0
         self.retention = RetentionLoop(maintain or self.client, active=keeping)
-        self.expiry = ExpiryLoop(maintain or self.client, active=keeping)
+        policies = config.approval_policies
+        self.expiry = ExpiryLoop(maintain or self.client, policies, active=keeping)
         # Unix sockets cannot be shared: the first worker has them.
         forward = [one for one in section.forward if index == 0 or not _is_unix(one.bind)]
         accept, reject_bytes = self.pipeline.accept, self.pipeline.reject_bytes

@@ -11,7 +11,8 @@ Pure functions over stored activities: no socket, no store, no clock.
 from __future__ import annotations
 
 from activity_center.agents.approvals import Finding
-from activity_center.agents.chain import Chain, Decision, Execution, Proposal, read_chain
+from activity_center.agents.chain import Chain, Execution, Proposal, read_chain
+from activity_center.agents.decision import Decision
 from activity_center.agents.grouping import read_chains
 from activity_center.agents.policy import Policies, Policy, shipped_policies
 from activity_center.agents.verdicts import Judgement, Verdict, deadline_of, judge, verdicts

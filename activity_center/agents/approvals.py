@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from activity_center.agents.chain import Chain, Decision
+from activity_center.agents.chain import Chain
+from activity_center.agents.decision import Decision
 from activity_center.agents.difference import Difference
 from activity_center.agents.policy import Policy
 from activity_center.processes.reading import written
@@ -52,13 +53,12 @@ def against(one: Decision, chain: Chain, policy: Policy, deadline: int | None) -
     lacks = _lacks(one, policy)
     if lacks:
         yield Finding("approver_lacked_permission", lacks, entries)
-    if policy.four_eyes and same_person(one.approver, chain.initiator):
-        text = f"{name_of(one.approver)} asked the agent for it and approved it."
-        yield Finding("approved_by_initiator", text, entries)
+    if policy.four_eyes and (alone := no_second_person(one.approver, chain.initiator)):
+        yield Finding("approved_by_initiator", alone, entries)
     if policy.typed_confirmation and not confirms(one.confirmation, chain):
         typed = "typed something else than" if one.confirmation else "did not type"
-        name = chain.target["name"] or chain.target["id"] or "the target"
-        yield Finding("confirmation_missing", f"The approver {typed} {name}.", entries)
+        text = f"The approver {typed} {confirmations(chain)[0]}."
+        yield Finding("confirmation_missing", text, entries)
     least = least_read_ms(chain, one, policy)
     if one.wait is not None and one.wait < least:
         text = f"It was approved after {one.wait} ms; reading it takes {least} ms at least."
@@ -81,18 +81,38 @@ def _lacks(one: Decision, policy: Policy) -> str:
     return ""
 
 
+def no_second_person(approver: dict[str, Any], initiator: dict[str, Any]) -> str:
+    """Return why an approver is not known to be a second person; empty: they are one."""
+    if not any(initiator.values()):
+        return "Nothing tells who asked the agent for it, so none is known to be a second person."
+    if same_person(approver, initiator):
+        return f"{name_of(approver)} asked the agent for it and approved it."
+    return ""
+
+
 def same_person(approver: dict[str, Any], initiator: dict[str, Any]) -> bool:
-    """Whether two people are one: by id where both have one, else by e-mail or login name."""
-    for name in ("id", "email", "name"):
-        if approver.get(name) and initiator.get(name):
-            return bool(approver[name] == initiator[name])
-    return False
+    """Whether two people are one: id, e-mail or login name agree, any of them is enough."""
+    mails = [(one.get("email") or "").casefold() for one in (approver, initiator)]
+    return bool(mails[0] and mails[0] == mails[1]) or any(
+        approver.get(name) and approver[name] == initiator.get(name) for name in ("id", "name")
+    )
+
+
+def confirmations(chain: Chain) -> tuple[str, ...]:
+    """Return what confirms a proposal when it is typed; the first is what is asked for.
+
+    The target's name or its id; of what has no target, which a decision says by the proposal's
+    own id in its place, the tool's name or that id.
+    """
+    target, tool = chain.target, chain.tool["name"]
+    own = (target["name"], target["id"] if target["id"] != chain.id else None)
+    names = [text for name in own if (text := (name or "").strip())]
+    return tuple(names or [text for name in (tool, chain.id) if (text := (name or "").strip())])
 
 
 def confirms(typed: str, chain: Chain) -> bool:
-    """Whether what an approver typed confirms the target: its name, or its id."""
-    names = {name for name in (chain.target["name"], chain.target["id"]) if name}
-    return typed.strip() in names if names else bool(typed.strip())
+    """Whether what an approver typed confirms a proposal."""
+    return typed.strip() in confirmations(chain)
 
 
 def least_read_ms(chain: Chain, one: Decision, policy: Policy) -> int:

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from activity_center.agents.entry import DECISIONS, RUNS, Entry, ordered
+from activity_center.agents.decision import PERSON, Decision, content, counting, decision_of
+from activity_center.agents.entry import Entry, first_proposed, ordered
 from activity_center.agents.runs import runs
-from activity_center.processes.reading import lasted, moment, number, part, text, texts, written
+from activity_center.agents.stage import DECISIONS, RUNS
+from activity_center.processes.reading import lasted, moment, part, text, written
 
 LEVELS: Final = ("safe", "caution", "destructive")
 """Impacts, the gravest last."""
-MOST_ROLES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,59 +37,12 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What somebody or something decided; each entry that tells of a decision is one.
-
-    Attributes:
-        stage: approved, denied, cancelled or expired.
-        wait: milliseconds from proposal to decision, as the entry says, else by the clocks.
-        authenticated: the approver comes from an authenticated session, or from a sender that
-            is trusted to say so.
-        roles: of the approver at that time; ``None``: the entry does not say.
-        policy: id and version of the policy that applied, or empty.
-    """
-
-    at: int
-    stage: str
-    outcome: str
-    source: str
-    scope: str
-    reason: str
-    wait: int | None
-    approver: dict[str, Any]
-    roles: tuple[str, ...] | None
-    authenticated: bool
-    auth_method: str
-    mfa: bool | None
-    confirmation: str
-    arguments: dict[str, Any] | None
-    digest: str
-    content: dict[str, Any]
-    policy: tuple[str, str]
-    entry: str
-
-    @property
-    def by_person(self) -> bool:
-        """Whether a person decided on this very proposal."""
-        return self.source in ("user", "") and self.outcome != "auto_approved"
-
-    @property
-    def standing(self) -> bool:
-        """Whether it was decided in advance: by a rule, or for more than this proposal."""
-        return not self.by_person or self.lasting
-
-    @property
-    def lasting(self) -> bool:
-        """Whether it was given for more than this proposal."""
-        return self.scope in ("session", "always")
-
-
-@dataclass(frozen=True, slots=True)
 class Execution:
     """One run of what was proposed.
 
     Attributes:
-        begun: of its first entry, whichever stage that is.
+        begun: of its first entry, whichever stage that is; at the latest when it was received,
+            since a sender may date it as it likes.
         state: executing, completed or failed.
         digests: each that its entries carry.
         contents: what each of its entries says that ran.
@@ -114,6 +68,7 @@ class Chain:
         id: the proposal's; where no entry knows it, ``call:`` and the id of the tool's call.
         impact: the gravest that an entry names, or empty.
         target: type, id, name and url of what it is about.
+        policy: id and version that the last authenticated decision names, or empty.
         action: the trail's name of what ran, else the proposal's.
         complete: the proposal and the beginning of each execution are there.
     """
@@ -150,9 +105,9 @@ class Chain:
 
     @property
     def decision(self) -> Decision | None:
-        """The decision that counts: the last one, but an expiry only where there is no other."""
-        made = [one for one in self.decisions if one.stage != "expired"]
-        last = made or list(self.decisions)
+        """The last one of those that count, else an expiry, else what names nobody."""
+        expired = [one for one in self.decisions if one.stage == "expired"]
+        last = counting(self.decisions) or expired or list(self.decisions)
         return last[-1] if last else None
 
     @property
@@ -199,7 +154,7 @@ class Chain:
             }
             if proposal
             else None,
-            "decisions": [_decision_dict(one) for one in self.decisions],
+            "decisions": [one.as_dict() for one in self.decisions],
             "executions": [_execution_dict(one) for one in self.executions],
             **({"recommendation": self.recommendation} if self.recommendation else {}),
             "entries": [one.id for one in self.entries],
@@ -211,28 +166,9 @@ def read_chain(activities: Iterable[Mapping[str, Any]]) -> Chain:
     """Read a chain out of its entries, in any order.
 
     Args:
-        activities: stored activities of one chain; of those with one ``event.id`` one counts.
+        activities: stored activities of one chain; a repeat of one does not count.
     """
     return _chain(ordered(map(Entry.of, activities)))
-
-
-def _decision_dict(one: Decision) -> dict[str, Any]:
-    return {
-        "at": written(one.at),
-        "outcome": one.outcome,
-        "source": one.source or None,
-        "scope": one.scope or None,
-        "reason": one.reason or None,
-        "wait_ms": one.wait,
-        "approver": {**one.approver, "roles": list(one.roles or ())} if one.approver else None,
-        "authenticated": one.authenticated,
-        "auth_method": one.auth_method or None,
-        "mfa": one.mfa,
-        "confirmation": one.confirmation or None,
-        "arguments": one.arguments,
-        "digest": one.digest or None,
-        "entry": one.entry,
-    }
 
 
 def _execution_dict(one: Execution) -> dict[str, Any]:
@@ -250,7 +186,7 @@ def _execution_dict(one: Execution) -> dict[str, Any]:
 
 def _chain(line: list[Entry]) -> Chain:
     told = [one for one in line if one.stage] or line
-    first = next((one for one in line if one.stage == "proposed"), None)
+    first = first_proposed(line)
     best = [first, *told] if first else told  # the proposal's word, else the first that says it
     impacts = [part(one.ours, "impact") for one in best]
     impact = max((text(one, "level") for one in impacts), key=_gravity, default="")
@@ -258,10 +194,10 @@ def _chain(line: list[Entry]) -> Chain:
     proposed = [one for one in best if one is first or one.stage == "proposed"]
     ran = [one.action for one in line if one.stage in RUNS]
     own = [one for one in ran if not one.startswith("agent.proposal.")]
-    policies = [
-        (text(group, "id"), text(group, "version"))
-        for group in (part(one.ours, "policy") for one in (*_decided(told), *best))
-    ]
+    at = proposal.at if proposal else None
+    decisions = tuple(decision_of(one, at) for one in line if one.stage in DECISIONS)
+    counted = counting(decisions)
+    policies = [one.policy for one in reversed(counted) if one.authenticated and one.policy[0]]
     call = next((one.call for one in best if one.call), "")
     return Chain(
         id=next((one.proposal for one in best if one.proposal), "") or f"call:{call}",
@@ -281,25 +217,16 @@ def _chain(line: list[Entry]) -> Chain:
             (at for one in best if (at := moment(part(one.ours, "proposal"), "expires_at"))), None
         ),
         recommendation=dict(part(proposed[0].ours, "recommendation")) if proposed else {},
-        policy=next((one for one in policies if one[0]), ("", "")),
+        policy=next(iter(policies), ("", "")),
         proposal=proposal,
-        decisions=tuple(_decision(one, proposal) for one in line if one.stage in DECISIONS),
-        executions=tuple(map(_execution, runs(line))),
+        decisions=decisions,
+        executions=tuple(map(_execution, runs(line, [one.at for one in counted]))),
         entries=tuple(line),
     )
 
 
-PERSON: Final = ("id", "name", "full_name", "email")
-
-
 def _gravity(level: str) -> int:
     return LEVELS.index(level) if level in LEVELS else -1
-
-
-def _decided(line: list[Entry]) -> list[Entry]:
-    """The decisions, the last one first, but expiries behind all others."""
-    found = [one for one in reversed(line) if one.stage in DECISIONS]
-    return sorted(found, key=lambda one: one.stage == "expired")
 
 
 def _text(line: list[Entry], path: tuple[str, ...], name: str) -> str:
@@ -326,71 +253,29 @@ def _agent(line: list[Entry]) -> dict[str, str | None]:
     return {**found, "provider": provider or None, "model": model or None}
 
 
-def _content(one: Entry) -> dict[str, Any]:
-    """What a digest is over: tool, arguments, type and id of the target."""
-    target = part(one.ours, "resource")
-    return {
-        "tool": text(part(one.source, "gen_ai", "tool"), "name"),
-        "target": {"type": text(target, "type"), "id": text(target, "id")},
-        "arguments": one.arguments,
-    }
-
-
 def _proposal(one: Entry) -> Proposal:
     digest = text(part(one.ours, "proposal"), "digest")
-    return Proposal(one.at, one.arguments, digest, _content(one), one.id)
-
-
-def _decision(one: Entry, proposal: Proposal | None) -> Decision:
-    ours = one.ours
-    group, approver, policy = (part(ours, name) for name in ("decision", "approver", "policy"))
-    wait = number(group, "wait_ms")
-    outcome = text(group, "outcome")
-    if not outcome:
-        last = one.action.rpartition(".")[2]
-        outcome = last if last in ("edited", "auto_approved") else one.stage
-    roles = texts(approver, "roles", MOST_ROLES)
-    mfa = group.get("mfa")
-    return Decision(
-        at=one.at,
-        stage=one.stage,
-        outcome=outcome,
-        source=text(group, "source"),
-        scope=text(group, "scope"),
-        reason=text(group, "reason"),
-        wait=lasted(proposal.at, one.at) if wait is None and proposal else wait,
-        approver={name: text(approver, name) or None for name in PERSON}
-        if any(text(approver, name) for name in PERSON)
-        else {},
-        roles=None if roles is None else tuple(roles),
-        authenticated=approver.get("authenticated") is True,
-        auth_method=text(group, "auth_method"),
-        mfa=mfa if isinstance(mfa, bool) else None,
-        confirmation=text(part(ours, "confirmation"), "text"),
-        arguments=one.arguments,
-        digest=text(part(ours, "proposal"), "digest"),
-        content=_content(one),
-        policy=(text(policy, "id"), text(policy, "version")),
-        entry=one.id,
-    )
+    return Proposal(one.at, one.arguments, digest, content(one), one.id)
 
 
 def _execution(run: list[Entry]) -> Execution:
     starts = [one.at for one in run if one.stage == "executing"]
     ends = [one for one in run if one.stage != "executing"]
     groups = [part(one.ours, "execution") for one in run]
+    times = (moment(part(one.source, "event"), "ingested") for one in run)
+    received = [one for one in times if one is not None]
     digests = dict.fromkeys(text(one, "digest") for one in groups)
     results = [part(one.source, "gen_ai", "tool", "call").get("result") for one in ends]
     output = next((found for one in groups if (found := text(one, "output"))), None)
     errors = [text(part(one.source, "error"), "message") for one in ends]
     return Execution(
-        begun=min(one.at for one in run),
+        begun=min((*(one.at for one in run), *received)),
         started=min(starts, default=None),
         ended=min((one.at for one in ends), default=None),
         state=ends[-1].stage if ends else "executing",
         arguments=next((one.arguments for one in run if one.arguments is not None), None),
         digests=tuple(one for one in digests if one),
-        contents=tuple(_content(one) for one in run),
+        contents=tuple(content(one) for one in run),
         output=output or next((one for one in results if one is not None), None),
         error=next((found for one in groups if (found := text(one, "error"))), "")
         or next((one for one in errors if one), ""),

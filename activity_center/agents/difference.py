@@ -1,7 +1,7 @@
 """What was approved beside what ran: whether it differs, and where.
 
 Digests decide where both sides carry one of the same key: they are over the values as they were
-before secrets were removed (decision 37 of the collector). What can be read says where.
+before secrets were removed. What can be read says where.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ class Difference:
 
 def drifted(approved: str, digests: tuple[str, ...]) -> bool | None:
     """Compare digests; ``None``: there are none that can be compared.
+
+    Before the last ``:`` stands the algorithm, and the key's id
+    (:mod:`collector.normalize.digest`; digests made before there were such ids have none).
 
     Args:
         approved: of what was approved, or empty.

@@ -5,41 +5,13 @@ Stored entries are checked already; still, what has the wrong shape here is not 
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from activity_center.agents.stage import STAGES, stage_of
 from activity_center.processes.reading import moment, number, part, text
-
-STAGES: Final = (
-    *("proposed", "approved", "denied", "cancelled", "expired"),
-    *("executing", "completed", "failed"),
-)
-"""The stages of ``activity.proposal.stage``, as one follows another."""
-DECISIONS: Final = frozenset({"approved", "denied", "cancelled", "expired"})
-RUNS: Final = frozenset({"executing", "completed", "failed"})
-OUTCOMES: Final[Mapping[str, str]] = {
-    "approved": "approved",
-    "edited": "approved",
-    "auto_approved": "approved",
-    "denied": "denied",
-    "cancelled": "cancelled",
-    "expired": "expired",
-}
-"""Outcome of a decision -> its stage."""
-_WORDS: Final[Mapping[str, str]] = {
-    **{one: one for one in STAGES},
-    "created": "proposed",
-    "edited": "approved",
-    "executed": "completed",
-    "applied": "completed",
-}
-"""Last word of an action -> stage, for a producer that knows no stages."""
-_PROPOSALS: Final = re.compile(
-    r"agent\.(proposal\.|ssh_|cost_recommendation\.)|agent\.tool\.denied"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +20,11 @@ class Entry:
 
     Attributes:
         source: the activity, as OpenSearch returns it.
-        id: ``event.id``; of two entries with one id the first counts.
+        id: ``event.id``; one and the same entry has one ``event.hash`` as well.
         at: ``@timestamp``, microseconds since 1970.
         sequence: ``event.sequence``: orders the entries of one producer.
         producer: the sender that delivered it, and what the sender says made it.
-        stage: of :data:`STAGES`, or empty: it belongs to the chain but moves it nowhere.
+        stage: see :func:`activity_center.agents.stage.stage_of`.
         proposal, call, case, organization: ids that join entries, or empty.
     """
 
@@ -77,7 +49,7 @@ class Entry:
             at=moment(source, "@timestamp") or 0,
             sequence=number(event, "sequence"),
             producer=(text(ours, "sender"), text(event, "provider")),
-            stage=_stage(event, ours),
+            stage=stage_of(event, ours),
             proposal=text(part(ours, "proposal"), "id"),
             call=text(part(source, "gen_ai", "tool", "call"), "id"),
             case=text(part(ours, "case"), "id"),
@@ -93,6 +65,11 @@ class Entry:
     def action(self) -> str:
         """``event.action``."""
         return text(part(self.source, "event"), "action")
+
+    @property
+    def received(self) -> int | None:
+        """``event.ingested``, which the collector says and no sender."""
+        return moment(part(self.source, "event"), "ingested")
 
     @property
     def arguments(self) -> dict[str, Any] | None:
@@ -115,33 +92,20 @@ class Entry:
         return {**found, **moved}
 
 
-def _stage(event: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    stage = text(part(ours, "proposal"), "stage")
-    outcome = text(part(ours, "decision"), "outcome")
-    if stage in DECISIONS or stage not in STAGES:
-        # The outcome is the more exact word; a stage alone is enough.
-        stage = OUTCOMES.get(outcome, stage) if outcome else stage
-    if stage in STAGES:
-        return stage
-    action = text(event, "action")
-    if not _PROPOSALS.match(action):
-        return ""
-    stage = _WORDS.get(re.split(r"[._]", action)[-1], "")
-    failed = stage == "completed" and event.get("outcome") == "failure"
-    return "failed" if failed else stage
-
-
 def ordered(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the entries in their order, each id once.
+    """Return the entries in their order, each once.
 
     The clock orders; between entries of one producer its own sequence does, since a clock may
     be set back. So the order is the same in whatever order they arrived.
     """
-    # Of two entries with one id, which the collector never stores, always the same one counts.
-    known: dict[str, Entry] = {}
+    # A repeat may stand in another stream (docs/decisions/0001). With another hash it is another
+    # entry: an id belongs to its source, and whoever else uses it must not remove this one.
+    known: dict[tuple[str, str], Entry] = {}
     for one in sorted(entries, key=lambda one: (one.at, str(one.source))):
-        known.setdefault(one.id, one)
-    line = sorted(known.values(), key=_place)
+        known.setdefault((one.id, _hash(one)), one)
+    stored = {id_ for id_, made in known if made}
+    line = [one for (id_, made), one in known.items() if made or id_ not in stored]
+    line.sort(key=_place)
     places: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, one in enumerate(line):
         if one.sequence is not None:
@@ -152,6 +116,21 @@ def ordered(entries: Iterable[Entry]) -> list[Entry]:
         for index, one in zip(indexes, own, strict=True):
             result[index] = one
     return result
+
+
+def first_proposed(line: Sequence[Entry]) -> Entry | None:
+    """Return the proposal that came in first: no later one takes its place, however dated.
+
+    Args:
+        line: entries of a chain, in order.
+    """
+    found = [one for one in line if one.stage == "proposed"]
+    # Without a time of receipt it is on its way still.
+    return min(found, key=lambda one: (one.received is None, one.received or 0), default=None)
+
+
+def _hash(one: Entry) -> str:
+    return text(part(one.source, "event"), "hash")
 
 
 def _place(one: Entry) -> tuple[int, int, str]:

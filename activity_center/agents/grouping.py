@@ -9,8 +9,6 @@ from typing import Any
 from activity_center.agents.chain import Chain, read_chain
 from activity_center.agents.entry import Entry, ordered
 
-Key = tuple[str, str]
-
 
 def read_chains(entries: Iterable[Mapping[str, Any]]) -> list[Chain]:
     """Read every chain out of stored activities, in order of their first entries.
@@ -19,27 +17,39 @@ def read_chains(entries: Iterable[Mapping[str, Any]]) -> list[Chain]:
     more than once, the last one proposed before it. What joins nothing and has no stage is no
     chain. An organization's ids are its own.
     """
-    line = ordered(map(Entry.of, entries))
-    chains: dict[tuple[str, str, str], list[Entry]] = defaultdict(list)
-    calls: dict[Key, list[tuple[int, str]]] = defaultdict(list)
+    own: dict[str, list[Entry]] = defaultdict(list)
+    for one in map(Entry.of, entries):
+        own[one.organization].append(one)
+    # Each organization alone: an id of one says nothing of another's entry with the same.
+    found = [chain for several in own.values() for chain in _chains(ordered(several))]
+    return sorted(found, key=lambda chain: (chain.begun, chain.id))
+
+
+def _chains(line: list[Entry]) -> list[Chain]:
+    """The chains of one organization.
+
+    Args:
+        line: its entries, in order.
+    """
+    chains: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    calls: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for one in line:
         if one.proposal:
-            chains[one.organization, "", one.proposal].append(one)
+            chains["", one.proposal].append(one)
             if one.call:
-                calls[one.organization, one.call].append((one.at, one.proposal))
+                calls[one.call].append((one.at, one.proposal))
     for one in line:
         if one.proposal or not one.call:
             continue
-        known = calls.get((one.organization, one.call), [])
+        known = calls.get(one.call, [])
         before = [proposal for at, proposal in known if at <= one.at]
         joined = before[-1] if before else known[0][1] if known else ""
         if joined:
-            chains[one.organization, "", joined].append(one)
+            chains["", joined].append(one)
         else:
-            chains[one.organization, "call", one.call].append(one)
-    found = [
+            chains["call", one.call].append(one)
+    return [
         read_chain(one.source for one in chain)
-        for (_, kind, _), chain in chains.items()
+        for (kind, _), chain in chains.items()
         if not kind or any(one.stage for one in chain)
     ]
-    return sorted(found, key=lambda chain: (chain.begun, chain.id))

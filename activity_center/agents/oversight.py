@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from activity_center.agents.approvals import name_of
-from activity_center.agents.chain import Chain, Decision
+from activity_center.agents.chain import Chain
+from activity_center.agents.decision import Decision
 
 NOBODY: Final = "nobody"
 """Who decides where no person does: a policy, a hook, a configuration, the clock."""
@@ -43,7 +44,7 @@ class Oversight:
     @property
     def approval_rate(self) -> float | None:
         """Share of decisions that said yes."""
-        return round(self.approved / self.decided, 4) if self.decided else None
+        return share(self.approved, self.decided)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as the API has it."""
@@ -81,6 +82,11 @@ def oversight(chains: Iterable[Chain]) -> list[Oversight]:
         made[key, chain.impact].append(decision)
     rows = [_row(who, names[who], impact, some) for (who, impact), some in made.items()]
     return sorted(rows, key=lambda row: (row.name, row.approver, row.impact))
+
+
+def share(part: int, whole: int) -> float | None:
+    """Return a share to four places; ``None`` of nothing."""
+    return round(part / whole, 4) if whole else None
 
 
 def percentile(values: list[int], percent: int) -> int | None:

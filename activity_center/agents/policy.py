@@ -1,8 +1,9 @@
 """Approval policies: who must approve what an AI agent proposes, as data.
 
 The first policy that applies counts. Those of the configuration stand before the shipped ones,
-so there is always one. An entry names the policy that applied, with its version; a chain is judged
-by that one where it is known, so a policy that changes afterwards accuses nobody.
+so there is always one. An authenticated decision names the policy that applied, with its version;
+a chain is judged by that one where it is known and applies, so a policy that changes afterwards
+accuses nobody.
 """
 
 from __future__ import annotations
@@ -102,14 +103,15 @@ class Policies:
         """Return the policy that a chain is judged by.
 
         Args:
-            recorded: the one that its entries name, if it is known here.
+            recorded: the one that an authenticated decision names, if it is known here and is
+                about such a proposal: nobody picks what they are judged by.
         """
+        about = chain.impact, chain.tool["name"] or "", chain.organization["id"] or ""
         if recorded:
             for one in self.all:
-                if (one.id, str(one.version)) == chain.policy:
+                if (one.id, str(one.version)) == chain.policy and one.applies(*about):
                     return one
-        tool, organization = chain.tool["name"] or "", chain.organization["id"] or ""
-        return self.current(chain.impact, tool, organization)
+        return self.current(*about)
 
 
 @cache

@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from activity_center.agents.approvals import Finding, against
-from activity_center.agents.chain import Chain, Decision, Execution
+from activity_center.agents.chain import Chain, Execution
+from activity_center.agents.decision import Decision, counting
 from activity_center.agents.difference import Difference, differences, drifted, secrets
 from activity_center.agents.policy import Policies, Policy
 from activity_center.processes.reading import EPOCH, MICROSECOND
@@ -125,7 +126,11 @@ def judge(
     if findings:
         key = findings[0].kind
     else:
-        key = "unknown" if unknown else _peaceful(chain, deadline, (now - EPOCH) // MICROSECOND)
+        key = (
+            "unknown"
+            if unknown
+            else _peaceful(chain, policy, deadline, (now - EPOCH) // MICROSECOND)
+        )
     return Judgement(verdicts()[key], findings, policy)
 
 
@@ -144,12 +149,14 @@ def _beginning_is_gone(chain: Chain, policy: Policy, kept_since: datetime | None
     return chain.begun - longest < (kept_since - EPOCH) // MICROSECOND
 
 
-def _peaceful(chain: Chain, deadline: int | None, now: int) -> str:
+def _peaceful(chain: Chain, policy: Policy, deadline: int | None, now: int) -> str:
     """What is no violation."""
     if chain.executions:
+        if policy.approval and not all(_is_bound(one, chain) for one in chain.executions):
+            return "not_bound"
         failed = chain.executions[-1].state == "failed"
         return "failed_as_approved" if failed else "executed_as_approved"
-    if chain.decision is not None:
+    if chain.decision is not None and not chain.decision.nameless:
         return chain.decision.stage
     return "expired" if deadline is not None and now >= deadline else "pending"
 
@@ -162,7 +169,7 @@ def _findings(chain: Chain, policy: Policy, deadline: int | None) -> Iterator[Fi
         return
     for run in chain.executions:
         yield from _of_run(run, chain, policy, deadline)
-    yield from _twice(chain, policy)
+    yield from _twice(chain, policy, deadline)
 
 
 def _of_run(
@@ -198,13 +205,19 @@ def _in_force(decisions: Sequence[Decision], run: Execution | None) -> list[Deci
     """
     approvals: list[Decision] = []
     refused = False
-    for one in decisions:
-        if one.stage == "approved" and (run is None or one.at <= run.begun + SKEW):
-            approvals = [one] if one.outcome == "edited" else [*approvals, one]
-            refused = False
-        elif one.stage in ("denied", "cancelled") and (run is None or one.at <= run.begun):
-            approvals, refused = [], True
+    for one in _heard(decisions, run):
+        refused = one.stage != "approved"
+        kept = [] if one.outcome == "edited" else approvals
+        approvals = [] if refused else [*kept, one]
     return None if refused else approvals
+
+
+def _heard(decisions: Sequence[Decision], run: Execution | None) -> list[Decision]:
+    """The decisions that counted when something ran."""
+    if run is None:
+        return counting(decisions)
+    skew = {"approved": SKEW}
+    return counting([one for one in decisions if one.at <= run.begun + skew.get(one.stage, 0)])
 
 
 def _best(
@@ -221,9 +234,12 @@ def _best(
 
 def _without(run: Execution, chain: Chain) -> Finding:
     before = [one for one in chain.decisions if one.at <= run.begun + SKEW]
-    last = before[-1] if before else None
+    heard = _heard(chain.decisions, run) or before
+    last = heard[-1] if heard else None
     late = next((one for one in chain.decisions if one.stage == "approved"), None)
-    if last is not None:
+    if last is not None and last.nameless:
+        text = "What approves it names neither a person nor a rule."
+    elif last is not None:
         text = f"The last word before it ran was: {last.outcome}."
     elif late is not None:
         text = f"It ran {(late.at - run.begun) // _SECOND} s before it was approved."
@@ -235,10 +251,23 @@ def _without(run: Execution, chain: Chain) -> Finding:
 
 def _bound(decision: Decision, chain: Chain) -> tuple[str, dict[str, Any]]:
     """Digest and content of what a decision approved: its own, else the proposal's."""
-    silent = not decision.digest and decision.arguments is None
-    if silent and chain.proposal and decision.outcome != "edited":
-        return chain.proposal.digest, chain.proposal.content
+    proposal = chain.proposal
+    silent = decision.arguments is None and decision.outcome != "edited"
+    if silent and proposal and decision.digest in ("", proposal.digest):
+        return proposal.digest, proposal.content
     return decision.digest, decision.content
+
+
+def _is_bound(run: Execution, chain: Chain) -> bool:
+    """Whether an approval can be compared with what ran, or neither tells any parameters."""
+    for one in _in_force(chain.decisions, run) or ():
+        digest, content = _bound(one, chain)
+        allowed, ran = content["arguments"] is not None, run.arguments is not None
+        silent = not (digest or allowed or run.digests or ran)
+        comparable = drifted(digest, run.digests) is not None or (allowed and ran)
+        if (silent or comparable) and not _drift(digest, content, run):
+            return True
+    return False
 
 
 def _drift(digest: str, content: Mapping[str, Any], run: Execution) -> list[Difference]:
@@ -252,14 +281,17 @@ def _drift(digest: str, content: Mapping[str, Any], run: Execution) -> list[Diff
     return secrets(content, run.contents[0])
 
 
-def _twice(chain: Chain, policy: Policy) -> Iterator[Finding]:
+def _twice(chain: Chain, policy: Policy, deadline: int | None) -> Iterator[Finding]:
     if len(chain.executions) < 2 or not policy.approval:
         return
-    approvals = [one for one in chain.decisions if one.stage == "approved"]
-    if not approvals or (policy.standing and any(one.lasting for one in approvals)):
+    last = max(chain.executions, key=lambda one: one.begun)
+    approvals = [one for one in _heard(chain.decisions, last) if one.stage == "approved"]
+    # What should not have been given pays for no further run.
+    sound = [one for one in approvals if not any(against(one, chain, policy, deadline))]
+    if not approvals or (policy.standing and any(one.lasting for one in sound)):
         return  # none: each is an execution without approval
-    first = chain.executions[0].begun
-    fresh = [one for one in approvals if one.at > first + SKEW]
+    first = min(one.begun for one in chain.executions)
+    fresh = [one for one in sound if one.at > first + SKEW]
     if len(chain.executions) > 1 + len(fresh):
         times = len(chain.executions)
         yield Finding(

@@ -22,8 +22,6 @@ MOST: Final = 100_000
 _PAGE: Final = 1000
 _IDS: Final = 500
 _AGENT: Final = "activity-agent-*"
-_PROPOSAL: Final = "activity.proposal.id"
-_CALL: Final = "gen_ai.tool.call.id"
 
 config_option = click.option(
     "--config",
@@ -99,26 +97,25 @@ class Reading:
     def chain(self, id_: str, organization: str | None) -> list[Chain]:
         """Return the chains with an id: one an organization."""
         from activity_center.agents import read_chains
+        from activity_center.agents.stored import CALL, ID
 
         call = id_.removeprefix("call:")
-        entries = self._entries(
-            [{"term": {_PROPOSAL: id_}} if call == id_ else {"term": {_CALL: call}}]
-        )
+        entries = self._entries([{"term": {ID: id_}} if call == id_ else {"term": {CALL: call}}])
         calls = sorted({chain.tool["call_id"] for chain in read_chains(entries.values())} - {None})
         if calls:
-            entries |= self._entries([{"terms": {_CALL: calls[:_IDS]}}])
+            entries |= self._entries([{"terms": {CALL: calls[:_IDS]}}])
         found = [one for one in read_chains(entries.values()) if one.id == id_]
         return [one for one in found if organization in (None, one.organization["id"])]
 
     def _entries(self, clauses: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Every entry of a chain that the clauses find, by its document's id."""
+        from activity_center.agents.stored import CALLED, NAMED, all_of, any_of
         from activity_center.errors import ActivityCenterError
 
-        joined = {"bool": {"should": [{"exists": {"field": one}} for one in (_PROPOSAL, _CALL)]}}
         body: dict[str, Any] = {
             "size": _PAGE,
             "track_total_hits": False,
-            "query": {"bool": {"filter": [{"term": {"activity.lens": "agent"}}, joined, *clauses]}},
+            "query": all_of(any_of(NAMED, CALLED), *clauses),
             "sort": [{"@timestamp": "asc"}, {"event.id": "asc"}, {"event.hash": "asc"}],
         }
         found: dict[str, dict[str, Any]] = {}
@@ -152,10 +149,12 @@ def reading(config_file: str | None) -> Reading:
 
 def _named(chains: Iterable[Chain]) -> Iterator[dict[str, Any]]:
     """Clauses for all entries of some chains."""
+    from activity_center.agents.stored import CALL, ID
+
     chains = list(chains)
     proposals = sorted({one.id for one in chains if not one.id.startswith("call:")})
     calls = sorted({str(one.tool["call_id"]) for one in chains if one.tool["call_id"]})
-    for field, ids in ((_PROPOSAL, proposals), (_CALL, calls)):
+    for field, ids in ((ID, proposals), (CALL, calls)):
         for place in range(0, len(ids), _IDS):
             yield {"terms": {field: ids[place : place + _IDS]}}
 

@@ -92,9 +92,9 @@ class Agent:
                 by their dotted names.
 
         Raises:
-            ConfigError: there is no such impact.
+            ConfigError: there is no such impact, or the API could not name such a proposal.
         """
-        _checked(impact)
+        _checked(impact, proposal_id or "")
         around = self.emitter.around().get("user") if initiator is None else person(initiator)
         if conversation_id is not None:
             said["gen_ai.conversation.id"] = conversation_id
@@ -186,7 +186,13 @@ def decided(proposal: Proposal, decide: Callable[[Proposal], Any] | None, name: 
     raise NotApproved(f"not run: {decision or 'nobody decided'}", where=f"{name} ({proposal.id})")
 
 
-def _checked(impact: str) -> None:
+def _checked(impact: str, proposal: str = "") -> None:
+    if "/" in proposal or proposal in (".", "..", "export"):
+        raise ConfigError(
+            "the API has no address for a proposal of this id",
+            where=f"proposal_id={proposal[:100]!r}",
+            hint="an id without /, and neither . nor .. nor export",
+        )
     if impact not in IMPACTS:
         raise ConfigError(f"impact is one of {', '.join(IMPACTS)}", where=f"impact={impact!r}")
 

@@ -3,7 +3,7 @@
 Per step, for the process itself and for each of its members the entry with the highest
 ``event.sequence`` counts, of the highest attempt; between equal ones the later time, then the
 id. So the fold is the same after a repeat, an overlap or a detour of any entry, and the history
-folds to what was seen live.
+folds to what was seen live. What rights depend on is of one sender alone: :class:`Rights`.
 
 A process is told by its organization and its id: what another organization sends under the same
 id is another process.
@@ -21,6 +21,7 @@ from activity_center.processes.attempt import ENDS, Attempt, Latest, Place
 from activity_center.processes.delta import REQUESTS, STEPS, Delta, rows_delta
 from activity_center.processes.requests import ACTIONS as REQUEST_ACTIONS
 from activity_center.processes.requests import MOST_REQUESTS, Request
+from activity_center.processes.rights import Rights
 
 MOST_ATTEMPTS: Final = 20
 """Attempts that are told of, the latest ones."""
@@ -30,6 +31,8 @@ OPEN: Final = frozenset({"pending", "running"})
 AFTERWARDS: Final = frozenset({"failed", "cancelled"})
 Key = tuple[str, str]
 """(organization id or empty, process id)."""
+_OWNED: Final = ("workspace", "target")
+"""Facts that decide who may watch it."""
 _RECEIPT: Final = ("undone", "left_behind", "needs_person")
 
 
@@ -50,12 +53,13 @@ class Process:
     Attributes:
         id: of the process.
         organization: id of its organization, or empty.
+        rights: what decides who may watch it.
     """
 
     id: str
     organization: str
+    rights: Rights = field(default_factory=Rights)
     _facts: dict[str, Latest] = field(default_factory=dict)
-    _initiator: Latest = field(default_factory=Latest)
     _attempts: dict[int, Attempt] = field(default_factory=dict)
     _requests: dict[str, Request] = field(default_factory=dict)
     _receipt: Latest = field(default_factory=Latest)
@@ -169,12 +173,11 @@ class Process:
         return made
 
     def _take_facts(self, place: tuple[int, *Place], activity: Mapping[str, Any]) -> None:
-        person = facts.initiator(activity)
-        if person and (not self._initiator.place or place < self._initiator.place):
-            self._initiator = Latest(place, person)
-        for name, value in facts.facts(activity):
-            if value is not None and value != "":
-                self._facts.setdefault(name, Latest()).put(place, value)
+        said = {k: v for k, v in facts.facts(activity) if v is not None and v != ""}
+        owned: dict[str, Any] = {name: said.pop(name) for name in _OWNED if name in said}
+        self.rights.take(place, activity, facts.initiator(activity), owned)
+        for name, value in said.items():
+            self._facts.setdefault(name, Latest()).put(place, value)
 
     def _take_output(self, number: int, place: Place, activity: Mapping[str, Any]) -> None:
         output = reading.part(activity, "activity", "output")
@@ -228,7 +231,7 @@ class Process:
         ended = at if state in ENDS else None
         failed = current.failed_step() if state == "failed" else None
         stalled = self._has_stalled()
-        target = self._fact("target")
+        target = self.rights.value("target")
         requests = sorted(
             (request.row(id_) for id_, request in self._requests.items()),
             key=lambda row: (row["at"] or "", row["id"]),
@@ -239,12 +242,12 @@ class Process:
             "name": self._fact("name") or (target or {}).get("name") or self.id,
             "organization": {"id": self.organization, "name": self._fact("organization")},
             "project": self._fact("project"),
-            "workspace": self._fact("workspace"),
+            "workspace": self.rights.value("workspace"),
             "environment": self._fact("environment"),
             "target": target,
             "server": self._fact("server"),
             "cloud_account": self._fact("cloud_account"),
-            "initiator": self._initiator.value,
+            "initiator": self.rights.initiator,
             "attempt": self.attempt,
             "attempts": [
                 self._attempts[number].summary(number)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from activity_center.agents import Policies
 from activity_center.errors import ActivityCenterError
 from activity_center.setup.lease import EXPIRY, Lease
 from activity_center.streams import STATE_INDEX
@@ -28,10 +29,17 @@ RETRY: Final = 30.0
 _log = structlog.get_logger("collector.expiry")
 
 
-def once(client: OpenSearch, recorder: Recorder, now: int, lease: Lease | None = None) -> int:
+def once(
+    client: OpenSearch,
+    recorder: Recorder,
+    policies: Policies,
+    now: int,
+    lease: Lease | None = None,
+) -> int:
     """Write what has expired by now; return how many entries are new.
 
     Args:
+        policies: how long a proposal may wait, besides its own time.
         now: Unix time in ms.
         lease: is checked before each entry.
 
@@ -39,11 +47,11 @@ def once(client: OpenSearch, recorder: Recorder, now: int, lease: Lease | None =
         ClusterError: OpenSearch does not answer; the next round begins where this one did.
     """
     new = 0
-    for proposal in overdue(client, cursor(client), now):
+    for proposal in overdue(client, policies, cursor(client, policies), now):
         if lease is not None:
             lease.check()
         new += recorder.record(proposal)
-    move(client, now)
+    move(client, policies, now)
     return new
 
 
@@ -52,11 +60,13 @@ class ExpiryLoop:
 
     Args:
         client: of the account that may search and keep state (``opensearch.maintain``).
+        policies: see :func:`once`.
         active: without it nothing is started.
     """
 
-    def __init__(self, client: OpenSearch, *, active: bool = True) -> None:
+    def __init__(self, client: OpenSearch, policies: Policies, *, active: bool = True) -> None:
         self._client = client
+        self._policies = policies
         self._active = active
         self._recorder = Recorder(client)
         self._said = ""
@@ -99,7 +109,8 @@ class ExpiryLoop:
         _log.info("leading: this collector writes what expires")
         while not self._stop.is_set():
             lease.check()
-            new = once(self._client, self._recorder, int(time.time() * 1000), lease)
+            now = int(time.time() * 1000)
+            new = once(self._client, self._recorder, self._policies, now, lease)
             self._said = ""
             if new:
                 _log.info("proposals expired", entries=new)

@@ -1,17 +1,35 @@
 """Finding proposals whose time is over and that nobody has decided.
 
-A proposal is due when both it has expired and it has arrived. What became due since the last
-look is asked for, with an overlap: entries are searchable a moment after they are written, and a
-collector may deliver late. Looking twice does no harm, since what is expired is decided.
+A proposal is due when both its time is over and it has arrived; when that is,
+:func:`activity_center.agents.deadline_of` says, as it does wherever a decision is allowed or
+judged. What became due since the last look is asked for, with an overlap: entries are searchable
+a moment after they are written, and a collector may deliver late. Looking twice does no harm,
+since what is expired is decided.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from activity_center.agents import Chain, Policies, deadline_of, read_chains
+from activity_center.agents.entry import first_proposed
+from activity_center.agents.stored import (
+    AGENT,
+    CALL,
+    ID,
+    ORGANIZATION,
+    Clause,
+    all_of,
+    any_of,
+    gone_on,
+    stage,
+)
 from activity_center.errors import ClusterError, IncompleteAnswer
-from activity_center.processes.reading import part, text
+from activity_center.processes.reading import MILLI, part, text
 from activity_center.setup.cluster import NOT_FOUND, ask
 from activity_center.streams import LENS_PATTERNS, STATE_INDEX
 
@@ -25,22 +43,29 @@ OVERLAP: Final = 600_000
 PAGE: Final = 500
 CURSOR: Final = f"/{STATE_INDEX}/_doc/expiry-cursor"
 _AGENT: Final = next(pattern for pattern in LENS_PATTERNS if "agent" in pattern)
-_DECIDED: Final = (
-    *("approved", "denied", "cancelled", "expired"),
-    *("executing", "completed", "failed"),
-)
 _EXPIRES: Final = "activity.proposal.expires_at"
-_PROPOSAL: Final = "activity.proposal.id"
-_CALL: Final = "gen_ai.tool.call.id"
-_STAGE: Final = "activity.proposal.stage"
+_SECOND: Final = 1000
 
 Hit = dict[str, Any]
 Subject = tuple[str, str]
 """(organization id or empty, proposal id; ``call:`` and the call's id where it has none)."""
 
 
-def cursor(client: OpenSearch) -> int:
-    """Return up to when proposals were looked for, Unix time in ms; 0: never.
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A proposal whose time is over.
+
+    Attributes:
+        hit: its entry.
+        deadline: when its time was over, microseconds since 1970.
+    """
+
+    hit: Hit
+    deadline: int
+
+
+def cursor(client: OpenSearch, policies: Policies) -> int:
+    """Return up to when proposals were looked for by these policies, Unix time in ms; 0: never.
 
     Raises:
         ClusterError: no answer, a missing right, or the state index is not there.
@@ -49,12 +74,29 @@ def cursor(client: OpenSearch) -> int:
     if "found" not in answer.body:
         # A write would make it, and not as ``install`` does.
         raise ClusterError(f"there is no {STATE_INDEX}", hint="activity-center install")
-    return int(answer.body["_source"]["data"]["until"]) if answer.body["found"] else 0
+    if not answer.body["found"]:
+        return 0
+    data = answer.body["_source"]["data"]
+    # With other policies the time of what was looked at may be over earlier than it seemed.
+    return int(data["until"]) if data.get("policies") == _digest(policies) else 0
 
 
-def move(client: OpenSearch, until: int) -> None:
+def move(client: OpenSearch, policies: Policies, until: int) -> None:
     """Keep the cursor."""
-    ask(client, "PUT", CURSOR, body={"kind": "cursor", "name": "expiry", "data": {"until": until}})
+    data = {"until": until, "policies": _digest(policies)}
+    ask(client, "PUT", CURSOR, body={"kind": "cursor", "name": "expiry", "data": data})
+
+
+def _digest(policies: Policies) -> str:
+    """What tells policies apart that give proposals other times."""
+    told = [
+        {
+            "policy": [one.id, one.version, one.within_s],
+            "applies": [sorted(one.impact), one.tools, sorted(one.organizations)],
+        }
+        for one in policies.all
+    ]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def subject(source: dict[str, Any]) -> Subject:
@@ -64,7 +106,7 @@ def subject(source: dict[str, Any]) -> Subject:
     return text(part(source, "organization"), "id"), proposal or f"call:{call}"
 
 
-def overdue(client: OpenSearch, since: int, now: int) -> Iterator[Hit]:
+def overdue(client: OpenSearch, policies: Policies, since: int, now: int) -> Iterator[Overdue]:
     """Yield the proposals that became due and that nobody has decided, each once.
 
     Args:
@@ -73,36 +115,76 @@ def overdue(client: OpenSearch, since: int, now: int) -> Iterator[Hit]:
     Raises:
         ClusterError: no answer, or one that is not whole.
     """
-    late = {"format": "epoch_millis", "gt": since - OVERLAP}
+    seen: set[Subject] = set()
+    for hits in _pages(client, all_of(AGENT, stage("proposed"), _due(policies, since, now))):
+        named = [hit for hit in hits if subject(hit["_source"])[1] != "call:"]
+        new = {subject(hit["_source"]): hit for hit in named}
+        new = {key: hit for key, hit in new.items() if key not in seen}
+        seen |= new.keys()
+        decided = _decided(client, list(new.values()))
+        left = {key: hit for key, hit in new.items() if key not in decided}
+        for key, (chain, hit) in sorted(_proposed(client, left).items()):
+            deadline = deadline_of(chain, policies.of(chain))
+            if key in left and deadline is not None and deadline <= (now - GRACE) * MILLI:
+                yield Overdue(hit, deadline)
+
+
+def _due(policies: Policies, since: int, now: int) -> Clause:
+    """Proposals that may have become due: by their own time, or so long after they were made."""
+    waits = sorted({one.within_s * _SECOND for one in policies.all if one.within_s is not None})
+    times = [(_EXPIRES, 0), *(("@timestamp", wait) for wait in waits)]
+    over, lately = now - GRACE, since - GRACE - OVERLAP
+    late = any_of(*(_between(field, None, over - wait) for field, wait in times))
+    return any_of(
+        *(_between(field, lately - wait, over - wait) for field, wait in times),
+        all_of(_between("event.ingested", since - OVERLAP, None), late),
+    )
+
+
+def _between(field: str, after: int | None, until: int | None) -> Clause:
+    ends = {"gt": after, "lte": until}
+    given = {name: end for name, end in ends.items() if end is not None}
+    return {"range": {field: {**given, "format": "epoch_millis"}}}
+
+
+def _proposed(client: OpenSearch, hits: dict[Subject, Hit]) -> dict[Subject, tuple[Chain, Hit]]:
+    """The chains of undecided proposals, with the entry that proposed first.
+
+    A proposal may be told several times, in several ways: what counts is said of all of it.
+    """
+    if not hits:
+        return {}
+    ids = {text(part(one["_source"], "activity", "proposal"), "id") for one in hits.values()}
+    calls = {_call(one) for one in hits.values()}
+    wanted = any_of({"terms": {ID: sorted(ids - {""})}}, {"terms": {CALL: sorted(calls - {""})}})
+    found = [
+        one for page in _pages(client, all_of(AGENT, stage("proposed"), wanted)) for one in page
+    ]
+    entries = {id(hit["_source"]): hit for hit in found}
+    made: dict[Subject, tuple[Chain, Hit]] = {}
+    for chain in read_chains(hit["_source"] for hit in found):
+        first = first_proposed(chain.entries)
+        if first is not None:
+            made[first.organization, chain.id] = chain, entries[id(first.source)]
+    return made
+
+
+def _call(hit: Hit) -> str:
+    return text(part(hit["_source"], "gen_ai", "tool", "call"), "id")
+
+
+def _pages(client: OpenSearch, query: Clause) -> Iterator[list[Hit]]:
+    """Yield the entries that fulfil a clause, in order, a page at a time."""
     body: dict[str, Any] = {
         "size": PAGE,
         "track_total_hits": False,
         "_source": {"excludes": ["gen_ai.tool.call.arguments", "activity.overflow"]},
-        "sort": [{_EXPIRES: "asc"}, {"event.id": "asc"}, {"event.hash": "asc"}],
-        "query": {
-            "bool": {
-                "filter": [
-                    {"term": {"activity.lens": "agent"}},
-                    {"term": {_STAGE: "proposed"}},
-                    {"range": {_EXPIRES: {"lte": now - GRACE, "format": "epoch_millis"}}},
-                ],
-                "should": [
-                    {"range": {_EXPIRES: {**late, "gt": since - GRACE - OVERLAP}}},
-                    {"range": {"event.ingested": late}},
-                ],
-                "minimum_should_match": 1,
-            }
-        },
+        "sort": [{"@timestamp": "asc"}, {"event.id": "asc"}, {"event.hash": "asc"}],
+        "query": query,
     }
-    seen: set[Subject] = set()
     while True:
         hits = _search(client, body)["hits"]["hits"]
-        named = [hit for hit in hits if subject(hit["_source"])[1] != "call:"]
-        new = {subject(hit["_source"]): hit for hit in reversed(named)}
-        new = {key: hit for key, hit in new.items() if key not in seen}
-        seen |= new.keys()
-        decided = _decided(client, list(new.values()))
-        yield from (hit for key, hit in sorted(new.items()) if key not in decided)
+        yield hits
         if len(hits) < PAGE:
             return
         body["search_after"] = hits[-1]["sort"]
@@ -114,13 +196,12 @@ def _decided(client: OpenSearch, hits: Sequence[Hit]) -> set[Subject]:
         return set()
     calls: dict[tuple[str, str], set[Subject]] = {}
     for hit in hits:
-        call = text(part(hit["_source"], "gen_ai", "tool", "call"), "id")
-        key = subject(hit["_source"])
+        call, key = _call(hit), subject(hit["_source"])
         if call:
             calls.setdefault((key[0], call), set()).add(key)
     ids = sorted({subject(hit["_source"])[1] for hit in hits})
-    found = set(_stages(client, _PROPOSAL, ids, named=True))
-    for one in _stages(client, _CALL, sorted({call for _, call in calls}), named=False):
+    found = set(_stages(client, ID, ids, named=True))
+    for one in _stages(client, CALL, sorted({call for _, call in calls}), named=False):
         found |= calls.get(one, set())
     return found
 
@@ -135,22 +216,13 @@ def _stages(
     """
     if not ids:
         return
-    name = {"exists": {"field": _PROPOSAL}}
-    asked = [
-        {"term": {"activity.lens": "agent"}},
-        {"terms": {field: list(ids)}},
-        {"terms": {_STAGE: list(_DECIDED)}},
-    ]
+    name = {"exists": {"field": ID}}
+    asked = [AGENT, {"terms": {field: list(ids)}}, gone_on()]
     query: dict[str, Any] = (
-        {"filter": [*asked, name]}
-        if named
-        else {
-            "filter": asked,
-            "must_not": [name],
-        }
+        {"filter": [*asked, name]} if named else {"filter": asked, "must_not": [name]}
     )
     sources = [
-        {"organization": {"terms": {"field": "organization.id", "missing_bucket": True}}},
+        {"organization": {"terms": {"field": ORGANIZATION, "missing_bucket": True}}},
         {"id": {"terms": {"field": field}}},
     ]
     composite: dict[str, Any] = {"size": 2 * PAGE, "sources": sources}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.processes.reading import lasted, moment, part, text, written
 from activity_center.setup.cluster import ask
-from collector.expiry.overdue import Hit, subject
+from collector.expiry.overdue import Overdue, subject
 from collector.normalize.activity import Context, Normalizer
 from collector.normalize.identity import Ordinals
 from collector.records import Sender
@@ -37,21 +37,21 @@ class Recorder:
         self._writer = Writer()
         self._sender = Sender(_SOURCE)
 
-    def record(self, proposal: Hit) -> bool:
+    def record(self, proposal: Overdue) -> bool:
         """Make the entry of a proposal that has expired; return whether it is new.
 
         Raises:
             ClusterError: it could not be written.
         """
-        source = proposal["_source"]
+        source = proposal.hit["_source"]
         kept = text(part(source, "activity", "retention"), "class")
         if kept not in self._normalizers:
             self._normalizers[kept] = Normalizer({}, {}, kept)
         received = time.time_ns()
-        activity = expiry(source)
+        activity = expiry(source, proposal.deadline)
         context = Context.of(self._sender, received)
         _, ms, receiver = self._normalizers[kept].complete(activity, context, received)
-        stream = proposal["_index"].removeprefix(".ds-").rpartition("-")[0]
+        stream = proposal.hit["_index"].removeprefix(".ds-").rpartition("-")[0]
         draft = self._writer.draft(activity, stream, ms, receiver)
         entry = self._writer.entry(
             draft,
@@ -73,14 +73,19 @@ class Recorder:
         return answer.ok
 
 
-def expiry(source: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the activity that says that a proposal has expired."""
+def expiry(source: Mapping[str, Any], deadline: int) -> dict[str, Any]:
+    """Return the activity that says that a proposal has expired.
+
+    Args:
+        source: the proposal's entry.
+        deadline: when its time was over, microseconds since 1970.
+    """
     ours = part(source, "activity")
-    proposed, ended = moment(source, "@timestamp"), moment(part(ours, "proposal"), "expires_at")
+    proposed = moment(source, "@timestamp")
     organization, name = subject(dict(source))
-    until = written(ended)
+    until = written(deadline)
     decision: dict[str, Any] = {"outcome": "expired", "source": "timeout"}
-    waited = lasted(proposed, ended)
+    waited = lasted(proposed, deadline)
     if waited is not None:
         decision["wait_ms"] = waited
     activity: dict[str, Any] = {

@@ -16,7 +16,7 @@ import orjson
 from activity_center.config import Organization
 from activity_center.streams import LENSES, ORGANIZATION_ID, stream_name
 from activity_center.vocabulary import SCHEMA_VERSION, Action, actions
-from collector.normalize.asserted import believe
+from collector.normalize.asserted import believe, disown
 from collector.normalize.changes import difference, wrap
 from collector.normalize.refused import Refused
 from collector.normalize.timestamps import FUTURE_LIMIT, PAST_LIMIT, Moment, from_nanoseconds, parse
@@ -328,6 +328,8 @@ class Normalizer:
                 ours["approver"] = {**approver, "authenticated": authenticated}
                 if authenticated:
                     believe(activity, ours)
+        if "control" in ours and "approver" not in sender.may_assert:
+            disown(activity, ours)
         if users:
             found["user"] = [*users]
         group = activity.get("source")

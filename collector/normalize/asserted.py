@@ -1,13 +1,16 @@
-"""How an approver was recognized: reserved, but for a sender that may speak for approvers.
+"""What only a sender that may speak for people says: how an approver was recognized, and that
+somebody asked something of a process.
 
 A sender's own words in reserved fields are in ``metadata``. Those of one that is trusted with
-``may_assert: [approver]``, such as the sidecar, go back to where they belong.
+``may_assert: [approver]``, such as the sidecar, go back to where they belong. What another says of
+a control is moved there: else whoever can send could cancel a process in anybody's name.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+_ASKS: Final = frozenset({"process.cancel", "process.retry", "process.cleanup"})
 _KINDS: Final = {"auth_method": str, "mfa": bool}
 
 
@@ -34,6 +37,28 @@ def believe(activity: dict[str, Any], ours: dict[str, Any]) -> None:
     activity["metadata"] = _with(metadata, "activity", _with(claimed, "decision", rest))
     if not activity["metadata"]:
         del activity["metadata"]
+
+
+def disown(activity: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Move ``activity.control`` of an entry that asks for one into ``metadata``.
+
+    What became of a control (taken, done) is told by the program itself, and stays.
+
+    Args:
+        activity: of a sender that is not trusted.
+        ours: its group ``activity``.
+    """
+    event = activity.get("event")
+    if type(event) is not dict or event.get("action") not in _ASKS:
+        return
+    metadata = activity.get("metadata")
+    metadata = metadata if type(metadata) is dict else {}
+    claimed = metadata.get("activity")
+    claimed = claimed if type(claimed) is dict else {}
+    activity["metadata"] = {
+        **metadata,
+        "activity": {**claimed, "control": ours.pop("control")},
+    }
 
 
 def _without(group: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:

@@ -207,6 +207,25 @@ class Scope:
             return True
         return self.watches_by_role(subject)
 
+    def check_watching(self, organization: str) -> None:
+        """Go on only with an organization of which the reader may have processes to watch.
+
+        Any role there is enough: everybody may watch what they began themselves.
+
+        Raises:
+            Forbidden: names ``process:view``. The answer is the same whether or not there is such
+                an organization.
+        """
+        known = any(one.organization == organization for one in self.watching)
+        if self.everything or known or organization in self.reader.grants:
+            return
+        raise Forbidden(
+            "You may not watch the processes of this organization.",
+            permission="process:view",
+            organization=organization,
+            hint="Ask its owner for a role with process:view.",
+        )
+
     def processes_query(self) -> dict[str, Any]:
         """The clause of entries of processes that the reader may watch: :meth:`watches` of each."""
         if self.everything:

@@ -10,15 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from activity_center.agents.stored import CALL, ID, ORGANIZATION, Clause, all_of
 from sidecar_api.agents.places import Key
-from sidecar_api.agents.query import (
-    CALL,
-    ID,
-    ORGANIZATION,
-    Clause,
-    all_of,
-    in_organization,
-)
+from sidecar_api.agents.query import in_organization
 from sidecar_api.search import ask, present, sized
 from sidecar_api.search.clauses import TRAIL, any_of
 

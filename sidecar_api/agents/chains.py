@@ -3,8 +3,8 @@
 A list asks OpenSearch for ids first, one bucket a chain, and what it is limited to is asked of
 each chain as a whole (:mod:`sidecar_api.agents.query`). Then the entries of the chains of one
 page are read (:mod:`activity_center.agents`). A chain is shown whole or not at all: the verdict
-on half of it would be wrong, and would tell of the other half. Who sees every proposal of a
-chain sees the chain; one without a proposal only who sees each of its entries.
+on half of it would be wrong, and would tell of the other half. Who sees its proposal, the one that
+came in first, sees the chain; one without a proposal only who sees each of its entries.
 """
 
 from __future__ import annotations
@@ -15,23 +15,20 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.agents import Chain, read_chain, read_chains
-from sidecar_api.agents.places import CALL_OF, Key, Place
-from sidecar_api.agents.query import (
+from activity_center.agents.stored import (
     AGENT,
     CALL,
     CALLED,
-    DEEPEST,
     ID,
     NAMED,
     ORGANIZATION,
-    STATES,
     Clause,
-    Wanted,
     all_of,
-    buckets,
-    in_organization,
+    stage,
     staged,
 )
+from sidecar_api.agents.places import CALL_OF, Key, Place
+from sidecar_api.agents.query import DEEPEST, RECEIVED, STATES, Wanted, buckets, in_organization
 from sidecar_api.search import ask, page, sized
 from sidecar_api.search.clauses import any_of
 
@@ -41,7 +38,7 @@ if TYPE_CHECKING:
     from sidecar_api.access import Scope
 
 MOST_ENTRIES: Final = 10_000
-"""Entries that are read at once; of one chain: its first ones."""
+"""Entries that are read at once; of one chain: its first ones, and as many that have a stage."""
 AT_ONCE: Final = 100
 """Chains that are read at once."""
 _RUNS: Final = ("executing", "completed", "failed")
@@ -58,6 +55,7 @@ class Read:
         hits: its entries, as OpenSearch has them.
         whole: these are all of them.
         lean: what may be long was left out of large ones.
+        cut: entries that have a stage are not among them, so nothing can be said of it.
     """
 
     key: Key
@@ -65,6 +63,7 @@ class Read:
     hits: list[Hit] = field(repr=False)
     whole: bool = True
     lean: bool = False
+    cut: bool = False
 
     def having(self, entry: dict[str, Any] | None) -> Read:
         """Return it with an entry that cannot be searched for yet."""
@@ -81,10 +80,12 @@ class Chains:
 
     Args:
         client: of the sidecar's own account.
+        most: see :data:`MOST_ENTRIES`.
     """
 
-    def __init__(self, client: OpenSearch) -> None:
+    def __init__(self, client: OpenSearch, most: int = MOST_ENTRIES) -> None:
         self._client = client
+        self._most = most
 
     def places(self, scope: Scope, wanted: Wanted, as_of: datetime) -> tuple[list[Place], bool]:
         """Return the chains that a reader sees and a list is limited to, newest first.
@@ -135,17 +136,23 @@ class Chains:
             return []
         wanted = any_of([_entries_of(organization, several) for organization, several in _by(keys)])
         hits, whole = self._hits(wanted, as_of, lean=lean)
-        if not whole and len(keys) > 1:
+        joined, rest = list[Hit](), True
+        if whole and (calls := _calls(hits)):
+            joined, rest = self._hits(any_of(calls), as_of, lean=lean)
+        if whole and rest:
+            return _made(keys, _each([*hits, *joined]))
+        if len(keys) > 1:
             half = len(keys) // 2
             parts = (keys[:half], keys[half:])
             return [one for part in parts for one in self.read(part, as_of, lean=lean)]
-        calls = _calls(hits)
-        if calls:
-            joined, rest = self._hits(any_of(calls), as_of, lean=lean)
-            known = {(hit["_index"], hit["_id"]) for hit in hits}
-            hits += (hit for hit in joined if (hit["_index"], hit["_id"]) not in known)
-            whole = whole and rest
-        return _made(keys, hits, whole=whole)
+        # One chain of so many entries: whoever may send can hide a run behind empty ones, so
+        # those that have a stage are read apart from them.
+        told, kept = self._hits(all_of(wanted, staged()), as_of, lean=lean)
+        if calls := _calls([*told, *hits]):
+            named, enough = self._hits(all_of(any_of(calls), staged()), as_of, lean=lean)
+            told, kept = [*told, *named], kept and enough
+        found = _made(keys, _each([*told, *hits, *joined]))
+        return [replace(one, whole=False, cut=not kept) for one in found]
 
     def walk(
         self, keys: Iterable[Key], as_of: datetime | None = None, *, lean: bool = True
@@ -185,11 +192,13 @@ class Chains:
         if not found:
             return [], False
         rows = {
-            _key(row, called=called): [row]
+            _key(row, called=called): [{**row, "field": CALL if called else ID}]
             for name, called in (("named", False), ("called", True))
             for row in found[name]["chains"]["buckets"]
         }
         self._join(rows)
+        if not scope.everything:
+            self._complete([one for key, one in rows.items() if key.organization not in known])
         made = [
             Place(_begun(several), key)
             for key, several in rows.items()
@@ -200,6 +209,23 @@ class Chains:
             found[name]["chains"].get("sum_other_doc_count", 0) for name in ("named", "called")
         )
         return sorted(fitting, key=lambda one: one.order)[:DEEPEST], more
+
+    def _complete(self, several: list[list[dict[str, Any]]]) -> None:
+        """Look when the proposals came in of chains of which only the reader's own were counted."""
+        # Else whoever names somebody as the initiator, beside another's proposal, opened that.
+        rows = [row for rows in several for row in rows if row["proposed"]["doc_count"]]
+        for name, only in ((ID, NAMED), (CALL, CALLED)):
+            mine = {tuple(row["key"]): row for row in rows if row["field"] == name}
+            if not mine:
+                continue
+            ids = sorted({id_ for _, id_ in mine})
+            terms = [{"field": ORGANIZATION, "missing": ""}, {"field": name}]
+            query = all_of(only, stage("proposed"), {"terms": {name: ids}})
+            each = {"multi_terms": {"terms": terms, "size": DEEPEST}, "aggs": RECEIVED}
+            body = {"size": 0, "track_total_hits": False, "query": query, "aggs": {"all": each}}
+            for one in ask.search(self._client, body)["aggregations"]["all"]["buckets"]:
+                if row := mine.get(tuple(one["key"])):
+                    row["proposed"]["received"] = one["received"]
 
     def _join(self, rows: dict[Key, list[dict[str, Any]]]) -> None:
         """Put what names a call alone to the proposal that was for this call."""
@@ -241,7 +267,7 @@ class Chains:
             for name, kind in (("event.sequence", "long"), ("event.id", "keyword"))
         ]
         body = {
-            "size": MOST_ENTRIES,
+            "size": self._most,
             "track_total_hits": False,
             "query": all_of(*clauses),
             "sort": sort,
@@ -250,7 +276,7 @@ class Chains:
             hits = sized.search(self._client, body)["hits"]["hits"]
         else:
             hits = list(sized.hits(self._client, body))
-        return hits, len(hits) < MOST_ENTRIES
+        return hits, len(hits) < self._most
 
 
 def _by(keys: Iterable[Key]) -> list[tuple[str, list[Key]]]:
@@ -293,7 +319,12 @@ def _at(source: Any, *path: str) -> str:
     return source if isinstance(source, str) else ""
 
 
-def _made(keys: Sequence[Key], hits: list[Hit], *, whole: bool) -> list[Read]:
+def _each(hits: list[Hit]) -> list[Hit]:
+    """Each document once."""
+    return list({(hit["_index"], hit["_id"]): hit for hit in hits}.values())
+
+
+def _made(keys: Sequence[Key], hits: list[Hit]) -> list[Read]:
     own = {id(hit["_source"]): hit for hit in hits}
     found: dict[Key, Read] = {}
     for chain in read_chains(hit["_source"] for hit in hits):
@@ -302,7 +333,7 @@ def _made(keys: Sequence[Key], hits: list[Hit], *, whole: bool) -> list[Read]:
         key = Key(organization, chain.id if named else chain.id.removeprefix(CALL_OF), not named)
         mine = [own[id(one.source)] for one in chain.entries]
         lean = any(hit.get(sized.PARTIAL) for hit in mine)
-        found[key] = Read(key, chain, mine, whole, lean)
+        found[key] = Read(key, chain, mine, lean=lean)
     return [found[key] for key in keys if key in found]
 
 
@@ -316,17 +347,25 @@ def _begun(rows: list[dict[str, Any]]) -> int:
 
 
 def _seen(rows: list[dict[str, Any]], *, whole: bool) -> bool:
-    """Whether the reader sees the proposals of a chain; without any: each entry.
+    """Whether the reader sees the proposal of a chain; without any: each entry.
+
+    It is the one that came in first: another sender's with its id hides nothing and opens nothing.
 
     Args:
         whole: all entries of the chain were counted, not those alone that the reader sees.
     """
-    proposed = sum(row["proposed"]["doc_count"] for row in rows)
+    proposed = [row["proposed"] for row in rows if row["proposed"]["doc_count"]]
     if proposed:
-        return bool(sum(row["proposed"]["seen"]["doc_count"] for row in rows) == proposed)
+        seen = [one["seen"] for one in proposed if one["seen"]["doc_count"]]
+        return bool(seen) and _received(seen) == _received(proposed)
     return whole and all(
         row.get("all_seen", row["seen"])["doc_count"] == row["doc_count"] for row in rows
     )
+
+
+def _received(groups: list[dict[str, Any]]) -> float:
+    """When the first entry of these came in, in ms since 1970."""
+    return min(one["received"]["value"] or 0.0 for one in groups)
 
 
 def _fits(rows: list[dict[str, Any]], begun: int, wanted: Wanted) -> bool:

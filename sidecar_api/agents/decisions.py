@@ -6,19 +6,20 @@ Nothing is decided that would be a violation by the very rules that chains are j
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from activity_center.agents import Chain, Decision, Finding, Policy, deadline_of
-from activity_center.agents.approvals import against, least_read_ms
+from activity_center.agents import Chain, Decision, Finding, Policy, deadline_of, read_chain
+from activity_center.agents.approvals import against, confirmations, least_read_ms, no_second_person
+from activity_center.agents.difference import differences, drifted
+from activity_center.agents.entry import first_proposed
 from activity_center.emit.event import nested
 from activity_center.processes.reading import EPOCH, MICROSECOND
 from activity_center.processes.reading import written as at_time
 from sidecar_api.failures import Conflict, Failure, Forbidden, NotMet
+from sidecar_api.ids import entry_id
 from sidecar_api.reader import Reader
 from sidecar_api.search.times import written
 
@@ -45,6 +46,7 @@ class Wish:
         scope: of :data:`SCOPES`.
         reason, confirmation: empty where there is none.
         arguments: those that may run, of ``edited``.
+        seen: entry and digest of the proposal that was read; empty where that is not said.
     """
 
     outcome: str
@@ -52,28 +54,68 @@ class Wish:
     reason: str = ""
     confirmation: str = ""
     arguments: Mapping[str, Any] | None = None
+    seen: tuple[str, str] = ("", "")
 
     @property
     def action(self) -> str:
         """The action of the entry."""
         return f"agent.proposal.{self.outcome}"
 
-    def id(self, reader: Reader, chain: Chain) -> str:
-        """Return the id of the entry: the same for the same wish."""
-        parts = [reader.id, chain.organization["id"], chain.id, asdict(self)]
-        text = json.dumps(parts, sort_keys=True)
-        return f"dec_{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+    def id(self, secret: bytes, reader: Reader, chain: Chain) -> str:
+        """Return the id of the entry: the same for the same wish.
+
+        Args:
+            secret: of the sidecar.
+        """
+        parts = (reader.id, chain.organization["id"], chain.id, asdict(self))
+        return entry_id(secret, "dec_", *parts)
 
 
 def proposed(chain: Chain) -> Mapping[str, Any] | None:
-    """Return the proposal's entry."""
-    return next((one.source for one in chain.entries if one.stage == "proposed"), None)
+    """Return the proposal's entry: of several the one that came in first."""
+    first = first_proposed(chain.entries)
+    return first.source if first else None
+
+
+def conflict(chain: Chain) -> bool:
+    """Whether different contents were proposed under this id."""
+    proposal = chain.proposal
+    for one in chain.entries:
+        other = read_chain([one.source]).proposal if one.stage == "proposed" else None
+        if proposal is None or other is None or other == proposal:
+            continue
+        by_digest = drifted(proposal.digest, (other.digest,))
+        if by_digest or (by_digest is None and differences(proposal.content, other.content)):
+            return True
+    return False
+
+
+def unread(chain: Chain, wish: Wish) -> str:
+    """Return why this is not what the approver read, in a sentence; empty: it is."""
+    if wish.outcome != "denied" and conflict(chain):
+        return "Different things were proposed under this id: what would be approved is not clear."
+    if wish.seen[0] and chain.proposal is not None:
+        proposal = chain.proposal
+        if wish.seen != (proposal.entry, proposal.digest):
+            return "What is proposed is not what you have read."
+    return ""
 
 
 def roles_of(reader: Reader, organization: str) -> list[str]:
     """Return the roles that somebody decides with."""
     own = {grant.role for grant in reader.grants.get(organization, ())}
     return sorted(own | reader.platform_roles)
+
+
+def approver(reader: Reader) -> dict[str, str]:
+    """Return somebody as the record of a decision names them."""
+    names = ("id", "name", "full_name", "email")
+    return {name: value for name in names if (value := getattr(reader, name))}
+
+
+def second_person(chain: Chain, policy: Policy, reader: Reader) -> bool:
+    """Return whether somebody else than the reader must approve it."""
+    return policy.four_eyes and bool(no_second_person(approver(reader), chain.initiator))
 
 
 def fields(
@@ -83,20 +125,17 @@ def fields(
     reader: Reader,
     policy: Policy,
     at: datetime,
+    id_: str,
 ) -> dict[str, Any]:
     """Return what the record of a decision says, as arguments of the emitter.
 
     Args:
         source: the proposal's entry.
         policy: that applies.
+        id_: of the entry.
     """
     ours = source.get("activity", {})
     proposal = {"id": chain.id, "stage": "denied" if wish.outcome == "denied" else "approved"}
-    approver = {
-        name: value
-        for name in ("id", "name", "full_name", "email")
-        if (value := getattr(reader, name))
-    }
     waited = (at - EPOCH) // MICROSECOND - (chain.proposal.at if chain.proposal else 0)
     decision = {
         "outcome": wish.outcome,
@@ -114,13 +153,13 @@ def fields(
         "outcome": "failure" if wish.outcome == "denied" else "success",
         "reason": wish.reason or None,
         "timestamp": written(at),
-        "event_id": wish.id(reader, chain),
+        "event_id": id_,
         "trace": source.get("trace"),
-        "gen_ai": _with_arguments(agent, ours, wish),
+        "gen_ai": _with_arguments(agent, ours, wish, chain),
         **{f"activity.{name}": ours.get(name) for name in _KEPT},
         "activity.decision": {k: v for k, v in decision.items() if v is not None},
         "activity.approver": {
-            **approver,
+            **approver(reader),
             "roles": roles_of(reader, chain.organization["id"] or ""),
         },
         "activity.policy": policy.as_dict(),
@@ -133,13 +172,19 @@ def fields(
     return {name: value for name, value in made.items() if value} | {"activity.proposal": proposal}
 
 
-def _with_arguments(agent: Mapping[str, Any], ours: Mapping[str, Any], wish: Wish) -> Any:
-    """The group ``gen_ai`` with exactly what is decided on."""
+def _with_arguments(
+    agent: Mapping[str, Any], ours: Mapping[str, Any], wish: Wish, chain: Chain
+) -> Any:
+    """The group ``gen_ai`` with exactly what may run, where no digest binds that.
+
+    Both would not fit one record where the arguments are nearly as large as one.
+    """
+    bound = wish.outcome == "denied" or bool(chain.proposal and chain.proposal.digest)
     tool = dict(agent.get("tool") or {})
     call = {k: v for k, v in (tool.get("call") or {}).items() if k != "result"}
     if wish.arguments is not None:
         call["arguments"] = dict(wish.arguments)
-    elif any(name.startswith(_ARGUMENTS) for name in ours.get("overflow") or {}):
+    elif bound or any(name.startswith(_ARGUMENTS) for name in ours.get("overflow") or {}):
         call.pop("arguments", None)  # a part of them would be something else
     return {**agent, "tool": {**tool, "call": call}}
 
@@ -164,9 +209,12 @@ def closed(chain: Chain, policy: Policy, now: datetime) -> str:
     """Return why nothing can be decided any more, in a sentence; empty: it can."""
     if chain.proposal is None:
         return "The proposal itself is not there."
-    made = chain.decision
+    # Whoever may send can claim a decision: that closes nothing.
+    made = next((one for one in reversed(chain.decisions) if one.authenticated), None)
     if made is not None:
         return f"It is {made.outcome} since {at_time(made.at)}."
+    if _is_withdrawn(chain):
+        return "Who proposed it has withdrawn it."
     if chain.executions:
         return f"It ran without a decision: it is {chain.state}."
     deadline = deadline_of(chain, policy)
@@ -175,11 +223,18 @@ def closed(chain: Chain, policy: Policy, now: datetime) -> str:
     return ""
 
 
+def _is_withdrawn(chain: Chain) -> bool:
+    """Whether the sender of the proposal took it back."""
+    first = first_proposed(chain.entries)
+    sender = first.producer[0] if first else ""
+    return any(one.stage == "cancelled" and one.producer[0] == sender for one in chain.entries)
+
+
 def demanded(chain: Chain, policy: Policy) -> str:
     """Return what an approver has to type; empty: nothing."""
     if not policy.typed_confirmation:
         return ""
-    return chain.target["name"] or chain.target["id"] or chain.tool["name"] or chain.id
+    return confirmations(chain)[0]
 
 
 def refusal(chain: Chain, decision: Decision, policy: Policy) -> Failure | None:
@@ -210,11 +265,16 @@ def _failure(one: Finding, chain: Chain, decision: Decision, policy: Policy) -> 
             hint="Approve it once.",
         )
     if one.kind == "approved_by_initiator":
+        asked = any(chain.initiator.values())
         return Forbidden(
-            "You asked the agent for it: the policy asks for a second person.",
+            "You asked the agent for it: the policy asks for a second person."
+            if asked
+            else "Nothing tells who asked the agent for it: the policy asks for a second person.",
             permission=PERMISSION,
             organization=organization,
-            hint="Somebody else who may approve decides; you may deny it.",
+            hint="Somebody else who may approve decides; you may deny it."
+            if asked
+            else "Deny it, and have the agent propose it again with its initiator.",
         )
     if one.kind == "approver_lacked_permission":
         return Forbidden(

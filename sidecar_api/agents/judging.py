@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from activity_center.agents import Judgement, Policies, judge
-from sidecar_api.agents.chains import Chains, Read
+from activity_center.agents import Judgement, Policies, Verdict, judge, verdicts
+from activity_center.agents.kept import kept_since
+from sidecar_api.agents.chains import MOST_ENTRIES, Chains, Read
 from sidecar_api.agents.places import Place
 from sidecar_api.agents.query import Wanted
 
 MOST_JUDGED: Final = 2000
 """Chains that are judged for one page of a verdict, or for one answer about agents."""
-_YEARS: Final = 366
-_CLASS: Final = re.compile(r".*-([0-9]+)([dy])")
 
 Row = dict[str, Any]
 
@@ -54,7 +52,12 @@ class Judge:
 
     def of(self, read: Read) -> Judgement:
         """Return what is said of a chain."""
-        return judge(read.chain, self.policies, now=self.now, kept_since=kept_since(read, self.now))
+        kept = kept_since(read.chain, self.now)
+        found = judge(read.chain, self.policies, now=self.now, kept_since=kept)
+        if read.cut and not found.verdict.violation:
+            # What was not read may be a denial, or a run.
+            return replace(found, verdict=_unread())
+        return found
 
     def row(self, read: Read, judgement: Judgement | None = None) -> Row:
         """Return a chain as the API shows it."""
@@ -64,18 +67,13 @@ class Judge:
         return _shortened(row) if read.lean else row
 
 
-def kept_since(read: Read, now: datetime) -> datetime | None:
-    """Return since when entries of a chain are kept, by their retention class.
-
-    A chain has one class (:mod:`activity_center.vocabulary`): its days are in its name.
-    """
-    kept = []
-    for hit in read.hits:
-        name = hit["_source"].get("activity", {}).get("retention", {}).get("class", "")
-        if found := _CLASS.fullmatch(name):
-            number = int(found[1])
-            kept.append(number if found[2] == "d" else number * _YEARS)
-    return now - timedelta(days=min(kept)) if kept else None
+def _unread() -> Verdict:
+    """The verdict on a chain of more entries than are read."""
+    return replace(
+        verdicts()["unknown"],
+        explanation=f"More than {MOST_ENTRIES:,} stages of it are recorded, and not all were read.",
+        what_to_do="See who sent so many: each entry names its sender.",
+    )
 
 
 def page(

@@ -7,19 +7,14 @@ the entries of a chain that fulfil it, and the chain fits when there is one.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any, Final
 
-from activity_center.agents.entry import Entry
-from activity_center.vocabulary import actions
+from activity_center.agents.stored import CALL, ID, ORGANIZATION, Clause, all_of, stage
 from sidecar_api.search import times
 from sidecar_api.search.clauses import any_of, choice, contains, without
 from sidecar_api.search.filters import BY_NAME
-
-Clause = dict[str, Any]
 
 DEEPEST: Final = 10_000
 """Chains that a list reaches, the newest ones that the reader sees."""
@@ -37,78 +32,7 @@ STATES: Final = (
 IMPACTS: Final = ("safe", "caution", "destructive")
 RESULTS: Final = ("completed", "failed", "denied", "expired")
 ORIGINS: Final = ("ui", "api", "cli", "agent", "system")
-ID: Final = "activity.proposal.id"
-CALL: Final = "gen_ai.tool.call.id"
-STAGE: Final = "activity.proposal.stage"
-OUTCOME: Final = "activity.decision.outcome"
-ORGANIZATION: Final = "organization.id"
 _PERSON: Final = ("id", "name", "full_name", "email")
-
-
-def all_of(*clauses: Clause) -> Clause:
-    """Return the clause of entries that fulfil all of these."""
-    return {"bool": {"filter": list(clauses)}}
-
-
-AGENT: Final[Clause] = {"term": {"activity.lens": "agent"}}
-NAMED: Final[Clause] = all_of(AGENT, {"exists": {"field": ID}})
-"""Entries that name their proposal."""
-CALLED: Final[Clause] = {
-    "bool": {
-        "filter": [AGENT, {"exists": {"field": CALL}}],
-        "must_not": [{"exists": {"field": ID}}],
-    }
-}
-"""Entries that know the call of a tool alone."""
-
-
-@cache
-def stage(name: str) -> Clause:
-    """Return the clause of entries of a stage, as :class:`activity_center.agents.entry.Entry`
-    reads it, or of the outcome ``edited``; what no entry could say otherwise is left out.
-    """
-    told = {"exists": {"field": STAGE}}, {"exists": {"field": OUTCOME}}
-    if name == "edited":
-        return any_of(
-            [{"term": {OUTCOME: name}}, _silent(told, ["agent.proposal.edited"], failed=False)]
-        )
-    made: list[Clause] = [{"term": {STAGE: name}}]
-    found = _by_action()
-    if name in found:
-        made.append(_silent(told, found[name], failed=False))
-    if name == "failed":
-        made.append(_silent(told, found["completed"], failed=True))
-    return any_of(made)
-
-
-@cache
-def staged() -> Clause:
-    """Return the clause of entries that have a stage: they make a chain."""
-    named = [one for several in _by_action().values() for one in several]
-    exist: list[Clause] = [{"exists": {"field": field}} for field in (STAGE, OUTCOME)]
-    return any_of([*exist, {"terms": {"event.action": named}}])
-
-
-def _silent(told: tuple[Clause, ...], named: list[str], *, failed: bool) -> Clause:
-    """Entries whose action alone tells."""
-    failure: Clause = {"term": {"event.outcome": "failure"}}
-    clauses: list[Clause] = [{"terms": {"event.action": named}}]
-    refused = list(told)
-    if failed:
-        clauses.append(failure)
-    elif "agent.proposal.completed" in named:
-        refused.append(failure)
-    return {"bool": {"filter": clauses, "must_not": refused}}
-
-
-@cache
-def _by_action() -> dict[str, list[str]]:
-    """Stage -> actions of the catalogue that mean it."""
-    made = defaultdict(list)
-    for name in actions():
-        if found := Entry.of({"event": {"action": name}}).stage:
-            made[found].append(name)
-    return dict(made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +115,8 @@ def _target(value: str) -> Clause:
 
 
 _LATEST: Final[Clause] = {"max": {"field": "@timestamp"}}
+RECEIVED: Final[dict[str, Clause]] = {"received": {"min": {"field": "event.ingested"}}}
+"""When the first of several entries came in."""
 
 
 def buckets(wall: Clause, wanted: Wanted, *, called: bool = False) -> Clause:
@@ -198,7 +124,7 @@ def buckets(wall: Clause, wanted: Wanted, *, called: bool = False) -> Clause:
 
     Args:
         wall: the reader's clause for one entry.
-        called: over :data:`CALLED` and not over :data:`NAMED`.
+        called: over entries that know a call alone, and not over those that name their proposal.
     """
     seen: list[Clause] = [wall]
     if wanted.end:
@@ -206,7 +132,10 @@ def buckets(wall: Clause, wanted: Wanted, *, called: bool = False) -> Clause:
     inner: dict[str, Any] = {
         "seen": {"filter": all_of(*seen), "aggs": {"latest": _LATEST}},
         "begin": {"min": {"field": "@timestamp"}},
-        "proposed": {"filter": stage("proposed"), "aggs": {"seen": {"filter": wall}}},
+        "proposed": {
+            "filter": stage("proposed"),
+            "aggs": {**RECEIVED, "seen": {"filter": wall, "aggs": RECEIVED}},
+        },
         "fitting": {
             "bucket_selector": {"buckets_path": {"n": "seen._count"}, "script": "params.n > 0"}
         },

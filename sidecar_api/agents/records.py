@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from activity_center.agents import Chain, Judgement
+from activity_center.agents.oversight import percentile, share
 from activity_center.processes.reading import written
 
 _NOBODY: Final = ("expired", "cancelled")
@@ -41,7 +42,7 @@ class Record:
         ]
         approved = sum(one.stage == "approved" for one in decided)
         # What a rule decides is decided at once: the times are those of people.
-        waits = sorted(one.wait for one in decided if one.by_person and one.wait is not None)
+        waits = [one.wait for one in decided if one.by_person and one.wait is not None]
         ran = [one for one in self.chains if one.executions]
         failed = sum(one.state == "failed" for one in ran)
         shown = last.as_dict()
@@ -53,11 +54,11 @@ class Record:
             "impacts": dict(Counter(one.impact or "unrated" for one in self.chains)),
             "verdicts": dict(self.verdicts),
             "decided": len(decided),
-            "approval_rate": _share(approved, len(decided)),
-            "time_to_decision_ms": {"p50": _percentile(waits, 50), "p95": _percentile(waits, 95)},
+            "approval_rate": share(approved, len(decided)),
+            "time_to_decision_ms": {"p50": percentile(waits, 50), "p95": percentile(waits, 95)},
             "executed": len(ran),
-            "failure_rate": _share(failed, len(ran)),
-            "violation_rate": _share(self.violations, len(self.chains)),
+            "failure_rate": share(failed, len(ran)),
+            "violation_rate": share(self.violations, len(self.chains)),
             "first_at": written(min(one.begun for one in self.chains)),
             "last_at": written(last.begun),
         }
@@ -76,14 +77,3 @@ def records(judged: Iterable[tuple[Chain, Judgement]]) -> list[dict[str, Any]]:
         found.setdefault(key, Record()).add(chain, judgement)
     order = sorted(found.items(), key=lambda one: (-len(one[1].chains), one[0]))
     return [record.as_dict() for _, record in order]
-
-
-def _share(part: int, whole: int) -> float | None:
-    return round(part / whole, 4) if whole else None
-
-
-def _percentile(ordered: list[int], share: int) -> int | None:
-    """The nearest rank: the least value that so many per cent do not exceed."""
-    if not ordered:
-        return None
-    return ordered[max(0, -(-len(ordered) * share // 100) - 1)]

@@ -110,6 +110,10 @@ _DECIDE: Final[Schema] = closed(
         "permitted": {**_FLAG, "description": "A role of the reader's may decide on it."},
         "open": {**_FLAG, "description": "It can still be decided."},
         "closed": {**_SAID, "description": "Why not, in a sentence."},
+        "conflict": {
+            **_FLAG,
+            "description": "Different things were proposed under its id: nothing is approved.",
+        },
         "confirmation": {**_SAID, "description": "What has to be typed to approve it."},
         "second_person": {
             **_FLAG,
@@ -164,6 +168,23 @@ _RECORD: Final[Schema] = {
     "first_at": _AT,
     "last_at": _AT,
 }  # fmt: skip
+_OVERSIGHT: Final[Schema] = closed(
+    {
+        "approver": closed(
+            {"id": {**TEXT, "description": "Else e-mail or name; nobody: a rule."}, "name": TEXT}
+        ),
+        "impact": {**_SAID, "description": "null: not rated."},
+        "decided": COUNT,
+        "approved": {**COUNT, "description": "Of those decided, edited ones too."},
+        "edited": COUNT,
+        "denied": COUNT,
+        "approval_rate": {**_SHARE, "description": "Of those decided."},
+        "standing": {**COUNT, "description": "By a rule, or for more than one proposal."},
+        "in_a_row": {**COUNT, "description": "Most approvals with no other decision between."},
+        "p50_ms": {**_MS, "description": "Time to decision of people, nearest rank."},
+        "p95_ms": _MS,
+    }
+)
 _COUNTED: Final[Schema] = closed(
     {
         "chains": {**COUNT, "description": "How many of the newest chains were looked at."},
@@ -213,9 +234,15 @@ def schemas() -> dict[str, Schema]:
                 "type": "object",
                 "description": "All that may run, of edited alone.",
             },
+            seen={
+                **closed({"entry": TEXT}, digest=_SAID),
+                "description": "What was read: entry and digest of the member proposed. Needed to "
+                "approve.",
+            },
         ),
         "AgentRecord": closed(_RECORD),
         "Agents": closed({"agents": listed(reference("AgentRecord")), "counted": _COUNTED}),
+        "Oversight": closed({"oversight": listed(_OVERSIGHT), "counted": _COUNTED}),
         "OneAgent": closed(
             {
                 **_RECORD,

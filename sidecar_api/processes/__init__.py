@@ -26,7 +26,7 @@ _EXTENSION: Final = "activity_center_processes"
 
 def init_app(app: Flask, services: Services) -> None:
     """Give ``app`` its hub; it reads nothing until it is started, or somebody watches."""
-    overdue = Overdue(services.recording.note)
+    overdue = Overdue(services.recording.note, services.secret)
 
     def tick(held: Iterable[tuple[Key, Kept]], now: datetime) -> None:
         services.metrics.count_processes()

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from activity_center.processes import Delta, Process, apply, key_of
+from activity_center.processes.rights import Rights
 from sidecar_api.access import Subject
 from sidecar_api.search.times import written
 
@@ -20,6 +21,8 @@ SHOWN_AFTER: Final = timedelta(hours=1)
 """So long a process that ended is still shown among the live ones."""
 MOST: Final = 5_000
 """Processes of which the state is held."""
+MOST_FORMER: Final = 50_000
+"""Processes that are no longer held, of which it is remembered whose they were."""
 RUNNING: Final = ("pending", "running")
 _WHO: Final = frozenset({"organization", "workspace", "target", "initiator"})
 _LISTS: Final = ["steps", "lines", "requests"]
@@ -112,6 +115,7 @@ class Board:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._kept: dict[Key, Kept] = {}
+        self._former: dict[Key, Rights] = {}
         self._begun_by: defaultdict[str, set[Key]] = defaultdict(set)
 
     def __len__(self) -> int:
@@ -138,7 +142,7 @@ class Board:
         if key is None:
             return None
         kept = self._kept.get(key)
-        found = apply(kept.process if kept else None, activity)
+        found = apply(kept.process if kept else self._again(key), activity)
         if found is None:
             return None
         process, delta = found
@@ -166,6 +170,11 @@ class Board:
             if not kept.running and str(kept.top.get("updated") or "") < before:
                 self._drop(key)
 
+    def _again(self, key: Key) -> Process | None:
+        """What is known of a process that is no longer held: it does not become somebody else's."""
+        rights = self._former.pop(key, None)
+        return Process(id=key[1], organization=key[0], rights=rights) if rights else None
+
     def _make_room(self, fresh: Key) -> None:
         """Let go of a tenth: those that ended first, then those that were silent longest."""
         order = sorted(
@@ -178,6 +187,9 @@ class Board:
     def _drop(self, key: Key) -> None:
         kept = self._kept.pop(key)
         self._begun(key, kept.subject.initiator, "")
+        self._former[key] = kept.process.rights
+        if len(self._former) > MOST_FORMER:
+            del self._former[next(iter(self._former))]
 
     def _begun(self, key: Key, before: str, now: str) -> None:
         if before in self._begun_by:

@@ -7,7 +7,6 @@ recorded here a moment ago, and has not come round yet, is remembered.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from sidecar_api.ids import entry_id
 from sidecar_api.search.times import written
 
 if TYPE_CHECKING:
@@ -32,16 +32,16 @@ _WORDS: Final = {"cancel": "cancelled", "retry": "tried again", "cleanup": "clea
 Row = dict[str, Any]
 
 
-def control_id(reader: str, process: Mapping[str, Any], kind: str, key: str) -> str:
+def control_id(secret: bytes, reader: str, process: Mapping[str, Any], kind: str, key: str) -> str:
     """Return the id of a control: the same for the same wish.
 
     Args:
+        secret: of the sidecar.
         reader: id of who asks.
         process: as the API shows it.
         key: that the reader gave the wish.
     """
-    parts = (reader, process["organization"]["id"], process["id"], kind, key)
-    return f"ctl_{hashlib.sha256(repr(parts).encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+    return entry_id(secret, "ctl_", reader, process["organization"]["id"], process["id"], kind, key)
 
 
 def refusal(process: Mapping[str, Any], kind: str, now: datetime) -> str:

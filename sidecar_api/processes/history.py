@@ -46,6 +46,14 @@ MOST_FOLDED: Final = 20_000
 """Entries of one process that are folded from its beginning, beside its latest ones."""
 _LATEST: Final = 200
 _PIECES: Final = 200
+_FIRST: Final = 10
+"""Entries of one process that were received first: they say whose it is."""
+_RECEIVED: Final = [{"event.ingested": {"order": "asc", "unmapped_type": "date"}}]
+_NEWEST: Final = [
+    {ATTEMPT: {"order": "desc", "missing": 1, "unmapped_type": "long"}},
+    {"event.sequence": {"order": "desc", "unmapped_type": "long"}},
+    {"@timestamp": "desc"},
+]
 _PER_PROCESS: Final = 50
 """Begins and ends of one process that a row of a list is made of, the latest ones."""
 Position = list[Any]
@@ -151,6 +159,9 @@ class History:
         process = _folded(None, latest)
         if process is None:
             return None
+        if len(latest) == _LATEST:  # whose it is must not depend on how far the rest is read
+            first = {**self._entries(key, size=_FIRST), "sort": _RECEIVED}
+            process = _folded(process, sized.hits(self._client, first)) or process
         body = self._entries(key, size=ENTRIES)
         body["query"]["bool"]["must_not"] = [{"term": {"event.action": "process.heartbeat"}}]
         for _ in range(MOST_FOLDED // ENTRIES):
@@ -229,10 +240,15 @@ class History:
             return []
         folded: dict[Key, Process | None] = dict.fromkeys(keys)
         marks: Clause = {"terms": {"event.action": list(MARKS)}}
-        for extra, count in (((marks,), _PER_PROCESS), ((), 3)):
+        wanted: list[tuple[tuple[Clause, ...], int, Any]] = [
+            ((), _FIRST, _RECEIVED),
+            ((marks,), _PER_PROCESS, _NEWEST),
+            ((), 3, _NEWEST),
+        ]
+        for extra, count, order in wanted:
             for organization in sorted({key[0] for key in keys}):
                 ids = [id_ for one, id_ in keys if one == organization]
-                for hit in self._newest(organization, ids, extra, count):
+                for hit in self._some(organization, ids, extra, count, order):
                     key = key_of(hit["_source"])
                     if key in folded:
                         found = apply(folded[key], hit["_source"])
@@ -240,10 +256,10 @@ class History:
         now = datetime.now(UTC)
         return [_row(process.as_dict(now)) for process in folded.values() if process]
 
-    def _newest(
-        self, organization: str, ids: list[str], extra: Iterable[Clause], count: int
+    def _some(
+        self, organization: str, ids: list[str], extra: Iterable[Clause], count: int, order: Any
     ) -> Iterable[dict[str, Any]]:
-        """Yield the latest entries of each of these processes, of their latest attempts."""
+        """Yield the first entries of each of these processes in that order."""
         body = {
             "size": len(ids),
             "track_total_hits": False,
@@ -257,19 +273,15 @@ class History:
             "collapse": {
                 "field": ID,
                 "inner_hits": {
-                    "name": "newest",
+                    "name": "some",
                     "size": count,
                     "_source": {"excludes": list(sized.LEFT_OUT)},
-                    "sort": [
-                        {ATTEMPT: {"order": "desc", "missing": 1, "unmapped_type": "long"}},
-                        {"event.sequence": {"order": "desc", "unmapped_type": "long"}},
-                        {"@timestamp": "desc"},
-                    ],
+                    "sort": order,
                 },
             },
         }
         for hit in ask.search(self._client, body)["hits"]["hits"]:
-            yield from hit["inner_hits"]["newest"]["hits"]["hits"]
+            yield from hit["inner_hits"]["some"]["hits"]["hits"]
 
 
 def _fits(row: Mapping[str, Any], states: tuple[str, ...]) -> bool:

@@ -2,15 +2,17 @@
 
 A process past its lease has stalled; a control that nobody took has expired, and a clean-up of
 a stalled process then counts as done by nobody, with a receipt of what is left. Every sidecar
-sees it; the ids of the entries follow from what is overdue, so that it is one entry.
+sees it; the ids of the entries follow from what is overdue and the secret that the sidecars
+share, so that it is one entry.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+
+from sidecar_api.ids import entry_id
 
 if TYPE_CHECKING:
     from sidecar_api.processes.board import Kept, Key
@@ -29,10 +31,12 @@ class Overdue:
 
     Args:
         emit: makes a record without waiting; ``None``: nothing is recorded.
+        secret: of the sidecar, for the ids.
     """
 
-    def __init__(self, emit: Emit | None) -> None:
+    def __init__(self, emit: Emit | None, secret: bytes) -> None:
         self._emit = emit
+        self._secret = secret
         self._said: dict[str, datetime] = {}
 
     def __call__(self, held: Iterable[tuple[Key, Kept]], now: datetime) -> None:
@@ -45,7 +49,7 @@ class Overdue:
             return
         made = 0
         for _, kept in held:
-            for id_, action, fields in _entries(kept, now - GRACE):
+            for id_, action, fields in _entries(kept, now - GRACE, self._secret):
                 if not self._due(id_, now):
                     continue
                 self._emit(action, event_id=id_, **fields)
@@ -64,14 +68,14 @@ class Overdue:
         return True
 
 
-def _entries(kept: Kept, now: datetime) -> Iterable[tuple[str, str, dict[str, Any]]]:
+def _entries(kept: Kept, now: datetime, secret: bytes) -> Iterable[tuple[str, str, dict[str, Any]]]:
     """What is overdue of one process: id, action and fields of each entry."""
     top = kept.top
     lease = kept.process.lease
     if kept.running and not top.get("stalled") and lease is not None and lease < now:
         key = f"stalled:{top['attempt']}:{top['lease']}"
         yield (
-            _id(kept, key),
+            _id(secret, kept, key),
             "process.stalled",
             _fields(kept, **{"activity.process.lease": top["lease"]}),
         )
@@ -84,13 +88,13 @@ def _entries(kept: Kept, now: datetime) -> Iterable[tuple[str, str, dict[str, An
             "activity.control.state": "expired",
         }
         yield (
-            _id(kept, f"expired:{request['id']}"),
+            _id(secret, kept, f"expired:{request['id']}"),
             "process.control_expired",
             _fields(kept, outcome="failure", **control),
         )
         if request["kind"] == "cleanup" and top.get("stalled"):
             yield (
-                _id(kept, f"cleaned:{request['id']}"),
+                _id(secret, kept, f"cleaned:{request['id']}"),
                 "process.cleaned_up",
                 _fields(kept, **_receipt(kept)),
             )
@@ -131,10 +135,10 @@ def _fields(kept: Kept, **more: Any) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value not in (None, "", [])}
 
 
-def _id(kept: Kept, what: str) -> str:
-    """The id of an entry, the same in every sidecar."""
-    of = f"{kept.process.organization}\0{kept.process.id}\0{what}"
-    return f"{what.partition(':')[0]}-{hashlib.sha256(of.encode()).hexdigest()[:32]}"
+def _id(secret: bytes, kept: Kept, what: str) -> str:
+    """The id of an entry, the same in every sidecar of this secret."""
+    of = (kept.process.organization, kept.process.id, what)
+    return entry_id(secret, f"{what.partition(':')[0]}-", *of)
 
 
 def _past(at: Any, now: datetime) -> bool:

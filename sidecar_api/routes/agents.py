@@ -11,30 +11,26 @@ from flask import Blueprint, Response
 
 from activity_center.agents import Judgement
 from sidecar_api import asking
+from sidecar_api import asking_chains as shared
 from sidecar_api.agents.chains import Read
-from sidecar_api.agents.judging import MOST_JUDGED, Judge
+from sidecar_api.agents.judging import Judge
 from sidecar_api.agents.places import Place
 from sidecar_api.agents.records import Record, records
 from sidecar_api.conditional import json_answer
 from sidecar_api.failures import Forbidden, NotFound
 from sidecar_api.openapi import Parameter, operation
-from sidecar_api.routes import chains as shared
 
 blueprint = Blueprint("agents", __name__, url_prefix="/api/v1/agents")
 
 LATEST: Final = 10
 """Proposals that an agent's own record shows."""
-_COUNTED: Final = (
-    f"Counted over its newest chains of the period, {MOST_JUDGED:,} at most in all: counted says "
-    "how many of how many."
-)
 
 
 @blueprint.get("")
 @operation(
     "List AI agents",
     description="Of each one counts, approval rate, time to decision of people (nearest rank), "
-    f"failure and violation rate. {_COUNTED}",
+    f"failure and violation rate. {shared.COUNTED}",
     parameters=shared.PERIOD,
     answer="Agents",
     failures=[Forbidden],
@@ -48,13 +44,13 @@ def agents() -> Response:
     places, more = shared.chains().places(scope, wanted, as_of)
     made = records((read.chain, said) for read, said in _judged(places, judge, as_of))
     shared.record(scope, wanted)
-    return json_answer({"agents": made, "counted": _counted(places, more)})
+    return json_answer({"agents": made, "counted": shared.counted(places, more=more)})
 
 
 @blueprint.get("/<path:agent>")
 @operation(
     "Read the record of one AI agent",
-    description=f"By its id, or its name. {_COUNTED}",
+    description=f"By its id, or its name. {shared.COUNTED}",
     parameters=[Parameter("agent", "Its id, else its name.", place="path"), *shared.PERIOD],
     answer="OneAgent",
     failures=[Forbidden, NotFound],
@@ -80,7 +76,7 @@ def one(agent: str) -> Response:
     shared.record(scope, wanted)
     body: Mapping[str, Any] = {
         **record.as_dict(),
-        "counted": _counted(places, more),
+        "counted": shared.counted(places, more=more),
         "tools": record.tools(),
         "latest": latest,
     }
@@ -89,13 +85,8 @@ def one(agent: str) -> Response:
 
 def _judged(places: list[Place], judge: Judge, as_of: datetime) -> Iterator[tuple[Read, Judgement]]:
     """The newest chains, with what is said of each."""
-    for read in shared.chains().walk((one.key for one in places[:MOST_JUDGED]), as_of):
+    for read in shared.newest(places, as_of):
         yield read, judge.of(read)
-
-
-def _counted(places: list[Place], more: bool) -> dict[str, Any]:
-    looked = min(len(places), MOST_JUDGED)
-    return {"chains": looked, "of": len(places), "approximate": more or looked < len(places)}
 
 
 def _unknown() -> NotFound:

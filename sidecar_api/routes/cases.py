@@ -7,13 +7,13 @@ from typing import Any
 from flask import Blueprint, Response
 
 from sidecar_api import asking
+from sidecar_api import asking_chains as shared
 from sidecar_api.access import Scope
 from sidecar_api.agents.cases import MOST, MOST_NAMES, Case, Cases
 from sidecar_api.conditional import json_answer
 from sidecar_api.failures import BadRequest, NotFound
 from sidecar_api.openapi import Parameter, operation
 from sidecar_api.processes.history import History
-from sidecar_api.routes import chains as shared
 from sidecar_api.services import services
 
 blueprint = Blueprint("cases", __name__, url_prefix="/api/v1/cases")

@@ -193,7 +193,7 @@ def _ask(process: str, kind: str) -> Response:
     row, wrong = controls.ask(
         found,
         kind,
-        id_=controls.control_id(reader.id, found, kind, key),
+        id_=controls.control_id(services().secret, reader.id, found, kind, key),
         by={"id": reader.id, "name": reader.full_name or reader.name},
         reason=reason,
         asked=parts.asked,

@@ -9,6 +9,7 @@ from typing import Any, Final
 from flask import Blueprint, Response, request
 
 from sidecar_api import asking
+from sidecar_api import asking_chains as shared
 from sidecar_api.access import Scope
 from sidecar_api.agents.chains import Chains, Read
 from sidecar_api.agents.judging import Judge
@@ -21,7 +22,6 @@ from sidecar_api.failures import BadRequest, Forbidden, NotFound, RateLimited, U
 from sidecar_api.limits import limits
 from sidecar_api.openapi import Parameter, operation
 from sidecar_api.recording import EXPORT
-from sidecar_api.routes import chains as shared
 from sidecar_api.routes.exports import current
 from sidecar_api.search import times
 from sidecar_api.services import services

@@ -171,20 +171,8 @@ def _asked() -> dict[str, str]:
 
 
 def _check(scope: Scope, organization: str) -> None:
-    """Refuse an organization whose processes no role shows.
-
-    Raises:
-        Forbidden: names ``process:view``.
-    """
-    if not organization or scope.everything:
-        return
-    if not any(one.organization == organization for one in scope.watching):
-        raise Forbidden(
-            "You may not watch the processes of this organization.",
-            permission=_PERMISSION,
-            organization=organization,
-            hint=f"Ask its owner for a role with {_PERMISSION}.",
-        )
+    if organization:
+        scope.check_watching(organization)
 
 
 def _closing(wrong: Failure) -> Closing:
@@ -356,7 +344,7 @@ def _wanted() -> tuple[Scope, dict[str, str]]:
     """Who asks, and for which part of it.
 
     Raises:
-        Forbidden: see :func:`_check`.
+        Forbidden: see :meth:`~sidecar_api.access.Scope.check_watching`.
     """
     asked, scope = asking.arguments(), asking.scope()
     wanted = {name: asked[name] or "" for name in _WANTED}

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
-from activity_center.agents import Chain, deadline_of, read_chain
+from activity_center.agents import deadline_of, read_chain
 from activity_center.processes.reading import written as at_time
 from sidecar_api import asking
+from sidecar_api import asking_chains as shared
 from sidecar_api.access import Scope
 from sidecar_api.agents import decisions
 from sidecar_api.agents.chains import Read
@@ -29,7 +30,6 @@ from sidecar_api.failures import (
     Unavailable,
 )
 from sidecar_api.openapi import Parameter, operation
-from sidecar_api.routes import chains as shared
 from sidecar_api.search import times
 from sidecar_api.search.page import SIZES
 from sidecar_api.services import services
@@ -37,7 +37,9 @@ from sidecar_api.text import is_text
 
 blueprint = Blueprint("proposals", __name__, url_prefix="/api/v1/proposals")
 
-_MEMBERS: Final = ("outcome", "reason", "scope", "confirmation", "arguments")
+LONGEST_SEEN: Final = 2048
+"""Characters of an entry's id or of a digest."""
+_MEMBERS: Final = ("outcome", "reason", "scope", "confirmation", "arguments", "seen")
 
 
 @blueprint.get("")
@@ -156,9 +158,9 @@ def one(proposal: str) -> Response:
         "Approve it, deny it, or approve it with other arguments (edited). It is recorded before "
         "it is answered, with who decided, how they were recognized and which policy applied; "
         "sent again, the same is recorded once. Refused with 403 when the policy asks for "
-        "somebody else, with 409 when it is decided, over, or cannot have been read yet, and "
-        "with 422 when the policy asks for the target's name or for a decision on this case "
-        "alone."
+        "somebody else, with 409 when it is decided, over, cannot have been read yet, or is not "
+        "what the approver has seen, and with 422 when the policy asks for the target's name or "
+        "for a decision on this case alone."
     ),
     parameters=[shared.PROPOSAL, shared.IN],
     body="Decision",
@@ -183,15 +185,17 @@ def decide(proposal: str) -> Response:
         )
     with shared.remembered().one_at_a_time(key) as slot:
         read = read.having(slot.entry)
-        decided = read.chain.decision
-        if decided is None or decided.entry != wish.id(scope.reader, read.chain):
-            entry = _record(read, source, wish, scope)
+        id_ = wish.id(services().secret, scope.reader, read.chain)
+        if all(one.entry != id_ for one in read.chain.decisions):
+            entry = _record(read, source, wish, scope, id_)
             slot.keep(entry)
             read = read.having(entry)
     return json_answer(_shown(read, scope))
 
 
-def _record(read: Read, source: Mapping[str, Any], wish: Wish, scope: Scope) -> dict[str, Any]:
+def _record(
+    read: Read, source: Mapping[str, Any], wish: Wish, scope: Scope, id_: str
+) -> dict[str, Any]:
     """Record a decision that nothing speaks against; return its entry.
 
     Raises:
@@ -201,9 +205,12 @@ def _record(read: Read, source: Mapping[str, Any], wish: Wish, scope: Scope) -> 
     policy = services().config.approval_policies.of(chain)
     if over := decisions.closed(chain, policy, at):
         raise Conflict(over, hint="Reload to see how it is now.")
-    said = decisions.fields(chain, source, wish, scope.reader, policy, at)
+    if other := decisions.unread(chain, wish):
+        raise Conflict(other, hint="Reload and read it again; you may deny it in any case.")
+    said = decisions.fields(chain, source, wish, scope.reader, policy, at, id_)
     entry = decisions.as_entry(wish.action, said)
-    decision = read_chain([*(one.source for one in chain.entries), entry]).decisions[-1]
+    decided = read_chain([*(one.source for one in chain.entries), entry]).decisions
+    decision = next(one for one in decided if one.entry == id_)
     if refused := decisions.refusal(chain, decision, policy):
         raise refused
     services().recording.must(scope.reader, wish.action, request, {}, said)
@@ -233,23 +240,19 @@ def _shown(read: Read, scope: Scope) -> dict[str, Any]:
     over = decisions.closed(read.chain, policy, judge.now)
     source = decisions.proposed(read.chain)
     permitted = source is not None and scope.approves(source)
-    second = policy.four_eyes and _asked(read.chain, scope)
     return {
         **judge.row(read),
         "decide": {
             "permitted": permitted,
             "open": not over,
             "closed": over or None,
+            "conflict": decisions.conflict(read.chain),
             "confirmation": decisions.demanded(read.chain, policy) or None,
-            "second_person": second,
+            "second_person": decisions.second_person(read.chain, policy, scope.reader),
             "standing": policy.standing,
             "until": at_time(deadline_of(read.chain, policy)),
         },
     }
-
-
-def _asked(chain: Chain, scope: Scope) -> bool:
-    return bool(chain.initiator["id"] and chain.initiator["id"] == scope.reader.id)
 
 
 def _wish() -> Wish:
@@ -290,7 +293,32 @@ def _wish() -> Wish:
         reason=_text(body, "reason", decisions.LONGEST_REASON),
         confirmation=_text(body, "confirmation", decisions.LONGEST_CONFIRMATION),
         arguments=arguments,
+        seen=_seen(body, needed=outcome != "denied"),
     )
+
+
+def _seen(body: Mapping[str, Any], *, needed: bool) -> tuple[str, str]:
+    """Entry and digest of the proposal that was read.
+
+    Raises:
+        BadRequest: it is wrong, or not said.
+    """
+    seen = body.get("seen")
+    if seen is None and not needed:
+        return "", ""
+    if not isinstance(seen, dict) or set(seen) - {"entry", "digest"}:
+        raise BadRequest(
+            "seen must say entry and digest of the proposal that was read.",
+            parameter="seen",
+            hint="They stand in proposed, where the proposal is read.",
+        )
+    entry, digest = seen.get("entry"), seen.get("digest") or ""
+    for name, value in (("entry", entry), ("digest", digest)):
+        if not isinstance(value, str) or len(value) > LONGEST_SEEN or not is_text(value):
+            raise BadRequest(f"{name} must be text as the proposal has it.", parameter="seen")
+    if not entry:
+        raise BadRequest("entry is empty.", parameter="seen")
+    return str(entry), digest
 
 
 def _is_plain(value: Any, depth: int = 0) -> bool:

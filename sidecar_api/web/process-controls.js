@@ -13,9 +13,10 @@ const SIGNS = { cancel: "ban", retry: "rotate-ccw", cleanup: "eraser" };
 const pending = new Map(); // "key kind" -> {key, sending, problem}
 
 function mayControl(app, process) {
-  if (app.me?.reader?.platform_roles?.length) return true;
   const organization = app.me?.organizations?.find((one) => one.id === process.organization?.id);
-  return organization?.permissions?.includes("process:control") ?? false;
+  if (organization) return organization.permissions?.includes("process:control") ?? false;
+  // An organization that no list knows: a role of the platform may reach it; the API decides.
+  return Boolean(app.me?.reader?.platform_roles?.length);
 }
 
 /** What may be asked of a process now: what it offers, unless the same is asked already. */

@@ -110,7 +110,7 @@ function executedStation(proposal) {
     title: twice ? S.times(runs.length) : first.state === "executing" ? S.executing : S.executed,
     time: first.started ?? first.ended,
     wait: between(decision?.at, first.started),
-    lines: [...wrong.map((kind) => html`<span class="bad">${RAN_WRONG[kind]}</span>`), wrong.length || !isYes(decision) || !first.digest ? "" : S.same],
+    lines: [...wrong.map((kind) => html`<span class="bad">${RAN_WRONG[kind]}</span>`), wrong.length || kinds.has("not_bound") || !isYes(decision) || !first.digest ? "" : S.same],
   };
 }
 

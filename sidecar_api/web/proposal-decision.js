@@ -69,6 +69,7 @@ function dialog(app, proposal, outcome, problem = null) {
     draw();
     const body = { outcome, ...(form.reason.value.trim() ? { reason: form.reason.value.trim() } : {}) };
     if (yes && form.scope) body.scope = form.scope.value;
+    if (yes) body.seen = { entry: proposal.proposed?.entry, digest: proposal.proposed?.digest };
     if (typed) body.confirmation = form.confirmation.value;
     try {
       const answer = await ask(path(proposal, "/decision"), { method: "POST", query: where(proposal), body });
@@ -91,13 +92,14 @@ function body(app, proposal, { outcome, name, yes, typed, state, close, submit, 
   const level = proposal.impact?.level ?? "caution";
   const left = leftToDecide(proposal.decide?.until ? { expires_at: proposal.decide.until } : proposal);
   const own = proposal.decide?.second_person;
+  const conflict = proposal.decide?.conflict;
   const row = (label, value) => (value === nothing || value === "" ? nothing : html`<div><dt>${label}</dt><dd>${value}</dd></div>`);
   return html`<form @submit=${submit}><h2 id="decide-title">${C.titles[outcome](name)}</h2>
     <p class="impact-said">${impactBadge(proposal.impact?.level)} ${C.impacts[level] ?? ""}</p>
     <dl>${row(D.agent, proposal.agent ? word(agentName(proposal.agent)) : "")}${row(D.asked, person(proposal.initiator))}
     ${row(D.why, proposal.rationale ? word(proposal.rationale, { limit: 500 }) : "")}${left === Infinity ? nothing : row(C.timeLeft, span(Math.max(0, Math.floor(left / 1000)) * 1000))}</dl>
     <h3>${C.params}</h3><div class="decide-params" tabindex="0" role="region" aria-label=${C.params}>${parameters(proposal)}</div>
-    <p class="quiet">${yes ? C.runs : C.denies}</p>${yes && own ? html`<p class="note warn">${icon("users")}<span>${C.own}</span></p>` : nothing}
+    <p class="quiet">${yes ? C.runs : C.denies}</p>${yes && own ? html`<p class="note warn">${icon("users")}<span>${C.own}</span></p>` : nothing}${yes && conflict ? html`<p class="note warn">${icon("circle-x")}<span>${C.conflict}</span></p>` : nothing}
     ${
       typed
         ? html`<label class="typed"><span>${C.confirm(plain(typed, 1024))}</span><input name="confirmation" maxlength="1024" autocomplete="off" spellcheck="false" autocapitalize="off" required autofocus
@@ -115,5 +117,5 @@ function body(app, proposal, { outcome, name, yes, typed, state, close, submit, 
     }
     ${state.problem ? html`<p class="problem bad" role="alert">${icon("circle-x")}<span>${sentences(C.failed, state.problem.document?.detail ?? state.problem.message, state.problem.document?.hint)}</span></p>` : nothing}
     <p class="choices"><button type="button" class="button" @click=${close}>${C.keep}</button>
-    <button type="submit" class=${`button ${yes ? (level === "destructive" ? "danger" : "primary") : ""}`} ?disabled=${state.sending || !state.matches || (yes && own)}>${icon(yes ? "check" : "ban")}<span>${state.sending ? `${C.sending}…` : C.button[outcome](name)}</span></button></p></form>`;
+    <button type="submit" class=${`button ${yes ? (level === "destructive" ? "danger" : "primary") : ""}`} ?disabled=${state.sending || !state.matches || (yes && (own || conflict))}>${icon(yes ? "check" : "ban")}<span>${state.sending ? `${C.sending}…` : C.button[outcome](name)}</span></button></p></form>`;
 }

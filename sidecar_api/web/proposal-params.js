@@ -119,8 +119,10 @@ function table(columns, marks, told, caption) {
 
 function digests(proposal) {
   const yes = (proposal.decisions ?? []).filter((one) => one.digest).at(-1)?.digest ?? proposal.proposed?.digest;
-  const ran = (proposal.executions ?? []).filter((one) => one.digest);
-  if (!yes || !ran.length) return nothing;
+  // Digests by another key cannot be compared: before the last colon stands which key it was.
+  const keyOf = (digest) => digest.slice(0, digest.lastIndexOf(":"));
+  const ran = (proposal.executions ?? []).filter((one) => one.digest && yes && keyOf(one.digest) === keyOf(yes));
+  if (!ran.length) return nothing;
   const differs = ran.find((one) => one.digest !== yes);
   const tip = plain(`${yes} · ${(differs ?? ran[0]).digest}`, 300);
   return html`<p class=${`digest ${differs ? "bad" : "good"}`} data-tip=${tip}>${icon(differs ? "equal-not" : "check")}<span>${differs ? D.digestDiffers : D.digestSame}</span></p>`;

@@ -162,6 +162,7 @@ export const texts = {
     failed: "The decision was not recorded",
     done: { approved: "Approved and recorded", denied: "Denied and recorded" },
     own: "You asked for this yourself: the policy asks for a second person.",
+    conflict: "Different things were proposed under this id, so it cannot be approved. Deny it, and let the agent propose anew.",
     loading: "Reading the proposal as it is now",
     closed: "Nothing can be decided any more",
     timeLeft: "Time left",
@@ -274,6 +275,7 @@ const VERDICTS = {
   confirmation_missing: ["keyboard", "bad", "Confirmation missing"],
   approved_too_fast: ["zap", "bad", "Approved faster than it can be read"],
   unknown: ["circle-help", "calm", "Unknown"],
+  not_bound: ["circle-help", "warn", "Ran, but cannot be compared"],
   failed_as_approved: ["circle-x", "warn", "Failed, as approved"],
   executed_as_approved: ["shield-check", "good", "Executed as approved"],
   denied: ["ban", "calm", "Denied"],
@@ -351,7 +353,9 @@ export function person(found, { limit = 80 } = {}) {
   return html`<span data-tip=${plain(tip, 300) || nothing}>${word(name, { limit })}</span>`;
 }
 export const samePerson = (a, b) =>
-  Boolean((a?.id && a.id === b?.id) || (!a?.id && !b?.id && a?.email && a.email === b?.email));
+  Boolean(
+    (a?.id && a.id === b?.id) || (a?.name && a.name === b?.name) || (a?.email && a.email.toLowerCase() === b?.email?.toLowerCase()),
+  );
 
 export const agentName = (agent) => agent?.name || agent?.id || "";
 export const toolName = (proposal) => proposal.tool?.name || proposal.action || proposal.id;

@@ -163,6 +163,7 @@ def pending(id_: str = "wait", **rest: Any) -> Proposal:
         "permitted": True,
         "open": True,
         "closed": None,
+        "conflict": False,
         "confirmation": made["target"]["name"] if destructive else None,
         "second_person": made["initiator"] == MIRA,
         "standing": not destructive,

@@ -107,6 +107,9 @@ class Proposals(StandIn):
         body = request.get_json()
         self.decided.append((proposal, body))
         (before,) = [one for one in self.proposals if one["id"] == proposal]
+        if body["outcome"] != "denied":
+            read = {name: before["proposed"][name] for name in ("entry", "digest")}
+            assert body["seen"] == read
         made = decision(
             0,
             body["outcome"],

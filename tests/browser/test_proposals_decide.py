@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Window
 
 DESTRUCTIVE: Final = {"level": "destructive", "source": "operator"}
+SEEN: Final = {"entry": "e1", "digest": "hmac-sha256:k1:5b0e"}
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_a_yes_is_recorded_with_its_reason_and_reach(window: Window, server: Pro
     expect(row.locator(".stations")).to_contain_text("go ahead")
     expect(row.locator("[data-decide]")).to_have_count(0)
     assert server.decided == [
-        ("wait", {"outcome": "approved", "reason": "go ahead", "scope": "session"})
+        ("wait", {"outcome": "approved", "reason": "go ahead", "scope": "session", "seen": SEEN})
     ]
     expect(page.locator("#announcer")).to_have_text("Approved and recorded")
 
@@ -74,7 +75,8 @@ def test_what_destroys_takes_the_typed_name(window: Window, server: Proposals) -
     window.shoot("ai-confirm-wide-light")
     page.keyboard.press("Enter")
     expect(dialog).to_have_count(0)
-    assert server.decided == [("wait", {"outcome": "approved", "confirmation": "api-prod-1"})]
+    sent = {"outcome": "approved", "seen": SEEN, "confirmation": "api-prod-1"}
+    assert server.decided == [("wait", sent)]
 
 
 def test_a_no_takes_a_reason_and_nothing_to_type(window: Window, server: Proposals) -> None:
@@ -127,6 +129,34 @@ def test_what_was_decided_meanwhile_is_shown_instead(window: Window, server: Pro
     )
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(button).to_have_count(0)
+
+
+def test_a_yes_is_to_what_the_dialog_shows(window: Window, server: Proposals) -> None:
+    """It names the entry that was read for the dialog, not the one that the row was made of."""
+    page = window.open(f"{server.url}/ai")
+    button = page.get_by_role("button", name="Approve resize_disk on api-prod-1")
+    expect(button).to_be_visible()
+    later = {"arguments": {"size_gb": 500}, "digest": None, "entry": "e9"}
+    server.replace(pending(proposed=later))
+    dialog = opened(page)
+    expect(dialog).to_contain_text("500")
+    dialog.get_by_role("button", name="Approve resize_disk on api-prod-1").click()
+    expect(dialog).to_have_count(0)
+    assert [one["seen"] for _, one in server.decided] == [{"entry": "e9", "digest": None}]
+
+
+def test_what_was_proposed_in_two_ways_is_denied_alone(window: Window, server: Proposals) -> None:
+    """The dialog says why it cannot be approved; denying it is open."""
+    conflict = pending()
+    conflict["decide"]["conflict"] = True
+    server.proposals = [conflict]
+    page = window.open(f"{server.url}/ai")
+    dialog = opened(page)
+    expect(dialog).to_contain_text("Different things were proposed under this id")
+    expect(dialog.locator("button[type=submit]")).to_be_disabled()
+    page.keyboard.press("Escape")
+    dialog = opened(page, "Deny")
+    expect(dialog.locator("button[type=submit]")).to_be_enabled()
 
 
 def test_who_asked_needs_a_second_person(window: Window, server: Proposals) -> None:

@@ -22,6 +22,7 @@ from tests.chart.rendering import (
     NAMES,
     NAMESPACE,
     case,
+    helm,
     objects,
     one,
     pods,
@@ -221,6 +222,52 @@ def test_the_network_is_closed() -> None:
     assert [port["port"] for port in sending["ports"]] == ["activities", "forward"]
     assert sending["from"][-1:] == senders
     assert [port["port"] for port in health["ports"]] == ["health"]
+
+
+@pytest.mark.parametrize("tests", [False, True], ids=["plain", "tests"])
+def test_an_empty_list_of_ends_opens_nothing(tests: bool) -> None:
+    """Kubernetes takes a rule without ends for one that opens to everybody: there is none."""
+    ends = "{senders: [], readers: [], monitoring: [], dns: []}"
+    own = f"tests: {{enabled: {str(tests).lower()}}}\nnetworkPolicy: {ends}"
+    every = objects(rendered(f"{DEFAULTS}\n{own}"))
+    names = set()
+    for it in every:
+        if it["kind"] != "NetworkPolicy":
+            continue
+        names.add(it["metadata"]["name"])
+        for rule in it["spec"].get("ingress") or ():
+            assert rule["from"], it["metadata"]["name"]
+        for rule in it["spec"].get("egress") or ():
+            assert rule.get("to") or 53 not in [port["port"] for port in rule["ports"]]
+            assert rule.get("to") != []
+    assert {"ac-deny", "ac-sidecar", "ac-collector"} <= names
+    sidecar = one(every, "NetworkPolicy", "ac-sidecar")["spec"]
+    assert "Ingress" in sidecar["policyTypes"]
+    assert bool(sidecar.get("ingress")) is tests
+
+
+def test_the_keys_of_a_secret_of_ones_own_are_listed() -> None:
+    """docs/kubernetes.md and its command name exactly the keys that the chart makes and mounts."""
+    made = one(objects(rendered(DEFAULTS)), "Secret", "ac-secrets")["data"].keys()
+    text = (CHART.parents[1] / "docs" / "kubernetes.md").read_text("utf-8")
+    table = text.partition("`secrets.existingSecret` has these keys")[2].partition("\n\n")[2]
+    listed = re.findall(r"(?m)^\| `([\w.-]+)`", table.partition("\n\n")[0])
+    assert sorted(listed) == sorted(made)
+    command = text.partition("create secret generic activity-center-keys")[2].partition("```")[0]
+    loop = command.partition("for key in")[2].partition(";")[0].replace("\\", " ").split()
+    assert {*loop, *re.findall(r"--from-literal=([a-z][\w.-]+)=", command)} == made
+
+
+def test_a_secret_of_ones_own_is_rendered_alike_each_time() -> None:
+    """GitOps renders again and again: with Secrets of one's own nothing differs in between."""
+    where = ("template", "ac", str(CHART), "--namespace", NAMESPACE, "--values", "-")
+    values = (
+        f"{DEFAULTS}\nsecrets: {{existingSecret: keys}}\ntls: {{mode: certManager, "
+        "certManager: {issuerRef: {name: authority}}}"
+    )
+    first, second = (helm(*where, values=values) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == second.stdout
 
 
 @pytest.mark.parametrize(

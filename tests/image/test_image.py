@@ -178,12 +178,14 @@ class Part:
 
 @pytest.fixture
 def settings(streams: Node, tmp_path: Path, volume: Path) -> dict[str, Any]:
-    """deploy/compose/activity-center.yml on free ports of loopback, and its environment."""
+    """What deploy/compose configures, on free ports of loopback, and its environment."""
     http, forward, health, sidecar = (free_port() for _ in range(4))
     names = ["bus", "collector=127.0.0.1", "sidecar=127.0.0.1"]
     make = ["python3", str(ROOT / "deploy/compose/certificates.py"), str(volume / "tls"), *names]
     subprocess.run(make, check=True)
-    text = (ROOT / "deploy/compose/activity-center.yml").read_text()
+    texts = {
+        name: (ROOT / f"deploy/compose/{name}.yml").read_text() for name in ("collector", "sidecar")
+    }
     for old, new in {
         '"0.0.0.0:8443"': f'"127.0.0.1:{http}"',
         '"0.0.0.0:24224"': f'"127.0.0.1:{forward}"',
@@ -191,11 +193,12 @@ def settings(streams: Node, tmp_path: Path, volume: Path) -> dict[str, Any]:
         '"0.0.0.0:8600"': f'"127.0.0.1:{sidecar}"',
         "https://127.0.0.1:8600": f"https://127.0.0.1:{sidecar}",
         "url: ${BUS}": 'url: ""',  # the embedded one: Valkey is not part of the image
-        "  password: ${BUS_PASSWORD}\n  ca: ${TLS}/authority/ca.crt\ncollector": "collector",
+        "  password: ${BUS_PASSWORD}\n  ca: ${TLS}/authority/ca.crt\n": "",
     }.items():
-        assert old in text
-        text = text.replace(old, new)
-    (volume / "activity-center.yml").write_text(text)
+        assert any(old in text for text in texts.values())
+        texts = {name: text.replace(old, new) for name, text in texts.items()}
+    for name, text in texts.items():
+        (volume / f"{name}.yml").write_text(text)
     for folder, _, files in os.walk(volume):
         for name in ("", *files):
             os.chown(Path(folder, name), USER, USER)
@@ -226,12 +229,14 @@ def test_an_activity_from_end_to_end(
     root: Path, volume: Path, streams: Node, settings: dict[str, Any]
 ) -> None:
     """Collector and sidecar of the image take an activity, store it and answer with it."""
-    config = ("--config", "/var/lib/activity-center/activity-center.yml")
+    config = "/var/lib/activity-center/{}.yml".format
     environment, ca = settings["environment"], settings["ca"]
-    parts = [Part(root, volume, environment, "activity-center", "collect", *config)]
+    collect = ("activity-center", "collect", "--config", config("collector"))
+    serve = ("activity-center", "serve", "--config", config("sidecar"))
+    parts = [Part(root, volume, environment, *collect)]
     try:
         until(lambda: answers(f"{settings['health']}/readyz"), why=f"see {parts[0].log}")
-        parts.append(Part(root, volume, environment, "activity-center", "serve", *config))
+        parts.append(Part(root, volume, environment, *serve))
         until(
             lambda: answers(f"{settings['sidecar']}/readyz", verify=ca),
             why="the sidecar is not ready",

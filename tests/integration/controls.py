@@ -119,6 +119,12 @@ class Place:
         self.emitters.append(made)
         return made
 
+    def speaker(self) -> Emitter:
+        """An emitter that speaks for people, as the sidecar does."""
+        made = Emitter(self.collector.url, token=RECORDS)
+        self.emitters.append(made)
+        return made
+
     def ask(self, process: str, kind: str, **rest: Any) -> requests.Response:
         """Ask something of a process, as the owner unless somebody else."""
         key = rest.pop("key", uuid.uuid4().hex)

@@ -275,10 +275,11 @@ def test_a_program_waits_for_controls(place: Place) -> None:
 def requested(place: Place, process: Process, kind: str, seconds: float) -> str:
     """Somebody asked, and the time in which it must be taken is short."""
     id_ = f"ctl_{uuid.uuid4().hex}"
-    emitter = place.emitter()
+    emitter = place.speaker()
     emitter.emit(
         f"process.{kind}",
         user="usr_x",
+        organization=place.a,
         activity={
             "process": {"id": process.id, "channel": "cloud-transfer"},
             "control": {
@@ -291,6 +292,26 @@ def requested(place: Place, process: Process, kind: str, seconds: float) -> str:
     )
     assert emitter.flush(10)
     return id_
+
+
+def test_a_program_asks_for_nothing_in_anybodys_name(place: Place) -> None:
+    """What a program says that a person asked for is an entry of the record, and no control."""
+    process = Running(place, channel="ssl", hears=False)
+    place.wait(process.id, lambda one: one["controls"] == ["cancel"])
+    emitter = place.emitter(hears=False)
+    emitter.emit(
+        "process.cancel",
+        user=f"owner-{place.mark}",
+        activity={
+            "process": {"id": process.id, "channel": "ssl"},
+            "control": {"id": "ctl_forged", "kind": "cancel", "state": "requested"},
+        },
+    )
+    assert emitter.flush(10) and emitter.stats().rejected == 0
+    assert place.ask(process.id, "cancel").status_code == 202
+    shown = place.wait(process.id, lambda one: one["requests"])
+    assert len(shown["requests"]) == 1 and shown["requests"][0]["id"] != "ctl_forged"
+    process.end()
 
 
 def test_what_nobody_takes_is_shown_as_expired(place: Place) -> None:

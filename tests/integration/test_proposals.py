@@ -67,7 +67,8 @@ class Waiting:
 
     def decide(self, **body: Any) -> None:
         """The owner decides, as soon as the proposal can have been read."""
-        self.show()
+        shown = self.show()["proposed"]
+        body = {"seen": {"entry": shown["entry"], "digest": shown["digest"]}, **body}
         path = f"{self.place.sidecar.url}/api/v1/proposals/{self.proposal.id}/decision"
         answers: list[requests.Response] = []
 

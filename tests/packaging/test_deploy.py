@@ -128,15 +128,21 @@ def test_the_configuration_of_compose_is_right(services: dict[str, Any], tmp_pat
         check=True,
     )
     assert "made certificates for bus, collector, sidecar" in done.stdout
-    environment = {
-        name: re.sub(r"\$\{(\w+):[^}]*\}", lambda found: variables()[found[1]], value)
-        for name, value in services["collector"]["environment"].items()
-    }
-    environment["TLS"] = str(tmp_path)
-    config = load(COMPOSE / "activity-center.yml", environment)
-    assert config.bus.url == "rediss://bus:6379/0"
-    assert {one.name for one in config.senders} == {"sidecar", "programs", "fluent-bit"}
-    assert config.sidecar.tls is not None
+    seen = {}
+    for name in ("install", "collector", "sidecar"):
+        environment = {
+            key: re.sub(r"\$\{(\w+):[^}]*\}", lambda found: variables()[found[1]], value)
+            for key, value in services[name]["environment"].items()
+        }
+        seen[name] = load(mounted(services[name]), {**environment, "TLS": str(tmp_path)})
+        assert seen[name].opensearch.url == "http://opensearch:9200"
+    collector, sidecar = seen["collector"], seen["sidecar"]
+    assert collector.bus.url == sidecar.bus.url == "rediss://bus:6379/0"
+    assert {one.name for one in collector.senders} == {"sidecar", "programs", "fluent-bit"}
+    programs = [one for one in collector.senders if one.name == "programs"]
+    assert list(sidecar.senders) == programs
+    assert sidecar.sidecar.tls is not None
+    assert seen["install"].organizations == collector.organizations == sidecar.organizations
     again = subprocess.run(
         [sys.executable, str(COMPOSE / "certificates.py"), str(tmp_path), *command[1:]],
         capture_output=True,
@@ -144,6 +150,30 @@ def test_the_configuration_of_compose_is_right(services: dict[str, Any], tmp_pat
         check=True,
     )
     assert "there already" in again.stdout
+
+
+def mounted(service: dict[str, Any]) -> Path:
+    """The file that a service has as its activity-center.yml."""
+    places = dict(volume.split(":")[:2] for volume in service["volumes"])
+    (source,) = [it for it, to in places.items() if to.endswith("/activity-center.yml")]
+    return COMPOSE / source
+
+
+@pytest.mark.parametrize("name", sorted(OWN))
+def test_compose_gives_no_secret_for_nothing(services: dict[str, Any], name: str) -> None:
+    """Least privilege: a part is given exactly the variables that its own file names."""
+    given = services[name].get("environment", {})
+    if name == "certificates":
+        assert given == {}
+        return
+    assert set(re.findall(r"\$\{(\w+)\}", mounted(services[name]).read_text())) == set(given)
+
+
+def test_compose_brings_dashboards_on_demand_alone(services: dict[str, Any]) -> None:
+    """Dashboards asks nobody to sign in here: it is there only where somebody asks for it."""
+    assert services["dashboards"]["profiles"] == ["dashboards"]
+    needed = {one for service in services.values() for one in service.get("depends_on", ())}
+    assert "dashboards" not in needed
 
 
 @pytest.mark.parametrize("name", ["install", "collector", "sidecar"])

@@ -101,6 +101,16 @@ def _fast(one: Chain) -> None:
     execute(one, "executed")
 
 
+def _untold(one: Chain) -> None:
+    """The tool does not say with which parameters it ran."""
+    propose(one)
+    approve(one, deciders(one)[0], _after(one, 3 * MINUTE))
+    told = len(one.events)
+    execute(one, "executed")
+    for event in one.events[told:]:
+        del event.record["gen_ai"]["tool"]["call"]["arguments"]
+
+
 def _cancelled(one: Chain) -> None:
     propose(one)
     decision = {"outcome": "cancelled", "source": "hook", "wait_ms": _after(one, 5 * MINUTE)}
@@ -132,6 +142,7 @@ LAPSES: Final[dict[str, tuple[str, Lapse]]] = {
     "standing_approval_on_destructive": ("run_command", _standing),
     "confirmation_missing": ("run_ssh_command", _unconfirmed),
     "approved_too_fast": ("run_command", _fast),
+    "not_bound": ("downsize_server", _untold),
     "cancelled": ("restart_service", _cancelled),
     "approved": ("downsize_server", _not_run),
     "pending": ("deploy", _pending),

@@ -19,7 +19,7 @@ from activity_center.errors import ConfigError
 
 Story = Callable[[World, Dice, datetime, Person], list[Event]]
 
-VERSION: Final = 5
+VERSION: Final = 6
 """Part of every seed: change it when the same seed may give something else."""
 _INCIDENTS: Final[tuple[tuple[int, int, int, Story], ...]] = (
     (3, 0, 2, incidents.password_attack),
@@ -54,6 +54,7 @@ _LAPSES: Final[tuple[tuple[int, int, int, str], ...]] = (
     (3, 1, 15, "approved"),
     (4, 2, 10, "approved_by_initiator"),
     (4, 0, 16, "decided_after_expiry"),
+    (4, 1, 11, "not_bound"),
     (5, 1, 9, "standing_approval_on_destructive"),
     (5, 2, 13, "confirmation_missing"),
 )

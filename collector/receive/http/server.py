@@ -73,6 +73,7 @@ class HttpServer(Receiver[HttpListener]):
         self._busy: set[object] = set()  # protocols with a request under way
         self._quiet: dict[RequestHandler, float] = {}
         self._requests: Counter[str] = Counter()  # under way, by sender
+        self._taking = 0  # requests whose bodies are whole, and that are not answered yet
         self._stopping = False
 
     # -- life ------------------------------------------------------------------------
@@ -102,7 +103,8 @@ class HttpServer(Receiver[HttpListener]):
             timeout: seconds to wait for those.
 
         Returns:
-            Whether all were answered.
+            Whether all that were whole were answered: of a body that its sender did not finish,
+            nothing is taken and nothing is left behind.
         """
         self._stopping = True
         self._close_address()
@@ -110,7 +112,7 @@ class HttpServer(Receiver[HttpListener]):
         deadline = loop.time() + timeout
         while self.counters.open_requests and loop.time() < deadline:
             await asyncio.sleep(0.01)
-        done = not self.counters.open_requests
+        done = not self._taking
         if self._web is not None:
             self._web.pre_shutdown()  # those that idle
             await self._web.shutdown(_FLUSH)
@@ -221,7 +223,11 @@ class HttpServer(Receiver[HttpListener]):
         try:
             async with self._bodies.read(request) as body:
                 self.counters.bytes += len(body)
-                return await self._take(request, sender, source, body, other, gzip)
+                self._taking += 1
+                try:
+                    return await self._take(request, sender, source, body, other, gzip)
+                finally:
+                    self._taking -= 1
         finally:
             self._requests[sender.name] -= 1
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import takewhile, zip_longest
+from itertools import takewhile
 from typing import Any
 
 ORDER = (
@@ -45,6 +45,8 @@ class Told:
     Attributes:
         value: stands for tool, target and parameters; empty: not told.
         hashed: the producer's entries carry digests.
+        asked: who prompted; empty: not told.
+        received: when; ``None``: not told.
     """
 
     id: str
@@ -63,15 +65,16 @@ class Told:
     value: str = "a"
     hashed: bool = True
     call: str = "call_7"
+    asked: str = "jonas"
+    received: float | None = None
 
     def stored(self, sequence: int, impact: str) -> dict[str, Any]:
         """Return it as OpenSearch has it."""
-        whole = f"2026-11-24T13:{int(self.at) // 60:02d}:{self.at % 60:06.3f}Z"
         ours: dict[str, Any] = {
             "sender": self.producer,
             "proposal": {"id": "prp_1", "stage": self.stage},
             "impact": {"level": impact},
-            "initiator": {"id": "jonas"},
+            "initiator": {"id": self.asked} if self.asked else {},
             "resource": {"type": "server", "id": "srv_1", "name": "api-prod-1"},
         }
         group = "execution" if self.stage in ("executing", "completed", "failed") else "proposal"
@@ -91,12 +94,35 @@ class Told:
         call: dict[str, Any] = {"id": self.call} if self.call else {}
         if self.value:
             call["arguments"] = {"value": self.value}
+        event = {"id": self.id, "action": self.action, "sequence": sequence}
+        if self.received is not None:
+            event["ingested"] = clock(self.received)
         return {
-            "@timestamp": whole,
-            "event": {"id": self.id, "action": self.action, "sequence": sequence},
+            "@timestamp": clock(self.at),
+            "event": event,
             "gen_ai": {"tool": {"name": "deploy", "call": call}},
             "activity": ours,
         }
+
+
+def clock(seconds: float) -> str:
+    """Return a time as it is stored."""
+    return f"2026-11-24T13:{int(seconds) // 60:02d}:{seconds % 60:06.3f}Z"
+
+
+def heard(line: list[Told], begin: float) -> list[Told]:
+    """Return the decisions that count when something begins."""
+    yes = [one for one in line if one.stage == "approved" and one.at <= begin + 5]
+    no = [one for one in line if one.stage in ("denied", "cancelled") and one.at <= begin]
+    named = [one for one in line if one in no or (one in yes and (one.who or one.source != "user"))]
+    proven = [one for one in named if one.who and one.proven]
+    return proven or named
+
+
+def begins(run: list[Told]) -> float:
+    """Return when a run began: nothing begins after it was received."""
+    times = [(one.at, one.at if one.received is None else one.received) for one in run]
+    return min((min(pair) for pair in times), default=float("inf"))
 
 
 def verdict(told: list[Told], impact: str, now: float) -> str:
@@ -107,11 +133,8 @@ def verdict(told: list[Told], impact: str, now: float) -> str:
     runs = executions(line)
     found: set[str] = set()
     for run in runs or [[]]:
-        begin = min((one.at for one in run), default=float("inf"))
-        yes = [one for one in line if one.stage == "approved" and one.at <= begin + 5]
-        no = [one for one in line if one.stage in ("denied", "cancelled") and one.at <= begin]
-        heard = [one for one in line if one in yes or one in no]
-        last = list(takewhile(lambda one: one.stage == "approved", reversed(heard)))
+        said = heard(line, begins(run))
+        last = list(takewhile(lambda one: one.stage == "approved", reversed(said)))
         edits = [place for place, one in enumerate(last) if one.outcome == "edited"]
         last = last[: edits[0] + 1] if edits else last
         if not last:
@@ -121,18 +144,21 @@ def verdict(told: list[Told], impact: str, now: float) -> str:
         found |= set() if same else {"parameters_drifted"}
         flaws = [flaws_of(one, impact, deadline) for one in same or last[:1]]
         found |= flaws[0] if all(flaws) else set()
-    approvals = [one for one in line if one.stage == "approved"]
-    reusable = impact == "caution" and any(one.scope in ("session", "always") for one in approvals)
+    times = [begins(run) for run in runs]
+    approvals = [one for one in heard(line, max(times, default=0)) if one.stage == "approved"]
+    sound = [one for one in approvals if not flaws_of(one, impact, deadline)]
+    reusable = impact == "caution" and any(one.scope in ("session", "always") for one in sound)
     if len(runs) > 1 and approvals and not reusable:
-        first = min(one.at for one in runs[0])
-        again = sum(one.at > first + 5 for one in approvals)
+        again = sum(one.at > min(times) + 5 for one in sound)
         found |= {"executed_twice"} if len(runs) > 1 + again else set()
     if found:
         return min(found, key=ORDER.index)
     if runs:
+        if not all(comparable(heard(line, begins(run)), proposal, run) for run in runs):
+            return "not_bound"
         ended = [one.stage for one in runs[-1] if one.stage != "executing"]
         return "failed_as_approved" if ended[-1:] == ["failed"] else "executed_as_approved"
-    decided = [one.stage for one in line if one.stage in ("approved", "denied", "cancelled")]
+    decided = [one.stage for one in heard(line, float("inf"))]
     if decided:
         return decided[-1]
     if any(one.stage == "expired" for one in line) or (deadline is not None and now >= deadline):
@@ -148,24 +174,54 @@ def executions(line: list[Told]) -> list[list[Told]]:
     for one in running:
         call = one.call or (min(calls) if len(calls) == 1 else "")
         words[call][one.producer].append(one)
+    decided = [one.at for one in heard(line, float("inf"))]
+    order = {one.id: place for place, one in enumerate(line)}
     runs = []
     for producers in words.values():
-        split = []
+        parts = []
         for entries in producers.values():
             word = "".join(LETTERS[one.stage, one.action] for one in entries)
-            split.append([entries[m.start() : m.end()] for m in RUN.finditer(word) if m.group()])
-        runs += [
-            [one for part in parts for one in part] for parts in zip_longest(*split, fillvalue=[])
-        ]
-    order = {one.id: place for place, one in enumerate(line)}
+            parts += [entries[m.start() : m.end()] for m in RUN.finditer(word) if m.group()]
+        whole: list[list[Told]] = []
+        for part in sorted(parts, key=lambda part: order[part[0].id]):
+            same = [run for run in whole if is_one(run, part, decided)]
+            whole = whole if same else [*whole, []]
+            (same or whole[-1:])[0].extend(part)
+        runs += whole
     runs = [sorted(run, key=lambda one: order[one.id]) for run in runs]
     return sorted(runs, key=lambda run: order[run[0].id])
 
 
+def is_one(run: list[Told], other: list[Told], decided: list[float]) -> bool:
+    """Whether two producers tell of one and the same execution."""
+    if {one.producer for one in run} & {one.producer for one in other}:
+        return False
+    early, late = sorted(min(one.at for one in each) for each in (run, other))
+    ends = [[one.at for one in each if one.stage != "executing"] for each in (run, other)]
+    over = min(max(each, default=float("inf")) for each in ends)
+    return late <= over + 5 and not any(early + 5 < at <= late for at in decided)
+
+
+def comparable(said: list[Told], proposal: Told | None, run: list[Told]) -> bool:
+    """Whether one of the last word's approvals tells parameters as the run does, or neither."""
+    last = list(takewhile(lambda one: one.stage == "approved", reversed(said)))
+    edits = [place for place, one in enumerate(last) if one.outcome == "edited"]
+    told = any(one.value for one in run)
+    return any(
+        bool(allowed(one, proposal)) is told and agrees(one, proposal, run)
+        for one in (last[: edits[0] + 1] if edits else last)
+    )
+
+
+def allowed(approval: Told, proposal: Told | None) -> str:
+    """Return what an approval allows to run; empty: not told."""
+    silent = not approval.value and approval.outcome != "edited" and proposal
+    return proposal.value if silent and proposal else approval.value
+
+
 def agrees(approval: Told, proposal: Told | None, run: list[Told]) -> bool:
     """Whether a run is what was approved, as far as both are told."""
-    silent = not approval.value and approval.outcome != "edited" and proposal
-    value = proposal.value if silent and proposal else approval.value
+    value = allowed(approval, proposal)
     return not value or all(one.value in ("", value) for one in run)
 
 
@@ -181,7 +237,7 @@ def flaws_of(one: Told, impact: str, deadline: float | None) -> set[str]:
         "approver_lacked_permission": person
         and (not (one.who and one.proven and may) if strict else bool(one.who) and not may)
         and (strict or one.roles is not None),
-        "approved_by_initiator": person and strict and one.who == "jonas",
+        "approved_by_initiator": person and strict and one.asked in ("", one.who),
         "confirmation_missing": person and strict and one.typed != "api-prod-1",
         "approved_too_fast": person
         and one.wait is not None

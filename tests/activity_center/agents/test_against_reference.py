@@ -53,9 +53,10 @@ def decisions(draw: Any, number: int) -> Any:
 def executions(draw: Any, number: int) -> Any:
     """Entries of a run in one producer's words; any of them may be missing."""
     begin, producer = draw(TIMES), draw(PRODUCERS)
-    value = draw(st.sampled_from(["a", "a", "a", "b"]))
+    value = draw(st.sampled_from(["a", "a", "a", "b", ""]))
     call = draw(st.sampled_from(["call_7"] * 4 + ["", "call_8"]))
-    same = {"producer": producer, "value": value, "call": call}
+    received = draw(st.sampled_from([None] * 6 + [10, begin, begin + 30]))
+    same = {"producer": producer, "value": value, "call": call, "received": received}
     told = [
         Told(f"r{number}s", begin, stage="executing", action="agent.proposal.executing", **same)
     ]
@@ -79,6 +80,8 @@ def stories(draw: Any) -> Any:
     told = [one for one in told if one.id not in lost]
     if draw(st.booleans()):
         told = [Told(**{**vars(one), "hashed": False}) for one in told]
+    if draw(st.sampled_from([False] * 9 + [True])):
+        told = [Told(**{**vars(one), "asked": ""}) for one in told]
     return told
 
 
@@ -126,4 +129,4 @@ def test_the_verdict_is_the_reference_models() -> None:
     SEEN.clear()
     run_property()
     peaceful = {"executed_as_approved", "failed_as_approved", "denied", "cancelled", "expired"}
-    assert set(SEEN) >= {*reference.ORDER, *peaceful, "approved", "pending"}
+    assert set(SEEN) >= {*reference.ORDER, *peaceful, "approved", "pending", "not_bound"}

@@ -78,3 +78,21 @@ def test_a_finding_as_the_api_has_it() -> None:
             "difference": case["expected"]["difference"],
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("initiator_not_told", "Nothing tells who asked"),
+        ("approved_by_initiator_with_another_id", "asked the agent for it and approved it"),
+        ("approved_by_nobody", "names neither a person nor a rule"),
+        ("unproven_approval_after_a_denial", "The last word before it ran was: denied."),
+        ("run_again_on_an_unproven_approval", "It ran 2 times; 1 would have been allowed."),
+        ("dated_ahead", "It ran 17 s before it was approved."),
+    ],
+)
+def test_what_a_finding_says(name: str, words: str) -> None:
+    """A finding says what was seen in this very case."""
+    case = read(Path(__file__).with_name("cases") / f"{name}.json")
+    _, said = judged(case, case["entries"])
+    assert words in said.findings[0].text

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from activity_center.agents import judge, read_chain, shipped_policies
+from activity_center.agents.approvals import confirmations, confirms
 from activity_center.agents.policy import made
 from activity_center.config import load
 from activity_center.errors import ConfigError
@@ -109,7 +110,7 @@ def approved(policy: dict[str, str], roles: list[str]) -> dict[str, Any]:
         "activity": {
             "proposal": {"id": "p", "stage": "approved"},
             "decision": {"outcome": "approved", "source": "user", "wait_ms": 47_000},
-            "approver": {"id": "usr_mk", "roles": roles},
+            "approver": {"id": "usr_mk", "roles": roles, "authenticated": True},
             "impact": {"level": "caution"},
             "policy": policy,
         },
@@ -137,3 +138,36 @@ def test_an_unknown_version_is_judged_by_what_applies() -> None:
     said = judge(chain, shipped_policies(), now=NOW)
     assert said.verdict.key == "approver_lacked_permission"
     assert said.as_dict()["policy"] == {"id": "caution-needs-approval", "version": "1"}
+
+
+@pytest.mark.parametrize(
+    ("target", "tool", "accepted", "refused"),
+    [
+        ({"name": "api-prod-1", "id": "srv_1"}, "resize", ["api-prod-1", " srv_1 "], ["resize"]),
+        ({"id": "srv_1"}, "resize", ["srv_1"], ["resize", "prp_1", ""]),
+        ({"name": " "}, "resize", ["resize", "prp_1"], ["yes", "", " "]),
+        ({"id": "prp_1"}, "resize", ["resize", "prp_1"], ["yes", ""]),
+        ({}, "", ["prp_1"], ["yes", ""]),
+    ],
+    ids=["name", "id", "tool", "decided", "proposal"],
+)
+def test_what_confirms(
+    target: dict[str, str], tool: str, accepted: list[str], refused: list[str]
+) -> None:
+    """What is asked for confirms; of what has no target that is the tool, else the proposal."""
+    chain = read_chain(
+        [
+            {
+                "@timestamp": "2026-11-24T13:00:00Z",
+                "event": {"id": "e1"},
+                "gen_ai": {"tool": {"name": tool}},
+                "activity": {
+                    "proposal": {"id": "prp_1", "stage": "proposed"},
+                    "resource": {"type": "server", **target},
+                },
+            }
+        ]
+    )
+    assert confirmations(chain)[0] == accepted[0]
+    assert all(confirms(one, chain) for one in accepted)
+    assert not any(confirms(one, chain) for one in refused)

@@ -59,7 +59,7 @@ class Stored:
         entry["event"] |= {
             "id": f"{entry['event']['id']}-{self.id(name)}",
             "hash": uuid.uuid4().hex * 2,
-            "ingested": entry["@timestamp"],
+            "ingested": entry["event"].get("ingested", entry["@timestamp"]),
         }
         entry["organization"] = {"id": self.organization}
         call = entry["gen_ai"]["tool"]["call"]

@@ -246,6 +246,13 @@ def test_long_output_is_cut(heard: Heard, agent: Agent) -> None:
     assert last["activity"]["execution"]["output"].endswith("x (50000 more characters)")
 
 
+@pytest.mark.parametrize("id_", ["/", "a/decision", ".", "..", "export"])
+def test_an_id_that_no_address_leads_to_is_a_mistake(agent: Agent, id_: str) -> None:
+    """Nobody could open such a proposal, or decide on it."""
+    with pytest.raises(ConfigError, match="no address"):
+        agent.propose("t", {}, proposal_id=id_)
+
+
 def test_an_unknown_impact_is_a_mistake(agent: Agent) -> None:
     """Impacts are the vocabulary's."""
     with pytest.raises(ConfigError, match="safe, caution, destructive"):

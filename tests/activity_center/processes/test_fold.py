@@ -131,6 +131,54 @@ def test_which_entries_move_a_process() -> None:
     assert process.state == "running"
 
 
+FIRST = {"event__ingested": "2026-11-24T12:00:01Z", "activity__sender": "agents"}
+LATER = {"event__ingested": "2026-11-24T12:00:09Z", "activity__sender": "mallory"}
+OWNED = ("initiator", "workspace", "target")
+
+
+@pytest.mark.parametrize("sequence", [None, 0, 2, 99])
+@pytest.mark.parametrize("seconds", [-900, 0, 900])
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_a_process_stays_with_its_first_sender(
+    sequence: int | None, seconds: int, attempt: int
+) -> None:
+    """Initiator, workspace and target, on which rights depend, are of the sender whose entry was
+    received first, whatever time, sequence and attempt others claim, and in any order."""
+    begun = entry(
+        "process.started", 1, activity__workspace="office", activity__initiator={"id": "usr_a"},
+        activity__resource={"type": "server", "id": "srv_a"}, **FIRST,
+    )  # fmt: skip
+    foreign = entry(
+        "process.progress", sequence, seconds=seconds, activity__workspace="lab",
+        activity__initiator={"id": "usr_m"}, activity__resource={"type": "server", "id": "srv_m"},
+        activity__process__attempt=attempt, **LATER,
+    )  # fmt: skip
+    alone = folded([begun]).as_dict()
+    for order in ([begun, foreign], [foreign, begun]):
+        shown = folded(order).as_dict()
+        assert [shown[name] for name in OWNED] == [alone[name] for name in OWNED]
+    own = entry(
+        "process.progress", 0, seconds=-900, activity__initiator={"id": "usr_m"},
+        **{**LATER, "activity__sender": "agents"},
+    )  # fmt: skip
+    assert folded([begun, own]).as_dict()["initiator"]["id"] == "usr_a"
+    moves = entry("process.progress", 3, activity__workspace="lab", **FIRST)
+    assert folded([begun, foreign, moves]).as_dict()["workspace"] == "lab"
+
+
+def test_many_senders_are_no_way_round() -> None:
+    """However many senders claim a process, the first one stays known."""
+    begun = entry("process.started", 1, activity__workspace="office", **FIRST)
+    crowd = [
+        entry("process.progress", 2 + n, activity__workspace=f"w{n}", event__ingested=later)
+        for n, later in enumerate(f"2026-11-24T12:01:{n:02d}Z" for n in range(30))
+    ]
+    for n, one in enumerate(crowd):
+        one["activity"]["sender"] = f"s{n}"
+    for order in ([begun, *crowd], [*crowd, begun], [*reversed(crowd), begun]):
+        assert folded(order).as_dict()["workspace"] == "office"
+
+
 def test_an_end_is_an_end() -> None:
     """What comes after the end of an attempt does not revive it; another attempt does."""
     process = folded(

@@ -9,6 +9,7 @@ from typing import Any
 
 from opensearchpy import OpenSearch
 
+from activity_center.agents import shipped_policies
 from activity_center.setup.cluster import ask
 
 STREAMS = (
@@ -18,6 +19,7 @@ STREAMS = (
 NOW = 1_795_525_200_000
 """2026-11-24T13:00:00Z in ms."""
 SECOND = 1000
+POLICIES = shipped_policies()
 
 
 def stamp(at: int) -> str:
@@ -65,18 +67,21 @@ def entry(
     """An entry of a chain as it is stored.
 
     Args:
-        more: ``expires`` and ``ingested``, Unix time in ms; ``call``; ``retention``.
+        stage: empty: it names none.
+        more: ``expires`` and ``ingested``, Unix time in ms; ``call``; ``retention``; ``impact``.
     """
     ours: dict[str, Any] = {
         "lens": "agent",
         "schema_version": 1,
         "retention": {"class": more.get("retention", "permanent")},
-        "proposal": {"stage": stage},
+        "proposal": {"stage": stage} if stage else {},
         "case": {"id": "case_1"},
-        "impact": {"level": "caution"},
+        "impact": {"level": more.get("impact", "caution")},
         "initiator": {"id": "usr_jo"},
         "resource": {"type": "server", "id": "srv_1", "name": "api-prod-1"},
     }
+    if not ours["impact"]["level"]:
+        del ours["impact"]
     if proposal:
         ours["proposal"]["id"] = proposal
     if "expires" in more:

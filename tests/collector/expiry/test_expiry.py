@@ -6,11 +6,13 @@ import json
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from activity_center.agents import judge, read_chain, shipped_policies
+from activity_center.agents import deadline_of, judge, read_chain, shipped_policies
+from activity_center.agents.policy import made
 from activity_center.config import Cluster
 from activity_center.connection import connect
 from activity_center.processes.reading import EPOCH, MICROSECOND
@@ -18,10 +20,11 @@ from activity_center.setup.cluster import ask
 from collector.expiry.loop import ExpiryLoop, once
 from collector.expiry.overdue import overdue, subject
 from collector.expiry.record import Recorder
-from tests.collector.expiry.parts import NOW, SECOND, Place, entry, stamp
+from tests.collector.expiry.parts import NOW, POLICIES, SECOND, Place, entry, stamp
 from tests.integration.process import TOKEN, Collector, until
 
 EXPIRES = NOW - 61 * SECOND
+HOUR = 3600 * SECOND
 
 
 def names(place: Place) -> list[tuple[str, str]]:
@@ -34,7 +37,7 @@ def test_the_entry(place: Place) -> None:
     """It stands in its proposal's stream, names what it is about, and is judged expired."""
     proposal = entry("proposed", NOW - 1800 * SECOND, expires=EXPIRES, retention="standard-30d")
     place.record(proposal, stream="activity-agent-standard-30d")
-    assert once(place.client, Recorder(place.client), NOW) == 1
+    assert once(place.client, Recorder(place.client), POLICIES, NOW) == 1
     (hit,) = place.expired()
     found = hit["_source"]
     assert hit["_index"].startswith(".ds-activity-agent-standard-30d-")
@@ -67,7 +70,7 @@ def test_what_went_on_does_not_expire(place: Place, later: str) -> None:
         entry("proposed", NOW - 1800 * SECOND, expires=EXPIRES),
         entry(later, NOW - 900 * SECOND),
     )
-    assert once(place.client, Recorder(place.client), NOW) == 0
+    assert once(place.client, Recorder(place.client), POLICIES, NOW) == 0
 
 
 def test_a_decision_that_knows_the_call_alone(place: Place) -> None:
@@ -76,15 +79,15 @@ def test_a_decision_that_knows_the_call_alone(place: Place) -> None:
         entry("proposed", NOW - 1800 * SECOND, expires=EXPIRES),
         entry("approved", NOW - 900 * SECOND, proposal=""),
     )
-    assert once(place.client, Recorder(place.client), NOW) == 0
+    assert once(place.client, Recorder(place.client), POLICIES, NOW) == 0
 
 
 def test_a_minute_for_what_is_on_its_way(place: Place) -> None:
     """It is written 60 seconds after the time is over, and not before."""
     place.record(entry("proposed", NOW - 1800 * SECOND, expires=NOW))
     recorder = Recorder(place.client)
-    assert once(place.client, recorder, NOW + 59 * SECOND) == 0
-    assert once(place.client, recorder, NOW + 60 * SECOND) == 1
+    assert once(place.client, recorder, POLICIES, NOW + 59 * SECOND) == 0
+    assert once(place.client, recorder, POLICIES, NOW + 60 * SECOND) == 1
 
 
 def test_organizations_are_apart(place: Place) -> None:
@@ -94,7 +97,7 @@ def test_organizations_are_apart(place: Place) -> None:
         entry("approved", NOW - 900 * SECOND),
         entry("proposed", NOW - 1800 * SECOND, expires=EXPIRES, organization="brightleaf"),
     )
-    assert once(place.client, Recorder(place.client), NOW) == 1
+    assert once(place.client, Recorder(place.client), POLICIES, NOW) == 1
     assert names(place) == [("brightleaf", "prp_1")]
 
 
@@ -104,22 +107,91 @@ def test_once_over_repetitions_and_rollovers(place: Place) -> None:
         entry("proposed", NOW - 1800 * SECOND, expires=EXPIRES),
         entry("proposed", NOW - 1799 * SECOND, expires=EXPIRES),
     )
-    assert once(place.client, Recorder(place.client), NOW) == 1
+    assert once(place.client, Recorder(place.client), POLICIES, NOW) == 1
     ask(place.client, "POST", "/activity-agent-permanent/_rollover")
-    assert once(place.client, Recorder(place.client), NOW + SECOND) == 0
+    assert once(place.client, Recorder(place.client), POLICIES, NOW + SECOND) == 0
     ask(place.client, "DELETE", "/activity-center-state/_doc/expiry-cursor")
-    assert once(place.client, Recorder(place.client), NOW + 2 * SECOND) == 0
+    assert once(place.client, Recorder(place.client), POLICIES, NOW + 2 * SECOND) == 0
     assert names(place) == [("northwind", "prp_1")]
 
 
 def test_what_arrives_late_expires_too(place: Place) -> None:
     """A proposal that was delivered an hour after its time is found all the same."""
     recorder = Recorder(place.client)
-    assert once(place.client, recorder, NOW) == 0
-    hour = 3600 * SECOND
-    late = entry("proposed", NOW - 9 * hour, expires=NOW - 8 * hour, ingested=NOW + hour)
+    assert once(place.client, recorder, POLICIES, NOW) == 0
+    late = entry("proposed", NOW - 9 * HOUR, expires=NOW - 8 * HOUR, ingested=NOW + HOUR)
     place.record(late)
-    assert once(place.client, recorder, NOW + hour + SECOND) == 1
+    assert once(place.client, recorder, POLICIES, NOW + HOUR + SECOND) == 1
+
+
+@pytest.mark.parametrize(
+    ("impact", "hours"), [("destructive", 1), ("caution", 24), ("", 24)], ids=["1h", "24h", "none"]
+)
+def test_the_policy_ends_it_too(place: Place, impact: str, hours: int) -> None:
+    """A proposal without a time of its own expires when its policy's time is over, by it."""
+    proposal = entry("proposed", NOW, impact=impact)
+    place.record(proposal)
+    recorder, over = Recorder(place.client), NOW + hours * HOUR
+    assert once(place.client, recorder, POLICIES, over + 59 * SECOND) == 0
+    assert once(place.client, recorder, POLICIES, over + 60 * SECOND) == 1
+    assert once(place.client, recorder, POLICIES, over + 65 * SECOND) == 0
+    (hit,) = place.expired()
+    assert hit["_source"]["activity"]["decision"]["wait_ms"] == hours * HOUR
+    ended = datetime.fromisoformat(hit["_source"]["@timestamp"])
+    chain = read_chain([proposal])
+    deadline = deadline_of(chain, POLICIES.of(chain))
+    assert deadline is not None and ended == EPOCH + deadline * MICROSECOND
+
+
+@pytest.mark.parametrize(("own", "ends"), [(HOUR // 2, HOUR // 2), (9 * HOUR, HOUR)])
+def test_the_earlier_of_both_counts(place: Place, own: int, ends: int) -> None:
+    """Its own time or the policy's: whichever is over first, as where a decision is refused."""
+    place.record(entry("proposed", NOW, expires=NOW + own, impact="destructive"))
+    recorder = Recorder(place.client)
+    assert once(place.client, recorder, POLICIES, NOW + ends + 59 * SECOND) == 0
+    assert once(place.client, recorder, POLICIES, NOW + ends + 60 * SECOND) == 1
+    assert once(place.client, recorder, POLICIES, NOW + 10 * HOUR) == 0
+    (hit,) = place.expired()
+    assert hit["_source"]["activity"]["decision"]["wait_ms"] == ends
+
+
+def test_without_any_time_it_waits(place: Place) -> None:
+    """What needs no approval and names no time does not expire."""
+    place.record(entry("proposed", NOW, impact="safe"))
+    assert once(place.client, Recorder(place.client), POLICIES, NOW + 9000 * HOUR) == 0
+
+
+def test_other_policies_are_asked_of_all_that_wait(place: Place) -> None:
+    """A policy with a shorter time ends what has waited longer than that, at once and once."""
+    place.record(entry("proposed", NOW))
+    recorder, later = Recorder(place.client), NOW + 5 * HOUR
+    assert once(place.client, recorder, POLICIES, later) == 0
+    shorter = made([{"id": "quick", "version": 1, "within_s": 3600}])
+    assert once(place.client, recorder, shorter, later) == 1
+    assert once(place.client, recorder, shorter, later + SECOND) == 0
+    (hit,) = place.expired()
+    assert hit["_source"]["activity"]["decision"]["wait_ms"] == HOUR
+
+
+@pytest.mark.parametrize("told", ["outcome", "action"])
+@pytest.mark.parametrize("word", ["approved", "edited", "auto_approved", "denied", "cancelled"])
+def test_a_decision_without_a_stage_counts(place: Place, word: str, told: str) -> None:
+    """One that is told by its outcome or its action alone keeps a proposal from expiring."""
+    decision = entry("", NOW - 900 * SECOND)
+    decision["event"]["action"] = f"agent.proposal.{word}" if told == "action" else "agent.reply"
+    if told == "outcome":
+        decision["activity"]["decision"] = {"outcome": word}
+    place.record(entry("proposed", NOW - 1800 * SECOND, expires=EXPIRES), decision)
+    assert read_chain([decision]).decision is not None
+    assert once(place.client, Recorder(place.client), POLICIES, NOW) == 0
+
+
+def test_a_proposal_without_a_stage_expires(place: Place) -> None:
+    """One that is told by its action alone expires as the others do."""
+    proposal = entry("", NOW - 1800 * SECOND, expires=EXPIRES)
+    proposal["event"]["action"] = "agent.ssh_proposed"
+    place.record(proposal)
+    assert once(place.client, Recorder(place.client), POLICIES, NOW) == 1
 
 
 def test_more_than_a_page(place: Place) -> None:
@@ -130,7 +202,7 @@ def test_more_than_a_page(place: Place) -> None:
             for n in range(302)
         ]
         place.record(*entries, entry("denied", NOW - 900 * SECOND, "prp_7", organization))
-    found = [subject(hit["_source"]) for hit in overdue(place.client, 0, NOW)]
+    found = [subject(one.hit["_source"]) for one in overdue(place.client, POLICIES, 0, NOW)]
     assert len(found) == 602
     assert len(set(found)) == 602
 
@@ -145,7 +217,7 @@ def test_several_leaders_write_one(place: Place) -> None:
     def lead(_: int) -> int:
         client = connect(Cluster(place.url))
         try:
-            return once(client, Recorder(client), NOW)
+            return once(client, Recorder(client), POLICIES, NOW)
         finally:
             client.close()
 
@@ -158,7 +230,7 @@ def test_collectors_take_turns(place: Place) -> None:
     """Of two loops one leads; when it ends, another one goes on."""
     now = int(time.time() * 1000)
     clients = [connect(Cluster(place.url)) for _ in range(2)]
-    first, second = (ExpiryLoop(client) for client in clients)
+    first, second = (ExpiryLoop(client, POLICIES) for client in clients)
     first.start()
     second.start()
     try:

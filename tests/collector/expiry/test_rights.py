@@ -14,7 +14,7 @@ from activity_center.setup.lease import Lease
 from activity_center.streams import STATE_INDEX
 from collector.expiry.loop import LEASE, once
 from collector.expiry.record import Recorder
-from tests.collector.expiry.parts import NOW, SECOND, STREAMS, Place, entry
+from tests.collector.expiry.parts import NOW, POLICIES, SECOND, STREAMS, Place, entry
 
 
 def test_the_role_of_maintenance_suffices() -> None:
@@ -33,8 +33,8 @@ def test_the_role_of_maintenance_suffices() -> None:
         place.record(entry("proposed", NOW - 1800 * SECOND, expires=NOW - 61 * SECOND))
         keeper = connect(replace(info.cluster, username="keeper", password=password))
         with Lease(keeper, LEASE, index=STATE_INDEX, wait=30) as lease:
-            assert once(keeper, Recorder(keeper), NOW, lease) == 1
-            assert once(keeper, Recorder(keeper), NOW + SECOND, lease) == 0
+            assert once(keeper, Recorder(keeper), POLICIES, NOW, lease) == 1
+            assert once(keeper, Recorder(keeper), POLICIES, NOW + SECOND, lease) == 0
         assert len(place.expired()) == 1
         keeper.close()
         admin.close()

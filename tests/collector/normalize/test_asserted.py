@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from collector.normalize.asserted import believe
+from collector.normalize.asserted import believe, disown
 
 
 def activity(decision: Any, **metadata: Any) -> dict[str, Any]:
@@ -37,3 +37,25 @@ def test_what_is_none_stays_where_it_is(decision: Any) -> None:
     made = activity(decision)
     believe(made, made["activity"])
     assert made == activity(decision)
+
+
+@pytest.mark.parametrize("action", ["process.cancel", "process.retry", "process.cleanup"])
+@pytest.mark.parametrize("metadata", [None, {"ticket": 1}, {"activity": {"decision": 1}}])
+def test_who_may_not_speak_for_people_asks_for_nothing(action: str, metadata: Any) -> None:
+    """A control that a program asks for in somebody's name is none: its words are kept aside."""
+    made: dict[str, Any] = {"event": {"action": action}, "activity": {"control": {"id": "c"}}}
+    if metadata is not None:
+        made["metadata"] = metadata
+    disown(made, made["activity"])
+    assert made["activity"] == {}
+    kept = dict(metadata or {})
+    claimed = {**kept.pop("activity", {}), "control": {"id": "c"}}
+    assert made["metadata"] == {**kept, "activity": claimed}
+
+
+@pytest.mark.parametrize("action", ["process.control_taken", "process.control_done"])
+def test_what_became_of_it_is_the_programs_to_say(action: str) -> None:
+    """A program says itself that it took a control, and how that ended."""
+    made: dict[str, Any] = {"event": {"action": action}, "activity": {"control": {"id": "c"}}}
+    disown(made, made["activity"])
+    assert made == {"event": {"action": action}, "activity": {"control": {"id": "c"}}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import orjson
 import pytest
 import rfc8785
 
+from activity_center.agents.difference import drifted
 from activity_center.errors import ConfigError
-from collector.normalize.digest import Digests, load
+from collector.normalize.digest import KEY_ID, Digests, load
 from collector.normalize.pseudonyms import Pseudonyms
 from collector.pipeline import Pipeline
 from collector.records import Batch, Sender
@@ -70,8 +72,9 @@ def digest(document: dict[str, Any]) -> str | None:
 def due(arguments: Any, target: dict[str, str] | None = None, tool: str = "restart_service") -> str:
     """The digest, worked out beside the collector."""
     target = {"type": "service", "id": "svc-1"} if target is None else target
-    what = {"tool": tool, "arguments": arguments, "target": target}
-    return "hmac-sha256:" + hmac.new(KEY, rfc8785.dumps(what), hashlib.sha256).hexdigest()
+    what = rfc8785.dumps({"tool": tool, "arguments": arguments, "target": target})
+    key, made = (hmac.new(KEY, one, hashlib.sha256).hexdigest() for one in (KEY_ID, what))
+    return f"hmac-sha256:{key[:8]}:{made}"
 
 
 @pytest.mark.parametrize(
@@ -206,6 +209,21 @@ def test_a_claim_that_differs_is_kept_beside_and_marked(
     assert document["tags"] == ["claimed_digest_differs"]
 
 
+@pytest.mark.parametrize("claim", ["9d20e471:", ""], ids=["other-key", "before-there-were-ids"])
+@pytest.mark.parametrize("sender", [AGENTS, SIDECAR], ids=["agents", "sidecar"])
+def test_a_claim_of_another_key_does_not_differ(sender: Sender, claim: str) -> None:
+    """The sidecar decides on a proposal from before the key changed: what was sent counts, and
+    nobody is accused of another digest, since nobody can tell."""
+    claimed = f"hmac-sha256:{claim}{'5b' * 32}"
+    document = stored(entry("approved", {"a": 1}, proposal={"digest": claimed}), sender)
+    assert digest(document) == due({"a": 1})
+    assert document["metadata"]["claimed_digest"] == claimed
+    assert "tags" not in document
+    own = due({"a": 2})
+    document = stored(entry("approved", {"a": 1}, proposal={"digest": own}), sender)
+    assert document["tags"] == ["claimed_digest_differs"]
+
+
 def test_claims_without_arguments() -> None:
     """Who may not speak for approvers cannot say what was decided or ran without showing it,
     at any stage."""
@@ -273,6 +291,35 @@ def test_the_key_is_made_once_and_is_its_owners(tmp_path: Path) -> None:
     assert len({digest(one) for one in records[:3]}) == 1
     assert digest(records[3]) != digest(records[0])
     assert digest(records[0]) != due({"a": 1})
+
+
+def test_a_digest_tells_its_key_and_not_what_it_is() -> None:
+    """Digests of one key are known by a part that is neither the key nor a hash of it alone."""
+    found = []
+    for key in (KEY, b"o" * 32):
+        made = Pipeline(pipeline().stages._replace(digests=Digests(key)), Nowhere())
+        texts = [digest(stored(entry("executing", {"n": n}), made=made)) or "" for n in (1, 2)]
+        (id_,) = {text.split(":")[1] for text in texts}
+        found.append(id_)
+        assert re.fullmatch("[0-9a-f]{8}", id_)
+        assert id_ != hashlib.sha256(key).hexdigest()[:8]
+        assert bytes.fromhex(id_) not in key
+        assert drifted(texts[0], (texts[1],)) is True
+    assert found[0] != found[1]
+
+
+def test_another_key_is_no_drift(tmp_path: Path) -> None:
+    """After the key file is lost, what runs cannot be compared by digests with what was approved
+    before; digests that have no key's id are compared among each other."""
+    lost = Pipeline(pipeline().stages._replace(digests=load("", tmp_path)), Nowhere())
+    approved, ran = entry("approved", {"a": 1}), entry("executing", {"a": 1})
+    before, after = digest(stored(approved)) or "", digest(stored(ran, made=lost)) or ""
+    assert before and after
+    assert drifted(before, (after,)) is None
+    assert drifted(before, (after, before)) is False
+    assert drifted("hmac-sha256:5b0e", (after,)) is None
+    assert drifted("hmac-sha256:5b0e", ("hmac-sha256:5b0e",)) is False
+    assert drifted("hmac-sha256:5b0e", ("hmac-sha256:77c2",)) is True
 
 
 def test_a_key_that_is_too_short_is_refused(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import http.client
 import json
 import socket
 import threading
@@ -304,3 +306,34 @@ def test_stop_answers_what_is_under_way(serve, sink, until):
     assert answers[0].status == 200 and stopped == [True]
     with pytest.raises(OSError):
         Client(server.address)({"n": 1})
+
+
+def test_bodies_that_never_become_whole_are_not_left_behind(serve, sink, until):
+    """stop() is content with bodies that their senders drip: nothing of them was taken. What is
+    whole and not yet durable is told as before."""
+    server = serve.http()
+    dripping = []
+    for _ in range(5):
+        made = raw_connection(server.address)
+        made.sendall(head(b"100000") + b"[")
+        dripping.append(made)
+    until(lambda: server.counters.open_requests == 5)
+    assert serve.loop.run(server.stop(0.2)) is True
+    assert sink.batches == [] and sink.rejected == []
+    for one in dripping:
+        one.close()
+
+    sink.blocked = threading.Event()
+    held = serve.http()
+    thread = threading.Thread(target=lambda: _ask_and_forget(held.address))
+    thread.start()
+    until(lambda: sink.under_way == 1)
+    assert serve.loop.run(held.stop(0.2)) is False
+    sink.blocked.set()
+    thread.join()
+
+
+def _ask_and_forget(address: str) -> None:
+    """Send, whatever becomes of it."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        Client(address)({"n": 1})

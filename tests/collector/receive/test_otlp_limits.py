@@ -84,6 +84,60 @@ def test_number_of_values(serve):
     assert send(spans({"name": "a"}), TRACES).status == 200
 
 
+_MANY = Limits().records * 3 + 1
+
+
+def _groups(text: bytes) -> bytes:
+    return b'{"resourceLogs":[' + text + b"]}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        _groups(b",".join([b"{}"] * _MANY)),
+        _groups(b'{"scopeLogs":[' + b",".join([b'{"scope":{}}'] * _MANY) + b"]}"),
+        _groups(b",".join([b'{"scopeLogs":[{}]}'] * (_MANY // 2 + 1))),
+    ],
+    ids=["resources", "scopes", "both"],
+)
+def test_groups_count_as_records_do(body: bytes) -> None:
+    """A body that holds no record, and groups for records without number, is refused; until
+    then others get their turns, and no turn is longer than that of a few hundred groups."""
+    turns = 0
+    with pytest.raises(Unreadable, match="parts in one body"):
+        for _ in decode(Body(body, True), SIGNALS["/v1/logs"], Limits()):
+            turns += 1
+    assert turns > _MANY // 300
+
+
+@pytest.mark.parametrize("is_json", [True, False], ids=["json", "protobuf"])
+def test_turns_are_by_work(is_json: bool) -> None:
+    """After each record with thousands of values others get a turn, not only after hundreds."""
+    request = ExportTraceServiceRequest()
+    scoped = request.resource_spans.add().scope_spans.add()
+    for _ in range(8):
+        span = scoped.spans.add()
+        for number in range(6000):
+            span.attributes.add(key="k").value.int_value = number
+    pair = {"key": "k", "value": {"intValue": "1"}}
+    held = {"spans": [{"attributes": [pair] * 6000}] * 8}
+    body = in_json({"resourceSpans": [{"scopeSpans": [held]}]})
+    plain = body if is_json else request.SerializeToString()
+    assert len(list(decode(Body(plain, is_json), SIGNALS["/v1/traces"], Limits()))) >= 7
+
+
+def test_values_of_resources_count() -> None:
+    """Resources without records hold no more values than records may."""
+    pairs = [{"key": "a"}] * 300
+    groups = [{"resource": {"attributes": pairs}}] * 4
+    body = in_json({"resourceLogs": groups})
+    request = Body(body, True)
+    for limit, refused in ((5000, False), (1000, True)):
+        with pytest.raises(Unreadable) if refused else contextlib.nullcontext():
+            for _ in decode(request, SIGNALS["/v1/logs"], Limits(values=limit)):
+                pass
+
+
 def _decoded(body: Body) -> None:
     """Run the decoder to its end."""
     for _ in decode(body, SIGNALS["/v1/logs"], Limits()):

@@ -125,6 +125,7 @@ class Client:
             self._told = False
             self.processes = {(one["organization"]["id"], one["id"]): one for one in
                               message["processes"]}  # fmt: skip
+            self._lines = {}  # what it does not show may come anew
             for key, one in self.processes.items():
                 self._whole(key, one)
         elif kind == "delta":
@@ -151,7 +152,9 @@ class Client:
         renewed = change.get("renewed", ())
         now = self.processes[key] = merge(before, change)
         self.counts["changes"] += 1
-        anew = "attempt" in change.get("process", {})
+        # A process that is told whole again names its attempt, too.
+        attempt = change.get("process", {}).get("attempt")
+        anew = attempt is not None and (before is None or attempt != before["attempt"])
         if before is not None and not anew and "steps" not in renewed:
             steps = {row["index"]: row for row in before["steps"]}
             for row in change.get("steps", ()):

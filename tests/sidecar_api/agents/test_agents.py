@@ -54,6 +54,39 @@ def test_the_record_of_an_agent(stage: Stage) -> None:
     stage.desk.problem(404, "/api/v1/agents/nobody")
 
 
+def test_oversight_is_measured(stage: Stage) -> None:
+    """Who decided how, by impact, over the period; rates and times are those of people."""
+    for number, wait in enumerate((10, 20, 30, 40)):
+        name, at = f"w{number}", number * 1000
+        stage.add("proposed", name, at=at)
+        stage.add("approved", name, at=at + wait, activity__approver=APPROVER)
+    stage.chain("no", "denied", at=5000)
+    stage.chain("grave", "approved", at=5500, activity__impact__level="destructive")
+    stage.chain("never", "expired", at=6000)
+    stage.chain("waits", "pending", at=6500)
+    stage.add("proposed", "auto", at=8000)
+    auto = {"outcome": "auto_approved", "source": "policy", "wait_ms": 5}
+    stage.add("approved", "auto", at=8001, activity__decision=auto)
+    stage.store()
+    found = stage.desk.get("/api/v1/oversight")
+    assert found["counted"] == {"chains": 9, "of": 9, "approximate": False}
+    mira = {"id": APPROVER["id"], "name": APPROVER["full_name"]}
+    keys = [(one["approver"]["id"], one["impact"]) for one in found["oversight"]]
+    assert keys == [("usr_mk", "caution"), ("usr_mk", "destructive"), ("nobody", "caution")]
+    assert found["oversight"][0] == {
+        **{"approver": mira, "impact": "caution", "decided": 5, "approved": 4, "edited": 0},
+        **{"denied": 1, "approval_rate": 0.8, "standing": 0, "in_a_row": 4},
+        **{"p50_ms": 30_000, "p95_ms": 60_000},
+    }
+    rule = found["oversight"][2]
+    assert (rule["standing"], rule["approved"], rule["p50_ms"]) == (1, 1, None)
+    later = stage.desk.get("/api/v1/oversight?from=2026-11-20T13:30:00Z")
+    assert [one["decided"] for one in later["oversight"]] == [1, 1]
+    wrong = stage.desk.problem(400, "/api/v1/oversight?from=2026-11-22&to=2026-11-20")
+    assert wrong["parameter"] == "to"
+    stage.desk.problem(401, "/api/v1/oversight", "")
+
+
 def test_a_case_tells_the_whole_story_in_order(stage: Stage) -> None:
     """Proposal, decision, execution, the process that it started, what the trail says of it."""
     case = {"activity__case__id": stage.id("case-a")}

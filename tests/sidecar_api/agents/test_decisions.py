@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.process import SENDER, Collector, until
+from activity_center.config import load
+from sidecar_api.app import create_app
+from tests.integration.process import SENDER, TOKEN, Collector, until
 from tests.sidecar_api.agents.stage import Stage
 from tests.sidecar_api.desk import Desk
 
@@ -38,10 +40,21 @@ def _stage(make_desk: Callable[..., Desk], url: str) -> Stage:
 
 
 def decide(stage: Stage, name: str, who: str = "owner", **body: Any) -> Any:
-    """Send a decision; return the answer."""
+    """Send a decision on what the owner sees now, if anything; return the answer."""
     body = {"outcome": "approved", **body}
-    path = f"/api/v1/proposals/{stage.id(name)}/decision"
+    path = f"/api/v1/proposals/{stage.id(name)}"
+    if body["outcome"] != "denied":
+        body = {"seen": seen(stage, name), **body}
+    path = f"{path}/decision"
     return stage.desk.ask(path, who, method="POST", json=body)
+
+
+def seen(stage: Stage, name: str) -> dict[str, Any]:
+    """What the page sends of a proposal that it shows."""
+    answer = stage.desk.ask(f"/api/v1/proposals/{stage.id(name)}", "owner")
+    shown = answer.get_json().get("proposed")
+    shown = shown or {"entry": "none", "digest": None}
+    return {"entry": shown["entry"], "digest": shown["digest"]}
 
 
 def ago(seconds: float) -> datetime:
@@ -189,6 +202,41 @@ def test_a_destructive_one_is_confirmed_by_another_person(deciding: Stage) -> No
     assert decide(deciding, "own", outcome="denied").status_code == 200
     assert decide(deciding, "a", confirmation="api-prod-1").status_code == 200
     assert arrived(deciding, "a")["activity"]["confirmation"] == {"text": "api-prod-1"}
+    assert deciding.one("a")["judgement"]["violation"] is False
+
+
+def test_the_page_knows_one_person_as_the_decision_does(deciding: Stage) -> None:
+    """Who asked the agent is recognized by e-mail address or login name; who is not known is no
+    other person."""
+    desk = deciding.desk
+    known = {"name": f"olga-{deciding.mark}", "email": f"olga-{deciding.mark}@acme.example"}
+    desk.document["identity"]["people"][1].update(known)
+    desk.write()
+    desk.app = create_app(load(desk.file, {"COLLECTOR_TOKEN": TOKEN}), client=desk.client)
+    rest = {"activity__impact__level": "destructive"}
+    asked: dict[str, Any] = {name: {name: value} for name, value in known.items()}
+    asked |= {"id": {"id": "usr_pia", **known}, "nobody": None}
+    others = {"other": {"email": "pia@acme.example"}}
+    for name, initiator in (asked | others).items():
+        deciding.add("proposed", name, at=ago(60), activity__initiator=initiator, **rest)
+    deciding.store()
+    for name in (*asked, *others):
+        told = deciding.one(name)["decide"]["second_person"]
+        answer = decide(deciding, name, confirmation="api-prod-1")
+        assert (told, answer.status_code) == ((True, 403) if name in asked else (False, 200)), name
+
+
+def test_what_is_asked_for_is_what_confirms(deciding: Stage) -> None:
+    """Without a target the tool's name is asked for, and nothing else is accepted."""
+    rest = {"activity__impact__level": "destructive", "activity__resource": None}
+    deciding.add("proposed", "a", at=ago(60), **rest)
+    deciding.store()
+    assert deciding.one("a")["decide"]["confirmation"] == "resize_disk"
+    for typed in ("yes", "", "api-prod-1"):
+        answer = decide(deciding, "a", confirmation=typed)
+        assert (answer.status_code, answer.get_json()["parameter"]) == (422, "confirmation"), typed
+    assert decide(deciding, "a", confirmation="resize_disk").status_code == 200
+    assert arrived(deciding, "a")["activity"]["confirmation"] == {"text": "resize_disk"}
     assert deciding.one("a")["judgement"]["violation"] is False
 
 

@@ -157,6 +157,15 @@ def test_agents_count_what_is_seen(stage: Stage, who: str) -> None:
 
 
 @pytest.mark.parametrize("who", [one for one in SEES if one != "admin"])
+def test_oversight_counts_what_is_seen(stage: Stage, who: str) -> None:
+    """Decisions on the table's chains alone are measured."""
+    found = stage.desk.get("/api/v1/oversight", who)
+    assert found["counted"]["of"] == len(expected(who))
+    decided = [name for name in expected(who) if name not in ("a_lone", "a_both")]
+    assert sum(one["decided"] for one in found["oversight"]) == len(decided)
+
+
+@pytest.mark.parametrize("who", [one for one in SEES if one != "admin"])
 def test_an_export_has_what_is_seen(stage: Stage, who: str) -> None:
     """And nothing where a part of what is seen is not to be exported."""
     answer = stage.desk.ask("/api/v1/proposals/export?format=ndjson", who)
@@ -193,6 +202,7 @@ def test_a_foreign_organization_is_refused(stage: Stage) -> None:
         found = stage.desk.problem(403, f"/api/v1/proposals?{query}", "owner")
         assert (found["permission"], found["organization"]) == ("org:audit", organization)
         stage.desk.problem(403, f"/api/v1/agents?{query}", "owner")
+        stage.desk.problem(403, f"/api/v1/oversight?{query}", "owner")
         stage.desk.problem(403, f"/api/v1/proposals/export?format=csv&{query}", "owner")
 
 

@@ -21,6 +21,7 @@ from sidecar_api.processes.controls import (
 from sidecar_api.processes.webhooks import Messenger, signature
 
 NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
+SECRET = b"s" * 32
 
 
 def process(state: str = "running", **more: Any) -> dict[str, Any]:
@@ -114,15 +115,16 @@ def test_the_same_key_of_another_is_another_wish() -> None:
     other = process(id="prc_2")
     elsewhere = process(organization={"id": "atlas"})
     made = {
-        control_id("usr_mk", one, "cancel", "k"),
-        control_id("usr_jo", one, "cancel", "k"),
-        control_id("usr_mk", other, "cancel", "k"),
-        control_id("usr_mk", elsewhere, "cancel", "k"),
-        control_id("usr_mk", one, "retry", "k"),
-        control_id("usr_mk", one, "cancel", "l"),
+        control_id(SECRET, "usr_mk", one, "cancel", "k"),
+        control_id(SECRET, "usr_jo", one, "cancel", "k"),
+        control_id(SECRET, "usr_mk", other, "cancel", "k"),
+        control_id(SECRET, "usr_mk", elsewhere, "cancel", "k"),
+        control_id(SECRET, "usr_mk", one, "retry", "k"),
+        control_id(SECRET, "usr_mk", one, "cancel", "l"),
     }
     assert len(made) == 6
-    assert control_id("usr_mk", process(), "cancel", "k") in made
+    assert control_id(b"t" * 32, "usr_mk", one, "cancel", "k") not in made
+    assert control_id(SECRET, "usr_mk", process(), "cancel", "k") in made
 
 
 def test_a_wish_that_is_sent_many_times_at_once_is_recorded_once() -> None:

@@ -182,6 +182,35 @@ def test_who_sees_what(past: Past) -> None:
         assert bool(past.history.keys(scope, other.id("foreign"))) is scope.everything
 
 
+def test_a_process_stays_with_its_first_sender(past: Past) -> None:
+    """Entries that another sender dates back, or heaps up, open a process to nobody: neither in
+    the list nor alone, nor does it leave the list of those that it belongs to."""
+    whose = {"user__id": None, "activity__initiator__id": f"{past.mark}-anna"}
+    past.add(
+        "process.started", "kept", at=1, activity__workspace="office", activity__sender="agents",
+        **whose,
+    )  # fmt: skip
+    for number in range(60):
+        past.add(
+            "process.completed", "kept", at=number - 30, activity__workspace="lab",
+            activity__sender="mallory", user__id=None, activity__process__attempt=2,
+            activity__initiator__id=f"{past.mark}-dora", event__ingested="2026-12-01T00:00:00Z",
+        )  # fmt: skip
+    past.store()
+    for scope, sees in (
+        (past.stranger("dora"), False),
+        (past.member(workspaces=frozenset({"lab"})), False),
+        (past.stranger("anna"), True),
+        (past.member(), True),
+    ):
+        assert bool(past.history.keys(scope, past.id("kept"))) is sees
+    assert past.names(past.stranger("dora")) == []
+    assert past.names(past.member(workspaces=frozenset({"lab"}))) == []
+    assert past.names(past.member()) == ["kept"]
+    found = past.history.one((past.organization, past.id("kept")))
+    assert found is not None and found[0].as_dict()["workspace"] == "office"
+
+
 def test_the_same_id_in_two_organizations(past: Past) -> None:
     """What another organization sends under the same id is another process."""
     past.run("twin", "completed")

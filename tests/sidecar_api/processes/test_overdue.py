@@ -50,7 +50,7 @@ class Records:
     def __init__(self, board: Board) -> None:
         self.board = board
         self.made: list[tuple[str, str, dict[str, Any]]] = []
-        self.look = Overdue(self._take)
+        self.look = Overdue(self._take, b"s" * 32)
 
     def _take(self, action: str, *, event_id: str, **fields: Any) -> None:
         self.made.append((event_id, action, fields))
@@ -158,11 +158,22 @@ def test_many_at_once() -> None:
     assert len({id_ for id_, _, _ in records.made}) == MOST_AT_ONCE + 50
 
 
+def test_nobody_without_the_secret_knows_the_id_beforehand() -> None:
+    """An entry of that id, sent first, would make the real one one too many."""
+    ids = []
+    for secret in (b"s" * 32, b"s" * 32, b"t" * 32):
+        records = Records(board(silent()))
+        records.look = Overdue(records._take, secret)
+        assert records.after(LATE) == ["process.stalled"]
+        ids += [id_ for id_, _, _ in records.made]
+    assert ids[0] == ids[1] != ids[2]
+
+
 # -- two sidecars, a collector, OpenSearch -----------------------------------------------
 
 
 class Both:
-    """Two sidecars over the bus of one collector."""
+    """Two sidecars that share a secret, over the bus of one collector."""
 
     def __init__(self, node: Node, folder: Path) -> None:
         self.client = node.client
@@ -173,6 +184,11 @@ class Both:
         token.chmod(0o600)
         bus = BusConfig(folder=str(self.collector.data_dir / "steps"))
         recording = {"url": self.collector.url, "token_file": str(token)}
+        for number in (0, 1):
+            data = folder / str(number) / "sidecar" / "data"
+            data.mkdir(mode=0o700, parents=True)
+            (data / "secret.key").write_bytes(b"s" * 32)
+            (data / "secret.key").chmod(0o600)
         self.sidecars = [
             Stage(node, folder / str(number), bus=bus, recording=recording) for number in (0, 1)
         ]

@@ -90,6 +90,21 @@ def test_who_may_not(stage: Stage) -> None:
     assert stage.get(path, params={"since": "x" * 5000}).status_code == 400
 
 
+def test_a_member_without_such_a_role_sees_their_own(stage: Stage, process: str) -> None:
+    """Who may watch nobody else's processes may name their organization, live and in the history
+    alike, and sees what they began."""
+    own = f"{process}-own"
+    stage.steps.start(process, stage.a)
+    stage.steps.start(own, stage.a, user__id=stage.id("auditor"))
+    until(lambda: stage.sees(own) is not None)
+    found = stage.poll("auditor", organization=stage.a)["processes"]
+    assert [one["id"] for one in found] == [own]
+    for path in ("/api/v1/processes/live", "/api/v1/processes"):
+        for who, status in (("auditor", 200), ("stranger", 403), ("other", 403)):
+            answer = stage.get(path, who, params={"organization": stage.a})
+            assert answer.status_code == status, (path, who)
+
+
 @pytest.mark.parametrize("kind", ["embedded", "redis"])
 def test_a_bus_that_is_away_is_told(
     make_stage: Callable[..., Stage], tmp_path: object, kind: str, process: str

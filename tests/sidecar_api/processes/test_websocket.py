@@ -230,7 +230,6 @@ def test_who_may_not_watch_is_told_so(stage: Stage) -> None:
         ("", {}, 1008),  # without Origin and token: it is not said whether others may
         ("owner", {"organization": stage.b}, 4403),
         ("stranger", {"organization": stage.a}, 4403),
-        ("auditor", {"organization": stage.a}, 4403),
     ):
         with Peer(stage, who, **query) as peer:
             assert peer.end().code == code

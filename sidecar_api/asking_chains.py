@@ -1,8 +1,8 @@
-"""What the addresses about AI agents have in common: filters, and which chain is meant."""
+"""What requests about AI agents have in common: filters, which chain is meant, how many count."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +14,8 @@ from activity_center.streams import ORGANIZATION_ID
 from sidecar_api import asking
 from sidecar_api.access import Scope
 from sidecar_api.agents.chains import Chains, Read
-from sidecar_api.agents.judging import Judge
-from sidecar_api.agents.places import Key
+from sidecar_api.agents.judging import MOST_JUDGED, Judge
+from sidecar_api.agents.places import Key, Place
 from sidecar_api.agents.query import IMPACTS, ORIGINS, RESULTS, STATES, Wanted
 from sidecar_api.agents.remembered import Remembered
 from sidecar_api.failures import BadRequest, NotFound
@@ -53,6 +53,10 @@ FILTERS: Final = (
     Parameter("initiator", "Who asked the agent: id, login name, full name or e-mail address."),
     Parameter("target", "Server or site, or what belongs to it: id, or a part of the name."),
     *PERIOD,
+)
+COUNTED: Final = (
+    f"Counted over the newest chains of the period, {MOST_JUDGED:,} at most in all: counted says "
+    "how many of how many."
 )
 PROPOSAL: Final = Parameter("proposal", "Its id.", place="path")
 IN: Final = Parameter(
@@ -211,6 +215,17 @@ def unknown() -> NotFound:
         "There is no such proposal, or none that you may see.",
         hint="Somebody who may see it can tell you its organization.",
     )
+
+
+def newest(places: list[Place], as_of: datetime) -> Iterator[Read]:
+    """Yield the chains of which answers with counts consist: see :data:`COUNTED`."""
+    yield from chains().walk((one.key for one in places[:MOST_JUDGED]), as_of)
+
+
+def counted(places: list[Place], *, more: bool) -> dict[str, Any]:
+    """Return of how many chains :func:`newest` is, and of how many there are."""
+    looked = min(len(places), MOST_JUDGED)
+    return {"chains": looked, "of": len(places), "approximate": more or looked < len(places)}
 
 
 def record(scope: Scope, filters: Wanted, **more: Any) -> dict[str, Any]:
