@@ -132,19 +132,20 @@ def test_a_new_configuration(make_stage: Callable[..., Stage], process: str) -> 
 
     until(refused)
     assert {one["type"] for peer in told for one in peer.said} == {"error"}
-    with Peer(own, "second", after=loses) as peer:
-        assert peer.hello["recovered"] is False
-        peer.until(lambda: "snapshot" in peer.kinds())
-        assert peer.processes == {}
+    peer = back(own, loses, "second")
+    assert peer.hello["recovered"] is False
+    peer.until(lambda: "snapshot" in peer.kinds())
+    assert peer.processes == {}
+    peer.break_off()
 
 
-def back(stage: Stage, peer: Peer) -> Peer:
+def back(stage: Stage, peer: Peer, who: str = "owner") -> Peer:
     """The same client on the next connection that is taken."""
     made: list[Peer] = []
 
     def taken() -> bool:
         try:
-            again = Peer(stage, after=peer)
+            again = Peer(stage, who, after=peer)
             made[:] = [again] if again.hello else []
         except (Gone, OSError, AssertionError):
             return False
