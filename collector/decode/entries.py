@@ -63,6 +63,11 @@ def _many() -> msgspec.msgpack.Decoder[Any]:
     return msgspec.msgpack.Decoder(entries_type())
 
 
+def reason_of(wrong: msgspec.MsgspecError) -> str:
+    """Return why bytes were refused; msgspec up to 0.22 raised UnicodeDecodeError for text."""
+    return "bad_text" if "Invalid UTF-8" in str(wrong) else "undecodable"
+
+
 DECODING_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What a decoder of msgspec raises for bytes it does not take."""
 
@@ -144,7 +149,7 @@ class _Sink:
         except UnicodeDecodeError as wrong:
             return self.reject("bad_text", f"not UTF-8: {wrong.reason} at byte {wrong.start}", raw)
         except msgspec.MsgspecError as wrong:
-            return self.reject("undecodable", str(wrong), raw)
+            return self.reject(reason_of(wrong), str(wrong), raw)
         self.take([(time, record)])
 
 

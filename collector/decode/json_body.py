@@ -38,6 +38,8 @@ def _reason(raw: bytes, wrong: Exception) -> tuple[str, str]:
         return "too_deep", "nested deeper than about 1000 levels"
     if isinstance(wrong, UnicodeDecodeError):
         return "bad_text", f"not UTF-8: {wrong.reason} at byte {wrong.start}"
+    if "Invalid UTF-8" in str(wrong):  # as msgspec from 0.23 on says it
+        return "bad_text", str(wrong)
     if isinstance(wrong, msgspec.ValidationError):
         return "bad_number", _NUMBER
     try:

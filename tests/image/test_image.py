@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 import requests
@@ -131,7 +132,9 @@ def test_the_bill_of_materials_is_whole(root: Path) -> None:
     there = {normalized("pkg:pypi/{}@{}".format(*one.rsplit("-", 1))) for one in infos}
     assert len(there) > 40
     assert there - python == {normalized(f"pkg:pypi/activity-center@{__version__}")}
-    debian = {one.split("/")[-1].partition("@")[0] for one in told if one.startswith("pkg:deb/")}
+    debian = {
+        unquote(one.split("/")[-1].partition("@")[0]) for one in told if one.startswith("pkg:deb/")
+    }
     assert debian == {file.name for file in (root / "var/lib/dpkg/status.d").iterdir()}
     assert {"libssl3", "python3.11-minimal", "libc6"} <= debian
 
@@ -177,14 +180,15 @@ class Part:
 
 
 @pytest.fixture
-def settings(streams: Node, tmp_path: Path, volume: Path) -> dict[str, Any]:
+def settings(opensearch: Node, tmp_path: Path, volume: Path) -> dict[str, Any]:
     """What deploy/compose configures, on free ports of loopback, and its environment."""
     http, forward, health, sidecar = (free_port() for _ in range(4))
     names = ["bus", "collector=127.0.0.1", "sidecar=127.0.0.1"]
     make = ["python3", str(ROOT / "deploy/compose/certificates.py"), str(volume / "tls"), *names]
     subprocess.run(make, check=True)
     texts = {
-        name: (ROOT / f"deploy/compose/{name}.yml").read_text() for name in ("collector", "sidecar")
+        name: (ROOT / f"deploy/compose/{name}.yml").read_text()
+        for name in ("install", "collector", "sidecar")
     }
     for old, new in {
         '"0.0.0.0:8443"': f'"127.0.0.1:{http}"',
@@ -192,8 +196,8 @@ def settings(streams: Node, tmp_path: Path, volume: Path) -> dict[str, Any]:
         '"127.0.0.1:9600"': f'"127.0.0.1:{health}"',
         '"0.0.0.0:8600"': f'"127.0.0.1:{sidecar}"',
         "https://127.0.0.1:8600": f"https://127.0.0.1:{sidecar}",
-        "url: ${BUS}": 'url: ""',  # the embedded one: Valkey is not part of the image
-        "  password: ${BUS_PASSWORD}\n  ca: ${TLS}/authority/ca.crt\n": "",
+        # The embedded one: Valkey is not part of the image.
+        "bus:\n  url: ${BUS}\n  password: ${BUS_PASSWORD}\n  ca: ${TLS}/authority/ca.crt\n": "",
     }.items():
         assert any(old in text for text in texts.values())
         texts = {name: text.replace(old, new) for name, text in texts.items()}
@@ -204,7 +208,7 @@ def settings(streams: Node, tmp_path: Path, volume: Path) -> dict[str, Any]:
             os.chown(Path(folder, name), USER, USER)
     environment = {name: uuid.uuid4().hex for name in SECRETS}
     environment |= {
-        "OPENSEARCH": streams.cluster.url,
+        "OPENSEARCH": opensearch.cluster.url,
         "COLLECTOR": f"https://127.0.0.1:{http}",
         "TLS": "/var/lib/activity-center/tls",
     }
@@ -226,13 +230,19 @@ def answers(url: str, **options: Any) -> bool:
 
 
 def test_an_activity_from_end_to_end(
-    root: Path, volume: Path, streams: Node, settings: dict[str, Any]
+    root: Path, volume: Path, opensearch: Node, settings: dict[str, Any]
 ) -> None:
-    """Collector and sidecar of the image take an activity, store it and answer with it."""
+    """The image sets the cluster up; its collector and sidecar take an activity, store it and
+    answer with it, configured as compose does."""
     config = "/var/lib/activity-center/{}.yml".format
     environment, ca = settings["environment"], settings["ca"]
     collect = ("activity-center", "collect", "--config", config("collector"))
     serve = ("activity-center", "serve", "--config", config("sidecar"))
+    install = ("activity-center", "install", "--yes", "--config", config("install"))
+    done = subprocess.run(
+        inside(root, volume, environment, install), capture_output=True, text=True, timeout=180
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     parts = [Part(root, volume, environment, *collect)]
     try:
         until(lambda: answers(f"{settings['health']}/readyz"), why=f"see {parts[0].log}")
@@ -255,7 +265,7 @@ def test_an_activity_from_end_to_end(
         assert answer.json()["accepted"] == 1, answer.text
 
         def found() -> bool:
-            streams.client.indices.refresh(index=",".join(LENS_PATTERNS))
+            opensearch.client.indices.refresh(index=",".join(LENS_PATTERNS))
             listed = requests.get(
                 f"{settings['sidecar']}/api/v1/activities",
                 params={"resource_id": name},

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activity_center.processes import Process, apply, key_of, merge, stalled
@@ -51,6 +51,7 @@ def test_the_cases(file: Path) -> None:
     assert next(expected, None) is None
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(runs(), st.data())
 def test_any_order_and_any_repetition(entries: list[dict[str, Any]], data: st.DataObject) -> None:
     """Whatever the order and however often entries come: the process is the same in the end."""
@@ -59,6 +60,7 @@ def test_any_order_and_any_repetition(entries: list[dict[str, Any]], data: st.Da
     assert folded(shuffled).as_dict() == folded(entries).as_dict()
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(runs(), st.data())
 def test_merging_is_folding(entries: list[dict[str, Any]], data: st.DataObject) -> None:
     """A snapshot of any moment and the deltas since are the process, at every point."""
@@ -79,6 +81,7 @@ def test_merging_is_folding(entries: list[dict[str, Any]], data: st.DataObject) 
         assert merged == process.as_dict()
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(runs())
 def test_a_repeat_changes_nothing(entries: list[dict[str, Any]]) -> None:
     """An entry that is known makes no delta, at no later time."""

@@ -178,6 +178,7 @@ class Both:
     def __init__(self, node: Node, folder: Path) -> None:
         self.client = node.client
         self.collector = Collector(folder / "collector", node.cluster)
+        self.collector.document["senders"][0]["may_assert"] = ["approver"]
         self.collector.start()
         token = folder / "token"
         token.write_text(TOKEN)
