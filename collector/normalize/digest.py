@@ -78,6 +78,8 @@ class Digests:
             return
         own, made = self._made(activity, ours) if before is None else ("", None)
         trusted = before is None and "approver" in sender.may_assert
+        if trusted and made is not None and _redacted(activity):
+            made = None  # of what came without its secrets a digest would accuse what ran
         claims: list[Any] = []
         marked = False
         for name in _OURS:
@@ -86,7 +88,7 @@ class Digests:
                 continue  # no object: it is kept as it is, elsewhere
             claim = None if group is None else group.get("digest")
             digest = made if name == own else _at(before, "activity", name, "digest")
-            if trusted and type(claim) is str and (digest is None or _redacted(activity)):
+            if trusted and type(claim) is str and digest is None:
                 digest = claim
             if claim == digest:
                 continue
