@@ -10,6 +10,7 @@ filter would otherwise show everything.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -23,9 +24,10 @@ from sidecar_api.identity import csrf
 from sidecar_api.limits import before_asking, limits
 from sidecar_api.openapi.operation import Operation, Parameter, operation_of
 from sidecar_api.reader import Reader
-from sidecar_api.search import FILTERS, Filters
+from sidecar_api.search import FILTERS, Filters, times
 from sidecar_api.search.filters import NONE
 from sidecar_api.services import services
+from sidecar_api.text import is_text
 
 if TYPE_CHECKING:
     from activity_center.config import SenderConfig
@@ -142,6 +144,34 @@ def arguments() -> dict[str, Any]:
         else:
             found[parameter.name] = parameter.schema.get("default")
     return found
+
+
+def text(value: str | None, name: str) -> str:
+    """Return a text of the query; empty where it is not given.
+
+    Raises:
+        BadRequest: it is empty, which by mistake would show everything, or no text.
+    """
+    if value is None:
+        return ""
+    if not is_text(value):
+        raise BadRequest("This is no valid Unicode text.", parameter=name)
+    if not value.strip():
+        raise BadRequest(f"{name} is empty.", parameter=name, hint=f"Leave {name} out.")
+    return value.strip()
+
+
+def period(asked: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """Return the time range of a query's ``from`` (included) and ``to`` (not included).
+
+    Raises:
+        BadRequest: one is no time, or it ends before it begins.
+    """
+    start = times.parse(asked["from"], parameter="from") if asked["from"] is not None else None
+    end = times.parse(asked["to"], parameter="to", end=True) if asked["to"] is not None else None
+    if start and end and start > end:
+        raise BadRequest("The time range ends before it begins.", parameter="to")
+    return start, end
 
 
 def sender() -> SenderConfig | None:

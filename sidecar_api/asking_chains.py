@@ -21,7 +21,6 @@ from sidecar_api.agents.remembered import Remembered
 from sidecar_api.failures import BadRequest, NotFound
 from sidecar_api.openapi import Parameter
 from sidecar_api.recording import FETCH, FETCH_ALL, MOST_TRAILS
-from sidecar_api.search import times
 from sidecar_api.search.filters import MOST_VALUES
 from sidecar_api.services import services
 from sidecar_api.text import is_text
@@ -96,24 +95,21 @@ def wanted(asked: Mapping[str, Any]) -> Wanted:
         BadRequest: one of them is wrong.
         Forbidden: an organization is named of which the reader may see nothing.
     """
-    start = times.parse(asked["from"], parameter="from") if asked["from"] is not None else None
-    end = times.parse(asked["to"], parameter="to", end=True) if asked["to"] is not None else None
-    if start and end and start > end:
-        raise BadRequest("The time range ends before it begins.", parameter="to")
+    start, end = asking.period(asked)
     several: dict[str, Any] = {}
     for name, member in _LISTS.items():
         values = asked.get(name, ())
         if len(values) > MOST_VALUES:
             raise BadRequest(f"At most {MOST_VALUES} values.", parameter=name)
-        several[member] = tuple(sorted({text(one, name) for one in values}))
+        several[member] = tuple(sorted({asking.text(one, name) for one in values}))
     found = Wanted(
         organization=organization(asked["organization"]) or "",
         start=start,
         end=end,
         **several,
-        approver=text(asked.get("approver"), "approver"),
-        initiator=text(asked.get("initiator"), "initiator"),
-        target=text(asked.get("target"), "target"),
+        approver=asking.text(asked.get("approver"), "approver"),
+        initiator=asking.text(asked.get("initiator"), "initiator"),
+        target=asking.text(asked.get("target"), "target"),
     )
     if found.organization:
         asking.check_organization(found.organization)
@@ -133,21 +129,6 @@ def organization(value: str | None) -> str | None:
             hint="GET /api/v1/organizations lists yours.",
         )
     return value
-
-
-def text(value: str | None, name: str) -> str:
-    """Return a text of the query; empty where it is not given.
-
-    Raises:
-        BadRequest: it is empty, which by mistake would show everything, or no text.
-    """
-    if value is None:
-        return ""
-    if not is_text(value):
-        raise BadRequest("This is no valid Unicode text.", parameter=name)
-    if not value.strip():
-        raise BadRequest(f"{name} is empty.", parameter=name, hint=f"Leave {name} out.")
-    return value.strip()
 
 
 def key_of(scope: Scope, id_: str) -> Key:

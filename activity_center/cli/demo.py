@@ -224,7 +224,7 @@ def _show(client: OpenSearch, stack: Stack, seed: int, player: Player, err: Cons
     """What came back out of OpenSearch, where to look, then live activity until Ctrl-C."""
     from rich.console import Console
 
-    from activity_center.demo.live import Stage
+    from activity_center.demo.live.stage import Stage
     from activity_center.demo.people import ADMINISTRATOR, people
     from activity_center.demo.workload import live
     from activity_center.private_file import write_private
@@ -242,6 +242,7 @@ def _show(client: OpenSearch, stack: Stack, seed: int, player: Player, err: Cons
     out.print(
         f"\nOpen the audit trail:  {stack.page}\n"
         f"  Operations that run:  {stack.page}/processes\n"
+        f"  What agents did:      {stack.page}/ai\n"
         f"  You are {full_name}, who sees everything;"
         f" sign out to be somebody else.\n"
         f"\nLook around while new activity trickles in (Ctrl-C ends):\n"

@@ -17,7 +17,6 @@ from sidecar_api.processes import live
 from sidecar_api.processes.history import History, Key
 from sidecar_api.processes.history_query import DEEPEST, STATES, Wanted
 from sidecar_api.recording import FETCH, FETCH_ALL
-from sidecar_api.search import times
 from sidecar_api.search.filters import MOST_WORDS
 from sidecar_api.search.page import SIZES
 from sidecar_api.services import services
@@ -170,7 +169,7 @@ def entries(process: str) -> Response:
 def output(process: str) -> Response:
     """A page of the output of a process."""
     asked, scope = asking.arguments(), asking.scope()
-    step = _text(asked["step"], "step")
+    step = asking.text(asked["step"], "step")
     key = _watched(scope, process, asked["organization"])
     further = (str(asked["attempt"]), step)
     sealer, bound = _sealer("from"), binding(scope, [], "output", *key, *further)
@@ -189,36 +188,18 @@ def _wanted(asked: Mapping[str, Any]) -> Wanted:
     Raises:
         BadRequest: one of them is wrong.
     """
-    start = times.parse(asked["from"], parameter="from") if asked["from"] is not None else None
-    end = times.parse(asked["to"], parameter="to", end=True) if asked["to"] is not None else None
-    if start and end and start > end:
-        raise BadRequest("The time range ends before it begins.", parameter="to")
-    words = _text(asked["q"], "q")
+    start, end = asking.period(asked)
+    words = asking.text(asked["q"], "q")
     if len(words.split()) > MOST_WORDS:
         raise BadRequest(f"At most {MOST_WORDS} words.", parameter="q")
     return Wanted(
         states=tuple(sorted(set(asked["state"]))),
-        channels=tuple(sorted({_text(one, "channel") for one in asked["channel"]})),
+        channels=tuple(sorted({asking.text(one, "channel") for one in asked["channel"]})),
         start=start,
         end=end,
         text=words,
-        **{name: _text(asked[name], name) for name in _TEXTS},
+        **{name: asking.text(asked[name], name) for name in _TEXTS},
     )
-
-
-def _text(value: str | None, name: str) -> str:
-    """A text of the query; empty where it is not given.
-
-    Raises:
-        BadRequest: it is empty, which by mistake would show everything, or no text.
-    """
-    if value is None:
-        return ""
-    if not is_text(value):
-        raise BadRequest("This is no valid Unicode text.", parameter=name)
-    if not value.strip():
-        raise BadRequest(f"{name} is empty.", parameter=name, hint=f"Leave {name} out.")
-    return value.strip()
 
 
 def _watched(scope: Scope, process: str, organization: str | None) -> Key:
@@ -238,7 +219,7 @@ def _key(scope: Scope, id_: str, organization: str | None, known: list[str]) -> 
         known: organizations of which it is known that they have one that the reader may watch.
     """
     if organization is not None:
-        _text(organization, "organization")
+        asking.text(organization, "organization")
     keys = {(one, id_) for one in known}
     keys |= set(History(services().client).keys(scope, id_, organization))
     if len(keys) > 1:

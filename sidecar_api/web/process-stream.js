@@ -120,8 +120,12 @@ export class ProcessStream extends EventTarget {
     clearTimeout(this.timer);
     clearTimeout(this.better);
     this.abort?.abort();
-    this.socket?.close(1000);
+    const { socket } = this;
     this.socket = null;
+    if (socket?.readyState !== WebSocket.CONNECTING) return void socket?.close(1000);
+    // One that is closed while it connects is an error in the browser's log, and nobody's fault.
+    socket.onopen = () => socket.close(1000);
+    setTimeout(() => socket.close(1000), this.options.patience);
   }
 
   connect() {

@@ -21,7 +21,7 @@ from simple_websocket import ConnectionClosed, Server
 
 from activity_center.processes import merge
 from tests.browser.process_samples import Process, iso
-from tests.browser.stand_in import Activity, StandIn
+from tests.browser.stand_in import CSRF, Activity, StandIn
 
 CHANNELS = {
     "server-provisioning": ("Server provisioning", "server"),
@@ -29,7 +29,6 @@ CHANNELS = {
     "cloud-transfer": ("Cloud transfer", "cloud"),
     "git-deploy": ("Git deployment", "git-branch"),
 }
-CSRF = "token"
 
 
 class Processes(StandIn):
@@ -57,11 +56,10 @@ class Processes(StandIn):
         self.epoch = "e1"
         self.connected = 0
         self.controls: list[tuple[str, str, dict[str, Any]]] = []
-        self.permissions = ["org:audit", "process:view", "process:control"]
         self._sockets: set[Server] = set()
         self._cuts = 0
         self._moved = threading.Condition()
-        super().__init__(activities or [])
+        super().__init__(activities or [], ["process:view", "process:control"])
 
     def happen_to(self, id_: str, **delta: Any) -> None:
         """Let a delta happen to a process: members are those of the protocol."""
@@ -254,19 +252,6 @@ class Processes(StandIn):
             "answer": None,
         }
         return jsonify({"request": asked}), 202
-
-    def _me(self) -> tuple[Response, int] | Response:
-        if not self.signed_in:
-            return super()._me()
-        reader = {"id": "usr_mk", "full_name": "Mira Kovač", "email": "mira@northwind.example"}
-        northwind = {
-            "id": "northwind",
-            "name": "Northwind Labs",
-            "roles": ["admin"],
-            "permissions": self.permissions,
-            "trail": True,
-        }
-        return jsonify({"reader": reader, "organizations": [northwind], "csrf": CSRF})
 
     def _app(self) -> Flask:
         app = super()._app()

@@ -10,9 +10,7 @@ from flask import Flask, Response, jsonify, request
 
 from tests.browser.process_samples import iso
 from tests.browser.proposal_samples import Proposal, decision, judgement
-from tests.browser.stand_in import Activity, StandIn
-
-CSRF = "token"
+from tests.browser.stand_in import CSRF, Activity, StandIn
 
 
 class Proposals(StandIn):
@@ -21,7 +19,6 @@ class Proposals(StandIn):
     Attributes:
         proposals: what is listed, newest first.
         decided: what was decided: (proposal, body).
-        permissions: of the reader in northwind.
         asked: queries of the list and of files, the last one last.
         whole: whether files end with their manifest.
         cases: id -> the answer.
@@ -30,11 +27,10 @@ class Proposals(StandIn):
     def __init__(self, *listed: Proposal, activities: list[Activity] | None = None) -> None:
         self.proposals = list(listed)
         self.decided: list[tuple[str, dict[str, Any]]] = []
-        self.permissions = ["org:audit", "agent:approve"]
         self.whole = True
         self.asked: list[dict[str, list[str]]] = []
         self.cases: dict[str, dict[str, Any]] = {}
-        super().__init__(activities or [])
+        super().__init__(activities or [], ["agent:approve"])
 
     def tell(self, proposal: str, stage: str = "approved") -> None:
         """An entry of a chain came in."""
@@ -185,19 +181,6 @@ class Proposals(StandIn):
     def _counted(self) -> dict[str, Any]:
         count = len(self.proposals)
         return {"chains": count, "of": count, "approximate": False}
-
-    def _me(self) -> tuple[Response, int] | Response:
-        if not self.signed_in:
-            return super()._me()
-        reader = {"id": "usr_mk", "full_name": "Mira Kovač", "email": "mira@northwind.example"}
-        northwind = {
-            "id": "northwind",
-            "name": "Northwind Labs",
-            "roles": ["admin"],
-            "permissions": self.permissions,
-            "trail": True,
-        }
-        return jsonify({"reader": reader, "organizations": [northwind], "csrf": CSRF})
 
 
 def _record(mine: list[Proposal]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,6 +34,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 RETRY_AFTER = 12
+CSRF = "token"
 """Seconds that a 429 asks to wait."""
 SIMPLE: dict[str, Callable[[Activity], Any]] = {
     "action": lambda a: a["event"]["action"],
@@ -63,14 +64,16 @@ class StandIn:
         answers: path -> what is answered instead: ``(status, problem document)``.
         delays: path -> seconds before the answer.
         signed_in: whether ``/me`` knows the reader.
+        permissions: of the reader in every organization; there is one where nothing is recorded.
         export: makes the answer to an export.
     """
 
-    def __init__(self, activities: list[Activity]) -> None:
+    def __init__(self, activities: list[Activity], permissions: Sequence[str] = ()) -> None:
         self.activities = activities
         self.answers: dict[str, tuple[int, dict[str, Any]]] = {}
         self.delays: dict[str, float] = {}
         self.signed_in = True
+        self.permissions = ["org:audit", *permissions]
         self.export: Callable[[], Response] = lambda: Response(b"")
         self._streams: list[queue.Queue[Activity]] = []
         self.server: BaseWSGIServer = make_server(
@@ -196,7 +199,7 @@ class StandIn:
             one["organization"]["id"]: one["organization"].get("name", "")
             for one in self.activities
             if one.get("organization")
-        }
+        } or {"northwind": "Northwind Labs"}
         return jsonify(
             {
                 "reader": {
@@ -209,12 +212,12 @@ class StandIn:
                         "id": one,
                         "name": name,
                         "roles": ["admin"],
-                        "permissions": ["org:audit"],
+                        "permissions": self.permissions,
                         "trail": True,
                     }
                     for one, name in sorted(names.items())
                 ],
-                "csrf": "token",
+                "csrf": CSRF,
             }
         )
 

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from activity_center.agents import judge, read_chain, read_chains, shipped_policies
@@ -96,10 +96,31 @@ def stored(told: list[Any], impact: str) -> list[dict[str, Any]]:
     return entries
 
 
+def approved_and_ran(who: str, value: str, *, failed: bool = False) -> list[Told]:
+    """A proposal that somebody approved soundly, and one run of it with these parameters.
+
+    What is rare among random stories is told as such a one too, so that it is met for certain.
+    """
+    run: dict[str, Any] = {"producer": "agent", "value": value, "call": "call_7"}
+    stage, action = "failed" if failed else "completed", "agent.deploy"
+    approval = Told("d0", 47, "sidecar", "approved", outcome="approved", source="user", who=who)
+    proven = {"roles": ("admin",), "proven": True, "typed": "api-prod-1", "wait": 47_000}
+    return [
+        Told("p", 0, "agent", "proposed"),
+        Told(**{**vars(approval), **proven, "scope": "once", "value": "a"}),
+        Told("r0s", 52, stage="executing", action="agent.proposal.executing", **run),
+        Told("r0e0", 57, stage=stage, action=action, **run),
+    ]
+
+
 SEEN: Counter[str] = Counter()
 
 
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(told=approved_and_ran("mira", ""), impact="destructive", seconds=1800, chance=0)
+@example(told=approved_and_ran("jonas", "a"), impact="destructive", seconds=1800, chance=0)
+@example(told=approved_and_ran("mira", "a"), impact="destructive", seconds=1800, chance=0)
+@example(told=approved_and_ran("mira", "a", failed=True), impact="caution", seconds=1800, chance=0)
 @given(
     told=stories(),
     impact=st.sampled_from(["destructive", "destructive", "caution"]),
@@ -129,6 +150,4 @@ def test_the_verdict_is_the_reference_models() -> None:
     SEEN.clear()
     run_property()
     peaceful = {"executed_as_approved", "failed_as_approved", "denied", "cancelled", "expired"}
-    # What is rare among random stories has its cases (test_cases).
-    rare = {"not_bound", "approved_by_initiator"}
-    assert set(SEEN) >= {*reference.ORDER, *peaceful, "approved", "pending"} - rare
+    assert set(SEEN) >= {*reference.ORDER, *peaceful, "approved", "pending", "not_bound"}

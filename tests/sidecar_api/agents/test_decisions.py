@@ -274,9 +274,12 @@ def test_who_may_not_decide_does_not(deciding: Stage) -> None:
     assert decide(deciding, "a", "member").status_code == 404
     assert decide(deciding, "a", "admin").status_code == 403
     assert decide(deciding, "mine", "member").status_code == 403
+    # What would be no violation to judge is still not theirs to say.
+    for id_, who in (("mine", "member"), ("a", "admin"), ("mine", "admin")):
+        assert decide(deciding, id_, who, outcome="denied").status_code == 403, who
     assert decide(deciding, "a", "").status_code == 401
     assert deciding.one("mine", "member")["decide"]["permitted"] is False
-    assert stored(deciding, "a") == []
+    assert stored(deciding, "a") == stored(deciding, "mine") == []
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from activity_center.config import Cluster
 from activity_center.connection import connect
 from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
+from sidecar_api.follow import Hub
 from sidecar_api.search import Search
 from tests.sidecar_api.search.log import filters
 
@@ -197,3 +198,15 @@ def test_opensearch_is_down() -> None:
     for ask in ASKING.values():
         with pytest.raises(Unavailable):
             ask(nobody)
+
+
+def test_a_tail_waits_for_a_shard_that_is_starting(fake: Fake) -> None:
+    """What is whole a moment later is no error for a live tail; what stays in part is."""
+    hub = Hub(search(fake), interval=0.02)
+    fake.answers = [answer(PART), answer(PART), answer(hits=0)]
+    found, _ = hub.newer(SCOPE, filters(), PLACE)
+    assert found == []
+    assert len(fake.asked) > 2
+    fake.answers = [answer(PART)]
+    with pytest.raises(Incomplete):
+        hub.newer(SCOPE, filters(), PLACE)
