@@ -134,7 +134,9 @@ class Process:
         self._updated = max(self._updated, at)
         control = reading.part(activity, "activity", "control")
         if action in REQUEST_ACTIONS:
-            id_ = reading.text(control, "id") or reading.text(event, "id")
+            id_ = reading.text(control, "id")
+            if not id_:  # somebody says so who may not speak for people (collector/normalize)
+                return
             if id_ not in self._requests and len(self._requests) == MOST_REQUESTS:
                 if id_ > (last := max(self._requests)):
                     return

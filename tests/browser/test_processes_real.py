@@ -160,10 +160,10 @@ def _iso(moment: datetime) -> str:
 
 
 @pytest.fixture(scope="module")
-def running(opensearch: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def running(calm_opensearch: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """The desk of this module."""
-    put_templates(opensearch.client)
-    made = Desk(tmp_path_factory.mktemp("desk"), opensearch.cluster.url)
+    put_templates(calm_opensearch.client)
+    made = Desk(tmp_path_factory.mktemp("desk"), calm_opensearch.cluster.url)
     made.start()
     yield made
     made.close()

@@ -1,7 +1,12 @@
-"""What the tests of live processes under faults share: a node that is set up."""
+"""A node of each test of live processes under faults.
+
+What other tests store just then would look to a starting sidecar like entries that its bus still
+owes, and it would send everybody everything anew.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,8 +14,9 @@ import pytest
 from activity_center.setup import desired_state, install
 
 
-@pytest.fixture(scope="session")
-def node(opensearch: Any) -> Any:
-    """The run's node, set up."""
-    install(opensearch.client, desired_state())
-    return opensearch
+@pytest.fixture
+def node(own_node: Callable[..., Any]) -> Any:
+    """A node that is set up."""
+    made = own_node()
+    install(made.client, desired_state())
+    return made

@@ -160,7 +160,7 @@ def test_who_takes_nothing_gets_it_all_at_once(stage: Stage, process: str) -> No
         before, size = stage.metric("process_resets_total"), 16_384
         for number in range(1, 1501):
             stage.steps.print(process, stage.a, "x" * (size - 1) + "\n", (number - 1) * size)
-            if number % 100 == 0:  # so fast as one that reads can take it
+            if number % 20 == 0:  # so fast as one that reads can take it
                 fast.until(lambda number=number: fast.shows(process)["output"]["total"] == number)
         stage.steps.publish(stage.steps.entry(process, "process.completed", stage.a))
         slow.until(lambda: slow.shows(process)["state"] == "done")
