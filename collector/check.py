@@ -11,6 +11,7 @@ from activity_center.config import Cluster, Config, examine, listeners
 from activity_center.config_words import Place, meant
 from activity_center.connection import connect
 from activity_center.errors import ActivityCenterError
+from activity_center.tls import check_tls
 from collector.mapping import Router, load_all
 from collector.normalize import Normalizer
 from collector.normalize.digest import Digests
@@ -19,7 +20,6 @@ from collector.normalize.pseudonyms import Pseudonyms
 from collector.normalize.pseudonyms import load as load_pseudonyms
 from collector.pipeline import Stages
 from collector.receive.credentials import Credentials
-from collector.receive.tls import server_context
 from collector.redact import Redactor
 
 if TYPE_CHECKING:
@@ -155,8 +155,7 @@ def _check_files(config: Config, findings: Findings) -> None:
     """Files of TLS load, those of listeners and those towards OpenSearch."""
     for place, listener in listeners(config):
         try:
-            if listener.tls is not None:
-                server_context(listener.tls)
+            check_tls(listener.tls)
         except ActivityCenterError as wrong:
             findings.follow((*place, "tls"), wrong)
     clusters: list[tuple[Place, Cluster]] = [(("opensearch",), config.opensearch)]

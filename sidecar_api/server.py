@@ -35,9 +35,10 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.ggevent import GeventWorker
 
-from activity_center.config import Config
-from activity_center.config_sidecar import IdentityConfig, SidecarConfig
+from activity_center.config import Config, Tls
+from activity_center.config_sidecar import IdentityConfig
 from activity_center.errors import ActivityCenterError, ConfigError
+from activity_center.tls import check_tls, renewed_context
 from sidecar_api import ending, logs
 from sidecar_api.client_address import trusted
 from sidecar_api.connections import Listener, in_time
@@ -194,10 +195,9 @@ class Server(BaseApplication):  # type: ignore[misc]
             "worker_exit": _close,
         }
         if section.tls is not None:
+            # The files make gunicorn speak TLS; the context is ours.
             settings |= {"certfile": section.tls.certificate, "keyfile": section.tls.key}
-            if section.tls.client_ca:
-                settings |= {"ca_certs": section.tls.client_ca, "cert_reqs": ssl.CERT_REQUIRED}
-        settings["ssl_context"] = _tls
+            settings["ssl_context"] = partial(_tls, section.tls)
         for name, value in settings.items():
             self.cfg.set(name, value)
 
@@ -221,7 +221,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
         try:
             config = self._read()
-            check_tls(config.sidecar)
+            check_tls(config.sidecar.tls, "sidecar.tls")
             _check_whole(self.config, config)
             create_app(config)  # opens every file that a new worker would; it is not kept
         except (ActivityCenterError, OSError) as wrong:
@@ -248,27 +248,6 @@ class Server(BaseApplication):  # type: ignore[misc]
         return 0
 
 
-def check_tls(section: SidecarConfig) -> None:
-    """See whether the files of TLS can be used.
-
-    Raises:
-        ConfigError: they cannot.
-    """
-    if section.tls is None:
-        return
-    try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(section.tls.certificate, section.tls.key)
-        if section.tls.client_ca:
-            context.load_verify_locations(section.tls.client_ca)
-    except (OSError, ssl.SSLError) as wrong:
-        raise ConfigError(
-            f"the certificate, its key or the authority cannot be used: {wrong.strerror or wrong}",
-            where="sidecar.tls",
-            hint="PEM files: certificate, key (not encrypted), client_ca",
-        ) from wrong
-
-
 def serve(read: Callable[[], Config]) -> int:
     """Run the server until told to stop; return the exit code.
 
@@ -281,7 +260,7 @@ def serve(read: Callable[[], Config]) -> int:
     logs.configure()
     server = Server(read)
     section = server.config.sidecar
-    check_tls(section)
+    check_tls(section.tls, "sidecar.tls")
     check_bind(section.bind)
     _share_metrics(Path(section.data_dir))
     import_module("sidecar_api.app")  # here, so that all workers share its memory
@@ -359,8 +338,5 @@ def _close(_server: Any, worker: Any) -> None:
         app.extensions[EXTENSION].recording.close()
 
 
-def _tls(_config: Any, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-    """TLS 1.2 and later (RFC 8996)."""
-    context = make()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+def _tls(tls: Tls, _config: Any, _make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    return renewed_context(tls)

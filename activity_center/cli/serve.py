@@ -46,8 +46,9 @@ def command(config_file: str, check: bool, bind: str | None) -> None:
 
         # Before anything that takes sockets, locks or TLS from the standard library.
         monkey.patch_all()
+        from activity_center.tls import check_tls
         from sidecar_api.origin import address
-        from sidecar_api.server import check_tls, serve
+        from sidecar_api.server import serve
 
     def read() -> Config:
         from activity_center.config import load
@@ -58,7 +59,7 @@ def command(config_file: str, check: bool, bind: str | None) -> None:
     if not check:
         raise click.exceptions.Exit(serve(read))
     config = read()
-    check_tls(config.sidecar)
+    check_tls(config.sidecar.tls, "sidecar.tls")
     click.echo(f"{config_file}: right (the sidecar answers at {address(config.sidecar)})")
 
 

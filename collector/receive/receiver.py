@@ -12,12 +12,12 @@ import structlog
 
 from activity_center.config import ForwardListener, HttpListener
 from activity_center.errors import ConfigError
+from activity_center.tls import renewed_context
 from collector.decode import DEFAULT_LIMITS, Limits
 from collector.receive.address import listen, remove_stale, serve, spell
 from collector.receive.budget import Budget
 from collector.receive.credentials import Credentials
 from collector.receive.limits import DEFAULT_CONNECTION_LIMITS, ConnectionLimits
-from collector.receive.tls import server_context
 from collector.records import Accept, AcceptSoon, RejectBytes
 
 _log: Final = structlog.get_logger("collector.receive")
@@ -89,7 +89,7 @@ class Receiver(ABC, Generic[ListenerT]):
         Raises:
             ConfigError: the address cannot be had, or a TLS file is wrong.
         """
-        context = server_context(self.listener.tls) if self.listener.tls else None
+        context = renewed_context(self.listener.tls) if self.listener.tls else None
         sockets = listen(self.listener.bind, reuse_port=self._reuse_port)
         self.address = spell(sockets[0].getsockname())
         timeout = self.connection_limits.handshake_timeout

@@ -205,7 +205,8 @@ def test_a_good_file_is_taken_up(sidecar: Sidecar) -> None:
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_over_tls(sidecar: Sidecar, tmp_path: Path) -> None:
-    """With a certificate it speaks TLS 1.2 and later, and says so to browsers."""
+    """With a certificate it speaks TLS 1.2 and later, and says so to browsers; a renewed one
+    is taken up without a restart, once its key is there too."""
     made = generate()
     files = {"ca.pem": made.ca, "server.pem": made.node.certificate, "server.key": made.node.key}
     for name, content in files.items():
@@ -231,6 +232,18 @@ def test_over_tls(sidecar: Sidecar, tmp_path: Path) -> None:
         pytest.raises((ssl.SSLError, ConnectionError)),
     ):
         old.wrap_socket(plain, server_hostname="localhost")
+    (tmp_path / "server.pem").write_bytes(generate().node.certificate)  # of no use with the key
+    until(lambda: sidecar.logged("certificate not renewed; the former one stays"))
+    assert sidecar.get("/api/v1/me").status_code == 200
+    made = generate()
+    for name, content in (("server.pem", made.node.certificate), ("server.key", made.node.key)):
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "renewed.pem").write_bytes(made.ca)
+    until(lambda: sidecar.logged("certificate renewed"))
+    with pytest.raises(requests.exceptions.SSLError):
+        sidecar.get("/api/v1/me")  # its authority signed the former one alone
+    sidecar.verify = str(tmp_path / "renewed.pem")
+    assert sidecar.get("/api/v1/me").status_code == 200
     tail = stream(sidecar)
     assert sidecar.terminate() == 0
     for _ in tail:

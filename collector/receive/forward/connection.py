@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from activity_center.errors import ProtocolError, SpoolFailed, SpoolFull
+from activity_center.tls import peer_certificate
 from collector.decode import Framer, Unreadable, decode_message
 from collector.receive.address import spell
 from collector.receive.forward.handshake import AuthenticationError, Handshake, refusal
@@ -13,7 +14,6 @@ from collector.receive.forward.in_flight import AckQueue, InFlight
 from collector.receive.forward.pace import Pace
 from collector.receive.forward.reports import Reports
 from collector.receive.forward.wire import foreign
-from collector.receive.tls import peer_certificate
 from collector.records import Sender
 
 if TYPE_CHECKING:

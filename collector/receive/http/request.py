@@ -7,11 +7,11 @@ from typing import Final
 
 from aiohttp import web
 
+from activity_center.tls import peer_certificate
 from collector.receive.credentials import Credentials
 from collector.receive.http.problems import Problem
 from collector.receive.http.replay import PARAMETERS
 from collector.receive.otlp import JSON, PROTOBUF, SIGNALS
-from collector.receive.tls import peer_certificate
 from collector.records import Sender
 
 PATH: Final = "/v1/activities"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import socket
 import ssl
 import stat
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import msgpack
 import pytest
+from structlog.testing import capture_logs
 
 from activity_center.config import SenderConfig, Tls
 from activity_center.errors import ConfigError
@@ -33,7 +36,6 @@ def test_shared_key(serve, sink):
 
 def test_pong_proves_the_key(serve):
     """Our PONG carries the digest by which the client knows that we have the key too."""
-    import hashlib
     import os
 
     server = serve.forward(shared_key=KEY, sender="local", hostname="here")
@@ -103,6 +105,35 @@ def test_tls(serve, sink, pki):
     server = serve.forward(tls=pki.server(), shared_key=KEY, sender="local")
     with ForwardClient(server.address, tls=pki.context(), shared_key=KEY) as client:
         client.send("a", EVENT, "packed", compressed=True)
+    assert len(sink.records) == 1
+
+
+def test_a_renewed_certificate(serve, sink, pki, until, tmp_path):
+    """Renewed files count for new connections once they fit together; a connection that is
+    open stays so."""
+
+    def write(name, *suffixes):
+        for suffix in suffixes:
+            shutil.copy(pki.file(f"{name}.{suffix}"), tmp_path / f"used.{suffix}")
+
+    def shown():
+        with ForwardClient(server.address, tls=pki.context(), shared_key=KEY) as client:
+            return hashlib.sha256(client.socket.getpeercert(binary_form=True)).hexdigest()
+
+    write("server", "pem", "key")
+    tls = Tls(str(tmp_path / "used.pem"), str(tmp_path / "used.key"))
+    server = serve.forward(tls=tls, shared_key=KEY, sender="local")
+    with (
+        capture_logs() as told,
+        ForwardClient(server.address, tls=pki.context(), shared_key=KEY) as open_before,
+    ):
+        assert shown() == pki.fingerprints["server"]
+        write("shipper", "pem")
+        until(lambda: [line for line in told if "not renewed" in line["event"]])
+        assert shown() == pki.fingerprints["server"]
+        write("shipper", "key")
+        until(lambda: shown() == pki.fingerprints["shipper"])
+        open_before.send("a", EVENT, "packed")
     assert len(sink.records) == 1
 
 
