@@ -53,20 +53,17 @@ export function exact(iso, zone) {
   return `${day}, ${time} ${offset(date, zone)}`;
 }
 
+/** As the options say; what is no time (a link may hold anything) as it is. */
+function part(iso, zone, options) {
+  const date = new Date(iso);
+  return Number.isNaN(date.getTime()) ? String(iso) : format(zone, options).format(date);
+}
+
 /** "24 Nov, 14:02" */
-export function short(iso, zone) {
-  return format(zone, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).format(
-    new Date(iso),
-  );
-}
-
-export function day(iso, zone) {
-  return format(zone, { day: "numeric", month: "short" }).format(new Date(iso));
-}
-
-export function clock(iso, zone) {
-  return format(zone, { hour: "2-digit", minute: "2-digit" }).format(new Date(iso));
-}
+export const short = (iso, zone) =>
+  part(iso, zone, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+export const day = (iso, zone) => part(iso, zone, { day: "numeric", month: "short" });
+export const clock = (iso, zone) => part(iso, zone, { hour: "2-digit", minute: "2-digit" });
 
 /** Length of a histogram's interval ("3h") in milliseconds; 0 when it is not understood. */
 export function length(interval) {

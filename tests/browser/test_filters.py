@@ -246,3 +246,16 @@ def test_a_result_filters_by_what_it_shows(window: Window, site: Site) -> None:
     page.locator("td.c-result[data-value=completed]").first.focus()
     page.keyboard.press("x")
     total(page, site.api("activities?result=completed")["page"]["total"])
+
+
+@pytest.mark.parametrize("lens", ["audit", "ai"])
+def test_a_time_that_is_none_is_named(window: Window, site: Site, lens: str) -> None:
+    """A link may hold anything: the filter is named, and the page goes on without it."""
+    page = window.open(f"{site.url}/{lens}?from=yesterday&to=2026-13-45")
+    expect(page.locator("#failure")).to_contain_text(
+        "The filter from cannot be used like this", ignore_case=True
+    )
+    expect(page.get_by_role("navigation").first).to_be_visible()
+    page.get_by_role("button", name="Remove From").click()
+    page.get_by_role("button", name="Remove To").click()
+    loaded(page)
