@@ -258,4 +258,5 @@ def test_a_time_that_is_none_is_named(window: Window, site: Site, lens: str) -> 
     expect(page.get_by_role("navigation").first).to_be_visible()
     page.get_by_role("button", name="Remove From").click()
     page.get_by_role("button", name="Remove To").click()
-    loaded(page)
+    expect(page.locator("#failure")).to_have_count(0)
+    expect(page.locator("#showing, .showing").first).to_contain_text("Showing 1–25")
