@@ -29,7 +29,7 @@ lint: $(VENV)/.installed-dev ## Style, types, import directions, generated files
 	@$(BIN)/activity-center generate --check
 	@$(BIN)/activity-center sources test
 
-bench: $(VENV)/.installed-dev ## Measure collector, audit trail and live processes and print a table of each (ARGS="audit --quick")
+bench: $(VENV)/.installed-dev ## Measure collector, audit trail, proposals and live processes and print a table of each (ARGS="audit --quick")
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(VENV)/.installed-docs ## Build the documentation into docs/_build/html, warnings are errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WebhookType = Literal["generic", "slack", "teams", "pagerduty"]
+RUNBOOKS: Final = "docs/alerts.md"
+"""Where what to do about each rule is found, as long as no address is configured."""
+LEAST_KEY: Final = 24
+"""Bytes of the key of a signature (Standard Webhooks 1.0, "Signature scheme": 24 to 64)."""
+SEVERITIES: Final = ("low", "medium", "high", "critical")
+"""Of alerts, in rising order; ``event.severity`` is the position, from 1."""
 PAGERDUTY: Final = "https://events.pagerduty.com/v2/enqueue"
 
 
@@ -62,6 +69,11 @@ class Webhook:
     severity: str = "low"
 
 
+def tells(webhook: Webhook, severity: str) -> bool:
+    """Whether a webhook is told of alerts of a severity."""
+    return SEVERITIES.index(severity) >= SEVERITIES.index(webhook.severity)
+
+
 @dataclass(frozen=True, slots=True)
 class AlertsConfig:
     """The section ``alerts``.
@@ -73,6 +85,7 @@ class AlertsConfig:
         without: names of rules that are off.
         rules_dir: further rules of one's own.
         link: address of the page, for links in messages.
+        runbook_base: address at which docs/alerts.md is published.
         channels: ids of notification channels that monitors of the plugin write to.
     """
 
@@ -81,6 +94,7 @@ class AlertsConfig:
     without: frozenset[str] = frozenset()
     rules_dir: str = ""
     link: str = ""
+    runbook_base: str = RUNBOOKS
     hours: Hours = Hours()
     webhooks: tuple[Webhook, ...] = ()
     channels: tuple[str, ...] = ()
@@ -96,7 +110,9 @@ def build(section: Mapping[str, Any], path: str) -> AlertsConfig:
 
     hours = section.get("hours", {})
     plain = {
-        key: section[key] for key in ("enabled", "engine", "rules_dir", "link") if key in section
+        key: section[key]
+        for key in ("enabled", "engine", "rules_dir", "link", "runbook_base")
+        if key in section
     }
     return AlertsConfig(
         **plain,
@@ -139,6 +155,10 @@ def check(config: Config, findings: Findings) -> None:
             )
         if one.type == "generic" and not one.secret:
             findings.follow(place, "needs secret, the key of the signature")
+        elif one.type == "generic" and _key_bytes(one.secret) < LEAST_KEY:
+            findings.follow(
+                place, f"secret is too short: a key of a signature has {LEAST_KEY} bytes or more"
+            )
         if one.type == "pagerduty" and not one.routing_key:
             findings.follow(place, "needs routing_key")
     zones = available_timezones()  # none: this machine has no database; OpenSearch has its own
@@ -146,6 +166,16 @@ def check(config: Config, findings: Findings) -> None:
         findings.follow(("alerts", "hours", "timezone"), f"{alerts.hours.timezone!r}: no such zone")
     if _minutes(alerts.hours.start) >= _minutes(alerts.hours.end):
         findings.follow(("alerts", "hours"), "start must be before end")
+
+
+def _key_bytes(secret: str) -> int:
+    """Length of the key in a webhook's secret; 0: what follows ``whsec_`` is no Base64."""
+    if not secret.startswith("whsec_"):
+        return len(secret.encode())
+    try:
+        return len(base64.b64decode(secret.removeprefix("whsec_"), validate=True))
+    except ValueError:
+        return 0
 
 
 def _minutes(clock: str) -> int:

@@ -14,7 +14,7 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from activity_center import config_words
 from activity_center.config_words import SECRETS, Place
-from activity_center.errors import ActivityCenterError, ConfigError
+from activity_center.errors import ENCODING, SYNTAX, ActivityCenterError, ConfigError
 
 SCHEMA_FILE: Final = Path(__file__).with_name("config.schema.json")
 MAX_NODES: Final = 200_000
@@ -163,7 +163,7 @@ def _checked(
             hint="docs/configuration.md has a complete example",
         ) from wrong
     except UnicodeDecodeError as wrong:
-        raise ConfigError(f"not UTF-8: {wrong.reason}", where=str(path)) from wrong
+        raise ConfigError(f"not UTF-8: {wrong.reason}", where=str(path), hint=ENCODING) from wrong
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         twice = [] if node is None else list(_mark(node, (), findings, []))
@@ -171,7 +171,8 @@ def _checked(
     except yaml.YAMLError as wrong:
         mark = getattr(wrong, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ConfigError(f"not YAML: {getattr(wrong, 'problem', wrong)}", where=where) from wrong
+        problem = getattr(wrong, "problem", wrong)
+        raise ConfigError(f"not YAML: {problem}", where=where, hint=SYNTAX) from wrong
     for place in twice:
         findings.add(place, f"the key {place[-1]!r} stands twice")
     document = _fill(empty if document is None else document, (), environment, findings)

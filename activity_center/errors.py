@@ -22,6 +22,15 @@ Bad input raises one of these, never a bare ``ValueError``.
 
 from __future__ import annotations
 
+from typing import Final
+
+SYNTAX: Final = (
+    "look at this line and those before it: indentation, brackets, quotes, a ':' within a text"
+)
+"""The next step where a file is no YAML."""
+ENCODING: Final = "save it as UTF-8; is it the right file?"
+"""The next step where a file is no UTF-8."""
+
 
 class ActivityCenterError(Exception):
     """Root of all our errors.

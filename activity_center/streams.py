@@ -8,6 +8,7 @@ lenses one by one: ``activity-*`` would also match alerts, rejected events and s
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final, Literal
 
 Lens = Literal["audit", "agent", "process"]
@@ -30,3 +31,23 @@ def stream_name(lens: str, retention_class: str, organization: str | None = None
     """
     name = f"activity-{lens}-{retention_class}"
     return f"{name}-{organization}" if organization else name
+
+
+def shared_stream(name: str, classes: Iterable[str]) -> str:
+    """Return the stream of the same lens and retention class without the organization.
+
+    Args:
+        name: of any stream of ours; one without a lens and class is returned as it is.
+        classes: names of the retention classes.
+    """
+    for lens in LENSES:
+        for one in classes:
+            shared = stream_name(lens, one)
+            if name.startswith(f"{shared}-"):
+                return shared
+    return name
+
+
+def stream_of(index: str) -> str:
+    """Return the data stream of a backing index, by its name (``.ds-<stream>-<generation>``)."""
+    return index.removeprefix(".ds-").rpartition("-")[0]

@@ -127,7 +127,7 @@ class Watch:
                     raise WatchEnded(
                         gone.reason or f"the connection was closed ({gone.code})",
                         where=self._address().partition("?")[0],
-                        hint=_HINTS.get(gone.code),
+                        hint=self._hint(gone.code),
                         code=gone.code,
                     ) from gone
                 reason, wait = gone.reason or str(gone.code), _asked(gone.reason)
@@ -196,6 +196,11 @@ class Watch:
             raise Closed(4409, f"the server sent a {message['type']} without all of it") from wrong
         return [self.processes[key] for key in touched]
 
+    def _hint(self, code: int) -> str | None:
+        if code in (1008, 4401) and not self._headers:
+            return "give an API token of a reader: --token-file or ACTIVITY_CENTER_API_TOKEN"
+        return _HINTS.get(code)
+
     def _address(self) -> str:
         parts = urlsplit(self._url)
         scheme = "wss" if parts.scheme == "https" else "ws"
@@ -207,6 +212,7 @@ class Watch:
 
 
 _HINTS: Final = {
+    1006: "is the sidecar running there? activity-center serve; see --url",
     1008: "see sidecar.origins in activity-center.yml",
     4401: "the API token is missing, unknown or revoked",
     4403: "this needs a role with process:view in the organization",

@@ -1,7 +1,7 @@
-"""``python -m bench [collector|audit|processes]``: speed on real parts, in one table a part.
+"""``python -m bench [collector|audit|proposals|processes]``: speed, in one table a part.
 
-Without a part all are measured; ``audit`` is in :mod:`bench.audit` and ``processes`` in
-:mod:`bench.processes`. For ``collector`` a real
+Without a part all are measured on real parts; ``audit`` is in :mod:`bench.audit`, ``proposals``
+in :mod:`bench.proposals` and ``processes`` in :mod:`bench.processes`. For ``collector`` a real
 OpenSearch node and a real collector process are started with defaults and removed at the end.
 First the end-to-end rounds, in turns: the collector at chunks of 500, then a raw ``_bulk`` of
 the same kind of documents with as many requests at a time, then with one, then again. Then
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench import audit, processes
+from bench import audit, processes, proposals
 from bench.events import AUDIT, WORKLOADS, sizes
 from bench.machine import machine
 from bench.measure import CONNECTIONS, DOCUMENTS, HEAP, Bench, Round, percentile, running
@@ -32,7 +32,7 @@ from collector.deliver import LANES
 CPU_TARGETS: Final = {500: 25.0, 50: 40.0, 1: 120.0}
 """Chunk size -> CPU µs per event of the collector."""
 COLLECTOR: Final = "collector"
-PARTS: Final = (COLLECTOR, "audit", "processes")
+PARTS: Final = (COLLECTOR, "audit", "proposals", "processes")
 RATIO_TARGET: Final = 0.95
 MEMORY_TARGET: Final = 120.0
 
@@ -174,6 +174,9 @@ def main(arguments: list[str] | None = None) -> int:
         elif part == "audit":
             sizes_of = {"quick": audit.QUICK, "tiny": audit.TINY, "full": audit.FULL}
             facts, made = audit.run(sizes_of[which], say)
+        elif part == "proposals":
+            chains = {"quick": proposals.QUICK, "tiny": proposals.TINY, "full": proposals.FULL}
+            facts, made = proposals.run(chains[which], say)
         else:
             plans = {"quick": processes.QUICK, "tiny": processes.TINY, "full": processes.FULL}
             facts, made = processes.run(plans[which], say)

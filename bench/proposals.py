@@ -1,4 +1,4 @@
-"""``python -m bench.proposals``: pages of proposals against the bare questions to OpenSearch.
+"""``python -m bench proposals``: pages of proposals against the bare questions to OpenSearch.
 
 A node of its own with 10,000 chains of five entries, and the sidecar's application in this
 process. Each page is asked for, and the bodies that it sent are then sent again, straight to
@@ -8,12 +8,12 @@ The node is removed at the end.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -29,17 +29,15 @@ from activity_center.connection import connect
 from activity_center.setup import desired_state, install
 from bench.machine import machine
 from bench.measure import HEAP, percentile
-from bench.report import Row, Target, table
+from bench.report import Row, Target
+from sidecar_api import logs
 from sidecar_api.app import create_app
 from sidecar_api.search.ask import INDEX
 
-CHAINS: Final = 10_000
-ROUNDS: Final = 7
-SECONDS: Final = 120.0
-"""After which no new round begins."""
 PAGE_TARGET: Final = 1.5
 """Times the bare queries, p95: the audit trail's."""
 ORGANIZATIONS: Final = 3
+_STAGES: Final = ("created", "approved", "executing", "executed", "executed")
 TOKEN: Final = "token-of-the-bench"
 QUESTIONS: Final = (
     "",
@@ -57,7 +55,25 @@ QUESTIONS: Final = (
     "verdict=executed_twice",
 )
 """The last one is of no chain: the most is judged that is judged for one page."""
-_STAGES: Final = ("created", "approved", "executing", "executed", "executed")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+        seconds: after which no new round begins.
+    """
+
+    chains: int
+    rounds: int
+    seconds: float = 120.0
+
+
+FULL: Final = Plan(10_000, rounds=7)
+QUICK: Final = Plan(10_000, rounds=2, seconds=30.0)
+TINY: Final = Plan(400, rounds=1)
+"""For the test that the bench runs; its figures mean nothing."""
 
 
 class Watched(OpenSearch):
@@ -172,20 +188,22 @@ def _app(folder: Path, url: str, client: OpenSearch) -> Flask:
     }
     file = folder / "activity-center.yml"
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    logs.configure()  # to standard error, as the sidecar does: standard output is the figures'
     return create_app(load(file, {}), client=client)
 
 
 def measure(
-    app: Flask, client: Watched, rounds: int, seconds: float
+    app: Flask, client: Watched, plan: Plan, say: Callable[[str], None]
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Return the seconds of pages, and of their bare queries, by question."""
     ours: dict[str, list[float]] = {one: [] for one in QUESTIONS}
     bare: dict[str, list[float]] = {one: [] for one in QUESTIONS}
     headers = {"Authorization": f"Bearer {TOKEN}", "Host": "127.0.0.1:8600"}
-    end = time.monotonic() + seconds
-    for number in range(rounds + 1):
+    end = time.monotonic() + plan.seconds
+    for number in range(plan.rounds + 1):
         if number > 1 and time.monotonic() > end:
             break
+        say(f"round {number} of {plan.rounds}" if number else "warming up")
         for question in QUESTIONS:
             client.bodies = []
             begun = time.perf_counter()
@@ -227,34 +245,34 @@ def rows(ours: dict[str, list[float]], bare: dict[str, list[float]]) -> list[Row
     return made
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m bench.proposals")
-    parser.add_argument("--chains", type=int, default=CHAINS)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    asked = parser.parse_args()
+def run(plan: Plan, say: Callable[[str], None]) -> tuple[dict[str, str], list[Row]]:
+    """Measure; return facts and rows."""
+    begun, load = time.monotonic(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="activity-bench-") as name:
         folder = Path(name)
         own = f"bench-{folder.name}".lower()
         try:
+            say("starting OpenSearch")
             info = node.start(own, heap=HEAP)
             client = connect(info.cluster, timeout=120)
             install(client, desired_state())
-            count = fill(client, asked.chains)
+            say(f"storing {plan.chains:,} chains")
+            count = fill(client, plan.chains)
             watched = Watched(hosts=[info.url], timeout=60)
             watched.bodies = []
-            found = measure(_app(folder, info.url, watched), watched, asked.rounds, SECONDS)
-            facts = {
-                "machine": machine(info.version),
-                "workload": f"{asked.chains:,} chains of {count:,} entries; heap {HEAP}",
-                "load": f"load average at the end {os.getloadavg()[0]:.1f}",
-            }
-            for name, value in facts.items():
-                print(f"{name}: {value}")
-            print(table(rows(*found)))
+            ours, bare = measure(_app(folder, info.url, watched), watched, plan, say)
         finally:
             node.wipe(own)
-
-
-if __name__ == "__main__":
-    main()
+    done = len(ours[""])
+    times = "once" if done == 1 else f"{done} times"
+    facts = {
+        "machine": machine(info.version),
+        "workload": f"{plan.chains:,} chains of {count:,} entries over four weeks, "
+        f"{ORGANIZATIONS} organizations",
+        "how": f"{len(QUESTIONS)} questions, each asked {times}; the application in this process, "
+        f"each page then once more as the searches that it sent, without the cache of requests; "
+        f"heap {HEAP}; all on this machine",
+        "took": f"{time.monotonic() - begun:.0f} s, begun at a load average of {load:.1f}, "
+        f"ended at one of {os.getloadavg()[0]:.1f}",
+    }
+    return facts, rows(ours, bare)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from activity_center.streams import shared_stream
+from activity_center.vocabulary import retention_classes
 from collector.metrics import Values
 from collector.receive.counters import ForwardCounters
 
@@ -24,6 +27,18 @@ _ERRORS = {
 """Label ``error`` -> attribute of the receivers' counters, where they have it."""
 
 
+def parked(counts: Mapping[str, int]) -> dict[tuple[str, ...], float]:
+    """Return the parked records by shared stream: an organization's name is no label.
+
+    Args:
+        counts: by stream.
+    """
+    found: Counter[tuple[str, ...]] = Counter()
+    for stream, count in counts.items():
+        found[(shared_stream(stream, retention_classes()),)] += count
+    return {key: float(count) for key, count in found.items()}
+
+
 def figures(worker: Worker) -> Values:
     """Return the current values of all metrics of ``worker``."""
     spool, courier = worker.spool, worker.deliverer.courier
@@ -40,9 +55,7 @@ def figures(worker: Worker) -> Values:
         "deliver_requests_total": courier.requests,
         "deliver_request_seconds_total": courier.seconds,
         "deliver_failures_total": {(key,): float(n) for key, n in courier.failures.items()},
-        "deliver_parked_records": {
-            (stream,): float(count) for stream, count in spool.parking.counts.items()
-        },
+        "deliver_parked_records": parked(spool.parking.counts),
         "deliver_duplicates_removed_total": courier.once.removed,
         "deliver_duplicates_left_total": courier.once.left,
         "deliver_rejected_copies_dropped_total": courier.copies_dropped,

@@ -1,8 +1,8 @@
 """Prometheus metrics: one tuple names them all; values are read when they are asked for.
 
 Names follow the Prometheus conventions: prefix ``activity_center_``, base units,
-``_total`` on counters. Labels are closed lists and configured names, never a user, a
-tenant or an address.
+``_total`` on counters. Labels are closed lists and configured names, never a user, an
+organization or a client's address.
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ METRICS: Final[tuple[Definition, ...]] = (
     Definition(
         "activity_center_deliver_parked_records",
         "gauge",
-        "Activities that wait because their stream refuses writes.",
+        "Activities that wait because their stream refuses writes; streams of an organization's own"
+        " count with the shared one.",
         ("stream",),
     ),
     Definition(

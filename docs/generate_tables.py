@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from activity_center.agents import shipped_policies, verdicts
-from activity_center.alerting import load_rules, words
+from activity_center.alerting import fires, load_rules, words
 from activity_center.alerting.monitors import compiles
 from activity_center.config_file import SCHEMA_FILE
 from collector.metrics import METRICS
@@ -22,6 +24,7 @@ from sidecar_api.metrics import METRICS as SIDECAR_METRICS
 from sidecar_api.search.filters import FILTERS
 
 DOCS = Path(__file__).parent
+ALERTS_FILE = SCHEMA_FILE.parents[1] / "charts" / "activity-center" / "files" / "alerts.yaml"
 BEGIN = "<!-- {} from here: written by docs/generate_tables.py -->"
 END = "<!-- {} to here -->"
 
@@ -114,14 +117,13 @@ def alerts() -> list[str]:
         for one in rules
     ]
     for one in rules:
-        counted = f" different `{one.distinct}`" if one.distinct else ""
         groups = ", ".join(f"`{key}`" for key in one.keys)
         lines += [
             "",
             f"### {one.name}",
             "",
-            f"**{one.title}.** {one.question} Fires from {one.at_least:g}{counted} within "
-            f"{words(one.window)}, by {groups}. [Read more]({one.reference}).",
+            f"**{one.title}.** {one.question} Fires when {fires(one, '`')}; one alert for each "
+            f"{groups}. [Read more]({one.reference}).",
             "",
             "What to do:",
             "",
@@ -134,13 +136,29 @@ def alerts() -> list[str]:
     return lines
 
 
+def prometheus_alerts() -> list[str]:
+    """The table of the chart's Prometheus alerts: their conditions without a release's labels."""
+    text = ALERTS_FILE.read_text(encoding="utf-8")
+    text = re.sub(r"\{ \{\{-? \.(own|pods) -\}\} \}", "", text)
+    text = re.sub(r"\{ \{\{-? \.(own|pods) \}\}, ", "{", text)
+    text = re.sub(r"\{\{ \.name \}\}", "NAME", text)
+    text = re.sub(r'\{\{ "(.*?)" \}\}', r"\1", text)
+    lines = ["| alert | severity | fires when | after |", "|---|---|---|---|"]
+    for one in yaml.safe_load(text):
+        name, after = one["alert"], "at once" if one["for"] == "0m" else one["for"]
+        expr = one["expr"].replace("|", "\\|")
+        lines.append(f"| [{name}](#{name.lower()}) | {one['severity']} | `{expr}` | {after} |")
+    return lines
+
+
 def verdict_rows() -> list[str]:
     """The table of verdicts, with what each means and what to do."""
     head = ["| verdict | violation | means | what to do |", "|---|---|---|---|"]
     return head + [
-        f"| {one.label}<br>`{one.key}` | {'yes' if one.violation else ''} | {one.explanation} "
-        f"| {one.what_to_do} |"
+        f"| {said.label}<br>`{said.key}`{f', cause `{said.cause}`' if said.cause else ''} "
+        f"| {'yes' if said.violation else ''} | {said.explanation} | {said.what_to_do} |"
         for one in verdicts().values()
+        for said in (one, *one.causes.values())
     ]
 
 
@@ -178,6 +196,7 @@ def pages() -> dict[Path, str]:
         ("configuration.md", "keys", keys()),
         ("operations.md", "metrics", metrics(METRICS)),
         ("operations.md", "sidecar metrics", metrics(SIDECAR_METRICS)),
+        ("operations.md", "prometheus alerts", prometheus_alerts()),
         ("api.md", "filters", filters()),
         ("alerts.md", "alerts", alerts()),
         ("verdicts.md", "verdicts", verdict_rows()),

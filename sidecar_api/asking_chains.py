@@ -173,8 +173,12 @@ def _the_one(found: list[Key]) -> Key:
     return found[0]
 
 
-def whole(key: Key) -> Read:
+def whole(key: Key, *, program: bool = False) -> Read:
     """Return a chain with all its entries, and what was decided here a moment ago.
+
+    Args:
+        program: of what is stored alone. What is kept here of a decision lacks its reason and
+            its arguments, by which a program goes.
 
     Raises:
         NotFound: it is gone.
@@ -182,7 +186,7 @@ def whole(key: Key) -> Read:
     found = chains().read([key])
     if not found:
         raise unknown()
-    return found[0].having(remembered().entry(key))
+    return found[0] if program else found[0].having(remembered().entry(key))
 
 
 def bounded(id_: str) -> bool:

@@ -33,6 +33,8 @@ STATUSES: Final = {
 }
 """Status of an error that is no :class:`Failure` -> slug, title, detail in our words."""
 
+_ADDRESSES: Final = "The page /api lists the addresses of the API."
+
 _log = structlog.get_logger("sidecar")
 
 
@@ -86,7 +88,8 @@ def init_app(app: Flask) -> None:
         }
         if status == 405 and "Allow" in kept:
             detail = f"This address takes {kept['Allow']}."
-        return _answer(_document(slug, title, status, detail), kept)
+        hint = _ADDRESSES if status == 404 and request.path.startswith("/api/") else None
+        return _answer(_document(slug, title, status, detail, hint=hint), kept)
 
     @app.errorhandler(Exception)
     def unexpected(wrong: Exception) -> Response:

@@ -15,7 +15,14 @@ from activity_center.agents.chain import Chain, Execution, Proposal, read_chain
 from activity_center.agents.decision import Decision
 from activity_center.agents.grouping import read_chains
 from activity_center.agents.policy import Policies, Policy, shipped_policies
-from activity_center.agents.verdicts import Judgement, Verdict, deadline_of, judge, verdicts
+from activity_center.agents.verdicts import (
+    Judgement,
+    Verdict,
+    deadline_of,
+    has_gone_on,
+    judge,
+    verdicts,
+)
 
 __all__ = [
     "Chain",
@@ -28,6 +35,7 @@ __all__ = [
     "Proposal",
     "Verdict",
     "deadline_of",
+    "has_gone_on",
     "judge",
     "read_chain",
     "read_chains",

@@ -25,12 +25,14 @@ class Finding:
         text: what was seen, in this case.
         entries: ids of the entries that prove it.
         difference: what was approved beside what ran.
+        cause: key of a cause of the verdict, or empty.
     """
 
     kind: str
     text: str
     entries: tuple[str, ...]
     difference: tuple[Difference, ...] = ()
+    cause: str = ""
 
 
 def against(one: Decision, chain: Chain, policy: Policy, deadline: int | None) -> Iterator[Finding]:
@@ -50,8 +52,13 @@ def against(one: Decision, chain: Chain, policy: Policy, deadline: int | None) -
         yield Finding("standing_approval_on_destructive", text, entries)
     if not one.by_person:
         return
-    lacks = _lacks(one, policy)
-    if lacks:
+    if _is_unproven(one, policy):
+        text = (
+            f"Nothing proves that it was {name_of(one.approver)}:"
+            " the approver was not authenticated."
+        )
+        yield Finding("approver_lacked_permission", text, entries, cause="unproven")
+    elif lacks := _lacks(one, policy):
         yield Finding("approver_lacked_permission", lacks, entries)
     if policy.four_eyes and (alone := no_second_person(one.approver, chain.initiator)):
         yield Finding("approved_by_initiator", alone, entries)
@@ -60,18 +67,19 @@ def against(one: Decision, chain: Chain, policy: Policy, deadline: int | None) -
         text = f"The approver {typed} {confirmations(chain)[0]}."
         yield Finding("confirmation_missing", text, entries)
     least = least_read_ms(chain, one, policy)
-    if one.wait is not None and one.wait < least:
-        text = f"It was approved after {one.wait} ms; reading it takes {least} ms at least."
+    if one.vouched is not None and one.vouched < least:
+        text = f"It was approved after {one.vouched} ms; reading it takes {least} ms at least."
         yield Finding("approved_too_fast", text, entries)
+
+
+def _is_unproven(one: Decision, policy: Policy) -> bool:
+    """Whether a policy asks for proof of who approved, and there is none."""
+    return policy.authenticated and not (one.authenticated and one.approver)
 
 
 def _lacks(one: Decision, policy: Policy) -> str:
     """Why an approver may not approve; empty: nothing says so."""
-    if not policy.roles and not policy.authenticated:
-        return ""
     who = name_of(one.approver)
-    if policy.authenticated and not (one.authenticated and one.approver):
-        return f"Nothing proves that it was {who}: the approver was not authenticated."
     if policy.roles and (policy.authenticated or one.roles is not None):
         held = set(one.roles or ())
         if not held & policy.roles:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from activity_center.agents.decision import PERSON, Decision, content, counting, decision_of
-from activity_center.agents.entry import Entry, first_proposed, ordered
+from activity_center.agents.entry import CALL_OF, Entry, first_proposed, ordered
 from activity_center.agents.runs import runs
 from activity_center.agents.stage import DECISIONS, RUNS
 from activity_center.processes.reading import lasted, moment, part, text, written
@@ -194,13 +194,12 @@ def _chain(line: list[Entry]) -> Chain:
     proposed = [one for one in best if one is first or one.stage == "proposed"]
     ran = [one.action for one in line if one.stage in RUNS]
     own = [one for one in ran if not one.startswith("agent.proposal.")]
-    at = proposal.at if proposal else None
-    decisions = tuple(decision_of(one, at) for one in line if one.stage in DECISIONS)
+    decisions = tuple(decision_of(one, first) for one in line if one.stage in DECISIONS)
     counted = counting(decisions)
     policies = [one.policy for one in reversed(counted) if one.authenticated and one.policy[0]]
     call = next((one.call for one in best if one.call), "")
     return Chain(
-        id=next((one.proposal for one in best if one.proposal), "") or f"call:{call}",
+        id=next((one.proposal for one in best if one.proposal), "") or f"{CALL_OF}{call}",
         case=next((one.case for one in best if one.case), ""),
         organization=_first(best, ("organization",), ("id", "name")),
         impact=impact if impact in LEVELS else "",

@@ -26,6 +26,9 @@ class Decision:
     Attributes:
         stage: approved, denied, cancelled or expired.
         wait: milliseconds from proposal to decision, as the entry says, else by the clocks.
+        vouched: the same, by a word that counts: where nothing proves the decision it is not
+            longer than between the receipts of both.
+        own: the sender of the proposal delivered it, or none is there.
         authenticated: the approver comes from an authenticated session, or from a sender that
             is trusted to say so.
         roles: of the approver at that time; ``None``: the entry does not say.
@@ -39,6 +42,8 @@ class Decision:
     scope: str
     reason: str
     wait: int | None
+    vouched: int | None
+    own: bool
     approver: dict[str, Any]
     roles: tuple[str, ...] | None
     authenticated: bool
@@ -93,15 +98,23 @@ class Decision:
         }
 
 
-def decision_of(one: Entry, proposed: int | None) -> Decision:
+def decision_of(one: Entry, proposal: Entry | None) -> Decision:
     """Read a decision.
 
     Args:
-        proposed: when, microseconds since 1970; ``None``: nothing tells.
+        proposal: the one that it is on; ``None``: it is not there.
     """
     ours = one.ours
     group, approver, policy = (part(ours, name) for name in ("decision", "approver", "policy"))
     wait = number(group, "wait_ms")
+    if wait is None:
+        wait = lasted(proposal.at if proposal else None, one.at)
+    authenticated = approver.get("authenticated") is True
+    vouched = wait
+    if wait is not None and proposal and not authenticated:
+        # Else whoever sends it says how long it was read.
+        between = lasted(proposal.received, one.received)
+        vouched = wait if between is None else min(wait, between)
     outcome = text(group, "outcome")
     if not outcome:
         last = one.action.rpartition(".")[2]
@@ -115,12 +128,14 @@ def decision_of(one: Entry, proposed: int | None) -> Decision:
         source=text(group, "source"),
         scope=text(group, "scope"),
         reason=text(group, "reason"),
-        wait=lasted(proposed, one.at) if wait is None else wait,
+        wait=wait,
+        vouched=vouched,
+        own=proposal is None or one.producer[0] == proposal.producer[0],
         approver={name: text(approver, name) or None for name in PERSON}
         if any(text(approver, name) for name in PERSON)
         else {},
         roles=None if roles is None else tuple(roles),
-        authenticated=approver.get("authenticated") is True,
+        authenticated=authenticated,
         auth_method=text(group, "auth_method"),
         mfa=mfa if isinstance(mfa, bool) else None,
         confirmation=text(part(ours, "confirmation"), "text"),

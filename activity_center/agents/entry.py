@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from activity_center.agents.stage import STAGES, stage_of
 from activity_center.processes.reading import moment, number, part, text
+
+CALL_OF: Final = "call:"
+"""Before a call's id: the id of a chain that has no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +127,13 @@ def first_proposed(line: Sequence[Entry]) -> Entry | None:
     Args:
         line: entries of a chain, in order.
     """
-    found = [one for one in line if one.stage == "proposed"]
+    return first_received([one for one in line if one.stage == "proposed"])
+
+
+def first_received(line: Sequence[Entry]) -> Entry | None:
+    """Return the entry that came in first, of several at once the first in order."""
     # Without a time of receipt it is on its way still.
-    return min(found, key=lambda one: (one.received is None, one.received or 0), default=None)
+    return min(line, key=lambda one: (one.received is None, one.received or 0), default=None)
 
 
 def _hash(one: Entry) -> str:

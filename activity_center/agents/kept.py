@@ -10,7 +10,7 @@ from activity_center.vocabulary import retention_classes
 
 
 def kept_since(chain: Chain, now: datetime) -> datetime | None:
-    """Return the time before which entries may have been deleted; ``None``: none are.
+    """Return the time; entries received before it may have been deleted. ``None``: none are.
 
     A chain has one class; should its entries name several, the shortest counts.
     """

@@ -10,12 +10,12 @@ from typing import Any
 from activity_center.agents.chain import Chain
 from activity_center.agents.kept import kept_since
 from activity_center.agents.policy import Policies
-from activity_center.agents.verdicts import Judgement, judge
+from activity_center.agents.verdicts import Judgement, judge, verdicts
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A chain whose verdict would differ.
+    """A chain of which something else would be said.
 
     Attributes:
         before: by the policy that its entries name, or that applies today.
@@ -26,6 +26,16 @@ class Changed:
     before: Judgement
     after: Judgement
 
+    @property
+    def appears(self) -> list[str]:
+        """What would be said and is not today, keys of verdicts, the gravest first."""
+        return _more(self.after, self.before)
+
+    @property
+    def disappears(self) -> list[str]:
+        """What is said today and would not be, in the same order."""
+        return _more(self.before, self.after)
+
     def as_dict(self) -> dict[str, Any]:
         """Return it for programs."""
         return {
@@ -35,13 +45,17 @@ class Changed:
             "impact": self.chain.impact or None,
             "before": self.before.as_dict(),
             "after": self.after.as_dict(),
+            "appears": self.appears,
+            "disappears": self.disappears,
         }
 
 
 def replay(
     chains: Iterable[Chain], today: Policies, changed: Policies, *, now: datetime
 ) -> Iterator[Changed]:
-    """Yield the chains whose verdict would differ, in their order.
+    """Yield the chains of which something else would be said, in their order.
+
+    The gravest finding alone would hide what comes or goes behind it.
 
     Args:
         today: the policies in force.
@@ -51,5 +65,14 @@ def replay(
         kept = kept_since(chain, now)
         before = judge(chain, today, now=now, kept_since=kept)
         after = judge(chain, changed, now=now, kept_since=kept, recorded=False)
-        if before.verdict.key != after.verdict.key:
+        if _said(before) != _said(after):
             yield Changed(chain, before, after)
+
+
+def _more(one: Judgement, other: Judgement) -> list[str]:
+    said, known = _said(one), _said(other)
+    return [key for key in verdicts() if key in said and key not in known]
+
+
+def _said(one: Judgement) -> set[str]:
+    return {one.verdict.key, *(found.kind for found in one.findings)}

@@ -21,6 +21,7 @@ CALL: Final = "gen_ai.tool.call.id"
 STAGE: Final = "activity.proposal.stage"
 OUTCOME: Final = "activity.decision.outcome"
 ORGANIZATION: Final = "organization.id"
+PROVEN: Final = "activity.approver.authenticated"
 _ACTION: Final = "event.action"
 _EDITED: Final = "agent.proposal.edited"
 
@@ -92,8 +93,13 @@ def staged() -> Clause:
 
 @cache
 def gone_on() -> Clause:
-    """Return the clause of entries by which a proposal is not undecided any more."""
-    return any_of(*(stage(one) for one in STAGES if one in DECISIONS | RUNS))
+    """Return the clause of entries that end a proposal's waiting, whoever sent them.
+
+    It ran, or an authenticated approver decided. What others claim may end it too:
+    :func:`activity_center.agents.has_gone_on` says when.
+    """
+    ran, decided = ([stage(one) for one in STAGES if one in kind] for kind in (RUNS, DECISIONS))
+    return any_of(*ran, all_of(any_of(*decided), {"term": {PROVEN: True}}))
 
 
 def _silent(named: list[str], *, failed: bool) -> Clause:

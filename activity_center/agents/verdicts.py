@@ -7,7 +7,7 @@ rest on an entry that retention may have removed is not.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -37,6 +37,8 @@ class Verdict:
         violation: something happened that the policy does not allow.
         explanation: what it means.
         what_to_do: the next step.
+        cause: key of ``causes``, where these are the words for it; else empty.
+        causes: the same verdict in the words for one cause of it.
     """
 
     key: str
@@ -44,6 +46,12 @@ class Verdict:
     violation: bool
     explanation: str
     what_to_do: str
+    cause: str = ""
+    causes: Mapping[str, Verdict] = field(default_factory=dict, repr=False)
+
+    def by(self, cause: str) -> Verdict:
+        """Return it in the words for a cause; empty: in its own."""
+        return self.causes[cause] if cause else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Judgement:
         said = self.verdict
         return {
             "verdict": said.key,
+            "cause": said.cause or None,
             "label": said.label,
             "violation": said.violation,
             "explanation": said.explanation,
@@ -72,7 +81,7 @@ class Judgement:
             "findings": [
                 {
                     "kind": one.kind,
-                    "label": verdicts()[one.kind].label,
+                    "label": verdicts()[one.kind].by(one.cause).label,
                     "text": one.text,
                     "entries": list(one.entries),
                     **(
@@ -95,7 +104,13 @@ def verdicts() -> Mapping[str, Verdict]:
         VocabularyError: the file cannot be read.
     """
     entries = read(FILE).document["verdicts"]
-    return MappingProxyType({key: Verdict(key=key, **one) for key, one in entries.items()})
+    return MappingProxyType({key: _verdict(key, **one) for key, one in entries.items()})
+
+
+def _verdict(key: str, causes: Mapping[str, Any] | None = None, **own: Any) -> Verdict:
+    plain = Verdict(key=key, **own)
+    made = {name: replace(plain, cause=name, **said) for name, said in (causes or {}).items()}
+    return replace(plain, causes=MappingProxyType(made))
 
 
 def judge(
@@ -110,7 +125,7 @@ def judge(
 
     Args:
         now: an undecided proposal has expired if its time is over by then.
-        kept_since: entries before it may have been deleted; ``None``: none are.
+        kept_since: entries received before it may have been deleted; ``None``: none are.
         recorded: judge by the policy that the entries name, where it is known.
     """
     policy = policies.of(chain, recorded=recorded)
@@ -124,14 +139,15 @@ def judge(
     unique = {(one.kind, one.text): one for one in found}
     findings = tuple(sorted(unique.values(), key=lambda one: order.index(one.kind)))
     if findings:
-        key = findings[0].kind
+        key, cause = findings[0].kind, findings[0].cause
     else:
         key = (
             "unknown"
             if unknown
             else _peaceful(chain, policy, deadline, (now - EPOCH) // MICROSECOND)
         )
-    return Judgement(verdicts()[key], findings, policy)
+        cause = "no_approval" if key == "pending" and not policy.approval else ""
+    return Judgement(verdicts()[key].by(cause), findings, policy)
 
 
 def deadline_of(chain: Chain, policy: Policy) -> int | None:
@@ -142,11 +158,30 @@ def deadline_of(chain: Chain, policy: Policy) -> int | None:
     return min(ends, default=None)
 
 
+def has_gone_on(chain: Chain, policy: Policy) -> bool:
+    """Return whether a proposal waits for nobody any more: it ran, or was decided.
+
+    An authenticated approver decides, and so does who proposed it, where the policy asks for no
+    proof; a no of theirs counts in any case. What another sender claims decides nothing here:
+    else whoever may send could keep a proposal from its expiry.
+    """
+    if chain.executions:
+        return True
+    return any(
+        one.authenticated
+        or (one.own and not one.nameless and not (policy.authenticated and one.stage == "approved"))
+        for one in chain.decisions
+    )
+
+
 def _beginning_is_gone(chain: Chain, policy: Policy, kept_since: datetime | None) -> bool:
     if chain.proposal is not None or kept_since is None:
         return False
     longest = (policy.within_s or _DAY) * _SECOND
-    return chain.begun - longest < (kept_since - EPOCH) // MICROSECOND
+    # By the time of receipt: else a run without approval is unknown as soon as it is backdated.
+    times = (one.at if one.received is None else one.received for one in chain.entries)
+    came = min(times, default=0)
+    return came - longest < (kept_since - EPOCH) // MICROSECOND
 
 
 def _peaceful(chain: Chain, policy: Policy, deadline: int | None, now: int) -> str:

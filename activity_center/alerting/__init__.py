@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from activity_center.alerting.rules import (
     KINDS,
-    SEVERITIES,
     Case,
     Rule,
+    fires,
     load_rule,
     load_rules,
     words,
 )
+from activity_center.config_alerts import SEVERITIES
 
-__all__ = ["KINDS", "SEVERITIES", "Case", "Rule", "load_rule", "load_rules", "words"]
+__all__ = ["KINDS", "SEVERITIES", "Case", "Rule", "fires", "load_rule", "load_rules", "words"]

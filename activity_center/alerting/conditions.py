@@ -55,8 +55,12 @@ def wrong_fields(conditions: Iterable[Condition], known: Mapping[str, Field]) ->
             yield from _wrong(one["field"], one, known)
         for name in one.get("same", ()):
             yield from not_aggregated(name, known)
-        nested = [*one.get("any", ()), *one.get("all", ()), *([one["not"]] if "not" in one else [])]
-        yield from wrong_fields(nested, known)
+        yield from wrong_fields(_nested(one), known)
+
+
+def depth(conditions: Iterable[Condition]) -> int:
+    """How deep conditions are nested; 1: none holds another."""
+    return 1 + max((depth(nested) for one in conditions if (nested := _nested(one))), default=0)
 
 
 def not_aggregated(name: str, known: Mapping[str, Field]) -> Iterator[str]:
@@ -78,6 +82,10 @@ def field_of(name: str, known: Mapping[str, Field]) -> Field | None:
             return known[parent] if known[parent].type == "flat_object" else None
         parent = parent.rpartition(".")[0]
     return None
+
+
+def _nested(one: Condition) -> list[Condition]:
+    return [*one.get("any", ()), *one.get("all", ()), *([one["not"]] if "not" in one else [])]
 
 
 def _wrong(name: str, one: Condition, known: Mapping[str, Field]) -> Iterator[str]:

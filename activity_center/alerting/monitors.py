@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from activity_center.alerting.rules import Rule, words
 from activity_center.alerting.searches import GROUPS, chosen, filters, grouped, indices
-from activity_center.config_alerts import AlertsConfig, Hours
+from activity_center.config_alerts import RUNBOOKS, AlertsConfig, Hours
 
 MARK: Final = "activity-center-rule-"
 """What the id of a trigger of ours begins with; the rule's name follows."""
@@ -50,6 +50,7 @@ def monitors(rules: Iterable[Rule], alerts: AlertsConfig) -> dict[str, dict[str,
             rule,
             alerts.hours,
             channels=alerts.channels,
+            runbook_base=alerts.runbook_base,
             enabled=not ours and rule.name not in alerts.without,
         )
         for rule in rules
@@ -58,12 +59,18 @@ def monitors(rules: Iterable[Rule], alerts: AlertsConfig) -> dict[str, dict[str,
 
 
 def monitor(
-    rule: Rule, hours: Hours, *, channels: Iterable[str] = (), enabled: bool = True
+    rule: Rule,
+    hours: Hours,
+    *,
+    channels: Iterable[str] = (),
+    runbook_base: str = RUNBOOKS,
+    enabled: bool = True,
 ) -> dict[str, Any]:
     """Compile one rule that :func:`compiles`.
 
     Args:
         channels: ids of notification channels; without one, alerts are seen in Dashboards only.
+        runbook_base: address of the page that says what to do.
     """
     bucketed = bool(rule.keys)
     span = rule.baseline if rule.kind == "silence" else rule.window
@@ -78,12 +85,13 @@ def monitor(
             del query["aggregations"][GROUPS]["aggregations"]
     elif rule.distinct:
         query["aggregations"] = grouped(rule, monitor=True)["aggregations"]
+    what_to_do = f"{runbook_base}#{rule.name}"
     trigger: dict[str, Any] = {
         "id": f"{MARK}{rule.name}",
         "name": rule.title,
         "severity": _SEVERITY[rule.severity],
         "condition": _bucket_condition(rule) if bucketed else _query_condition(rule),
-        "actions": [_action(rule, channel, bucketed=bucketed) for channel in channels],
+        "actions": [_action(rule, channel, what_to_do, bucketed=bucketed) for channel in channels],
     }
     return {
         "type": "monitor",
@@ -119,13 +127,16 @@ def _query_condition(rule: Rule) -> dict[str, Any]:
     return {"script": {"source": f"{value} >= {int(rule.at_least)}", "lang": "painless"}}
 
 
-def _action(rule: Rule, channel: str, *, bucketed: bool) -> dict[str, Any]:
+def _action(rule: Rule, channel: str, what_to_do: str, *, bucketed: bool) -> dict[str, Any]:
     action: dict[str, Any] = {
         "id": f"{MARK}{rule.name}-{channel}"[:LONGEST_NAME],
         "name": f"Tell {channel}"[:LONGEST_NAME],
         "destination_id": channel,
         "subject_template": {"source": f"{rule.severity}: {rule.title}", "lang": "mustache"},
-        "message_template": {"source": _message(rule, bucketed=bucketed), "lang": "mustache"},
+        "message_template": {
+            "source": _message(rule, what_to_do, bucketed=bucketed),
+            "lang": "mustache",
+        },
         "throttle_enabled": True,
         # The plugin knows minutes alone.
         "throttle": {"value": min(max(1, rule.throttle // 60), DAY), "unit": "MINUTES"},
@@ -136,7 +147,7 @@ def _action(rule: Rule, channel: str, *, bucketed: bool) -> dict[str, Any]:
     return action
 
 
-def _message(rule: Rule, *, bucketed: bool) -> str:
+def _message(rule: Rule, what_to_do: str, *, bucketed: bool) -> str:
     """The message in the plugin's words: it knows a group's values only in one piece.
 
     Templates are Mustache: ours has sections over the lists of alerts, nothing else.
@@ -148,7 +159,7 @@ def _message(rule: Rule, *, bucketed: bool) -> str:
             lines.append(f"{{{{#ctx.{name}}}}}{keys}: {{{{bucket_keys}}}}\n{{{{/ctx.{name}}}}}")
     lines += [
         f"Window: {words(rule.window)} before {{{{ctx.periodEnd}}}}",
-        f"What to do: docs/alerts.md#{rule.name}",
+        f"What to do: {what_to_do}",
     ]
     return "\n".join(lines)
 

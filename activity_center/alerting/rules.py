@@ -11,31 +11,35 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from activity_center.alerting.conditions import (
     Condition,
+    depth,
     field_of,
     not_aggregated,
     wrong_fields,
 )
+from activity_center.alerting.reading import yaml_of
 from activity_center.assets import data_folder
+from activity_center.config_alerts import SEVERITIES
 from activity_center.errors import ConfigError, VocabularyError
 from activity_center.vocabulary import Field, actions, fields, rejected_fields
 
-SEVERITIES: Final = ("low", "medium", "high", "critical")
-"""In rising order; ``event.severity`` is the position, from 1."""
 KINDS: Final = ("threshold", "missing", "differs", "new_value", "silence", "figure")
 RULE_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LARGEST: Final = 256 * 1024
 """Bytes of a rule file."""
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LONGEST: Final = 400 * 86_400
+"""Seconds that any time of a rule may have; beyond thousands of years no date can be said."""
+DEEPEST: Final = 10
+"""Conditions inside conditions; OpenSearch takes no query that is nested very deep either."""
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 COLLECTOR: Final = "collector"
@@ -83,6 +87,10 @@ class Rule:
     every: int = 60
     join: str = ""
     counterpart: tuple[Condition, ...] = ()
+    rather: tuple[Condition, ...] = ()
+    own: tuple[Condition, ...] = ()
+    unless: tuple[Condition, ...] = ()
+    basis: tuple[Condition, ...] = ()
     equal: tuple[str, ...] = ()
     grace: int = 120
     value: tuple[str, ...] = ()
@@ -100,7 +108,7 @@ class Rule:
     def keys(self) -> tuple[str, ...]:
         """The fields that make a group, in order: what an alert is about."""
         if self.kind in ("missing", "differs"):
-            return (self.join,)
+            return (*self.group_by, self.join)
         if self.kind == "figure":
             return (COLLECTOR,)
         return self.group_by + self.value
@@ -133,6 +141,12 @@ def load_rules(folder: Path | None = None, own: str = "") -> Mapping[str, Rule]:
     return dict(sorted(found.items()))
 
 
+def shipped_names() -> frozenset[str]:
+    """Return the names of our rules, without reading them."""
+    folder = data_folder("opensearch/monitors/rules")
+    return frozenset(file.stem for file in folder.glob("*.yml"))
+
+
 def load_rule(file: Path) -> Rule:
     """Read one rule.
 
@@ -150,14 +164,7 @@ def load_rule(file: Path) -> Rule:
         raise VocabularyError(f"cannot read it: {wrong.strerror}", where=where) from wrong
     if len(data) > LARGEST:
         raise VocabularyError(f"over {LARGEST} bytes", where=where)
-    try:
-        document = yaml.load(data.decode("utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as wrong:
-        mark = getattr(wrong, "problem_mark", None)
-        place = f"{where}:{mark.line + 1}" if mark else where
-        raise VocabularyError(
-            f"not YAML: {getattr(wrong, 'problem', wrong)}", where=place
-        ) from wrong
+    document = yaml_of(data, where)
     return rule_of(file.stem, document, where)
 
 
@@ -192,6 +199,46 @@ def words(seconds: int) -> str:
             number = seconds // size
             return f"{number} {unit}{'' if number == 1 else 's'}"
     return f"{seconds} seconds"
+
+
+def fires(rule: Rule, mark: str = "") -> str:
+    """When a rule fires, as the rest of a sentence that begins with "when".
+
+    Args:
+        mark: stands before and after the name of a field, such as a backtick.
+    """
+
+    def named(names: Sequence[str]) -> str:
+        return " and ".join(f"{mark}{name}{mark}" for name in names)
+
+    least = f"{rule.at_least:g}"
+    entries = "one such entry" if rule.at_least == 1 else f"at least {least} such entries"
+    has, says = ("has", "says") if rule.at_least == 1 else ("have", "say")
+    window, baseline = words(rule.window), words(rule.baseline)
+    if rule.kind == "silence":
+        return f"there is no entry within {window}, after at least {least} within {baseline}"
+    if rule.kind == "figure":
+        return f"the collector's {named([rule.figure])} is {least} or more"
+    if rule.kind == "new_value":
+        return (
+            f"{entries} within {window} {has} a {named(rule.value)} that the same "
+            f"{named(rule.group_by)} never had in the {baseline} before, though it had others"
+        )
+    if rule.kind == "missing":
+        return (
+            f"{entries} within {window} {has} no counterpart with the same {named(rule.keys)} "
+            f"in the {baseline} before, or one that was taken back"
+        )
+    if rule.kind == "differs":
+        return (
+            f"{entries} within {window} {says} something else in {named(rule.equal[1:])} than "
+            f"the latest counterpart before it with the same {named(rule.keys)} says in "
+            f"{named(rule.equal[:1])}"
+        )
+    if rule.distinct:
+        return f"there are at least {least} different {named([rule.distinct])} within {window}"
+    there = "is" if rule.at_least == 1 else "are"
+    return f"there {there} {entries} within {window}"
 
 
 def seconds(text: str) -> int:
@@ -232,12 +279,21 @@ def known_fields(rule: Rule) -> Mapping[str, Field]:
 
 def _contradictions(rule: Rule) -> Iterator[str]:
     known = known_fields(rule)
-    yield from wrong_fields(rule.query, known)
-    yield from wrong_fields(rule.counterpart, known)
+    for conditions in (
+        rule.query,
+        rule.counterpart,
+        rule.rather,
+        rule.own,
+        rule.unless,
+        rule.basis,
+    ):
+        yield from wrong_fields(conditions, known)
+        if depth(conditions) > DEEPEST:
+            yield f"query: conditions are nested over {DEEPEST} deep"
     grouped = rule.keys if rule.kind != "figure" else ()
-    for name in (*grouped, *([rule.distinct] if rule.distinct else [])):
+    for name in (*grouped, *([rule.distinct] if rule.distinct else []), *rule.equal):
         yield from not_aggregated(name, known)
-    for name in (*rule.equal, *rule.needs):
+    for name in rule.needs:
         if name not in known:
             yield f"{name}: no such field"
     shown = {*_WORDS, *rule.keys}
@@ -245,6 +301,9 @@ def _contradictions(rule: Rule) -> Iterator[str]:
         for word in place.split("|"):
             if word not in shown:
                 yield f"message: {{{word}}} is none of {', '.join(sorted(shown))}"
+    for name in ("window", "every", "throttle", "grace", "baseline"):
+        if getattr(rule, name) > LONGEST:
+            yield f"{name}: is longer than {words(LONGEST)}"
     if rule.every > rule.window:
         yield "every: is longer than the window, so that some activities are never looked at"
     if rule.throttle < rule.window:
@@ -258,7 +317,14 @@ def _contradictions(rule: Rule) -> Iterator[str]:
 
 def _wrong_cases(cases: Sequence[Case], known: Mapping[str, Field]) -> Iterator[str]:
     for case in cases:
+        try:
+            datetime.fromisoformat(case.now)
+        except ValueError:
+            yield f"cases: {case.name}: {case.now}: is no time"
         for document in case.documents:
+            times = seconds(document["at"][1:]), seconds(document.get("every", "1s"))
+            if max(times) > LONGEST:
+                yield f"cases: {case.name}: at, every: no longer than {words(LONGEST)}"
             for name in document:
                 if name not in ("at", "times", "every") and field_of(name, known) is None:
                     yield f"cases: {case.name}: {name}: no such field"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from activity_center.vocabulary import fields
@@ -14,7 +14,8 @@ Document = Mapping[str, Any]
 
 def cases(document: Document) -> list[dict[str, Any]]:
     """A sample made of the conditions, and an activity of another kind."""
-    sample = dict(_samples(document["query"]))
+    sample: dict[str, Any] = {}
+    _add(sample, document["query"])
     times = int(document["at_least"])
     if "distinct" in document:
         sample[document["distinct"]] = "value-#"
@@ -37,15 +38,17 @@ def cases(document: Document) -> list[dict[str, Any]]:
     ]
 
 
-def _samples(conditions: Sequence[Document]) -> Iterator[tuple[str, Any]]:
-    """Fields and values that meet conditions; of alternatives the first."""
+def _add(sample: dict[str, Any], conditions: Sequence[Document]) -> None:
+    """Add fields and values that meet conditions; of alternatives one about a new field."""
     for one in conditions:
         if "all" in one:
-            yield from _samples(one["all"])
-        elif "any" in one:
-            yield from _samples(one["any"][:1])
+            _add(sample, one["all"])
         elif one.get("exists", True) and "field" in one:
-            yield one["field"], _meets(one)
+            sample[one["field"]] = _meets(one)
+    for one in conditions:
+        if "any" in one:
+            fresh = [part for part in one["any"] if part.get("field") not in sample]
+            _add(sample, (fresh or one["any"])[:1])
 
 
 def _meets(one: Document) -> Any:

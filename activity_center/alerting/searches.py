@@ -19,10 +19,10 @@ from activity_center.streams import REJECTED_STREAM
 GROUPS: Final = "groups"
 PAGE: Final = 1000
 """Groups a page."""
-FEWER: Final = 100
-"""Groups a page where documents come with them, which may be large."""
 SAMPLES: Final = 5
-"""Newest activities of a group that are looked at for its alert."""
+"""Newest activities of a group that its alert names."""
+VALUES: Final = 20
+"""Different values of one field that are compared in a group."""
 PRECISION: Final = 3000
 """Up to about so many different values are counted exactly."""
 
@@ -55,9 +55,12 @@ def within(start: Bound, end: Bound) -> dict[str, Any]:
 def grouped(rule: Rule, *, monitor: bool = False, recent: Bound = 0) -> dict[str, Any]:
     """The aggregation of a rule's groups, each with what decides whether it fires.
 
+    No document is read, only values of fields: documents of a group may be larger together
+    than what OpenSearch has memory for (tried on 3.4: it ends).
+
     Args:
-        monitor: as the Alerting plugin needs it: without the newest activities of each group,
-            and no key is null, on which the plugin fails (its ``TriggerService``, 3.x).
+        monitor: as the Alerting plugin needs it: without what only our alerts say, and no key
+            is null, on which the plugin fails (its ``TriggerService``, 3.x).
         recent: for ``silence``: from when on nothing is silence.
     """
     parts: dict[str, Any] = {}
@@ -69,15 +72,27 @@ def grouped(rule: Rule, *, monitor: bool = False, recent: Bound = 0) -> dict[str
         parts["recent"] = {"filter": {"range": {"@timestamp": {
             **between(recent, None), "format": "epoch_millis"}}}}  # fmt: skip
     if not monitor:
-        wanted = ["event.id", "@timestamp", *rule.equal]
         parts["samples"] = {
             "top_hits": {
                 "size": SAMPLES,
                 "sort": [{"@timestamp": {"order": "desc"}}],
-                "_source": wanted,
+                "stored_fields": "_none_",
+                "docvalue_fields": ["event.id"],
             }
         }
+        parts["organizations"] = valued("organization.id", size=2)
+    if rule.join:
+        parts["first"] = {"min": {"field": "@timestamp"}}
+        parts["senders"] = valued("activity.sender", size=2)
+    if rule.equal:
+        first = {"first": {"min": {"field": "@timestamp"}}}
+        parts["said"] = {**valued(rule.equal[1], size=VALUES), "aggregations": first}
     return {"composite": _composite(rule, monitor=monitor), "aggregations": parts}
+
+
+def valued(name: str, *, size: int) -> dict[str, Any]:
+    """The different values of a field; ``""`` stands for its absence."""
+    return {"terms": {"field": name, "size": size, "missing": ""}}
 
 
 def chosen(rule: Rule) -> dict[str, Any]:
@@ -97,7 +112,7 @@ def chosen(rule: Rule) -> dict[str, Any]:
 
 def _composite(rule: Rule, *, monitor: bool) -> dict[str, Any]:
     sources = _never_null(rule) if monitor else [_or_null(key) for key in rule.keys]
-    return {"size": FEWER if rule.equal else PAGE, "sources": sources}
+    return {"size": PAGE, "sources": sources}
 
 
 def _or_null(key: str) -> dict[str, Any]:

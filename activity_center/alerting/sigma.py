@@ -14,7 +14,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center.alerting.rules import RULE_NAME, rule_of
+from activity_center.alerting.reading import refuse_aliases
+from activity_center.alerting.rules import (
+    DEEPEST,
+    LONGEST,
+    RULE_NAME,
+    rule_of,
+    shipped_names,
+    words,
+)
 from activity_center.alerting.samples import cases
 from activity_center.errors import ActivityCenterError, ConfigError, VocabularyError
 from activity_center.vocabulary import actions
@@ -47,24 +55,22 @@ FIELDS: Final[Mapping[str, str]] = {
     "responseStatus.reason": "error.type",
 }
 """Name in Sigma rules (those of the Kubernetes audit log, mostly) -> name in our record."""
-VERBS: Final[Mapping[str, tuple[str, ...]]] = {
-    "get": ("kubernetes.get", "kubernetes.secret_access", "kubernetes.exec", "kubernetes.logs"),
-    "list": ("kubernetes.list", "kubernetes.secret_access"),
-    "watch": ("kubernetes.watch", "kubernetes.secret_access"),
-    "create": (
-        "kubernetes.create",
-        "kubernetes.rbac_change",
-        "kubernetes.exec",
-        "kubernetes.attach",
-        "kubernetes.token_create",
-    ),
-    "update": ("kubernetes.update", "kubernetes.rbac_change", "kubernetes.scale"),
-    "patch": ("kubernetes.patch", "kubernetes.apply", "kubernetes.rbac_change", "kubernetes.scale"),
-    "delete": ("kubernetes.delete", "kubernetes.rbac_change"),
-    "deletecollection": ("kubernetes.deletecollection", "kubernetes.rbac_change"),
-    "impersonate": ("kubernetes.impersonate",),
+VERBS: Final[Mapping[str, str]] = {
+    verb: f"kubernetes.{verb}"
+    for verb in (
+        "get",
+        "list",
+        "watch",
+        "create",
+        "update",
+        "patch",
+        "delete",
+        "deletecollection",
+        "impersonate",
+    )
 }
-"""Verb of the API -> actions in which the source ``kubernetes-audit`` files it."""
+"""Verb of the API -> the action of an entry that has no better one; every other keeps its verb."""
+_VERB_FIELDS: Final = ["event.action", "metadata.verb"]
 SUBRESOURCES: Final[Mapping[str, str]] = {
     "exec": "kubernetes.exec",
     "attach": "kubernetes.attach",
@@ -72,6 +78,7 @@ SUBRESOURCES: Final[Mapping[str, str]] = {
     "proxy": "kubernetes.proxy",
     "log": "kubernetes.logs",
     "eviction": "kubernetes.evict",
+    "binding": "kubernetes.bind",
     "token": "kubernetes.token_create",
     "scale": "kubernetes.scale",
     "approval": "kubernetes.certificate_approve",
@@ -127,6 +134,7 @@ def _parsed(text: str, where: str) -> SigmaCollection:
             "Sigma rules are read by pySigma, which is not installed",
             hint="pip install 'activity-center[sigma]'",
         ) from wrong
+    refuse_aliases(text, where)
     try:
         collection = SigmaCollection.from_yaml(text)
         collection.resolve_rule_references()
@@ -151,19 +159,20 @@ def _pipeline() -> ProcessingPipeline:
         MapStringTransformation,
     )
 
-    def values(mapping: Mapping[str, Any], names: list[str]) -> ProcessingItem:
-        lists = {key: list(one) if isinstance(one, tuple) else one for key, one in mapping.items()}
+    def values(mapping: Mapping[str, str], names: list[str]) -> ProcessingItem:
+        plain: dict[str, str | list[str]] = dict(mapping.items())
         return ProcessingItem(
-            MapStringTransformation(lists), field_name_conditions=[IncludeFieldCondition(names)]
+            MapStringTransformation(plain), field_name_conditions=[IncludeFieldCondition(names)]
         )
 
     renamed: dict[str | None, str | list[str]] = dict(FIELDS.items())
+    renamed["verb"] = _VERB_FIELDS
     return ProcessingPipeline(
         name="activity-center",
         items=[
-            values(VERBS, ["verb"]),
             values(SUBRESOURCES, ["subresource", "objectRef.subresource"]),
             ProcessingItem(FieldMappingTransformation(renamed)),
+            values(VERBS, ["event.action"]),
         ],
     )
 
@@ -177,6 +186,8 @@ def _document(rule: SigmaRule, where: str) -> Document:
         parsed = [one.parsed for one in rule.detection.parsed_condition]
     except SigmaError as wrong:
         raise VocabularyError(f"{rule.title}: {_short(wrong)}", where=where) from wrong
+    except RecursionError:
+        raise VocabularyError(f"{rule.title}: nested too deep", where=where) from None
     walked = [_walk(one, f"{where}: {rule.title}") for one in parsed]
     query = [walked[0] if len(walked) == 1 else {"any": walked}]
     if "all" in query[0]:
@@ -219,6 +230,8 @@ def _correlated(one: Any, where: str) -> tuple[SigmaRule, Document]:
         raise VocabularyError("only gte and gt can be said of a count", where=place)
     groups = [FIELDS.get(name, name) for name in one.group_by or ()]
     span = int(one.timespan.seconds)
+    if span > LONGEST:
+        raise VocabularyError(f"timespan: is longer than {words(LONGEST)}", where=place)
     extra: Document = {
         "at_least": one.condition.count + (operator is Operator.GT),
         "window": f"{span}s",
@@ -246,17 +259,19 @@ def _correlated(one: Any, where: str) -> tuple[SigmaRule, Document]:
     return one.rules[0].rule, extra
 
 
-def _walk(node: Any, where: str) -> Document:
+def _walk(node: Any, where: str, depth: int = 0) -> Document:
     """A parsed condition in our language."""
     from sigma import conditions as sigma
 
+    if depth > DEEPEST:
+        raise VocabularyError(f"conditions are nested over {DEEPEST} deep", where=where)
     if isinstance(node, sigma.ConditionAND | sigma.ConditionOR):
         word = "all" if isinstance(node, sigma.ConditionAND) else "any"
-        parts = [_walk(one, where) for one in node.args]
+        parts = [_walk(one, where, depth + 1) for one in node.args]
         flat = [deep for part in parts for deep in part.get(word, [part])]
         return _joined(flat) if word == "any" else {"all": flat}
     if isinstance(node, sigma.ConditionNOT):
-        return {"not": _walk(node.args[0], where)}
+        return {"not": _walk(node.args[0], where, depth + 1)}
     if isinstance(node, sigma.ConditionFieldEqualsValueExpression):
         return _compared(node.field, node.value, where)
     raise VocabularyError("words without a field cannot be searched", where=where)
@@ -327,8 +342,18 @@ def _pattern(part: Any) -> str:
 def _add(found: dict[str, Document], title: str, document: Document, where: str) -> None:
     """Give a rule a name and cases, and check it as if it were read from a file."""
     name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:80].strip("-")
-    if not RULE_NAME.fullmatch(name) or name in found:
+    if not RULE_NAME.fullmatch(name):
         raise VocabularyError(f"{title!r}: no name can be made of this title", where=where)
+    if name in found:
+        raise VocabularyError(
+            f"{title!r}: a rule before it is named {name} too", where=where, hint="change a title"
+        )
+    if name in shipped_names():
+        raise VocabularyError(
+            f"{title!r}: a rule that comes with this is named {name}",
+            where=where,
+            hint="change the title; a rule of ours is turned off in alerts.without",
+        )
     document["cases"] = cases(document)
     try:
         rule_of(name, document, where)

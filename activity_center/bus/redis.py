@@ -39,6 +39,8 @@ _PACE_SECONDS: Final = 0.01
 entries, and what comes alone still comes at once."""
 _SLACK: Final = 16
 """A sixteenth of the kept bytes comes between two looks at what the stream takes."""
+_FULL: Final = "command not allowed when used memory"
+"""In the error of a Redis at its maxmemory; 6.2 wraps it into the script's."""
 _PUBLISH: Final = """
 local epoch = redis.call('HGET', KEYS[1], ARGV[1])
 if epoch ~= ARGV[2] then return {epoch or '', 0} end
@@ -90,10 +92,9 @@ class RedisWriter:
         """See :meth:`activity_center.bus.Writer.begin`."""
         with _asking(self._where):
             former = _text(self._client.hget(REGISTRY, self._stream))
-            with self._client.pipeline(transaction=True) as steps:
-                steps.hset(REGISTRY, self._stream, epoch)
-                steps.delete(_key(self._stream, former))
-                steps.execute()
+            # First the room: a full Redis takes no new epoch, but lets go of entries.
+            self._client.delete(_key(self._stream, former))
+            self._client.hset(REGISTRY, self._stream, epoch)
         self.touch()
 
     def publish(self, after: Place, entries: Sequence[tuple[int, bytes]]) -> Place:
@@ -103,7 +104,7 @@ class RedisWriter:
             arguments += entry
         with _asking(self._where):
             keys = [REGISTRY, _key(self._stream, after[0])]
-            epoch, last = self._script(keys=keys, args=arguments)
+            epoch, last = self._added(keys, arguments)
             self._unmeasured += sum(len(body) for _, body in entries)
             if self._unmeasured >= self._keep_bytes // _SLACK:
                 self._trim(keys[1])
@@ -124,6 +125,20 @@ class RedisWriter:
     def close(self) -> None:
         """See :meth:`activity_center.bus.Writer.close`."""
         self._client.close()
+
+    def _added(self, keys: Sequence[str], arguments: Sequence[str | int | bytes]) -> Any:
+        """Run the script; a full Redis, which makes no room by itself, gets half of ours back."""
+        from redis.exceptions import ResponseError
+
+        try:
+            return self._script(keys=keys, args=arguments)
+        except ResponseError as wrong:
+            if _FULL not in str(wrong):
+                raise
+        length: Any = self._client.xlen(keys[1])
+        # The newest one stays: its id says how far we have come.
+        self._client.xtrim(keys[1], maxlen=max(1, length // 2), approximate=False)
+        return self._script(keys=keys, args=arguments)
 
     def _trim(self, key: str) -> None:
         """Keep the stream within its bytes: of that many entries the newest share stays."""

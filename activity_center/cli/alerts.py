@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from activity_center.cli.alerts_import import import_
-from activity_center.cli.alerts_options import chosen_rules, config_option, json_option, read_config
+from activity_center.cli.alerts_options import chosen_rules, config_option, read_config
 from activity_center.cli.alerts_run import run
+from activity_center.cli.options import json_option
+from activity_center.cli.table import table
 from activity_center.errors import ConfigError
 from activity_center.tailing import printable
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group()
@@ -69,7 +66,8 @@ def list_(config_file: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    _table(rows)
+    names = ("name", "severity", "kind", "on", "engine", "needs", "title")
+    table(names, [[_cell(row[name]) for name in names] for row in rows])
 
 
 @command.command("show")
@@ -85,8 +83,8 @@ def show(name: str, config_file: str | None, monitor: bool, as_json: bool) -> No
       activity-center alerts show mass-deletion
       activity-center alerts show mass-deletion --monitor
     """
+    from activity_center.alerting import fires, words
     from activity_center.alerting import monitors as plugin
-    from activity_center.alerting import words
 
     _, alerts = read_config(config_file)
     (rule,) = chosen_rules(alerts, (name,))
@@ -95,19 +93,19 @@ def show(name: str, config_file: str | None, monitor: bool, as_json: bool) -> No
             raise ConfigError(
                 "the Alerting plugin cannot evaluate it; the collector does", where=rule.name
             )
-        compiled = plugin.monitor(rule, alerts.hours, channels=alerts.channels)
+        compiled = plugin.monitors([rule], alerts)[rule.name]
         click.echo(json.dumps(compiled, indent=2))
         return
     if as_json:
         click.echo(json.dumps(asdict(rule), indent=1))
         return
-    limit = f"{rule.at_least:g}{f' different {rule.distinct}' if rule.distinct else ''}"
     lines = (
         ("rule", rule.name),
         ("title", rule.title),
         ("asks", rule.question),
         ("severity", rule.severity),
-        ("fires", f"{rule.kind}: at least {limit} within {words(rule.window)}"),
+        ("kind", rule.kind),
+        ("fires", f"when {fires(rule)}"),
         ("groups", ", ".join(rule.keys) or "none"),
         ("held back", f"{words(rule.throttle)} after it fired for a group"),
         ("needs", ", ".join(rule.needs) or "nothing special"),
@@ -205,34 +203,10 @@ def fired(config_file: str | None, rule: str, limit: int, as_json: bool) -> None
         click.echo("no alert has fired")
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    out = Console(highlight=False)
-    names = ("name", "severity", "kind", "on", "engine", "needs", "title")
-    cells = [
-        [
-            ("on" if row["on"] else "off")
-            if name == "on"
-            else ", ".join(row[name])
-            if name == "needs"
-            else str(row[name])
-            for name in names
-        ]
-        for row in rows
-    ]
-    if not out.is_terminal:
-        for line in cells:
-            click.echo("\t".join(line))
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name, overflow="fold")
-    for line in cells:
-        table.add_row(*[Text(cell) for cell in line])
-    out.print(table)
+def _cell(value: str | bool | list[str]) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value if isinstance(value, str) else ", ".join(value)
 
 
 command.add_command(run)

@@ -36,15 +36,29 @@ def import_(files: tuple[str, ...], into: str | None, force: bool) -> None:
 
     from activity_center.alerting.sigma import LARGEST, convert
 
+    class Plain(yaml.SafeDumper):
+        """Writes out what stands twice: rules are read without aliases."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            """Never make one."""
+            return True
+
     made: dict[str, dict[str, Any]] = {}
     for name in files:
         try:
             data = Path(name).read_bytes()[: LARGEST + 1]
-            made |= convert(data.decode("utf-8"), name)
+            found = convert(data.decode("utf-8"), name)
         except UnicodeDecodeError as wrong:
             raise ActivityCenterError("not UTF-8", where=name) from wrong
+        for rule in found.keys() & made.keys():
+            raise ActivityCenterError(
+                f"a rule of a file before it is named {rule} too",
+                where=name,
+                hint="change a title; no two rules have one name",
+            )
+        made |= found
     texts = {
-        name: yaml.safe_dump(one, sort_keys=False, allow_unicode=True, width=100)
+        name: yaml.dump(one, Dumper=Plain, sort_keys=False, allow_unicode=True, width=100)
         for name, one in made.items()
     }
     if into is None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
+from activity_center.cli.options import config_file_option
 
 if TYPE_CHECKING:
     from activity_center.alerting import Rule
@@ -13,17 +13,7 @@ if TYPE_CHECKING:
     from activity_center.config_alerts import AlertsConfig
 
 
-def config_option(function: Any) -> Any:
-    """``--config``, as every verb has it."""
-    return click.option(
-        "--config",
-        "config_file",
-        type=click.Path(dir_okay=False),
-        help="activity-center.yml: the cluster, rules of your own, working hours, webhooks.",
-    )(function)
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Plain values for programs.")
+config_option = config_file_option("the cluster, rules of your own, working hours, webhooks")
 
 
 def read_config(file: str | None) -> tuple[Config | None, AlertsConfig]:

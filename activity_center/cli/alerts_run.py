@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from activity_center.cli.alerts_options import chosen_rules, config_option, json_option, read_config
+from activity_center.cli.alerts_options import chosen_rules, config_option, read_config
+from activity_center.cli.options import json_option, milliseconds, time_option
 from activity_center.errors import ConfigError
 from activity_center.tailing import printable
 
@@ -28,14 +29,14 @@ TRIES: Final = 4
 @config_option
 @click.option("--once", is_flag=True, help="Evaluate what is due now, then end.")
 @click.option("--dry-run", is_flag=True, help="With --once: write nothing and tell nobody.")
-@click.option("--at", metavar="TIME", help="With --dry-run: as of this time (ISO 8601).")
+@time_option("--at", text="With --dry-run: as of then.")
 @json_option
 def run(
     names: tuple[str, ...],
     config_file: str | None,
     once: bool,
     dry_run: bool,
-    at: str | None,
+    at: datetime | None,
     as_json: bool,
 ) -> None:
     """Evaluate rules: all the time, or once.
@@ -57,25 +58,11 @@ def run(
         raise click.UsageError("--json goes with --once")
     config, alerts = read_config(config_file)
     if dry_run:
-        _dry_run(config, alerts, names, _moment(at), as_json)
+        _dry_run(config, alerts, names, milliseconds(at or datetime.now(UTC)), as_json)
     elif once:
         _once(config, alerts, as_json)
     else:
         _forever(config)
-
-
-def _moment(text: str | None) -> int:
-    if text is None:
-        return int(time.time() * 1000)
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        when = None
-    if when is None or not 1970 < when.year < 9999:
-        raise click.BadParameter(
-            f"{text!r} is no time such as 2026-11-24T13:05:00Z", param_hint="--at"
-        )
-    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _dry_run(
@@ -91,6 +78,8 @@ def _dry_run(
     with closing(connect(config.maintainer if config else None)) as client:
         evaluator = Evaluator(client, alerts.hours)
         for rule in chosen_rules(alerts, names):
+            if rule.kind == "figure" and rule.figure not in figures:
+                continue  # no collector answers here, so there is nothing to say of one
             result = evaluator.evaluate(rule, now, figures)
             rows += [_row(one) for one in result.findings]
             if result.lacking:
@@ -101,21 +90,36 @@ def _dry_run(
 def _once(config: Config | None, alerts: AlertsConfig, as_json: bool) -> None:
     from activity_center import log_lines
     from activity_center.connection import connect
+    from activity_center.errors import ClusterError
+    from activity_center.setup.lease import Lease
+    from activity_center.streams import STATE_INDEX
+    from collector.alerts.loop import LEASE
     from collector.alerts.own_figures import own_figures
-    from collector.alerts.rounds import Rounds, rules_here
+    from collector.alerts.rounds import Round, Rounds, rules_here
 
     log_lines.configure()  # to standard error: results alone go to standard output
     with closing(connect(config.maintainer if config else None)) as client:
         rounds = Rounds(client, alerts, rules_here(alerts))
         now = int(time.time() * 1000)
-        local = rounds.figures(now, own_figures(config) if config else {})
-        done = rounds.once(now)
-        for _ in range(TRIES - 1):
-            wait = rounds.messenger.pause()
-            if not wait:
-                break
-            time.sleep(min(wait, 30.0))
-            rounds.messenger.tell()
+        figures = own_figures(config) if config else {}
+        # No collector answers here: then nothing is known of one, and nothing is wrong.
+        local = rounds.figures(now, figures) if figures else Round()
+        lease = Lease(client, LEASE, index=STATE_INDEX, wait=0)
+        try:
+            with lease:
+                done = rounds.once(now)
+                for _ in range(TRIES - 1):
+                    wait = rounds.messenger.pause()
+                    if not wait:
+                        break
+                    time.sleep(min(wait, 30.0))
+                    lease.check()
+                    rounds.messenger.tell()
+        except ClusterError as error:
+            if not (error.where or "").endswith(f"/lease-{LEASE}"):
+                raise
+            click.echo("another one evaluates all the time, and tells webhooks", err=True)
+            done = rounds.once(now, tell=False)
         untold = bool(rounds.messenger.pause())
     _say([_row(one) for one in (*local.alerts, *done.alerts)], done.lacking, as_json)
     failed = {**local.failed, **done.failed}

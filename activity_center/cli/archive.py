@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from activity_center.cli.options import time_option
 from activity_center.cli.retention_options import (
     config_option,
     connected,
     day,
     json_option,
-    moment,
     progress,
-    table,
 )
+from activity_center.cli.table import table
 
 if TYPE_CHECKING:
     from collector.retention import Snapshot
@@ -29,10 +29,8 @@ repository_option = click.option(
     help="The snapshot repository.",
 )
 stream_option = click.option("--stream", help="Only this data stream, activity-audit-standard-90d.")
-since_option = click.option(
-    "--since", callback=moment, help="Only entries from this date on (UTC)."
-)
-until_option = click.option("--until", callback=moment, help="Only entries before this date (UTC).")
+since_option = time_option("--since", text="Only entries from then on.")
+until_option = time_option("--until", text="Only entries before then.")
 
 
 @click.group()

@@ -5,16 +5,11 @@ from __future__ import annotations
 import click
 
 from activity_center.cli import needing
+from activity_center.cli.options import config_file_option
 
 
 @click.command(name="collect")
-@click.option(
-    "--config",
-    "config_file",
-    required=True,
-    type=click.Path(dir_okay=False),
-    help="The configuration file (docs/configuration.md).",
-)
+@config_file_option("docs/configuration.md says what stands there", required=True)
 @click.option("--check", is_flag=True, help="Check the configuration and the sources, then end.")
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=None, help="Processes; default: the file's."

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from activity_center.dashboards import PAGE
+
 if TYPE_CHECKING:
     from activity_center.dashboards.remote import Dashboards
 
 _PAGE: Final = click.option(
     "--page-url",
-    default="http://127.0.0.1:8600",
+    default=PAGE,
     show_default=True,
     help="Address of the Activity Center page, which links lead to.",
 )
@@ -146,7 +148,6 @@ def after_install(page: str | None) -> str:
     Args:
         page: address of the page from the configuration, if it says one.
     """
-    from activity_center.dashboards import PAGE
     from activity_center.dashboards.remote import VARIABLE, Dashboards, dashboards_from_environment
 
     server = dashboards_from_environment()

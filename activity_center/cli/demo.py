@@ -55,8 +55,9 @@ def command(check: bool, as_json: bool, seed: int, days: int, yes: bool) -> None
 
     Downloads a real OpenSearch once, starts it, sets it up, starts the collector, and
     sends a month of activity over Fluent Forward and HTTP; then it prints the address of the
-    audit trail's page, and new activity trickles in until Ctrl-C. With OPENSEARCH_URL your
-    own cluster is used, after asking.
+    audit trail's page, and new activity trickles in until Ctrl-C. Beside that some records
+    are sent to be refused, and the alert rules look at the month. With OPENSEARCH_URL your own
+    cluster is used, after asking.
 
     \b
     Examples:
@@ -139,26 +140,25 @@ def _run(
     seed: int,
     days: int,
 ) -> bool:
+    from activity_center.cli.demo_beside import SENDER, fill
+    from activity_center.cli.demo_remains import store
     from activity_center.demo.check import Summary
     from activity_center.demo.play import Player
     from activity_center.demo.stack import Stack
-    from activity_center.demo.workload import generate
+    from activity_center.demo.workload import remains, until
     from activity_center.node.folders import state_folder
 
     now = datetime.now(UTC)
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    # Another day is another month, with ids of its own: an id never means two events.
-    month = generate(
-        seed * 1_000_000 + today.toordinal(), today - timedelta(days=days - 1), days=days
-    )
-    events = [event for event in month if event.time <= now]
+    events = until(seed, now, days)
     names = {event.record["organization"]["id"] for event in events if event.source == "native"}
     organizations = {name: {"plan": PLANS[n % 3]} for n, name in enumerate(sorted(names))}
-    stack = Stack(state_folder() / "demo", cluster, organizations, SENDERS)
+    senders = SENDERS if check else (*SENDERS, SENDER)
+    stack = Stack(state_folder() / "demo", cluster, organizations, senders)
     player = Player(stack)
     try:
         stack.start()
         err.print(f"Collector     {stack.url}  Forward 127.0.0.1:{stack.forward_port}")
+        store(client, remains(seed, now))
         began = time.monotonic()
         with _bar(err, len(events)) as advance:
             player.play(events, advance)
@@ -170,6 +170,7 @@ def _run(
         _report(summary, as_json, err)
         if not check:
             stack.start_page()
+            fill(stack, now - timedelta(days=days), err)
             _show(client, stack, seed, player, err)
         return summary.good
     finally:
@@ -249,6 +250,8 @@ def _show(client: OpenSearch, stack: Stack, seed: int, player: Player, err: Cons
         f"  {name} tail --action login\n"
         f"  {name} catalogue list\n"
         f"  {name} doctor\n"
+        f"  {name} processes watch --url {stack.page}"
+        f" --token-file {shlex.quote(str(stack.reader_file))}\n"
         f"  {name} rejected list --config {config}\n"
         f"  curl {stack.url}/v1/activities -H 'Content-Type: application/json'"
         f' -H "Authorization: Bearer $(cat {shlex.quote(str(token))})"'

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from activity_center.cli.options import config_file_option
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -32,12 +34,7 @@ _MARKS: Final = {
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help='One object: {"findings": [...], "ok": …}.')
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(dir_okay=False),
-    help="activity-center.yml: checks its accounts, its data folder and its spools too.",
-)
+@config_file_option("its accounts, its data folder and its spools are checked too")
 def command(as_json: bool, config_file: str | None) -> None:
     """Check the cluster and say what to do.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import IO
+from typing import IO, Any
 
 import click
 
@@ -23,7 +23,7 @@ def command() -> None:
 @click.argument("file", type=click.File("rb"))
 @click.option("--json", "as_json", is_flag=True, help="The verdict as JSON.")
 def verify(file: IO[bytes], as_json: bool) -> int:
-    """Tell whether FILE (- for standard input) is a whole export, unchanged.
+    """Tell whether FILE (- for standard input; also .gz) is a whole export, unchanged.
 
     Exit code 0: to the last byte; 1: it was cut off or altered.
 
@@ -42,13 +42,16 @@ def verify(file: IO[bytes], as_json: bool) -> int:
         told = verdict.manifest
         asked = " ".join(f"{name}={value}" for name, value in told["filter"]) or "no filter"
         click.echo(
-            f"whole: {told['count']} activities as {told['format']}, {asked}\n"
+            f"whole: {_counted(told)} as {told['format']}, {asked}\n"
             f"  from {told['first'] or '-'} to {told['last'] or '-'}, as of {told['as_of']}\n"
             f"  SHA-256 of the {told['bytes']} bytes before the manifest: {told['sha256']}"
         )
     else:
-        click.echo(
-            f"not whole: {verdict.reason}\n  hint: go on with the download, or export it again",
-            err=True,
-        )
+        click.echo(f"not whole: {verdict.reason}\n  hint: {verdict.hint}", err=True)
     return 0 if verdict.whole else 1
+
+
+def _counted(manifest: dict[str, Any]) -> str:
+    """What is counted, by its name."""
+    one, many = ("proposal", "proposals") if manifest.get("what") else ("activity", "activities")
+    return f"{manifest['count']} {one if manifest['count'] == 1 else many}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from activity_center.cli import program
+from activity_center.cli.options import config_file_option
 from activity_center.cli.sending import CollectorClient, collector_url
 from activity_center.errors import ActivityCenterError, ClusterError
 
@@ -103,12 +104,7 @@ def _count(post: Post, items: list[dict[str, Any]], summary: Summary) -> None:
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--source", required=True, help="The source mapping; see activity-center sources.")
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Configuration of the collector; its first HTTP listener is used.",
-)
+@config_file_option("the collector whose first HTTP listener is used")
 @click.option("--url", help="Address of the collector instead, such as https://host:9880.")
 @click.option(
     "--token",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from activity_center.cli.options import config_file_option
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -28,12 +30,7 @@ _DIFFERENCES_SHOWN: Final = 12
 @click.option("--yes", is_flag=True, help="Do not ask before existing objects are changed.")
 @click.option("--adopt", is_flag=True, help="Take over objects that have our names, not our mark.")
 @click.option("--all", "everything", is_flag=True, help="List also what is left as it is.")
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(dir_okay=False),
-    help="activity-center.yml: the cluster, and organizations with streams of their own.",
-)
+@config_file_option("the cluster, organizations with streams of their own, alerts")
 def command(
     dry_run: bool, as_json: bool, yes: bool, adopt: bool, everything: bool, config_file: str | None
 ) -> None:
@@ -47,6 +44,8 @@ def command(
     The cluster is OPENSEARCH_URL (with OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD, or
     OPENSEARCH_API_TOKEN; OPENSEARCH_CA), else the one in --config, else the embedded node.
     With OPENSEARCH_DASHBOARDS_URL it also imports the dashboards; else it says how to.
+    Monitors of the Alerting plugin are made and put right with --config alone, since it says
+    whether the collector evaluates the rules; without it they are left as they are.
 
     \b
     Examples:

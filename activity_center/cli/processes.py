@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from activity_center.cli.options import config_file_option, json_option, time_option
 from activity_center.cli.processes_ask import Sidecar, sidecar_options
 
 if TYPE_CHECKING:
     from activity_center.watch import Watch
-
-_json = click.option("--json", "as_json", is_flag=True, help="Plain values for programs.")
 
 
 @click.group("processes")
@@ -36,13 +37,8 @@ def command() -> None:
 
 
 @command.command("channels")
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(dir_okay=False),
-    help="activity-center.yml: with channels of your own.",
-)
-@_json
+@config_file_option("channels of your own")
+@json_option
 def channels_(config_file: str | None, as_json: bool) -> None:
     """List the channels on which processes are streamed.
 
@@ -83,13 +79,13 @@ def channels_(config_file: str | None, as_json: bool) -> None:
 @click.option("--cloud-account", metavar="TEXT", help="Id of an account, or a part of its name.")
 @click.option("--target", metavar="TEXT", help="Id of what it works on, or a part of its name.")
 @click.option("--initiator", metavar="WHO", help="Who began it: id, name or e-mail address.")
-@click.option("--from", "from_", metavar="WHEN", help="Time or date (RFC 3339).")
-@click.option("--to", metavar="WHEN", help="Time or date (RFC 3339).")
+@time_option("--from", "from_", text="Begun then or later.")
+@time_option("--to", text="Begun before then.")
 @click.option("--q", metavar="WORDS", help="Words in its name, target, server, people or id.")
 @click.option("--page", type=click.IntRange(1, 10_000), default=1, show_default=True)
 @click.option("--size", type=click.Choice(["25", "50", "100"]), default="25", show_default=True)
-@_json
-def list_(sidecar: Sidecar, as_json: bool, from_: str | None, **filters: Any) -> None:
+@json_option
+def list_(sidecar: Sidecar, as_json: bool, from_: datetime | None, **filters: Any) -> None:
     """List processes, newest first, finished ones too.
 
     \b
@@ -98,7 +94,7 @@ def list_(sidecar: Sidecar, as_json: bool, from_: str | None, **filters: Any) ->
       activity-center processes list --channel ssl --json | jq -r '.processes[].id'
     """
     query = [
-        (name, str(value))
+        (name, value.isoformat() if isinstance(value, datetime) else str(value))
         for name, given in {**filters, "from": from_}.items()
         for value in (given if isinstance(given, tuple) else (given,))
         if value is not None
@@ -124,7 +120,7 @@ def list_(sidecar: Sidecar, as_json: bool, from_: str | None, **filters: Any) ->
 @click.argument("process")
 @click.option("--organization", metavar="ID", help="Where several have a process of that id.")
 @click.option("--output", is_flag=True, help="With all of its output.")
-@_json
+@json_option
 def show(
     sidecar: Sidecar, process: str, organization: str | None, output: bool, as_json: bool
 ) -> None:
@@ -176,7 +172,7 @@ def _write_piece(piece: dict[str, Any], as_json: bool) -> None:
 @click.option("--organization", default="", metavar="ID", help="Only this organization.")
 @click.option("--process", default="", metavar="ID", help="Only this process.")
 @click.option("--until-end", is_flag=True, help="Stop when all that is shown has ended.")
-@_json
+@json_option
 def watch(
     sidecar: Sidecar,
     channel: str,
@@ -187,8 +183,9 @@ def watch(
 ) -> int:
     """Watch processes live.
 
-    On a terminal a step list that moves; else one line for each thing that happens; with
-    --json one event a line. It connects again by itself and goes on where it was. Ctrl-C ends it.
+    On a terminal a step list that moves; else one line for each thing that happens (when,
+    organization, id, name, what); with --json one event a line. It connects again by itself
+    and goes on where it was. Ctrl-C ends it.
 
     \b
     Examples:
@@ -212,11 +209,18 @@ def watch(
         organization=organization,
         process=process,
     )
+
+    def none() -> str:
+        """What to say while there is nothing to show."""
+        if process:
+            return f"nothing yet under this id: {process}"
+        return _undeclared(sidecar, channel) if channel else ""
+
     try:
         with watching:
             if not as_json and sys.stdout.isatty():
-                return _live(watching, until_end)
-            return _plain(watching, until_end, as_json)
+                return _live(watching, until_end, none)
+            return _plain(watching, until_end, as_json, none)
     except KeyboardInterrupt:
         return 0
     except BrokenPipeError:
@@ -225,8 +229,18 @@ def watch(
         return 0
 
 
-def _plain(watching: Watch, until_end: bool, as_json: bool) -> int:
+def _undeclared(sidecar: Sidecar, channel: str) -> str:
+    """What to say of a channel on which nothing is; empty: it is one that is declared."""
+    declared = [one["name"] for one in sidecar.get("/api/v1/channels", [])["channels"]]
+    if channel in declared:
+        return ""
+    known = ", ".join(declared)
+    return f"nothing yet on this channel, which nobody declared: {channel}; declared are {known}"
+
+
+def _plain(watching: Watch, until_end: bool, as_json: bool, none: Callable[[], str]) -> int:
     from activity_center.cli.processes_show import moved
+    from activity_center.tailing.rows import printable
 
     before: dict[Any, Any] = {}
     for event in watching:
@@ -238,6 +252,8 @@ def _plain(watching: Watch, until_end: bool, as_json: bool) -> int:
         else:
             if event.recovered is False:
                 click.echo("activity-center: something may have been missed", err=True)
+            if event.kind == "snapshot" and not event.changed and (words := none()):
+                click.echo(f"activity-center: {printable(words)}", err=True)
             for one in event.changed:
                 key = (one["organization"]["id"], one["id"])
                 for line in moved(before.get(key), one):
@@ -248,15 +264,17 @@ def _plain(watching: Watch, until_end: bool, as_json: bool) -> int:
     return 0
 
 
-def _live(watching: Watch, until_end: bool) -> int:
+def _live(watching: Watch, until_end: bool, none: Callable[[], str]) -> int:
     from rich.console import Console, Group
     from rich.live import Live
     from rich.text import Text
 
     from activity_center.cli.processes_show import ENDED, lines
+    from activity_center.tailing.rows import printable
 
     console = Console(highlight=False, markup=False, emoji=False)
     told = Text("")
+    empty = "Nothing is running."
 
     def drawn() -> Group:
         """All that fits: what runs first, the newest first."""
@@ -264,7 +282,7 @@ def _live(watching: Watch, until_end: bool) -> int:
             watching.processes.values(), key=lambda one: one["started"] or "", reverse=True
         )
         order.sort(key=lambda one: one["state"] in ENDED)
-        rows = [line for one in order for line in lines(one)] or [Text("Nothing is running.")]
+        rows = [line for one in order for line in lines(one)] or [Text(empty)]
         room = max(console.height - 2, 1)
         if len(rows) > room:
             rows = [*rows[: room - 1], Text(f"... {len(rows) - room + 1} further lines", "dim")]
@@ -274,6 +292,8 @@ def _live(watching: Watch, until_end: bool) -> int:
 
     with Live(console=console, get_renderable=drawn, refresh_per_second=4):
         for event in watching:
+            if event.kind == "snapshot" and not event.changed:
+                empty = printable(none()) or empty
             if event.kind == "waiting":
                 told.plain = f"{event.reason}; trying again"
             elif event.recovered is not None:

@@ -74,14 +74,17 @@ def lines(process: Mapping[str, Any], *, output: int = _SHOWN_LINES) -> Iterator
         for row in process["output"]["lines"][-output:] if output else ():
             yield Text(f"  │ {printable(row['text'])}", "dim")
     receipt = process["receipt"] or {}
+    if not receipt and process["state"] in ("failed", "cancelled"):
+        yield Text("  it did not say what is left", "dim")
     for name in ("undone", "left_behind", "needs_person"):
         for text in receipt.get(name, ()):
             yield Text(f"  {name.replace('_', ' ')}: {printable(text)}", "yellow")
 
 
 def moved(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> Iterator[str]:
-    """What happened to a process, as plain lines."""
-    name = printable(now["name"])
+    """What happened to a process, as plain lines: when, of whom, its id and name, and what."""
+    at = f"{_local(now['updated'], seconds=True)}  {now['organization']['id'] or '-'}  {now['id']}"
+    name = printable(f"{at}  {now['name']}")
     known = before if before and before["attempt"] == now["attempt"] else None
     if known is None or standing(known) != standing(now):
         yield f"{name}: {standing(now)}"
@@ -91,6 +94,21 @@ def moved(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> Iterator[
             yield f"{name}: {printable(step['name'])}: {step['state']}"
     if now["error"] and (known is None or known["error"] != now["error"]):
         yield f"{name}: {printable(now['error']['message'])}"
+    asked = {} if before is None else {one["id"]: one["state"] for one in before["requests"]}
+    for one in now["requests"]:
+        under_way = one["state"] in ("requested", "taken")
+        if one["state"] != asked.get(one["id"]) and (before or under_way):
+            yield f"{name}: {printable(_request(one))}"
+
+
+def _request(one: Mapping[str, Any]) -> str:
+    """What was asked, or became of it."""
+    by, said = one["by"] or {}, f"{one['kind']} {one['state']}"
+    who = by.get("name") or by.get("id")
+    if one["state"] == "requested":
+        said += f" by {who}" if who else ""
+        return f"{said}: {one['reason']}" if one["reason"] else said
+    return f"{said}: {one['answer']}" if one["answer"] else said
 
 
 def took(one: Mapping[str, Any]) -> str:
@@ -109,7 +127,8 @@ def took(one: Mapping[str, Any]) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
 
 
-def _local(at: str | None) -> str:
+def _local(at: str | None, *, seconds: bool = False) -> str:
     if not at:
         return "-"
-    return datetime.fromisoformat(at).astimezone().strftime("%m-%d %H:%M")
+    form = "%m-%d %H:%M:%S" if seconds else "%m-%d %H:%M"
+    return datetime.fromisoformat(at).astimezone().strftime(form)

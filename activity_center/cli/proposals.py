@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from activity_center.cli.proposals_read import config_option, json_option, period, reading
+from activity_center.cli.options import json_option
+from activity_center.cli.proposals_read import config_option, period, reading
 
 if TYPE_CHECKING:
     from activity_center.agents import Chain, Judgement
+
+STATES: Final = (
+    *("proposed", "approved", "edited", "denied", "expired", "cancelled"),
+    *("executing", "completed", "failed"),
+)
+"""As the API has them."""
 
 
 @click.group("proposals")
@@ -36,7 +44,7 @@ def command() -> None:
 @command.command("list")
 @config_option
 @period
-@click.option("--state", multiple=True, help="proposed, approved, edited, denied, expired, ...")
+@click.option("--state", multiple=True, type=click.Choice(STATES), help="How far it has come.")
 @click.option("--impact", multiple=True, type=click.Choice(["safe", "caution", "destructive"]))
 @click.option("--verdict", multiple=True, metavar="KEY", help="See verdicts.")
 @click.option("--violations", is_flag=True, help="Only what the policies do not allow.")
@@ -48,8 +56,8 @@ def command() -> None:
 @json_option
 def list_(
     config_file: str | None,
-    since: int,
-    until: int | None,
+    since: datetime,
+    until: datetime | None,
     organization: str | None,
     violations: bool,
     limit: int,
@@ -123,8 +131,8 @@ def show(id_: str, config_file: str | None, organization: str | None, as_json: b
 @json_option
 def verdicts_(
     config_file: str | None,
-    since: int,
-    until: int | None,
+    since: datetime,
+    until: datetime | None,
     organization: str | None,
     as_json: bool,
 ) -> None:
@@ -166,8 +174,8 @@ def verdicts_(
 @json_option
 def oversight_(
     config_file: str | None,
-    since: int,
-    until: int | None,
+    since: datetime,
+    until: datetime | None,
     organization: str | None,
     as_json: bool,
 ) -> None:
@@ -202,15 +210,17 @@ def oversight_(
 @json_option
 def replay_(
     config_file: str | None,
-    since: int,
-    until: int | None,
+    since: datetime,
+    until: datetime | None,
     organization: str | None,
     file: str,
     as_json: bool,
 ) -> None:
     """Judge past proposals by changed policies, and list each verdict that would differ.
 
-    Nothing is changed. Verdicts of today go by the policy that applied at the time.
+    Of each chain the gravest verdict, before and after, and with + and - what else would be
+    found or not any more. Nothing is changed. Verdicts of today go by the policy that applied at
+    the time.
 
     \b
     Examples:
@@ -228,7 +238,7 @@ def replay_(
         return
     for one in found:
         click.echo(change(one))
-    click.echo(f"{len(found)} of {len(chains)} verdicts would differ", err=True)
+    click.echo(f"{len(found)} of {len(chains)} proposals would be judged differently", err=True)
 
 
 def _policies(file: str, config_file: str | None) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from activity_center.cli.tail import Since
+from activity_center.cli.options import config_file_option, milliseconds, time_option
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -23,30 +23,20 @@ _PAGE: Final = 1000
 _IDS: Final = 500
 _AGENT: Final = "activity-agent-*"
 
-config_option = click.option(
-    "--config",
-    "config_file",
-    type=click.Path(dir_okay=False),
-    help="activity-center.yml: the cluster, and approval policies of your own.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Plain values for programs.")
+config_option = config_file_option("the cluster, and approval policies of your own")
 
 
 def period(function: Any) -> Any:
     """``--from``, ``--to`` and ``--organization``, as every verb over a period has them."""
     options = (
-        click.option(
+        time_option(
             "--from",
             "since",
-            type=Since(),
             default="7d",
             show_default=True,
-            metavar="WHEN",
-            help="Chains that began then or later: 7d ago, or an ISO 8601 time.",
+            text="Chains that began then or later.",
         ),
-        click.option(
-            "--to", "until", type=Since(), metavar="WHEN", help="Chains that began by then."
-        ),
+        time_option("--to", "until", text="Chains that began by then."),
         click.option("--organization", metavar="ID", help="Only this organization."),
     )
     for option in reversed(options):
@@ -69,8 +59,10 @@ class Reading:
 
         return judge(chain, self.policies, now=self.now, kept_since=kept_since(chain, self.now))
 
-    def chains(self, since: int, until: int | None, organization: str | None) -> list[Chain]:
-        """Return the chains that began in a period (Unix time in ms), in order.
+    def chains(
+        self, since: datetime, until: datetime | None, organization: str | None
+    ) -> list[Chain]:
+        """Return the chains that began in a period, in order.
 
         Args:
             organization: id of the only one that is looked at.
@@ -82,17 +74,17 @@ class Reading:
         from activity_center.agents import read_chains
         from activity_center.processes.reading import MILLI
 
-        begun = {"range": {"@timestamp": {"gte": since, "format": "epoch_millis"}}}
+        first, last = milliseconds(since), milliseconds(until or self.now)
+        begun = {"range": {"@timestamp": {"gte": first, "format": "epoch_millis"}}}
         own = [] if organization is None else [{"term": {"organization.id": organization}}]
         entries = self._entries([begun, *own])
-        # What began before is whole only with its beginning.
+        # What began before is whole only with its beginning, and a call may be claimed by then.
         chains = read_chains(entries.values())
-        headless = [chain for chain in chains if chain.proposal is None]
-        for clause in _named(headless):
+        unsure = [chain for chain in chains if chain.proposal is None or _is_by_call(chain)]
+        for clause in _named(unsure):
             entries |= self._entries([clause, *own])
-        last = until if until is not None else int(self.now.timestamp() * 1000)
         found = read_chains(entries.values())
-        return [one for one in found if since * MILLI <= one.begun <= (last + 1) * MILLI]
+        return [one for one in found if first * MILLI <= one.begun <= (last + 1) * MILLI]
 
     def chain(self, id_: str, organization: str | None) -> list[Chain]:
         """Return the chains with an id: one an organization."""
@@ -147,6 +139,11 @@ def reading(config_file: str | None) -> Reading:
     return Reading(client, policies, datetime.now(UTC))
 
 
+def _is_by_call(chain: Chain) -> bool:
+    """Whether an entry joined a chain by its call alone."""
+    return any(not one.proposal for one in chain.entries)
+
+
 def _named(chains: Iterable[Chain]) -> Iterator[dict[str, Any]]:
     """Clauses for all entries of some chains."""
     from activity_center.agents.stored import CALL, ID
@@ -160,21 +157,11 @@ def _named(chains: Iterable[Chain]) -> Iterator[dict[str, Any]]:
 
 
 def _search(client: OpenSearch, body: dict[str, Any]) -> list[dict[str, Any]]:
-    from activity_center.errors import IncompleteAnswer
+    from activity_center.answers import whole
     from activity_center.setup.cluster import ask
 
-    answer = ask(
-        client,
-        "POST",
-        f"/{_AGENT}/_search",
-        params={"allow_partial_search_results": "false", "ignore_unavailable": "true"},
-        body=body,
-    ).body
-    shards = answer["_shards"]
-    if answer["timed_out"] or shards["successful"] != shards["total"]:
-        raise IncompleteAnswer(
-            f"{shards['successful']} of {shards['total']} shards answered",
-            hint="a shard may be recovering; see activity-center doctor",
-        )
+    path = f"/{_AGENT}/_search"
+    params = {"allow_partial_search_results": "false", "ignore_unavailable": "true"}
+    answer = whole(ask(client, "POST", path, params=params, body=body).body, _AGENT)
     hits: list[dict[str, Any]] = answer["hits"]["hits"]
     return hits

@@ -128,12 +128,15 @@ def oversight_table(rows: Iterable[Oversight]) -> Table:
 
 
 def change(one: Changed) -> str:
-    """A verdict that would differ, as a line."""
-    before, after = one.before.verdict, one.after.verdict
+    """What would be said of a chain else, as a line: the gravest, then what comes and goes."""
+    before, after = one.before.verdict.key, one.after.verdict.key
+    gravest = after if before == after else f"{before} -> {after}"
+    rest = [f"+{key}" for key in one.appears if key != after]
+    rest += [f"-{key}" for key in one.disappears if key != before]
     why = "; ".join(printable(part.text) for part in one.after.findings[:2])
     policy = f"{one.after.policy.id} version {one.after.policy.version}"
-    tail = f"  {why}" if why else ""
-    return f"{printable(one.chain.id)}  {before.key} -> {after.key}  ({policy}){tail}"
+    parts = [printable(one.chain.id), " ".join([gravest, *rest]), f"({policy})", why]
+    return "  ".join(part for part in parts if part)
 
 
 def _who(person: dict[str, Any] | None) -> str:

@@ -56,7 +56,7 @@ def command() -> None:
 def list_(
     config_file: str | None,
     data_dir: str | None,
-    since: str | None,
+    since: datetime | None,
     reason: str | None,
     sender: str | None,
     limit: int,

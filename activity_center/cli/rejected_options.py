@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from activity_center.cli.options import config_file_option, milliseconds, time_option
 from activity_center.errors import ConfigError
 
 if TYPE_CHECKING:
     from collector.rejected import Rejected, RejectedStore
-
-_UNITS: Final = {"m": 60, "h": 3600, "d": 86400}
 
 
 def store_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -27,12 +24,7 @@ def store_options(function: Callable[..., None]) -> Callable[..., None]:
             type=click.Path(file_okay=False),
             help="The collector's data_dir, instead of --config.",
         ),
-        click.option(
-            "--config",
-            "config_file",
-            type=click.Path(exists=True, dir_okay=False),
-            help="The collector's configuration; its data_dir is used.",
-        ),
+        config_file_option("the collector whose data_dir is meant"),
     ):
         function = option(function)
     return function
@@ -43,10 +35,7 @@ def filter_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--sender", help="Only from this sender."),
         click.option("--reason", help="Only with this reason, such as invalid or no_source."),
-        click.option(
-            "--since",
-            help="Only received since: 30m, 24h, 7d, or a time such as 2026-11-24T13:00Z.",
-        ),
+        time_option("--since", text="Only received since then."),
     ):
         function = option(function)
     return function
@@ -75,7 +64,7 @@ class Store:
 
 
 def chosen(
-    since: str | None, reason: str | None, sender: str | None, replayed: bool
+    since: datetime | None, reason: str | None, sender: str | None, replayed: bool
 ) -> dict[str, Any]:
     """Return the arguments of :meth:`collector.rejected.RejectedStore.select`.
 
@@ -83,28 +72,18 @@ def chosen(
         replayed: also those that were sent again.
 
     Raises:
-        click.UsageError: no such reason, or no such time.
+        click.UsageError: no such reason.
     """
     from collector.records import REASONS
 
     if reason is not None and reason not in REASONS:
         raise click.UsageError(f"no such reason: {reason}; one of {', '.join(sorted(REASONS))}")
     return {
-        "since": _nanoseconds(since) if since else None,
+        "since": milliseconds(since) * 1_000_000 if since else None,
         "reason": reason,
         "sender": sender,
         "replayed": None if replayed else False,
     }
-
-
-def _nanoseconds(since: str) -> int:
-    if ago := re.fullmatch(r"(\d{1,9})([mhd])", since):
-        return time.time_ns() - int(ago[1]) * _UNITS[ago[2]] * 10**9
-    try:
-        moment = datetime.fromisoformat(since)
-    except ValueError:
-        raise click.UsageError(f"--since: neither 30m, 24h, 7d nor a time: {since}") from None
-    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()) * 10**9
 
 
 def find_one(store: RejectedStore, beginning: str) -> Rejected:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -62,7 +63,7 @@ def replay(
     ids: tuple[str, ...],
     config_file: str | None,
     data_dir: str | None,
-    since: str | None,
+    since: datetime | None,
     reason: str | None,
     sender: str | None,
     source: str | None,

@@ -6,11 +6,12 @@ import json
 import sys
 from collections import Counter
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from activity_center.cli.options import time_option
 from activity_center.cli.retention_explain import explain
 from activity_center.cli.retention_options import (
     config_option,
@@ -18,11 +19,10 @@ from activity_center.cli.retention_options import (
     day,
     human_size,
     json_option,
-    moment,
     progress,
-    table,
 )
 from activity_center.cli.retention_remove import remove_organization
+from activity_center.cli.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ def run_(dry_run: bool, as_json: bool, config_file: str | None) -> None:
 
     from activity_center.policies import policies
     from activity_center.setup import ism
-    from collector.retention import archives, due_steps, guard, read_backing, run
+    from collector.retention import agreed_now, archives, due_steps, guard, read_backing, run
 
     err = Console(stderr=True, highlight=False)
     with connected(config_file) as client:
@@ -85,13 +85,14 @@ def run_(dry_run: bool, as_json: bool, config_file: str | None) -> None:
                 counted = guard(
                     client,
                     policies(),
+                    retry=timedelta(),
                     on_index=lambda name, number, total: on_step(f"count {name}", number, total),
                     on_wait=lambda text: err.print(text, style="yellow", soft_wrap=True),
                 )
             _print_steps([asdict(one) for one in counted.steps], as_json, "done", by="ism")
             sys.exit(1 if counted.failed else 0)
         if dry_run:
-            now = datetime.now(UTC)
+            now = agreed_now(client)
             due = due_steps(policies(), read_backing(client), archives(client), now)
             steps = [
                 {
@@ -159,7 +160,7 @@ def status(as_json: bool, config_file: str | None) -> None:
 
 
 @command.command("simulate")
-@click.option("--at", "at", required=True, callback=moment, help="The date to look at (UTC).")
+@time_option("--at", required=True, text="The moment to look at.")
 @json_option
 @config_option
 def simulate(at: datetime, as_json: bool, config_file: str | None) -> None:

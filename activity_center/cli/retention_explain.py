@@ -104,9 +104,9 @@ def _print(answer: dict[str, Any], one: Backing) -> None:
 
 def _indices_of(client: OpenSearch, id_: str) -> list[str]:
     """The indices that hold an entry with this ``_id`` or ``event.id``."""
+    from activity_center.answers import whole
     from activity_center.setup.cluster import ask
     from activity_center.streams import LENS_PATTERNS
-    from collector.retention.state import whole
 
     path = f"/{','.join(LENS_PATTERNS)}/_search"
     either = [{"ids": {"values": [id_]}}, {"term": {"event.id": id_}}]

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
+
+from activity_center.cli.options import config_file_option
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
     from rich.console import Console
 
-config_option = click.option(
-    "--config",
-    "config_file",
-    type=click.Path(dir_okay=False),
-    help="activity-center.yml: names the cluster and the account of maintenance.",
-)
+config_option = config_file_option("the cluster, and the account of maintenance")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
 OnStep = Callable[[str, int, int], None]
@@ -59,17 +56,6 @@ def progress(err: Console) -> Iterator[OnStep]:
         yield show
 
 
-def moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
-    """An option's date or date and time; UTC unless it says otherwise."""
-    if value is None:
-        return None
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError as wrong:
-        raise click.BadParameter("a date such as 2027-03-01, or 2027-03-01T12:00Z") from wrong
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 def day(value: datetime | None) -> str:
     """A date for people; empty where there is none."""
     return value.strftime("%Y-%m-%d") if value else ""
@@ -82,22 +68,3 @@ def human_size(number: float) -> str:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1024
     return f"{number:.1f} TB"
-
-
-def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Columns on a terminal; elsewhere one line a row, with tabs."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    out = Console(highlight=False)
-    if not out.is_terminal:
-        for row in rows:
-            click.echo("\t".join(row))
-        return
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        made.add_column(name, overflow="fold")
-    for row in rows:
-        made.add_row(*[Text(cell) for cell in row])
-    out.print(made)

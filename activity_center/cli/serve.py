@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from activity_center.cli import needing
+from activity_center.cli.options import config_file_option
 
 if TYPE_CHECKING:
     from activity_center.config import Config
@@ -15,13 +16,7 @@ MAX_PORT: Final = 65_535
 
 
 @click.command(name="serve")
-@click.option(
-    "--config",
-    "config_file",
-    required=True,
-    type=click.Path(dir_okay=False),
-    help="The configuration file (docs/configuration.md).",
-)
+@config_file_option("docs/configuration.md says what stands there", required=True)
 @click.option("--check", is_flag=True, help="Check the configuration, then end.")
 @click.option("--bind", default=None, metavar="HOST:PORT", help="Address; default: the file's.")
 def command(config_file: str, check: bool, bind: str | None) -> None:
@@ -61,6 +56,14 @@ def command(config_file: str, check: bool, bind: str | None) -> None:
     config = read()
     check_tls(config.sidecar.tls, "sidecar.tls")
     click.echo(f"{config_file}: right (the sidecar answers at {address(config.sidecar)})")
+    known = config.identity
+    if not (known.tokens or known.jwt or known.oidc or known.proxy or known.opensearch
+            or known.development):  # fmt: skip
+        click.echo(
+            f"{config_file}: nobody gets in yet: there is no way to sign in\n"
+            "  hint: say in identity who may; docs/configuration.md#people-roles-and-identity",
+            err=True,
+        )
 
 
 def _bound(config: Config, bind: str) -> Config:

@@ -4,49 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
+from activity_center.cli.options import milliseconds, time_option
+
 if TYPE_CHECKING:
     from activity_center.tailing import Activity, Follower
-
-_AGO = re.compile(r"(\d{1,9})([smhd])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class Since(click.ParamType[int]):
-    """``10m``, ``2h``, ``3d`` ago, or an ISO 8601 time; gives Unix time in ms."""
-
-    name = "since"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the time in ms, or fail with a message."""
-        if isinstance(value, int):
-            return value
-        try:
-            if ago := _AGO.fullmatch(value):
-                moment = datetime.now().astimezone()
-                moment -= timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
-            else:
-                moment = datetime.fromisoformat(value).astimezone()
-            return int(moment.timestamp() * 1000)
-        except (ValueError, OverflowError, OSError):
-            self.fail("not like 10m, 2h, 3d or 2026-11-24T13:00:00+01:00", param, ctx)
 
 
 @click.command("tail")
 @click.option("--action", metavar="TEXT", help="Only actions that contain TEXT, in any case.")
 @click.option("--actor", metavar="WHO", help="Only this user (id, name, e-mail) or agent.")
 @click.option("--organization", metavar="ID", help="Only this organization (id or name).")
-@click.option(
-    "--since", type=Since(), metavar="WHEN", help="Begin with what was recorded since then."
-)
+@time_option("--since", text="Begin with what was recorded since then.")
 @click.option("--json", "as_json", is_flag=True, help="One activity as JSON a line.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after N activities.")
 @click.option(
@@ -67,7 +43,7 @@ def command(
     action: str | None,
     actor: str | None,
     organization: str | None,
-    since: int | None,
+    since: datetime | None,
     as_json: bool,
     limit: int | None,
     until_idle: float | None,
@@ -92,7 +68,9 @@ def command(
     from activity_center.tailing import Follower, Selection
 
     follower = Follower(
-        connect, Selection(action=action, actor=actor, organization=organization), since=since
+        connect,
+        Selection(action=action, actor=actor, organization=organization),
+        since=milliseconds(since) if since else None,
     )
     try:
         _follow(follower, _writer(as_json), limit, until_idle, interval)

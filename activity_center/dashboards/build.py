@@ -63,11 +63,7 @@ def build(description: Description) -> list[Json]:
                 "version": 1,
                 "kibanaSavedObjectMeta": _source(expand(one.query), index=True),
             },
-            [
-                _reference(
-                    "kibanaSavedObjectMeta.searchSourceJSON.index", "index-pattern", one.pattern
-                )
-            ],
+            [_reference(_INDEX, "index-pattern", one.pattern)],
         )
         for one in description.searches
     ]
@@ -225,5 +221,14 @@ def _about(board: Board, searches: Mapping[str, Search]) -> str:
     for chart in board.charts:
         search = chart.search or board.search
         behind = f"[{searches[search].title}](discover#/view/{saved_id(search)})"
-        lines.append(f"| {chart.title} | {behind} | [open]({PAGE}{chart.page}) |")
+        lines.append(f"| {chart.title} | {behind} | {_links(chart)} |")
     return "\n".join(lines)
+
+
+def _links(chart: Chart) -> str:
+    """Where a question leads in the page; what does not show the same has its own words."""
+    same = "these operations" if chart.page.startswith("/processes") else "these entries"
+    links = {same: chart.page, **chart.near} if chart.page else chart.near
+    if not links:
+        raise VocabularyError("has neither page nor near", where=chart.id)
+    return " · ".join(f"[{label}]({PAGE}{path})" for label, path in links.items())

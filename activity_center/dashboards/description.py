@@ -46,7 +46,6 @@ class Search:
 
     Attributes:
         columns: beside the time, which Discover always shows first.
-        page: path and query in the Activity Center page that shows the same.
     """
 
     id: str
@@ -54,7 +53,6 @@ class Search:
     description: str
     pattern: str
     columns: Sequence[str]
-    page: str
     query: str = ""
 
 
@@ -83,14 +81,17 @@ class Chart:
             them in alphabetical order, so they stand in it.
         split: field whose values become the colours.
         share: stacked to 100 %.
-        page: where the Activity Center page shows what the chart counts.
+        page: path and query at which the Activity Center page shows exactly the entries (or
+            processes) that the chart counts; empty: its filters cannot say that.
+        near: label -> path and query of what else is worth a look there, and is not the same.
     """
 
     id: str
     title: str
     kind: Kind
     label: str
-    page: str
+    page: str = ""
+    near: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     search: str = ""
     query: str = ""

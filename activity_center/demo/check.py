@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from opensearchpy import OpenSearch
 
+from activity_center.answers import whole
 from activity_center.errors import IncompleteAnswer
 from activity_center.streams import LENS_PATTERNS
 
@@ -64,10 +65,7 @@ def count(client: OpenSearch, field: str, values: Sequence[str]) -> Counter[str]
             index=",".join(LENS_PATTERNS),
             body={"size": _PAGE, "query": query, "_source": [field], "track_total_hits": True},
         )
-        shards = answer["_shards"]
-        if answer["timed_out"] or shards["successful"] != shards["total"]:
-            raise IncompleteAnswer(f"{shards['successful']} of {shards['total']} shards answered")
-        hits = answer["hits"]["hits"]
+        hits = whole(answer)["hits"]["hits"]
         if answer["hits"]["total"]["value"] > len(hits):
             raise IncompleteAnswer(f"more than {_PAGE} documents for {len(part)} events")
         for hit in hits:

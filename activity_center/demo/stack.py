@@ -37,8 +37,9 @@ class Stack:
     Attributes:
         folder: configuration, logs and data.
         tokens: sender -> bearer token, made anew for each run; the configuration has their
-            hashes, and two 0600 files beside it a token each.
+            hashes, and 0600 files beside it those that printed commands need.
         persons: organization -> API token of somebody who may control its processes.
+        reader: API token of whom the page takes you for.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class Stack:
     page_port: int = 0
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
     persons: dict[str, str] = field(default_factory=dict, repr=False)
+    reader: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     collector: Service = field(init=False)
     sidecar: Service = field(init=False)
 
@@ -91,6 +93,7 @@ class Stack:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Commands that are printed to be copied read the configuration too: no variable, a file.
         write_private(self._token_file, self.tokens[SIDECAR_SENDER].encode())
+        write_private(self.reader_file, self.reader.encode())
         self.config.write_text(yaml.safe_dump(self._document(), sort_keys=False), encoding="utf-8")
         self.collector.start(self._environment())
 
@@ -106,6 +109,11 @@ class Stack:
         """End the sidecar, then drain and end the collector."""
         self.sidecar.stop()
         self.collector.stop()
+
+    @property
+    def reader_file(self) -> Path:
+        """File with the token of a reader, written at start."""
+        return self.folder / "reader.token"
 
     @property
     def _token_file(self) -> Path:
@@ -168,6 +176,8 @@ class Stack:
                 id_: {**section, "name": names()[id_]}
                 for id_, section in self.organizations.items()
             },
+            # With a login the rules want a second one, opensearch.maintain: not to be guessed.
+            "alerts": {"enabled": not (self.cluster.username or self.cluster.api_token)},
             "identity": {
                 "people": people(),
                 "tokens": [*self._person_tokens()],
@@ -188,10 +198,13 @@ class Stack:
             yield {**one, "may_assert": ["approver"]} if trusted else one
 
     def _person_tokens(self) -> Iterable[dict[str, Any]]:
-        for organization, person in controllers().items():
-            token = self.persons[organization]
+        tokens = [
+            ("reader", ADMINISTRATOR, self.reader),
+            *((one, person, self.persons[one]) for one, person in controllers().items()),
+        ]
+        for name, person, token in tokens:
             digest = hashlib.sha256(token.encode()).hexdigest()
-            yield {"name": f"demo-{organization}", "person": person, "token_sha256": digest}
+            yield {"name": f"demo-{name}", "person": person, "token_sha256": digest}
 
 
 def _port(preferred: int) -> int:

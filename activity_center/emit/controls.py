@@ -11,6 +11,7 @@ import json
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from activity_center.emit.over_http import TokenSource, tls_context
+from activity_center.emit.over_http import words as words_of
 from activity_center.emit.transport import Address, parse
 from activity_center.errors import ConfigError
 
@@ -47,12 +49,14 @@ class Control:
     Attributes:
         by: the ECS group ``user`` of that person.
         reason: their own words, perhaps none.
+        attempt: of which attempt they asked it, if that is known.
     """
 
     id: str
     kind: str
     by: dict[str, Any]
     reason: str = ""
+    attempt: int | None = None
 
     @property
     def words(self) -> str:
@@ -81,7 +85,20 @@ class Source:
     ) -> None:
         self._address, self._token, self._tls = address, token, tls
         self.warn = warn
+        self._listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
+        self._closed = False
         self._http = importlib.import_module("http.client")  # in the caller's thread, see over_http
+
+    def joined(self, listener: Listener) -> bool:
+        """Take in who begins to listen; ``False``: nobody does any more."""
+        self._listeners.add(listener)
+        return not self._closed
+
+    def close(self) -> None:
+        """End all listening: what would become of a control could not be told any more."""
+        self._closed = True
+        for listener in list(self._listeners):
+            listener.stop()
 
     def open(self, timeout: float = TIMEOUT) -> HTTPConnection:
         """Return a connection that connects with its first request; seconds for each answer."""
@@ -150,7 +167,14 @@ def source_of(
 
 def _control(one: dict[str, Any]) -> Control:
     by = {name: str(one["by"][name]) for name in ("id", "name") if one["by"].get(name)}
-    return Control(str(one["id"]), str(one["kind"]), by, str(one.get("reason") or ""))
+    attempt = one.get("attempt")
+    return Control(
+        str(one["id"]),
+        str(one["kind"]),
+        by,
+        str(one.get("reason") or ""),
+        None if attempt is None else int(attempt),
+    )
 
 
 class Listener:
@@ -171,6 +195,8 @@ class Listener:
 
     def start(self) -> None:
         """Listen, until told to stop."""
+        if not self._source.joined(self):
+            return
         with self._lock:
             self._until = float("inf")
             self._changed.clear()
@@ -186,6 +212,8 @@ class Listener:
     def stop(self, after: float = 0.0) -> None:
         """Stop listening, at once or after some seconds."""
         with self._lock:
+            if self._changed.is_set():
+                return  # it has stopped
             self._until = time.monotonic() + after
             if after > 0:
                 return
@@ -211,7 +239,7 @@ class Listener:
                 status, wait, asked = self._source.ask(connection, self._process)
             except self._source.faults as wrong:
                 status, wait, asked = 0, 0.0, []
-                words = type(wrong).__name__
+                words = words_of(wrong)
             else:
                 words = f"HTTP {status}"
             if status == 200:

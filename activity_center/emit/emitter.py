@@ -339,8 +339,10 @@ class Emitter:
     def close(self, timeout: float = 5.0) -> bool:
         """Flush and stop; what is left is counted as dropped. ``True`` if nothing was left.
 
-        Events emitted afterwards are dropped and counted.
+        Events emitted afterwards are dropped and counted; nobody hears of controls any more.
         """
+        if self.controls is not None:
+            self.controls.close()
         if self._recorder is not None:
             self._recorder.close()
         return self._courier.close(timeout)

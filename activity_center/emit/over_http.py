@@ -35,6 +35,10 @@ LONGEST_WAIT: Final = 60.0
 TokenSource = Callable[[], str | None]
 
 
+class NoToken(OSError):
+    """There is no token to send; its words are for the log."""
+
+
 def token_source(token: str | None, token_file: str | Path | None) -> TokenSource:
     """Return a function that gives the token; a file is read again for each request.
 
@@ -45,10 +49,25 @@ def token_source(token: str | None, token_file: str | Path | None) -> TokenSourc
         raise ConfigError("token and token_file exclude each other", where="Emitter")
     if token_file is not None:
         path = Path(token_file)
-        return lambda: path.read_text(encoding="ascii").strip()
+        return lambda: _read(path)
     if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
         raise ConfigError("the token has characters that no header may carry", where="Emitter")
     return lambda: token
+
+
+def _read(path: Path) -> str:
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except OSError as wrong:
+        reason = wrong.strerror or type(wrong).__name__
+        raise NoToken(
+            f"the token file {path} cannot be read: {reason}; write the sender's token into it"
+        ) from None
+    except UnicodeError:
+        token = ""
+    if not (token and token.isprintable()):
+        raise NoToken(f"the token file {path} holds no token: it must be one line of ASCII")
+    return token
 
 
 def tls_context(ca: str | Path | None) -> ssl.SSLContext:
@@ -92,6 +111,7 @@ class HttpTransport:
         self._token = token
         self._tls = tls
         self._timeout = timeout
+        self._named = False
         self._connection: HTTPConnection | None = None
         self._limit: int | None = None
         # Here, in the caller's thread: a program that forks while the background thread
@@ -113,13 +133,14 @@ class HttpTransport:
             status, retry_after, answer = self._post(body)
         except (OSError, self._http.HTTPException, UnicodeError) as wrong:
             self.close()
-            return Outcome(0, error=f"{self._address}: {_words(wrong)}")
+            return Outcome(0, error=f"{self._address}: {words(wrong)}")
         return self._judge(part, status, retry_after, answer)
 
     def _post(self, body: bytes) -> tuple[int, str | None, bytes]:
         """One request; a kept connection that the peer had closed is opened anew once."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         token = self._token()
+        self._named = bool(token)
         if token:
             headers["Authorization"] = f"Bearer {token}"
         if len(body) >= GZIP_FROM:
@@ -169,8 +190,12 @@ class HttpTransport:
             return Outcome(
                 1, rejected=1, error=f"{self._address}: HTTP {status}", reasons={0: "refused"}
             )
-        words = {401: "the token is not accepted", 403: "the token may not send this"}
-        error = words.get(status, "unexpected answer" if status < 300 else "not accepted")
+        none = "this needs a token, and none was given: token or token_file"
+        known = {
+            401: "the token is not accepted" if self._named else none,
+            403: "the token may not send this",
+        }
+        error = known.get(status, "unexpected answer" if status < 300 else "not accepted")
         return Outcome(
             0, error=f"{self._address}: HTTP {status}, {error}", retry_after=_seconds(retry_after)
         )
@@ -218,7 +243,9 @@ def _seconds(retry_after: str | None) -> float | None:
     return min(LONGEST_WAIT, float(retry_after.strip()))
 
 
-def _words(wrong: Exception) -> str:
-    """What failed, without anything that could hold a header."""
+def words(wrong: Exception) -> str:
+    """Return what failed, without anything that could hold a header."""
+    if isinstance(wrong, NoToken):
+        return str(wrong)
     reason = getattr(wrong, "verify_message", None) or getattr(wrong, "strerror", None)
     return f"{type(wrong).__name__}: {reason}" if reason else type(wrong).__name__

@@ -127,7 +127,7 @@ class Process:
     ) -> None:
         """Say what an early end leaves; several calls add up.
 
-        Without it the receipt names the steps that were done as left behind.
+        Without it the receipt names the steps that began as left behind.
 
         Args:
             undone: what was undone.
@@ -148,7 +148,7 @@ class Process:
                 self._begin()
             self.state = "running"
             self._tell("process.started" if self.attempt == 1 else "process.retried")
-            if self._late is not None:
+            if self._late is not None and self._late.kind == "retry":
                 asked, self._late = self._late, None
                 self._answer(asked, "done")
         self._emitter.pulse.add(self)
@@ -168,7 +168,8 @@ class Process:
             action = "process.completed"
             if self.state in EARLY:
                 action = f"process.{self.state}"
-                said["activity.receipt"] = self._leaves()
+                left = self._receipt or self._steps.left
+                said |= {"activity.receipt": left} if left else {}
             said["event.duration"] = time.perf_counter_ns() - self._began
             self._tell(action, said=said)
             asked, self._asked = self._asked, None
@@ -282,10 +283,6 @@ class Process:
             return "cancelled", {**said, "reason": reason}
         return "failed", {**said, "outcome": "failure"}
 
-    def _leaves(self) -> dict[str, list[str]]:
-        """The receipt."""
-        return dict(self._receipt) or {"left_behind": self._steps.done}
-
     def _tell(
         self,
         action: str,
@@ -327,11 +324,13 @@ class Process:
     # What persons ask
 
     def _take(self, control: Control) -> bool:
-        """Do what a person asked; ``False`` when this program cannot, so that nobody takes it."""
-        declared = self._declared
+        """Do what a person asked of this attempt; ``False`` when it cannot be taken."""
+        offered = self._declared.controls
         with self._lock:
+            if control.attempt not in (None, self.attempt):
+                return False
             if control.kind == "cancel":
-                if self.state != "running" or self._asked or "cancel" not in declared.controls:
+                if self.state != "running" or self._asked or "cancel" not in offered:
                     return False
                 self._asked = control
             else:
@@ -366,17 +365,19 @@ class Process:
                 self._answer(control, "failed", "no attempt was begun", wrong)
 
     def _clean(self, control: Control) -> None:
-        self._receipt, wrong = {}, None
+        self._receipt, attempt, wrong = {}, self.attempt, None
         try:
             self._handlers["cleanup"](self)
         except BaseException as error:
             wrong = whole_failure(error)
         with self._lock:
             self._late = None
-            if wrong is not None:
-                self._answer(control, "failed", "cleaning up failed", wrong)
+            if wrong is not None or attempt != self.attempt:
+                why = "cleaning up failed" if wrong else "the next attempt began meanwhile"
+                self._answer(control, "failed", why, wrong)
                 return
-            said = {"activity.receipt": self._leaves(), "user": control.by, "outcome": "success"}
+            told = {"activity.receipt": self._receipt} if self._receipt else {}
+            said = {"user": control.by, "outcome": "success", **told}
             self._tell("process.cleaned_up", said=said)
             self._answer(control, "done")
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from activity_center.emit.process import Process
 
+BROKEN: Final = " (broken off)"
+"""Marks a step that began and was not done."""
 _NOT_ID: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -97,9 +99,11 @@ class Steps(list[Step]):
         return self[-1]
 
     @property
-    def done(self) -> list[str]:
-        """Names of those that are done."""
-        return [step.name for step in self if step.state == "done"]
+    def left(self) -> dict[str, list[str]] | None:
+        """What an early end leaves, as far as they tell; ``None``: none of them began."""
+        marks = {"done": "", "running": BROKEN, "failed": BROKEN, "cancelled": BROKEN}
+        begun = [step.name + marks[step.state] for step in self if step.state in marks]
+        return {"left_behind": begun} if begun else None
 
     @property
     def share(self) -> float | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from activity_center.processes import facts, reading
@@ -25,6 +25,8 @@ from activity_center.processes.rights import Rights
 
 MOST_ATTEMPTS: Final = 20
 """Attempts that are told of, the latest ones."""
+DEFAULT_LEASE: Final = timedelta(hours=1)
+"""Silence that is normal of a producer that names no lease, after each thing that it says."""
 MOST_TOLD: Final = 100
 """Entries of each list of a receipt."""
 OPEN: Final = frozenset({"pending", "running"})
@@ -98,9 +100,13 @@ class Process:
 
     @property
     def lease(self) -> datetime | None:
-        """Until when silence is normal."""
-        lease = self._current().lease.value
-        return None if lease is None else reading.EPOCH + lease * reading.MICROSECOND
+        """Until when silence is normal: as its producer said, else :data:`DEFAULT_LEASE` long."""
+        lease: int | None = self._current().lease.value
+        if lease is None:
+            if not self._heard:
+                return None
+            lease = self._heard + DEFAULT_LEASE // reading.MICROSECOND
+        return reading.EPOCH + lease * reading.MICROSECOND
 
     def as_dict(self, now: datetime | None = None) -> dict[str, Any]:
         """Return it as API and protocol have it. What is in it is not to be changed.
@@ -235,7 +241,7 @@ class Process:
         stalled = self._has_stalled()
         target = self.rights.value("target")
         requests = sorted(
-            (request.row(id_) for id_, request in self._requests.items()),
+            (request.row(id_, self.attempt) for id_, request in self._requests.items()),
             key=lambda row: (row["at"] or "", row["id"]),
         )
         return {

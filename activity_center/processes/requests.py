@@ -25,6 +25,7 @@ ACTIONS: Final = frozenset(_ASKED) | frozenset(_STATES)
 _RANK: Final = {"requested": 0, "taken": 1, "expired": 2, "failed": 3, "done": 4}
 """A state never goes back; that it was carried out late outweighs that it had expired."""
 _KINDS: Final = frozenset(_ASKED.values())
+_VOID: Final = "the next attempt began before anybody took it"
 
 
 @dataclass(slots=True)
@@ -57,6 +58,9 @@ class Request:
                     "at": reading.written(at),
                     "expires_at": reading.written(reading.moment(control, "expires_at")),
                     "reason": reason or None,
+                    "attempt": reading.number(
+                        reading.part(activity, "activity", "process"), "attempt"
+                    ),
                 }
             return
         state = _STATES[action]
@@ -73,16 +77,24 @@ class Request:
             if kind in _KINDS:
                 self.said["kind"] = kind
 
-    def row(self, id_: str) -> dict[str, Any]:
-        """Return the row of this request."""
+    def row(self, id_: str, current: int) -> dict[str, Any]:
+        """Return the row of this request.
+
+        Args:
+            current: number of the attempt that the process is in: what was asked of an earlier
+                one and not taken is void.
+        """
         asked = self.asked
+        attempt = asked.get("attempt")
+        void = self.state == "requested" and attempt is not None and attempt < current
         return {
             "id": id_,
             "kind": asked.get("kind") or self.said.get("kind"),
-            "state": self.state,
+            "attempt": attempt,
+            "state": "expired" if void else self.state,
             "by": asked.get("by"),
             "at": asked.get("at"),
             "expires_at": asked.get("expires_at"),
             "reason": asked.get("reason"),
-            "answer": self.said.get("answer"),
+            "answer": _VOID if void else self.said.get("answer"),
         }

@@ -21,6 +21,7 @@ OLDEST: Final = (2, 15)
 
 FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
+CONFLICT: Final = 409
 BAD_REQUEST: Final = 400
 NO_HANDLER: Final = (400, 404, 405)
 """What a node answers on a path of a plugin that it does not have."""
@@ -185,7 +186,8 @@ class Current:
         state: settings and mappings of the state index, if it exists.
         roles: ``None`` where there is no security plugin or we may not read them.
         policies: ``None`` where ISM does not answer or we may not read them.
-        managed: what ISM says of each backing index of our streams.
+        managed: what ISM says of each backing index of our streams, but for those that are
+            kept from it, since their archive lies.
         monitors: by rule, those of ours that the Alerting plugin holds; ``None`` without it.
         auto_create: ``(value, scope)`` of ``action.auto_create_index``, or ``None`` if
             we may not read settings; scope is ``transient``, ``persistent`` or ``defaults``.
@@ -212,6 +214,7 @@ def read_cluster(client: OpenSearch, desired: Desired) -> Current:
         ClusterError: no answer, a server that we cannot use, or a right is missing.
     """
     from activity_center.setup import ism, monitors  # they ask by this module
+    from activity_center.state_documents import kept_from_ism
 
     version = server_version(ask(client, "GET", "/").body)
     components = ask(client, "GET", "/_component_template").body["component_templates"]
@@ -219,7 +222,8 @@ def read_cluster(client: OpenSearch, desired: Desired) -> Current:
     security = ask(client, "GET", "/_plugins/_security/authinfo", allow=NO_HANDLER).ok
     streams = read_streams(client)
     policies = ism.read_policies(client)
-    indices = [name for one in streams.values() for name in one.indices]
+    kept = kept_from_ism(client) if policies is not None else set()
+    indices = [name for one in streams.values() for name in one.indices if name not in kept]
     return Current(
         version=version,
         security=security,

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.alerting import load_rules
 from activity_center.alerting.monitors import monitors
-from activity_center.config_alerts import AlertsConfig
 from activity_center.errors import VocabularyError
 from activity_center.policies import Policy, policies
 from activity_center.streams import ALERTS_STREAM, LENSES, REJECTED_STREAM, STATE_INDEX, stream_name
 
 if TYPE_CHECKING:
     from activity_center.config import Config
+    from activity_center.config_alerts import AlertsConfig
 
 OWNER: Final = "activity-center"
 """Value of ``_meta.owner`` in everything that we own."""
@@ -65,7 +65,9 @@ class Desired:
         streams: names of data streams.
         roles: security roles.
         policies: retention policies by their id in ISM.
-        monitors: of the Alerting plugin, by the rule that each is compiled from.
+        monitors: of the Alerting plugin, by the rule that each is compiled from; ``None``: it is
+            not known what the section ``alerts`` says, so they are left as they are.
+        plugin_evaluates: the section leaves to the plugin what it can evaluate.
         state: body of the state index.
     """
 
@@ -74,7 +76,8 @@ class Desired:
     streams: tuple[str, ...]
     roles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     policies: Mapping[str, Policy] = field(default_factory=dict)
-    monitors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    monitors: Mapping[str, Mapping[str, Any]] | None = None
+    plugin_evaluates: bool = False
     state: Mapping[str, Any] = field(default_factory=lambda: STATE_BODY)
     state_index: str = STATE_INDEX
 
@@ -88,8 +91,8 @@ def desired_state(
     """Read what the cluster should hold.
 
     Args:
-        config: adds the streams of organizations with ``own_streams``, and a role for each
-            that reads them.
+        config: adds the streams of organizations with ``own_streams``, a role for each that
+            reads them, and the monitors: its section ``alerts`` says who evaluates the rules.
         templates_folder: has ``component/`` and ``index/``; default: ours.
         roles_folder: default: ours.
 
@@ -100,7 +103,6 @@ def desired_state(
 
     templates_folder = templates_folder or data_folder("opensearch/templates")
     roles_folder = roles_folder or data_folder("opensearch/roles")
-    alerts = config.alerts if config else AlertsConfig()
     roles = {name: _role(body, file) for name, body, file in _bodies(roles_folder)}
     return Desired(
         components=_templates(templates_folder / "component"),
@@ -108,8 +110,13 @@ def desired_state(
         streams=tuple(desired_streams(config)),
         roles={**roles, **dict(_organizations_roles(config, roles))},
         policies={one.id: one for one in policies().values()},
-        monitors=monitors(load_rules(own=alerts.rules_dir).values(), alerts),
+        monitors=_monitors(config.alerts) if config else None,
+        plugin_evaluates=config is not None and config.alerts.engine == "plugin",
     )
+
+
+def _monitors(alerts: AlertsConfig) -> dict[str, dict[str, Any]]:
+    return monitors(load_rules(own=alerts.rules_dir).values(), alerts)
 
 
 def desired_streams(config: Config | None = None) -> list[str]:
@@ -156,11 +163,12 @@ def _organizations_roles(
         if not config.organizations[one].own_streams:
             continue
         named = [stream_name(lens, name, one) for lens in LENSES for name in retention_classes()]
+        named += [f"restored-{stream}-*" for stream in named]  # what came back from the archive
         yield (
             organization_role(one),
             {
                 **roles[_AUDITOR],
-                "description": f"{OWNER} v1: direct reader of the streams of organization {one}",
+                "description": f"{OWNER} v2: direct reader of the streams of organization {one}",
                 "index_permissions": [{**rights, "index_patterns": named}],
             },
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.policies import MARK
@@ -55,12 +56,14 @@ class Managed:
         seq_no: of the policy's change that it follows; ``None``: not begun yet.
         state: the state it is in.
         failed: why it does not go on; empty: it does.
+        since: when it came into that state, if ISM says so.
     """
 
     policy: str | None
     seq_no: int | None = None
     state: str = ""
     failed: str = ""
+    since: datetime | None = None
 
 
 def is_there(client: OpenSearch) -> bool:
@@ -171,8 +174,11 @@ def _managed(body: Mapping[str, Any]) -> Managed:
     if action.get("failed") or step.get("step_status") == "failed":
         info = body.get("info") or {}
         failed = str(info.get("message") or info.get("cause") or "failed")
-    state = (body.get("state") or {}).get("name")
-    return Managed(policy, body.get("policy_seq_no"), str(state or ""), failed)
+    state = body.get("state") or {}
+    began = state.get("start_time")
+    since = datetime.fromtimestamp(began / 1000, UTC) if isinstance(began, int) else None
+    name = str(state.get("name") or "")
+    return Managed(policy, body.get("policy_seq_no"), name, failed, since)
 
 
 def _slices(names: list[str]) -> Iterator[list[str]]:

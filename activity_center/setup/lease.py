@@ -21,12 +21,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from activity_center.errors import ClusterError
 from activity_center.node.process import Process, identify, is_alive
-from activity_center.setup.cluster import NOT_FOUND, ask
+from activity_center.setup.cluster import CONFLICT, NOT_FOUND, ask
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
-CONFLICT: Final = 409
 UNAVAILABLE: Final = 503
 EXPIRY: Final = 20.0
 """Seconds without renewal after which a lease may be taken over."""
@@ -68,6 +67,8 @@ class Lease:
         self._version: dict[str, Any] = {}
         self._stop = threading.Event()
         self._lost = threading.Event()
+        self._renewing = threading.Lock()
+        self._confirmed = 0.0  # monotonic: when the last renewal that was confirmed was sent
         self._renewer = threading.Thread(target=self._renew, name=f"lease-{name}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -99,14 +100,37 @@ class Lease:
     def check(self) -> None:
         """Raise if the lease was lost; called before each change.
 
+        It asks OpenSearch only where the last renewal is so old that another one may have
+        taken over: a process that was stopped finds out here, before its renewer runs again.
+
         Raises:
             ClusterError: another one has taken over, or it could not be renewed.
         """
         if self._lost.is_set():
+            raise self._gone()
+        if time.monotonic() - self._confirmed > EXPIRY - RENEWAL:
+            self.confirm()
+
+    def confirm(self) -> None:
+        """Renew the lease now; called right before what cannot be taken back.
+
+        Raises:
+            ClusterError: another one has taken over, or it could not be renewed.
+        """
+        if self._lost.is_set() or not self._renewed():
+            raise self._gone()
+        if time.monotonic() - self._confirmed > EXPIRY - RENEWAL:
+            # Stopped between the question and here: the answer is of no worth any more.
             raise ClusterError(
-                f"the lease {self._name!r} was lost to another one, who goes on",
+                f"the lease {self._name!r} could not be renewed in time",
                 hint="run it again; what is done stays done",
             )
+
+    def _gone(self) -> ClusterError:
+        return ClusterError(
+            f"the lease {self._name!r} was lost to another one, who goes on",
+            hint="run it again; what is done stays done",
+        )
 
     def _acquire(self) -> None:
         deadline = time.monotonic() + self._wait
@@ -143,6 +167,7 @@ class Lease:
 
     def _put(self, condition: Mapping[str, Any]) -> bool:
         me = identify(os.getpid())
+        asked = time.monotonic()  # others count from when it is written, which is later
         answer = ask(
             self._client,
             "PUT",
@@ -164,19 +189,36 @@ class Lease:
                 "if_seq_no": answer.body["_seq_no"],
                 "if_primary_term": answer.body["_primary_term"],
             }
+            self._confirmed = asked
         return answer.ok
 
+    def _renewed(self) -> bool:
+        """Renew the lease, unless another one has it; then it is lost for good."""
+        with self._renewing:
+            if self._put(self._version) or (self._still_ours() and self._put(self._version)):
+                return True
+            self._lost.set()
+            return False
+
+    def _still_ours(self) -> bool:
+        """Whether a renewal whose answer never came was written after all."""
+        answer = ask(self._client, "GET", self._path, allow=(NOT_FOUND,))
+        if not answer.ok or answer.body["_source"].get("holder") != self._holder:
+            return False
+        self._version = {
+            "if_seq_no": answer.body["_seq_no"],
+            "if_primary_term": answer.body["_primary_term"],
+        }
+        return True
+
     def _renew(self) -> None:
-        last = time.monotonic()
         while not self._stop.wait(RENEWAL):
             try:
-                if not self._put(self._version):
-                    self._lost.set()
+                if not self._renewed():
                     return
-                last = time.monotonic()
             except ClusterError:
                 # A busy cluster: tried again, until others may think us dead.
-                if time.monotonic() - last > EXPIRY - RENEWAL:
+                if time.monotonic() - self._confirmed > EXPIRY - RENEWAL:
                     self._lost.set()
                     return
 

@@ -1,9 +1,10 @@
 """Monitors of the Alerting plugin: reading them, comparing them with ours, putting them.
 
 The plugin gives a monitor an id of its own and has no export or import, so ours are known by
-the id of their trigger together with their name: a copy that somebody made under another name
-stays theirs. The plugin gives a query back with every default written out; a difference is
-what we want and is not there, and what is there beyond those defaults.
+the id of their trigger, which names the rule, and by the name of both, which is the rule's
+title, today's or an earlier one: a copy that somebody made under another name stays theirs.
+The plugin gives a query back with every default written out; a difference is what we want and
+is not there, and what is there beyond those defaults.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center.alerting.monitors import rule_name
+from activity_center.alerting.monitors import LONGEST_NAME, TITLE, rule_name
 from activity_center.setup.cluster import FORBIDDEN, NO_HANDLER, ask
 from activity_center.setup.compare import Difference, scalar
 from activity_center.setup.steps import Action, Kind, Step
@@ -95,20 +96,40 @@ def by_rule(hits: Iterable[Mapping[str, Any]]) -> dict[str, list[Installed]]:
 
 
 def steps(
-    desired: Mapping[str, Mapping[str, Any]], current: Mapping[str, list[Installed]] | None
+    desired: Mapping[str, Mapping[str, Any]] | None,
+    current: Mapping[str, list[Installed]] | None,
+    *,
+    relied: bool = False,
 ) -> Iterator[Step]:
     """What to do about each monitor; nothing where there is no plugin.
 
     A monitor that is off and not there is not made.
+
+    Args:
+        desired: ``None``: who evaluates the rules is not known.
+        current: see :func:`read_monitors`.
+        relied: the configuration leaves rules to the plugin (``alerts.engine``).
     """
     if current is None:
+        if relied and desired:
+            why = f"there is no Alerting plugin here: nobody evaluates {len(desired)} rules that "
+            why += "alerts.engine: plugin leaves to it; set alerts.engine: collector"
+            yield Step(Kind.MONITOR, "monitors", Action.SKIP, why)
+        return
+    if desired is None:
+        why = "are left as they are: --config FILE says whether a collector evaluates the rules"
+        yield Step(Kind.MONITOR, "monitors", Action.SKIP, why)
         return
     if isinstance(current, Refused):
         why = "this account may not manage monitors: have an administrator run install"
         yield Step(Kind.MONITOR, "monitors", Action.SKIP, why)
         return
     for rule, body in desired.items():
-        there = next((one for one in current.get(rule, ()) if _named(one, body)), None)
+        ours = _ours(current.get(rule, ()), body)
+        there = ours[0] if ours else None
+        for one in ours[1:]:
+            why = f"a second one of this rule, {one.body.get('name')!r}: remove it in Alerting"
+            yield Step(Kind.MONITOR, rule, Action.SKIP, why)
         if there is None:
             if body["enabled"]:
                 yield Step(Kind.MONITOR, rule, Action.CREATE, str(body["monitor_type"]), body=body)
@@ -140,8 +161,21 @@ def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Dif
     return [*_compare("", kept, wanted)]
 
 
-def _named(there: Installed, body: Mapping[str, Any]) -> bool:
-    return bool(there.body.get("name") == body["name"])
+def _ours(there: Iterable[Installed], body: Mapping[str, Any]) -> list[Installed]:
+    """The monitors of a rule that we made, under today's title first."""
+    ours = [one for one in there if one.body.get("name") in (body["name"], _made_as(one.body))]
+    return sorted(ours, key=lambda one: one.body.get("name") != body["name"])
+
+
+def _made_as(body: Mapping[str, Any]) -> str:
+    """The name under which we would have made a monitor with the title that its trigger has."""
+    titles = [
+        one.get("name")
+        for trigger in body.get("triggers") or ()
+        for one in trigger.values()
+        if isinstance(one, Mapping)
+    ]
+    return f"{TITLE}{titles[0]}"[:LONGEST_NAME] if titles else ""
 
 
 def _compare(path: str, there: Any, wanted: Any) -> Iterator[Difference]:

@@ -44,7 +44,7 @@ def make_plan(
             *_managed(desired, current),
             _auto_create(desired, current),
             *_roles(desired, current, adopt),
-            *monitors.steps(desired.monitors, current.monitors),
+            *monitors.steps(desired.monitors, current.monitors, relied=desired.plugin_evaluates),
         )
     )
 
@@ -323,7 +323,7 @@ def _managed(desired: Desired, current: Current) -> Iterator[Step]:
         if not (new or old):
             continue
         reason = f"{len(new)} without a policy, {len(old)} on an older version of it"
-        yield Step(Kind.MANAGED, name, Action.CHANGE, reason, body=indices)
+        yield Step(Kind.MANAGED, name, Action.CHANGE, reason, body=list(managed))
 
 
 def policy_indices(policy: Policy, streams: Mapping[str, Stream]) -> list[str]:

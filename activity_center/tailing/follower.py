@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center.errors import ClusterError, IncompleteAnswer
+from activity_center.answers import whole
+from activity_center.errors import ClusterError
 from activity_center.streams import LENS_PATTERNS
 from activity_center.tailing.search import PAGE, Selection, newest, page
 
@@ -169,13 +170,7 @@ class Follower:
             raise ClusterError(
                 f"OpenSearch cannot be asked: {type(wrong).__name__}", where=self._address()
             ) from wrong
-        shards = answer["_shards"]
-        if answer.get("timed_out") or shards["successful"] != shards["total"]:
-            raise IncompleteAnswer(
-                f"{shards['successful']} of {shards['total']} shards answered",
-                hint="a shard may be recovering; see activity-center doctor",
-            )
-        hits: list[dict[str, Any]] = answer["hits"]["hits"]
+        hits: list[dict[str, Any]] = whole(answer)["hits"]["hits"]
         return hits
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from activity_center.errors import VocabularyError
+from activity_center.errors import ENCODING, SYNTAX, VocabularyError
 
 FILES: Final = (
     "fields.yml",
@@ -81,7 +81,9 @@ def _text(path: Path) -> str:
     except OSError as wrong:
         raise VocabularyError(f"cannot read it: {wrong.strerror}", where=str(path)) from wrong
     except UnicodeDecodeError as wrong:
-        raise VocabularyError(f"not UTF-8: {wrong.reason}", where=str(path)) from wrong
+        raise VocabularyError(
+            f"not UTF-8: {wrong.reason}", where=str(path), hint=ENCODING
+        ) from wrong
 
 
 def _parse(path: Path, text: str) -> Any:
@@ -91,4 +93,4 @@ def _parse(path: Path, text: str) -> Any:
         mark = getattr(wrong, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         problem = getattr(wrong, "problem", None) or str(wrong)
-        raise VocabularyError(f"not YAML: {problem}", where=where) from wrong
+        raise VocabularyError(f"not YAML: {problem}", where=where, hint=SYNTAX) from wrong

@@ -6,7 +6,6 @@ give the same findings, whoever asks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -22,9 +21,11 @@ from activity_center.alerting.searches import (
     indices,
     within,
 )
+from activity_center.answers import whole
 from activity_center.config_alerts import Hours
-from activity_center.errors import ClusterError, IncompleteAnswer
+from activity_center.errors import ClusterError
 from activity_center.setup.cluster import ask
+from collector.alerts import joined
 from collector.alerts.finding import Finding, Group
 
 if TYPE_CHECKING:
@@ -94,7 +95,13 @@ class Evaluator:
         start = end - rule.window * 1000
         result = Result(rule)
         if rule.kind == "figure":
-            value = (figures or {}).get(rule.figure, 0.0)
+            value = (figures or {}).get(rule.figure)
+            if value is None:
+                raise ClusterError(
+                    f"{rule.figure} of the collector of this machine is not known",
+                    where=rule.name,
+                    hint="its metrics are read from collector.health; is it running?",
+                )
             if value >= rule.at_least:
                 group: Group = ((COLLECTOR, self._machine),)
                 result.findings.append(Finding(rule, group, start, end, value))
@@ -139,8 +146,9 @@ class Evaluator:
         for some in _slices(seen):
             asked: dict[str, Any] = {}
             for number, bucket in enumerate(some):
-                asked[f"same{number}"] = _matching(bucket["key"], rule.keys)
-                asked[f"group{number}"] = _matching(bucket["key"], rule.group_by)
+                group = _telling(bucket["key"], rule.group_by)
+                asked[f"same{number}"] = _matching(bucket["key"], (*group, *rule.value))
+                asked[f"group{number}"] = _matching(bucket["key"], group)
             parts = {"asked": {"filters": {"filters": asked}}}
             found = self._search(rule, older, parts)["aggregations"]["asked"]["buckets"]
             for number, bucket in enumerate(some):
@@ -151,21 +159,22 @@ class Evaluator:
     def _unmatched(self, result: Result, start: int, end: int) -> Iterator[Finding]:
         """Activities without counterpart, or with one that says something else."""
         rule = result.rule
+        judged = joined.is_missing if rule.kind == "missing" else joined.differs
         span = within(start - rule.baseline * 1000, end + rule.grace * 1000)
+        parts = joined.parts(rule, self._hours)
         for some in _slices([*self._buckets(result, filters(rule, self._hours, start, end))]):
             ids = [one["key"][rule.join] for one in some if one["key"][rule.join] is not None]
-            wanted = [span, *compiled(rule.counterpart, self._hours), {"terms": {rule.join: ids}}]
-            latest = {"sort": [{"@timestamp": {"order": "desc"}}], "_source": list(rule.equal)}
-            by_id = {
-                "terms": {"field": rule.join, "size": _AT_ONCE},
-                "aggregations": {"latest": {"top_hits": {"size": 1, **latest}}},
-            }
-            answer = self._search(rule, wanted, {"by_id": by_id})
-            there = {one["key"]: one for one in answer["aggregations"]["by_id"]["buckets"]}
-            for bucket in some:
-                other = there.get(bucket["key"][rule.join])
-                fires = other is None if rule.kind == "missing" else _differ(rule, bucket, other)
-                if fires:
+            asked = {}
+            for number, bucket in enumerate(some):
+                same = _matching(bucket["key"], rule.keys)
+                asked[str(number)] = {"bool": {"filter": [same, joined.before(bucket)]}}
+            by_group = {"filters": {"filters": asked}, "aggregations": parts}
+            wanted = [span, {"terms": {rule.join: ids}}]
+            answer = self._search(rule, wanted, {"by_group": by_group})
+            found = answer["aggregations"]["by_group"]["buckets"]
+            for number, bucket in enumerate(some):
+                # Without an id there is nothing that it could have been joined with.
+                if bucket["key"][rule.join] is None or judged(bucket, found[str(number)]):
                     yield _finding(rule, bucket, start, end)
 
     def _lacking(self, rule: Rule, end: int) -> tuple[str, ...]:
@@ -220,24 +229,21 @@ class Evaluator:
                 "aggregations": dict(parts),
             },
         ).body
-        shards = answer["_shards"]
-        if answer["timed_out"] or shards["failed"] or shards["successful"] != shards["total"]:
-            raise IncompleteAnswer(
-                f"{shards['successful']} of {shards['total']} shards answered",
-                where=rule.name,
-                hint="it is evaluated again; activity-center doctor names what is wrong",
-            )
-        if not shards["total"]:
+        found = whole(answer, rule.name)
+        if not found["_shards"]["total"]:
             raise ClusterError(
-                f"there is no {','.join(names)}", where=rule.name, hint="activity-center install"
+                f"there is no {','.join(names)}",
+                where=rule.name,
+                hint="activity-center install --config FILE",
             )
-        found: dict[str, Any] = answer
         return found
 
 
 def _finding(rule: Rule, bucket: Bucket, start: int, end: int) -> Finding:
-    sources = [hit["_source"] for hit in bucket["samples"]["hits"]["hits"]]
-    ids = [_at(source, "event.id") for source in sources]
+    ids = [
+        hit["fields"]["event.id"][0] for hit in bucket["samples"]["hits"]["hits"] if "fields" in hit
+    ]
+    owners = [one["key"] for one in bucket["organizations"]["buckets"]]
     return Finding(
         rule,
         tuple((name, bucket["key"].get(name)) for name in rule.keys),
@@ -245,8 +251,15 @@ def _finding(rule: Rule, bucket: Bucket, start: int, end: int) -> Finding:
         end,
         bucket["doc_count"],
         bucket["distinct"]["value"] if rule.distinct else None,
-        tuple(str(one) for one in ids if one is not None),
+        tuple(str(one) for one in ids),
+        organization=owners[0] if len(owners) == 1 else "",
     )
+
+
+def _telling(key: Mapping[str, Any], names: Iterable[str]) -> tuple[str, ...]:
+    """The fields that tell somebody: not the name, which may be changed, beside the id."""
+    known = key.get("user.id") is not None
+    return tuple(name for name in names if not (known and name == "user.name"))
 
 
 def _matching(key: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -259,35 +272,6 @@ def _matching(key: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
         else:
             must.append({"term": {name: {"value": key[name]}}})
     return {"bool": {"filter": must, "must_not": absent}}
-
-
-def _differ(rule: Rule, bucket: Bucket, other: Bucket | None) -> bool:
-    """Whether any of the newest activities says something else than its counterpart.
-
-    What one of the two does not say at all cannot be compared.
-    """
-    if other is None:
-        return False
-    wanted = other["latest"]["hits"]["hits"][0]["_source"]
-    for hit in bucket["samples"]["hits"]["hits"]:
-        for name in rule.equal:
-            ours, theirs = _at(hit["_source"], name), _at(wanted, name)
-            if ours is not None and theirs is not None and _text(ours) != _text(theirs):
-                return True
-    return False
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=True)
-
-
-def _at(source: Any, name: str) -> Any:
-    """The value of a dotted field in a document of nested objects."""
-    for part in name.split("."):
-        if not isinstance(source, Mapping):
-            return None
-        source = source.get(part)
-    return source
 
 
 def _slices(buckets: Sequence[Bucket]) -> Iterator[Sequence[Bucket]]:

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from activity_center.alerting import Rule, words
 from activity_center.alerting.searches import ABSENT
+from activity_center.config_alerts import RUNBOOKS
 from activity_center.vocabulary import ECS_VERSION
 
 LONGEST: Final = 200
 """Characters of a value in a message; the rest is cut off there, not in the alert's group."""
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 
 Group = tuple[tuple[str, Any], ...]
@@ -29,6 +29,8 @@ class Finding:
     Attributes:
         start, end: of the window, Unix time in ms; the end is not part of it.
         events: ``event.id`` of some of the activities, newest first.
+        organization: of all its activities; empty: they are of several, or of none.
+        more: groups beside those that are told; then the finding stands for all of them.
     """
 
     rule: Rule
@@ -38,20 +40,33 @@ class Finding:
     count: float
     distinct: int | None = None
     events: tuple[str, ...] = ()
+    organization: str = ""
+    more: int = 0
 
     @property
     def key(self) -> str:
-        """Hash of rule and group: what is held back together."""
-        return _hash([self.rule.name, self.group])
+        """Hash of rule, group and organization: what is held back together.
+
+        Activities that could not be joined have no group of their own: then the newest counts.
+        """
+        return _hash(self._about())
 
     @property
     def id(self) -> str:
-        """Hash of rule, group and window: the same for everybody who evaluates it."""
-        return _hash([self.rule.name, self.group, self.end])
+        """Hash of rule, group, organization and window: the same for everybody who evaluates."""
+        return _hash([*self._about(), self.end])
+
+    def _about(self) -> list[Any]:
+        lost = self.rule.join and dict(self.group).get(self.rule.join) is None
+        newest = self.events[:1] if lost else ()
+        return [self.rule.name, self.group, self.organization, newest, bool(self.more)]
 
     @property
     def message(self) -> str:
         """The rule's message, filled in and safe to show."""
+        if self.more:
+            groups = "one more group" if self.more == 1 else f"{self.more} more groups"
+            return f"{groups} beside those of which alerts tell: {self.rule.title}"
         values: dict[str, Any] = dict(self.group)
         count = int(self.count) if float(self.count).is_integer() else round(self.count, 2)
         values |= {"count": count, "distinct": self.distinct, "window": words(self.rule.window)}
@@ -59,16 +74,17 @@ class Finding:
         def shown(match: re.Match[str]) -> str:
             names = match.group(1).split("|")
             value = next((values[name] for name in names if values[name] is not None), ABSENT)
-            text = _UNPRINTABLE.sub(" ", str(value))
+            text = plain(str(value))
             return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
         return _PLACEHOLDER.sub(shown, self.rule.message)
 
-    def document(self, created: datetime) -> dict[str, Any]:
+    def document(self, created: datetime, runbook_base: str = RUNBOOKS) -> dict[str, Any]:
         """The document of the stream ``activity-alerts``.
 
         Args:
             created: now, in UTC.
+            runbook_base: address of the page that says what to do.
         """
         rule, values = self.rule, dict(self.group)
         alert: dict[str, Any] = {
@@ -78,7 +94,7 @@ class Finding:
             "count": int(self.count),
             "window": {"from": moment(self.start), "to": moment(self.end)},
             "events": list(self.events),
-            "runbook": f"docs/alerts.md#{rule.name}",
+            "runbook": f"{runbook_base}#{rule.name}",
             "told": [],
             "refused": [],
         }
@@ -103,9 +119,15 @@ class Finding:
             },
             "alert": alert,
         }
-        if values.get("organization.id") is not None:
-            document["organization"] = {"id": values["organization.id"]}
+        organization = values.get("organization.id") or self.organization
+        if organization:
+            document["organization"] = {"id": organization}
         return document
+
+
+def plain(text: str) -> str:
+    """One line: control, direction and other characters that are not seen become spaces."""
+    return "".join(one if one.isprintable() else " " for one in text)
 
 
 def moment(milliseconds: int) -> str:

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from activity_center.alerting import Rule
+from activity_center.errors import ClusterError
 from activity_center.setup.lease import Lease
 from collector.alerts.own_figures import own_figures
 from collector.alerts.rounds import Round, Rounds, rules_here
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from activity_center.config import Config
 
 LEASE: Final = "alerts"
+_GRACE: Final = 5.0
 
 
 class AlertLoop(LeadingLoop):
@@ -54,8 +56,19 @@ class AlertLoop(LeadingLoop):
 
     def round(self, lease: Lease) -> None:
         """Evaluate what is due."""
-        self._tell(self._rounds.once(_now()))
+        self._tell(self._rounds.once(_now(), tell=False))
+        self._rounds.messenger.begin(lambda: self._may_tell(lease))
         self._own_figures()
+
+    def stop(self) -> None:
+        """End; what a webhook took is still noted."""
+        super().stop()
+        self._rounds.messenger.wait(_GRACE)
+
+    def _may_tell(self, lease: Lease) -> None:
+        if self.stopping.is_set():
+            raise ClusterError("the collector ends; alerts are told by the next one that leads")
+        lease.check()
 
     def _own_figures(self) -> None:
         if any(rule.kind == "figure" for rule in self._rules):

@@ -19,7 +19,7 @@ _PREFIX: Final = "activity_center_spool_"
 
 
 def own_figures(config: Config) -> dict[str, float]:
-    """Return the figures that rules may ask for; none where no collector runs here.
+    """Return the figures that rules may ask for; none where no collector answers here.
 
     The worst worker counts.
     """
@@ -47,5 +47,5 @@ def _of_worker(address: str) -> Mapping[str, float]:
     quota = values.get(f"{_PREFIX}quota_bytes", 0.0)
     return {
         "backlog_seconds": max(0.0, time.time() - oldest) if oldest else 0.0,
-        "spool_share": values.get(f"{_PREFIX}bytes", 0.0) / quota if quota else 0.0,
+        "spool_percent": 100 * values.get(f"{_PREFIX}bytes", 0.0) / quota if quota else 0.0,
     }

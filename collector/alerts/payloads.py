@@ -17,11 +17,12 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
 from activity_center.config_alerts import Webhook
+from collector.alerts.finding import plain
 
 _PAGERDUTY: Final = {"low": "info", "medium": "warning", "high": "error", "critical": "critical"}
 _TEAMS: Final = {"low": "default", "medium": "accent", "high": "warning", "critical": "attention"}
@@ -98,18 +99,20 @@ def _generic(_: Webhook, alert: Mapping[str, Any], page: str) -> dict[str, Any]:
 def _slack(_: Webhook, alert: Mapping[str, Any], page: str) -> dict[str, Any]:
     entities = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
-    def plain(text: str) -> dict[str, Any]:
+    def said(text: str) -> dict[str, Any]:
         return {"type": "plain_text", "text": _cut(text), "emoji": False}
 
     title = f"{alert['alert']['severity']}: {alert['rule']['name']}"
     blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {**plain(title), "text": title[:150]}},
-        {"type": "section", "text": plain(alert["message"])},
-        {"type": "context", "elements": [plain(_facts(alert))]},
+        {"type": "header", "text": {**said(title), "text": title[:150]}},
+        {"type": "section", "text": said(alert["message"])},
+        {"type": "context", "elements": [said(_facts(alert))]},
     ]
-    if page:
-        button = {"type": "button", "text": plain("Open the record"), "url": page}
-        blocks.append({"type": "actions", "elements": [button]})
+    buttons = [
+        {"type": "button", "text": said(label), "url": url} for label, url in _links(alert, page)
+    ]
+    if buttons:
+        blocks.append({"type": "actions", "elements": buttons})
     # "text" is what notifications show; Slack reads &, < and > in it.
     text = _SLACK.sub(lambda found: entities[found.group()], f"{title}: {alert['message']}")
     return {"text": _cut(text), "blocks": blocks}
@@ -131,8 +134,11 @@ def _teams(_: Webhook, alert: Mapping[str, Any], page: str) -> dict[str, Any]:
             block(_facts(alert), isSubtle=True, size="small"),
         ],
     }
-    if page:
-        card["actions"] = [{"type": "Action.OpenUrl", "title": "Open the record", "url": page}]
+    actions = [
+        {"type": "Action.OpenUrl", "title": label, "url": url} for label, url in _links(alert, page)
+    ]
+    if actions:
+        card["actions"] = actions
     content = {
         "contentType": "application/vnd.microsoft.card.adaptive",
         "contentUrl": None,
@@ -156,7 +162,7 @@ def _pagerduty(webhook: Webhook, alert: Mapping[str, Any], page: str) -> dict[st
             "component": "activity-center",
             "class": alert["rule"]["id"],
             "custom_details": {
-                "group": said["group"],
+                "group": [_cut(one) for one in said["group"]],
                 "count": said["count"],
                 "window": said["window"],
                 "events": said["events"],
@@ -164,9 +170,19 @@ def _pagerduty(webhook: Webhook, alert: Mapping[str, Any], page: str) -> dict[st
             },
         },
     }
-    if page:
-        event["links"] = [{"href": page, "text": "Open the record"}]
+    links = [{"href": url, "text": label} for label, url in _links(alert, page)]
+    if links:
+        event["links"] = links
     return event
+
+
+def _links(alert: Mapping[str, Any], page: str) -> Iterator[tuple[str, str]]:
+    """What a message leads to, label and address: the record, and what to do."""
+    if page:
+        yield "Open the record", page
+    runbook = alert["alert"]["runbook"]
+    if runbook.startswith(("https://", "http://")):  # else it is the path of a file
+        yield "What to do", runbook
 
 
 def _facts(alert: Mapping[str, Any]) -> str:
@@ -176,4 +192,6 @@ def _facts(alert: Mapping[str, Any]) -> str:
 
 
 def _cut(text: str) -> str:
+    """One line without control or direction characters, which the record may hold anywhere."""
+    text = plain(text)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -1,7 +1,7 @@
 """Replaying the cases of rules on a real OpenSearch, in an index of its own.
 
-The index has the mappings that the streams have, a name that no pattern of ours matches,
-and is removed at the end whatever happens.
+The index has the mappings that the streams have, a name that none of our templates and no
+clean-up of the retention takes, and is removed at the end whatever happens, but for a kill -9.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from activity_center.setup import Desired
 
-PREFIX: Final = "activity-center-scratch-"
+PREFIX: Final = "activity-center-replay-"
 HOURS: Final = Hours()
 """Cases are written for these, whatever the configuration says."""
 _CASE: Final = "case"

@@ -7,15 +7,16 @@ moment ago, but then both look at the same window and the id decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from activity_center.alerting import SEVERITIES
-from activity_center.config_alerts import Webhook
-from activity_center.errors import ClusterError, IncompleteAnswer
-from activity_center.setup.cluster import NOT_FOUND, ask
+from activity_center.answers import whole
+from activity_center.config_alerts import RUNBOOKS, Webhook
+from activity_center.errors import ClusterError
+from activity_center.setup.cluster import CONFLICT, NOT_FOUND, ask
 from activity_center.streams import ALERTS_STREAM, STATE_INDEX
 from collector.alerts.finding import Finding
 
@@ -27,7 +28,6 @@ MOST: Final = 100
 CURSOR: Final = f"/{STATE_INDEX}/_doc/alerts-cursor"
 GIVEN_UP: Final = "now-1d"
 """A webhook that has not taken an alert for so long is not told of it any more."""
-_CONFLICT: Final = 409
 _SLICE: Final = 500
 
 
@@ -42,18 +42,35 @@ class Stored:
     source: dict[str, Any]
 
 
+class Written(NamedTuple):
+    """What became of the findings of one rule and window.
+
+    Attributes:
+        new: what was written.
+        cut: how many were neither written nor held back, since there were more than :data:`MOST`.
+    """
+
+    new: list[Finding]
+    cut: int
+
+
 class AlertStore:
     """Reads and writes alerts.
 
     Args:
         client: of an account that may read and write the stream and the state index.
+        runbook_base: address of the page that says what to do, for alerts that are written.
     """
 
-    def __init__(self, client: OpenSearch) -> None:
+    def __init__(self, client: OpenSearch, runbook_base: str = RUNBOOKS) -> None:
         self._client = client
+        self._runbook_base = runbook_base
+        self._version: dict[str, Any] = {}
 
-    def write(self, findings: Sequence[Finding]) -> list[Finding]:
-        """Write what is new; return it.
+    def write(self, findings: Sequence[Finding]) -> Written:
+        """Write what is new, of more than :data:`MOST` those with the highest counts.
+
+        Of the others together tells one alert more, which is held back like every other.
 
         Args:
             findings: of one rule and window.
@@ -64,19 +81,36 @@ class AlertStore:
         held = self._held(findings)
         new = [one for one in findings if one.key not in held]
         new.sort(key=lambda one: one.count, reverse=True)
+        chosen, cut = new[:MOST], max(0, len(new) - MOST)
+        if cut:
+            rest = replace(new[MOST], group=(), events=(), organization="", more=cut)
+            rest = replace(rest, count=cut, distinct=None)
+            chosen += [rest] if rest.key not in self._held([rest]) else []
         written = []
-        for one in new[:MOST]:
-            answer = ask(
-                self._client,
-                "PUT",
-                f"/{ALERTS_STREAM}/_create/{one.id}",
-                params={"refresh": "wait_for" if one is new[:MOST][-1] else "false"},
-                body=one.document(datetime.now(UTC)),
-                allow=(_CONFLICT,),
-            )
-            if answer.ok:
+        for one in chosen:
+            document = one.document(datetime.now(UTC), self._runbook_base)
+            if self.put(one.id, document, wait=one is chosen[-1]):
                 written.append(one)
-        return written
+        return Written([one for one in written if not one.more], cut)
+
+    def put(self, id_: str, document: Mapping[str, Any], *, wait: bool = True) -> bool:
+        """Write one alert; return whether it is new.
+
+        Args:
+            wait: until searches find it.
+
+        Raises:
+            ClusterError: no answer, a missing right or stream.
+        """
+        answer = ask(
+            self._client,
+            "PUT",
+            f"/{ALERTS_STREAM}/_create/{id_}",
+            params={"refresh": "wait_for" if wait else "false"},
+            body=document,
+            allow=(CONFLICT,),
+        )
+        return answer.ok
 
     def _held(self, findings: Sequence[Finding]) -> set[str]:
         """Keys of groups that have fired within the throttle, before the window or after it."""
@@ -103,36 +137,36 @@ class AlertStore:
         return [hit["_source"] for hit in answer["hits"]["hits"]]
 
     def untold(self, webhook: Webhook, size: int = 100) -> Iterator[Stored]:
-        """Yield the alerts that ``webhook`` is yet to be told of, oldest first."""
-        loud = SEVERITIES[SEVERITIES.index(webhook.severity) :]
-        names = (
-            {"terms": {"alert.told": [webhook.name]}},
-            {"terms": {"alert.refused": [webhook.name]}},
-        )
+        """Yield the alerts that ``webhook`` is yet to be told of: the gravest first, then by age.
+
+        Else a flood of small ones would hold up, or outlast, the one that matters.
+        """
         body = {
             "size": size,
             "seq_no_primary_term": True,
-            "sort": [{"event.created": "asc"}, {"event.id": "asc"}],
-            "query": {
-                "bool": {
-                    "filter": [
-                        {"range": {"event.created": {"gte": GIVEN_UP}}},
-                        {"terms": {"alert.severity": list(loud)}},
-                    ],
-                    "must_not": list(names),
-                }
-            },
+            "sort": [{"event.severity": "desc"}, {"event.created": "asc"}, {"event.id": "asc"}],
+            "query": _untold(webhook, {"gte": GIVEN_UP}),
         }
         for hit in self._search(body)["hits"]["hits"]:
             yield Stored(
                 hit["_index"], hit["_id"], hit["_seq_no"], hit["_primary_term"], hit["_source"]
             )
 
-    def mark(self, alert: Stored, webhook: Webhook, *, taken: bool) -> None:
-        """Note that a webhook took an alert, or refused it for good."""
+    def given_up(self, webhook: Webhook) -> int:
+        """Return of how many alerts of the day before yesterday's ``webhook`` was not told."""
+        query = _untold(webhook, {"gte": f"{GIVEN_UP}-1d", "lt": GIVEN_UP})
+        found = self._search({"size": 0, "track_total_hits": True, "query": query})
+        return int(found["hits"]["total"]["value"])
+
+    def mark(self, alert: Stored, webhook: Webhook, *, taken: bool) -> bool:
+        """Note that a webhook took an alert, or refused it for good.
+
+        Returns:
+            Whether it is noted; not if another one changed the alert meanwhile.
+        """
         word = "told" if taken else "refused"
         names = [*alert.source["alert"].get(word, ()), webhook.name]
-        ask(
+        answer = ask(
             self._client,
             "POST",
             f"/{alert.index}/_update/{alert.id}",
@@ -142,8 +176,9 @@ class AlertStore:
                 "refresh": "wait_for",
             },
             body={"doc": {"alert": {word: names}}},
-            allow=(_CONFLICT, NOT_FOUND),
+            allow=(CONFLICT, NOT_FOUND),
         )
+        return answer.status != CONFLICT
 
     def cursor(self) -> dict[str, int]:
         """Return up to when each rule has been evaluated, Unix time in ms by rule.
@@ -154,27 +189,51 @@ class AlertStore:
         answer = ask(self._client, "GET", CURSOR, allow=(NOT_FOUND,))
         if "found" not in answer.body:
             # A write would make it, and not as ``install`` does.
-            raise ClusterError(f"there is no {STATE_INDEX}", hint="activity-center install")
+            raise ClusterError(
+                f"there is no {STATE_INDEX}", hint="activity-center install --config FILE"
+            )
         if not answer.body["found"]:
+            self._version = {"op_type": "create"}
             return {}
-        return {str(name): int(at) for name, at in answer.body["_source"]["data"].items()}
+        self._version = {
+            "if_seq_no": answer.body["_seq_no"],
+            "if_primary_term": answer.body["_primary_term"],
+        }
+        kept = answer.body["_source"]["data"].items()
+        return {str(name): at for name, at in kept if isinstance(at, int)}
 
     def move(self, cursor: dict[str, int]) -> None:
-        """Keep the cursor."""
+        """Keep the cursor, in the place of the version that was read.
+
+        Where another one moved it meanwhile it stays as that one left it: at worst windows are
+        evaluated again, which fires nothing twice.
+        """
         body = {"kind": "cursor", "name": "alerts", "data": cursor}
-        ask(self._client, "PUT", CURSOR, body=body)
+        ask(self._client, "PUT", CURSOR, params=self._version, body=body, allow=(CONFLICT,))
 
     def _search(self, body: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = ask(
+        answer = ask(
             self._client,
             "POST",
             f"/{ALERTS_STREAM}/_search",
             params={"allow_partial_search_results": "false"},
             body=body,
         ).body
-        shards = answer["_shards"]
-        if answer["timed_out"] or shards["failed"] or shards["successful"] != shards["total"]:
-            raise IncompleteAnswer(
-                f"{shards['successful']} of {shards['total']} shards answered", where=ALERTS_STREAM
-            )
-        return answer
+        return whole(answer, ALERTS_STREAM)
+
+
+def _untold(webhook: Webhook, created: Mapping[str, str]) -> dict[str, Any]:
+    """What a webhook is told of, is not yet, and was made at a time."""
+    loud = SEVERITIES[SEVERITIES.index(webhook.severity) :]
+    return {
+        "bool": {
+            "filter": [
+                {"range": {"event.created": dict(created)}},
+                {"terms": {"alert.severity": list(loud)}},
+            ],
+            "must_not": [
+                {"terms": {"alert.told": [webhook.name]}},
+                {"terms": {"alert.refused": [webhook.name]}},
+            ],
+        }
+    }

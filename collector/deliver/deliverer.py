@@ -275,7 +275,7 @@ class Deliverer:
                     "stream refuses its events: they are kept and tried again slowly",
                     stream=stream,
                     error=f"{item.type}: {item.reason}"[:300] if item else "not there, or no right",
-                    hint="activity-center install; then activity-center doctor",
+                    hint="activity-center install --config FILE; then activity-center doctor",
                 )
 
     def keep_refused(self, result: Result) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center.agents import Chain, Policies, deadline_of, read_chains
+from activity_center.agents import Chain, Policies, deadline_of, has_gone_on, read_chains
 from activity_center.agents.entry import first_proposed
 from activity_center.agents.stored import (
     AGENT,
@@ -27,8 +27,10 @@ from activity_center.agents.stored import (
     any_of,
     gone_on,
     stage,
+    staged,
 )
-from activity_center.errors import ClusterError, IncompleteAnswer
+from activity_center.answers import whole
+from activity_center.errors import ClusterError
 from activity_center.processes.reading import MILLI, part, text
 from activity_center.setup.cluster import NOT_FOUND, ask
 from activity_center.streams import LENS_PATTERNS, STATE_INDEX
@@ -41,6 +43,8 @@ GRACE: Final = 60_000
 OVERLAP: Final = 600_000
 """Milliseconds that each look goes back."""
 PAGE: Final = 500
+SENDER: Final = "expiry"
+"""The sender of the entries that are written here."""
 CURSOR: Final = f"/{STATE_INDEX}/_doc/expiry-cursor"
 _AGENT: Final = next(pattern for pattern in LENS_PATTERNS if "agent" in pattern)
 _EXPIRES: Final = "activity.proposal.expires_at"
@@ -121,12 +125,19 @@ def overdue(client: OpenSearch, policies: Policies, since: int, now: int) -> Ite
         new = {subject(hit["_source"]): hit for hit in named}
         new = {key: hit for key, hit in new.items() if key not in seen}
         seen |= new.keys()
-        decided = _decided(client, list(new.values()))
+        decided = set(_decided(client, sorted({id_ for _, id_ in new})))
         left = {key: hit for key, hit in new.items() if key not in decided}
         for key, (chain, hit) in sorted(_proposed(client, left).items()):
-            deadline = deadline_of(chain, policies.of(chain))
-            if key in left and deadline is not None and deadline <= (now - GRACE) * MILLI:
+            policy = policies.of(chain)
+            deadline = deadline_of(chain, policy)
+            if key not in left or has_gone_on(chain, policy) or _is_written(chain):
+                continue
+            if deadline is not None and deadline <= (now - GRACE) * MILLI:
                 yield Overdue(hit, deadline)
+
+
+def _is_written(chain: Chain) -> bool:
+    return any(one.stage == "expired" and one.producer[0] == SENDER for one in chain.entries)
 
 
 def _due(policies: Policies, since: int, now: int) -> Clause:
@@ -148,7 +159,7 @@ def _between(field: str, after: int | None, until: int | None) -> Clause:
 
 
 def _proposed(client: OpenSearch, hits: dict[Subject, Hit]) -> dict[Subject, tuple[Chain, Hit]]:
-    """The chains of undecided proposals, with the entry that proposed first.
+    """The chains of proposals, with the entry that proposed first.
 
     A proposal may be told several times, in several ways: what counts is said of all of it.
     """
@@ -157,9 +168,7 @@ def _proposed(client: OpenSearch, hits: dict[Subject, Hit]) -> dict[Subject, tup
     ids = {text(part(one["_source"], "activity", "proposal"), "id") for one in hits.values()}
     calls = {_call(one) for one in hits.values()}
     wanted = any_of({"terms": {ID: sorted(ids - {""})}}, {"terms": {CALL: sorted(calls - {""})}})
-    found = [
-        one for page in _pages(client, all_of(AGENT, stage("proposed"), wanted)) for one in page
-    ]
+    found = [one for page in _pages(client, all_of(AGENT, staged(), wanted)) for one in page]
     entries = {id(hit["_source"]): hit for hit in found}
     made: dict[Subject, tuple[Chain, Hit]] = {}
     for chain in read_chains(hit["_source"] for hit in found):
@@ -190,46 +199,21 @@ def _pages(client: OpenSearch, query: Clause) -> Iterator[list[Hit]]:
         body["search_after"] = hits[-1]["sort"]
 
 
-def _decided(client: OpenSearch, hits: Sequence[Hit]) -> set[Subject]:
-    """Which of these proposals have gone on, by their own id or by that of their call."""
-    if not hits:
-        return set()
-    calls: dict[tuple[str, str], set[Subject]] = {}
-    for hit in hits:
-        call, key = _call(hit), subject(hit["_source"])
-        if call:
-            calls.setdefault((key[0], call), set()).add(key)
-    ids = sorted({subject(hit["_source"])[1] for hit in hits})
-    found = set(_stages(client, ID, ids, named=True))
-    for one in _stages(client, CALL, sorted({call for _, call in calls}), named=False):
-        found |= calls.get(one, set())
-    return found
-
-
-def _stages(
-    client: OpenSearch, field: str, ids: Sequence[str], *, named: bool
-) -> Iterator[Subject]:
-    """Yield (organization, id) of those ids that have an entry of a later stage.
-
-    Args:
-        named: entries that name their proposal, or those that do not.
-    """
+def _decided(client: OpenSearch, ids: Sequence[str]) -> Iterator[Subject]:
+    """Yield those of these proposals of which one entry alone tells that they have gone on."""
     if not ids:
         return
-    name = {"exists": {"field": ID}}
-    asked = [AGENT, {"terms": {field: list(ids)}}, gone_on()]
-    query: dict[str, Any] = (
-        {"filter": [*asked, name]} if named else {"filter": asked, "must_not": [name]}
-    )
+    written = all_of(stage("expired"), {"term": {"activity.sender": SENDER}})
+    query = all_of(AGENT, {"terms": {ID: list(ids)}}, any_of(gone_on(), written))
     sources = [
         {"organization": {"terms": {"field": ORGANIZATION, "missing_bucket": True}}},
-        {"id": {"terms": {"field": field}}},
+        {"id": {"terms": {"field": ID}}},
     ]
     composite: dict[str, Any] = {"size": 2 * PAGE, "sources": sources}
     while True:
         body = {
             "size": 0,
-            "query": {"bool": query},
+            "query": query,
             "aggs": {"chains": {"composite": composite}},
         }
         chains = _search(client, body)["aggregations"]["chains"]
@@ -241,16 +225,11 @@ def _stages(
 
 
 def _search(client: OpenSearch, body: dict[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = ask(
+    answer = ask(
         client,
         "POST",
         f"/{_AGENT}/_search",
         params={"allow_partial_search_results": "false", "ignore_unavailable": "true"},
         body=body,
     ).body
-    shards = answer["_shards"]
-    if answer["timed_out"] or shards["failed"] or shards["successful"] != shards["total"]:
-        raise IncompleteAnswer(
-            f"{shards['successful']} of {shards['total']} shards answered", where=_AGENT
-        )
-    return answer
+    return whole(answer, _AGENT)

@@ -6,24 +6,18 @@ goes on, write one entry.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.processes.reading import lasted, moment, part, text, written
-from activity_center.setup.cluster import ask
-from collector.expiry.overdue import Overdue, subject
-from collector.normalize.activity import Context, Normalizer
-from collector.normalize.identity import Ordinals
-from collector.records import Sender
-from collector.writing import Writer, ingested
+from activity_center.streams import stream_of
+from collector.expiry.overdue import SENDER, Overdue, subject
+from collector.own_entries import OwnEntries
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
 ACTION: Final = "agent.proposal.expired"
-_SOURCE: Final = "expiry"
-_CONFLICT: Final = 409
 _KEPT: Final = ("case", "impact", "initiator", "resource", "origin")
 """Groups of ``activity`` that tell what the proposal was about."""
 
@@ -32,10 +26,7 @@ class Recorder:
     """Writes expiries by the maintenance account's client."""
 
     def __init__(self, client: OpenSearch) -> None:
-        self._client = client
-        self._normalizers: dict[str, Normalizer] = {}
-        self._writer = Writer()
-        self._sender = Sender(_SOURCE)
+        self._entries = OwnEntries(client, SENDER)
 
     def record(self, proposal: Overdue) -> bool:
         """Make the entry of a proposal that has expired; return whether it is new.
@@ -45,32 +36,9 @@ class Recorder:
         """
         source = proposal.hit["_source"]
         kept = text(part(source, "activity", "retention"), "class")
-        if kept not in self._normalizers:
-            self._normalizers[kept] = Normalizer({}, {}, kept)
-        received = time.time_ns()
         activity = expiry(source, proposal.deadline)
-        context = Context.of(self._sender, received)
-        _, ms, receiver = self._normalizers[kept].complete(activity, context, received)
-        stream = proposal.hit["_index"].removeprefix(".ds-").rpartition("-")[0]
-        draft = self._writer.draft(activity, stream, ms, receiver)
-        entry = self._writer.entry(
-            draft,
-            (_SOURCE, activity, received, b""),
-            0,
-            Ordinals(),
-            ingested(context.received.text),
-            self._sender.name,
-        )
-        answer = ask(
-            self._client,
-            "PUT",
-            f"/{entry.stream}/_create/{entry.id}",
-            # The next leader has to find it, also after a rollover.
-            params={"refresh": "wait_for"},
-            body=entry.body.decode(),
-            allow=(_CONFLICT,),
-        )
-        return answer.ok
+        # The next leader has to find it, also after a rollover.
+        return self._entries.create(activity, stream_of(proposal.hit["_index"]), kept, refresh=True)
 
 
 def expiry(source: Mapping[str, Any], deadline: int) -> dict[str, Any]:

@@ -12,13 +12,15 @@ carries it out, ``archive`` proves each copy, ``state`` remembers what the clust
 
 from __future__ import annotations
 
-from collector.retention.archive import Snapshot, present, snapshots
+from collector.retention.archive import present
+from collector.retention.clock import agreed_now
 from collector.retention.doctor import check_retention
 from collector.retention.engine import Done, Outcome, due_steps, run
 from collector.retention.facts import Backing, read_backing
 from collector.retention.guard import guard
 from collector.retention.plan import Step, deletion, forecast, next_step
 from collector.retention.removal import Share, remove, shares
+from collector.retention.repository import Snapshot, snapshots
 from collector.retention.restored import Restored, bring_back, covering
 from collector.retention.state import Archive, Tombstone, archives, tombstones
 
@@ -32,6 +34,7 @@ __all__ = [
     "Snapshot",
     "Step",
     "Tombstone",
+    "agreed_now",
     "archives",
     "bring_back",
     "check_retention",

@@ -8,16 +8,17 @@ restored into a scratch index and counted, and only that counts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from activity_center.answers import whole
 from activity_center.errors import ClusterError, IncompleteAnswer
 from activity_center.policies import Action
 from activity_center.setup.cluster import NOT_FOUND, ask
 from collector.retention.facts import Backing
-from collector.retention.state import Archive, save_archive, whole
+from collector.retention.state import Archive, save_archive
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -32,38 +33,32 @@ LONG: Final = 3600.0
 """Seconds that restoring or merging one index may take."""
 
 _ERRORS: Final = (400, NOT_FOUND, 500, 503)
+_LOST: Final = (
+    "snapshot_missing",
+    "NoSuchFile",
+    "no_such_file",
+    "FileNotFound",
+    "Corrupt",
+    "corrupt",
+)
+"""Words of OpenSearch for files of a snapshot that are missing or damaged."""
+_PASSING: Final = ("No space left", "CircuitBreaking", "Timeout", "Connect", "NodeClosed", "disk")
+"""Words for a shard that could not be restored here and now, whatever the snapshot holds."""
 _POLL: Final = 0.2
 _SLOWEST: Final = 10.0
 
 Check = Callable[[], None]
-"""Raises once the lease is lost."""
+"""Raises once the lease is lost; asks OpenSearch whether it is."""
 
 
 class Unproven(ClusterError):
-    """A snapshot that does not hold what was archived."""
+    """A snapshot that does not hold what was archived; ``record`` is what was written of it."""
+
+    record: Archive | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One snapshot in the repository.
-
-    Attributes:
-        index: the index that it holds.
-        begun: when it was made.
-        state: what the repository says; proves nothing.
-        first, last: times of the oldest and the youngest entry, ISO 8601, if that was noted.
-        documents: number of entries, if that was noted.
-        uuid: of the index: a stream that was made anew begins with the same names.
-    """
-
-    name: str
-    index: str
-    begun: datetime
-    state: str
-    first: str | None = None
-    last: str | None = None
-    documents: int | None = None
-    uuid: str | None = None
+class Broken(Unproven):
+    """A snapshot whose files are missing or damaged: the next one would be built on them."""
 
 
 def archive(
@@ -83,48 +78,90 @@ def archive(
         ClusterError: there is none; what was seen is written down.
     """
     repository = str(action.parameters["repository"])
+    documents = count(client, backing.name)
     made = before
-    if not (
+    if (
         made is not None
         and made.uuid == backing.uuid
         and made.repository == repository
-        and made.max_seq_no == backing.max_seq_no
+        and (made.problem or made.max_seq_no == backing.max_seq_no)
         and _state(client, made, check) == "SUCCESS"
     ):
-        made = _take(client, action, backing, repository, check)
-    return prove(client, made, count(client, backing.name), check)
+        try:
+            before = prove(client, made, documents, check)
+        except Unproven as wrong:
+            if not made.problem:
+                raise
+            before = wrong.record
+        else:
+            if before.max_seq_no == backing.max_seq_no:
+                return before
+    made = _take(client, action, backing, repository, before, check)
+    return prove(client, made, documents, check, discard=(Unproven,))
 
 
 def prove(
-    client: OpenSearch, made: Archive, documents: int, check: Check, *, discard: bool = True
+    client: OpenSearch,
+    made: Archive,
+    documents: int,
+    check: Check,
+    *,
+    without: Sequence[str] = (),
+    discard: tuple[type[Unproven], ...] = (Broken,),
 ) -> Archive:
     """Restore the snapshot into a scratch index, count, and write the result down.
 
+    It is written only against the record that ``made`` was read from. So of two runs that
+    judge one snapshot (one was stopped, and taken for dead) one alone is heard: what the one
+    relies on the other cannot discard.
+
     Args:
         documents: how many it must hold.
-        discard: delete a snapshot that lies, if the repository can still do that: the next
-            one would else be built on the same missing files.
+        without: organizations that were removed: where the numbers differ, their entries
+            count neither here nor there.
+        discard: what a snapshot must turn out to be to be deleted. Never while its index is
+            gone.
 
     Raises:
         Unproven: it cannot be restored, or holds another number of entries.
+        ClusterError: that cannot be told now, for want of room or the like; what was proven
+            stays so.
     """
     where = f"_snapshot/{made.repository}/{made.snapshot}"
     scratch = scratch_name(made.index)
     try:
         restore(client, made.repository, made.snapshot, made.index, scratch, check)
         found = count(client, scratch)
+        if found != documents and without:
+            found, documents = (count(client, one, without) for one in (scratch, made.index))
         if found != documents:
             raise Unproven(f"holds {found} entries, the index {documents}", where=where)
-    except (Unproven, IncompleteAnswer) as wrong:
-        save_archive(client, replace(made, documents=None, problem=wrong.message))
-        if discard:
-            ask(client, "DELETE", f"/{where}", allow=_ERRORS, timeout=LONG)
+    except Unproven as wrong:
+        seen = datetime.now(UTC).isoformat()
+        judged = replace(made, documents=None, problem=wrong.message, seen=seen)
+        wrong.record = save_archive(client, judged)
+        if isinstance(wrong, discard):
+            _discard(client, made, check)
         raise
     finally:
+        check()  # else another run may be at work in it
         remove_scratch(client, scratch)
-    proven = replace(made, documents=found, proven=datetime.now(UTC).isoformat(), problem="")
-    save_archive(client, proven)
-    return proven
+    proven = replace(
+        made, documents=found, proven=datetime.now(UTC).isoformat(), problem="", seen=""
+    )
+    return save_archive(client, proven)
+
+
+def _discard(client: OpenSearch, made: Archive, check: Check) -> None:
+    """Delete a snapshot that is of no use, while all that it should hold is in its index."""
+    path = f"/{made.index}/_settings"
+    answer = ask(client, "GET", path, params={"flat_settings": "true"}, allow=(NOT_FOUND,))
+    there = answer.body.get(made.index) if answer.ok else None
+    if there is None or there["settings"].get("index.uuid") != made.uuid:
+        return
+    check()
+    path = f"/_snapshot/{made.repository}/{made.snapshot}"
+    ask(client, "DELETE", path, allow=_ERRORS, timeout=LONG)
 
 
 def restore(
@@ -134,6 +171,7 @@ def restore(
 
     Raises:
         Unproven: OpenSearch says that it could not restore every shard.
+        ClusterError: it could not begin, or had no room: that says nothing of the snapshot.
     """
     check()
     remove_scratch(client, target)
@@ -162,14 +200,49 @@ def restore(
         timeout=LONG,
     )
     if not answer.ok:
-        raise Unproven(f"cannot be restored: {answer.why}", where=path)
+        if any(word in str(answer.body) for word in _LOST):
+            raise Broken(f"cannot be restored: {answer.why}", where=path)
+        raise _not_now(answer.why, path)
     shards = (answer.body.get("snapshot") or {}).get("shards") or {}
     if not shards.get("total") or shards.get("successful") != shards["total"]:
-        raise Unproven(f"restores with dead shards: {dict(shards)}", where=path)
+        why = _why_dead(client, target)
+        if why is None or any(word in why for word in _PASSING):
+            raise _not_now(why or "no node takes its shards", path)
+        kind = Broken if any(word in why for word in _LOST) else Unproven
+        raise kind(f"restores with dead shards: {why[:300]}", where=path)
 
 
-def count(client: OpenSearch, index: str) -> int:
+def _not_now(why: str, path: str) -> ClusterError:
+    return ClusterError(
+        f"cannot be restored now, which says nothing of the snapshot: {why[:300]}",
+        where=path,
+        hint="is there room for its shards? activity-center doctor",
+    )
+
+
+def _why_dead(client: OpenSearch, index: str) -> str | None:
+    """Why shards were begun and not restored; ``None``: none was begun, or nobody can say."""
+    columns = "prirep,state,unassigned.reason,unassigned.details"
+    answer = ask(
+        client,
+        "GET",
+        f"/_cat/shards/{index}",
+        params={"format": "json", "h": columns},
+        allow=_ERRORS,
+    )
+    failed = [
+        str(one["unassigned.details"])
+        for one in (answer.body if answer.ok else ())
+        if one["prirep"] == "p" and one["unassigned.reason"] == "ALLOCATION_FAILED"
+    ]
+    return "; ".join(failed) or None
+
+
+def count(client: OpenSearch, index: str, without: Sequence[str] = ()) -> int:
     """Entries in an index, after a refresh.
+
+    Args:
+        without: organizations whose entries do not count.
 
     Raises:
         IncompleteAnswer: not every shard answered.
@@ -177,38 +250,16 @@ def count(client: OpenSearch, index: str) -> int:
     refreshed = ask(client, "POST", f"/{index}/_refresh", timeout=LONG).body["_shards"]
     if refreshed.get("failed"):
         raise IncompleteAnswer("not every shard could be refreshed", where=index)
-    body = ask(client, "GET", f"/{index}/_count").body
+    removed = {"terms": {"organization.id": list(without)}}
+    query = {"query": {"bool": {"must_not": [removed]}}} if without else None
+    body = ask(client, "POST", f"/{index}/_count", body=query).body
     whole(body, f"{index}/_count")
     return int(body["count"])
-
-
-def snapshots(client: OpenSearch, repository: str) -> list[Snapshot]:
-    """All archived indices in the repository, oldest first; ours and those that ISM made."""
-    answer = ask(client, "GET", f"/_snapshot/{repository}/_all", allow=(NOT_FOUND,))
-    if not answer.ok:
-        return []
-    found = [
-        Snapshot(
-            name=one["snapshot"],
-            index=one["indices"][0],
-            begun=datetime.fromtimestamp(one["start_time_in_millis"] / 1000, UTC),
-            state=one["state"],
-            **_noted(one.get("metadata") or {}),
-        )
-        for one in answer.body["snapshots"]
-        if len(one["indices"]) == 1 and one["indices"][0].startswith(".ds-activity-")
-    ]
-    return sorted(found, key=lambda one: (one.begun, one.name))
 
 
 def scratch_name(index: str) -> str:
     """The scratch index for a copy of ``index``."""
     return SCRATCH + index.removeprefix(".ds-")
-
-
-def stream_of(index: str) -> str:
-    """The data stream of a backing index, by its name (``.ds-<stream>-<generation>``)."""
-    return index.removeprefix(".ds-").rpartition("-")[0]
 
 
 def restored_name(index: str) -> str:
@@ -218,7 +269,8 @@ def restored_name(index: str) -> str:
 
 def present(client: OpenSearch) -> list[str]:
     """Names of the restored indices that are there."""
-    answer = ask(client, "GET", f"/_resolve/index/{RESTORED}activity-*")
+    path = f"/_resolve/index/{RESTORED}activity-*"
+    answer = ask(client, "GET", path, params={"expand_wildcards": "all"})
     return sorted(one["name"] for one in answer.body["indices"])
 
 
@@ -254,7 +306,12 @@ def period(client: OpenSearch, index: str) -> tuple[str | None, str | None]:
 
 
 def _take(
-    client: OpenSearch, action: Action, backing: Backing, repository: str, check: Check
+    client: OpenSearch,
+    action: Action,
+    backing: Backing,
+    repository: str,
+    before: Archive | None,
+    check: Check,
 ) -> Archive:
     """Make a new snapshot; its name is written down first."""
     stamp = datetime.now(UTC).strftime("%Y.%m.%d-%H:%M:%S.%f")[:-3]
@@ -267,10 +324,11 @@ def _take(
         repository=repository,
         snapshot=f"{wanted}-{stamp}".lower(),
         max_seq_no=backing.max_seq_no,
+        version=before.version if before else None,
     )
     first, last = period(client, backing.name)
     check()
-    save_archive(client, made)
+    made = save_archive(client, made)
     answer = ask(
         client,
         "PUT",
@@ -312,9 +370,3 @@ def _state(client: OpenSearch, made: Archive, check: Check) -> str:
         check()
         time.sleep(pause)
         pause = min(pause * 1.5, _SLOWEST)
-
-
-def _noted(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    if metadata.get("owner") != "activity-center":
-        return {}
-    return {name: metadata.get(name) for name in ("first", "last", "documents", "uuid")}

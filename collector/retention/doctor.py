@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center.errors import IncompleteAnswer, VocabularyError
+from activity_center.answers import whole
+from activity_center.errors import ClusterError, IncompleteAnswer, VocabularyError
 from activity_center.policies import Policy, duration, patterns
 from activity_center.setup import ism
 from activity_center.setup.cluster import ask
 from activity_center.setup.doctor.finding import Finding, fail, ok, unreadable, warn
+from collector.retention.clock import agreed_now
 from collector.retention.facts import Backing, read_backing
+from collector.retention.guard import is_protected
 from collector.retention.plan import next_step
-from collector.retention.state import Archive, archives, tombstones, whole
+from collector.retention.state import Archive, archives, tombstones
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -22,7 +25,7 @@ CHECK: Final = "retention"
 LATE: Final = timedelta(days=1)
 """How long after its date a step may still be waiting for the next run."""
 
-_INSTALL: Final = "run activity-center install"
+_INSTALL: Final = "run activity-center install --config FILE"
 
 
 def check_retention(
@@ -35,6 +38,7 @@ def check_retention(
     """
     backing = read_backing(client)
     found = [
+        *_clocks(client),
         *_classes(backing),
         *_strangers(client, policies),
         *_repositories(client, policies, backing),
@@ -51,6 +55,13 @@ def check_retention(
     if not found:
         how = "activity-center retention run" if installed is None else "ISM"
         yield ok(CHECK, f"{len(backing)} indices follow their policies, carried out by {how}")
+
+
+def _clocks(client: OpenSearch) -> Iterator[Finding]:
+    try:
+        agreed_now(client)
+    except ClusterError as wrong:
+        yield fail(CHECK, str(wrong.message), str(wrong.hint or ""))
 
 
 def _classes(backing: Sequence[Backing]) -> Iterator[Finding]:
@@ -154,9 +165,19 @@ def _by_ism(
     installed: Mapping[str, ism.Installed],
 ) -> Iterator[Finding]:
     managed = ism.read_managed(client, [one.name for one in backing])
+    known = archives(client)
     for one in backing:
         policy, facts = policies.get(one.retention_class or ""), managed[one.name]
         if policy is None:
+            continue
+        if facts.policy is None and is_protected(one, known.get(one.name)):
+            yield fail(
+                CHECK,
+                f"{one.name} is unmanaged: it was taken away from ISM, since its archive is not "
+                f"proven: {known[one.name].problem}; nothing deletes it",
+                "mend the repository, then activity-center retention run makes a copy and counts "
+                "it, and activity-center install gives the index back",
+            )
             continue
         if facts.policy is None:
             yield fail(CHECK, f"{one.name} is unmanaged: ISM has no policy for it", _INSTALL)

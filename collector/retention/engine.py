@@ -8,20 +8,21 @@ restored and counted in this very run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from activity_center.errors import ActivityCenterError, ClusterError, IncompleteAnswer
 from activity_center.policies import Action, Policy
-from activity_center.setup.cluster import ask
+from activity_center.setup.cluster import NOT_FOUND, ask
 from activity_center.setup.lease import Lease
 from activity_center.streams import STATE_INDEX
 from collector.retention import archive as archiving
+from collector.retention.clock import agreed_now
 from collector.retention.facts import Backing, read_backing
 from collector.retention.plan import Step, next_step
 from collector.retention.record import Recorder
-from collector.retention.state import Archive, archives
+from collector.retention.state import Archive, archives, save_tombstone, tombstones
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -98,17 +99,17 @@ def run(
     """Do what is due, index by index, until nothing is.
 
     Args:
-        now: default: this moment.
+        now: default: this moment, by the clocks of the cluster and of this machine.
         wait: seconds to wait for another run, or for a removal.
         on_step: is told each step before it is made.
         on_wait: is told, in words, for whom this waits.
 
     Raises:
-        ClusterError: no answer, a right is missing, or another run is at work for too long.
-            What a single index meets is in the outcome instead.
+        ClusterError: no answer, a right is missing, the clocks differ, or another run is at
+            work for too long. What a single index meets is in the outcome instead.
     """
     with Lease(client, LEASE, index=STATE_INDEX, wait=wait, on_wait=on_wait) as lease:
-        return _Run(client, policies, now, lease.check, on_step).all()
+        return _Run(client, policies, now, lease.confirm, on_step).all()
 
 
 class _Run:
@@ -131,11 +132,12 @@ class _Run:
         self._stuck: set[str] = set()
 
     def all(self) -> Outcome:
+        close_again(self._client)
         for name in archiving.leftovers(self._client):
             self._check()
             archiving.remove_scratch(self._client, name)
         for _ in range(ROUNDS):
-            now = self._now or datetime.now(UTC)
+            now = self._now or agreed_now(self._client)
             known = archives(self._client)
             due = [
                 (backing, step)
@@ -237,9 +239,24 @@ class _Run:
         ask(client, "DELETE", f"/{backing.name}", timeout=90)
 
 
-def block(client: OpenSearch, index: str, *, closed: bool) -> None:
-    """Set or take back the block on writes."""
-    ask(client, "PUT", f"/{index}/_settings", body={"index.blocks.write": closed})
+def block(client: OpenSearch, index: str, *, closed: bool, gone: bool = False) -> None:
+    """Set or take back the block on writes.
+
+    Args:
+        gone: whether the index may be gone.
+    """
+    allow = (NOT_FOUND,) if gone else ()
+    body = {"index.blocks.write": closed}
+    ask(client, "PUT", f"/{index}/_settings", body=body, allow=allow)
+
+
+def close_again(client: OpenSearch) -> None:
+    """Take the writes from indices that a removal opened and, being killed, left open."""
+    for stone in tombstones(client).values():
+        for name in stone.opened:
+            block(client, name, closed=True, gone=True)
+        if stone.opened:
+            save_tombstone(client, replace(stone, opened=()))
 
 
 def _set_replicas(client: OpenSearch, index: str, number: int) -> None:

@@ -13,7 +13,7 @@ from activity_center.policies import policies
 from activity_center.setup import ism
 from activity_center.setup.lease import EXPIRY
 from collector.leading import Loop
-from collector.retention.engine import run
+from collector.retention.engine import LEASE, run
 from collector.retention.guard import guard
 
 if TYPE_CHECKING:
@@ -49,8 +49,13 @@ class RetentionLoop(Loop):
         self._policies = policies() if active else {}
 
     def cannot(self, wrong: ActivityCenterError) -> None:
-        """Another one has the lease, or nobody can: the next time is not far."""
-        self.log.debug("no retention this time", why=wrong.message)
+        """Another one has the lease, which is as it should be; or nobody can."""
+        if wrong.where and wrong.where.endswith(f"/lease-{LEASE}"):
+            self.log.debug("another one does retention", why=wrong.message)
+        else:
+            self.log.warning(
+                "no retention this time", why=wrong.message, where=wrong.where, hint=wrong.hint
+            )
 
     def once(self) -> None:
         """Do what is due."""

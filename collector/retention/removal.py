@@ -3,7 +3,7 @@
 What the law keeps (legal classes) stays until it is due. Snapshots cannot be changed: a
 tombstone is written down before anything is deleted, and applied to each copy that is
 restored before it opens. Killed in the middle, it is run again: what is gone is not counted
-twice, and an index that was left open for writing is closed by the next run of retention.
+twice, and an index that was left open for writing is noted, and closed by whoever works next.
 """
 
 from __future__ import annotations
@@ -14,18 +14,26 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from activity_center.answers import whole
 from activity_center.errors import ClusterError
 from activity_center.policies import Policy
-from activity_center.setup.cluster import NOT_FOUND, ask
+from activity_center.setup.cluster import BAD_REQUEST, NOT_FOUND, ask
 from activity_center.setup.lease import Lease
-from activity_center.streams import ALERTS_STREAM, ORGANIZATION_ID, STATE_INDEX
+from activity_center.streams import (
+    ALERTS_STREAM,
+    ORGANIZATION_ID,
+    REJECTED_STREAM,
+    STATE_INDEX,
+    stream_of,
+)
 from activity_center.vocabulary import retention_classes
-from collector.retention.archive import LONG, RESTORED, present, stream_of
-from collector.retention.engine import LEASE, block
+from collector.retention.archive import LONG, RESTORED, Check, present
+from collector.retention.engine import LEASE, block, close_again
 from collector.retention.facts import Backing, read_backing, split_name
 from collector.retention.plan import deletion
 from collector.retention.record import Recorder
-from collector.retention.state import Tombstone, save_tombstone, tombstones, whole
+from collector.retention.rejected import rejected_of
+from collector.retention.state import Tombstone, save_tombstone, tombstones
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -93,40 +101,38 @@ def remove(
     """
     _check_id(organization)
     with Lease(client, LEASE, index=STATE_INDEX, wait=wait, on_wait=on_wait) as lease:
-        found = shares(client, policies, organization)
+        close_again(client)
         now = datetime.now(UTC).isoformat()
         before = tombstones(client).get(organization)
         stone = replace(before, done="") if before else Tombstone(organization, now)
-        save_tombstone(client, stone)
-        going = [one for one in found if not one.legal]
-        for number, share in enumerate(going, 1):
-            lease.check()
-            if on_share:
-                on_share(share, number, len(going))
-            one = share.backing
-            gone = _clear(client, one.name, organization, lease.check, closed=one.read_only)
-            deleted = Counter(stone.deleted)
-            deleted[share.backing.stream] += gone
-            stone = replace(stone, deleted=dict(deleted))
-            save_tombstone(client, stone)
-        for name in _others(client):
-            lease.check()
-            gone = _clear(client, name, organization, lease.check, closed=name != ALERTS_STREAM)
-            if gone:
-                deleted = Counter(stone.deleted)
-                deleted[name] += gone
-                stone = replace(stone, deleted=dict(deleted))
-                save_tombstone(client, stone)
+        work = _Removal(client, stone, lease.confirm)
+        for _ in range(_ROUNDS):  # deliveries on their way may add entries to any stream
+            found = shares(client, policies, organization)
+            going = [one for one in found if not one.legal]
+            for number, share in enumerate(going, 1):
+                if on_share:
+                    on_share(share, number, len(going))
+                one = share.backing
+                work.clear(one.name, one.stream, closed=one.read_only)
+            for name in _others(client):
+                work.clear(name, name, closed=name.startswith(RESTORED))
+            work.clear_rejected()
+            found = shares(client, policies, organization)
+            if all(one.legal for one in found):
+                break
+        else:
+            raise _still_there(organization)
         kept: Counter[str] = Counter()
         for share in found:
-            if share.legal:
-                kept[share.backing.stream] += share.documents
-        stone = replace(stone, done=datetime.now(UTC).isoformat(), kept=dict(kept))
+            kept[share.backing.stream] += share.documents
+        stone = replace(work.stone, done=datetime.now(UTC).isoformat(), kept=dict(kept))
+        deleted = sum(stone.deleted.values())
         Recorder(client).record(
             "retention.organization_removed",
-            f"{organization}:{stone.removed}",
+            # Of who came again and was removed again there is another one.
+            f"{organization}:{stone.removed}:{deleted}",
             name=organization,
-            message=f"{sum(stone.deleted.values())} entries of {organization} were deleted, "
+            message=f"{deleted} entries of {organization} were deleted, "
             f"{sum(stone.kept.values())} are kept by law",
             facts={"deleted": stone.deleted, "kept": stone.kept},
         )
@@ -134,16 +140,64 @@ def remove(
         return stone
 
 
-def bury(client: OpenSearch, index: str, stones: Iterable[Tombstone]) -> int:
+class _Removal:
+    """Clears index after index, and keeps the tombstone up to date."""
+
+    def __init__(self, client: OpenSearch, stone: Tombstone, check: Check) -> None:
+        self.stone = stone
+        self._client = client
+        self._check = check
+        save_tombstone(client, stone)
+
+    def clear(self, index: str, stream: str, *, closed: bool) -> None:
+        """Open an index if need be, clear it, and close it again."""
+        client, organization = self._client, self.stone.organization
+        if not count_of(client, index, organization):
+            return
+        self._check()
+        if closed:
+            self._save(replace(self.stone, opened=(index,)))
+            block(client, index, closed=False)
+        try:
+            gone = _delete(client, index, _of(organization), organization, self._check)
+        finally:
+            if closed:
+                block(client, index, closed=True)
+                self._save(replace(self.stone, opened=()))
+        self._count(stream, gone)
+
+    def clear_rejected(self) -> None:
+        """Delete the rejected records that name the organization."""
+        organization = self.stone.organization
+        for ids in rejected_of(self._client, organization):
+            query = {"ids": {"values": ids}}
+            gone = _delete(self._client, REJECTED_STREAM, query, organization, self._check)
+            self._count(REJECTED_STREAM, gone)
+
+    def _count(self, stream: str, gone: int) -> None:
+        deleted = Counter(self.stone.deleted)
+        deleted[stream] += gone
+        self._save(replace(self.stone, deleted=dict(deleted)))
+
+    def _save(self, stone: Tombstone) -> None:
+        self.stone = stone
+        save_tombstone(self._client, stone)
+
+
+def bury(client: OpenSearch, index: str, stones: Iterable[Tombstone], check: Check) -> int:
     """Delete the entries of removed organizations from a restored copy; return how many.
 
-    An organization that came again under the same id keeps what arrived after its removal.
+    An organization that came again under the same id keeps what arrived after its removal; one
+    whose removal is under way keeps nothing.
+
+    Args:
+        check: called before each deletion.
     """
     deleted = 0
     for one in stones:
-        later = {"range": {"event.ingested": {"gt": one.done or one.removed}}}
-        query = {"bool": {"filter": [_of(one.organization)], "must_not": [later]}}
-        deleted += _delete(client, index, query, one.organization)
+        later = [{"range": {"event.ingested": {"gt": one.done}}}] if one.done else []
+        query = {"bool": {"filter": [_of(one.organization)], "must_not": later}}
+        deleted += _delete(client, index, query, one.organization, check)
     return deleted
 
 
@@ -157,7 +211,13 @@ def count_of(client: OpenSearch, index: str, organization: str) -> int:
 
 
 def _count(client: OpenSearch, index: str, query: Mapping[str, Any]) -> int:
-    ask(client, "POST", f"/{index}/_refresh", timeout=LONG)
+    answer = ask(client, "POST", f"/{index}/_refresh", allow=(BAD_REQUEST,), timeout=LONG)
+    if not answer.ok:
+        raise ClusterError(
+            f"it cannot be searched: {answer.why}",
+            where=index,
+            hint=f"POST {index}/_open, or delete it if it has served; then run it again",
+        )
     body = ask(client, "POST", f"/{index}/_count", body={"query": query}).body
     whole(body, f"{index}/_count")
     return int(body["count"])
@@ -171,25 +231,6 @@ def _check_id(organization: str) -> None:
         )
 
 
-def _clear(
-    client: OpenSearch,
-    index: str,
-    organization: str,
-    check: Callable[[], None],
-    *,
-    closed: bool,
-) -> int:
-    """Open an index if need be, clear it, and close it again."""
-    if not closed or not count_of(client, index, organization):
-        return _delete(client, index, _of(organization), organization)
-    check()
-    block(client, index, closed=False)
-    try:
-        return _delete(client, index, _of(organization), organization)
-    finally:
-        block(client, index, closed=True)
-
-
 def _others(client: OpenSearch) -> Iterator[str]:
     """What else holds an organization's entries: copies from the archive, and alerts."""
     classes = retention_classes()
@@ -201,12 +242,15 @@ def _others(client: OpenSearch) -> Iterator[str]:
         yield ALERTS_STREAM
 
 
-def _delete(client: OpenSearch, index: str, query: Mapping[str, Any], organization: str) -> int:
+def _delete(
+    client: OpenSearch, index: str, query: Mapping[str, Any], organization: str, check: Check
+) -> int:
     """Delete by query until none is left; return how many."""
     deleted = 0
     for _ in range(_ROUNDS):
         if not _count(client, index, query):
             return deleted
+        check()
         body = ask(
             client,
             "POST",
@@ -222,14 +266,17 @@ def _delete(client: OpenSearch, index: str, query: Mapping[str, Any], organizati
                 where=f"{index}/_delete_by_query",
                 hint="run it again; what is gone stays gone",
             )
-    left = _count(client, index, query)
-    if left:
-        raise ClusterError(
-            f"{left} entries of {organization} are still there, or new ones keep coming",
-            where=index,
-            hint="take the organization out of the configuration first, then run it again",
-        )
+    if _count(client, index, query):
+        raise _still_there(organization, index)
     return deleted
+
+
+def _still_there(organization: str, where: str | None = None) -> ClusterError:
+    return ClusterError(
+        f"entries of {organization} are still there, or new ones keep coming",
+        where=where,
+        hint="take the organization out of the configuration first, then run it again",
+    )
 
 
 def _of(organization: str) -> dict[str, Any]:

@@ -15,21 +15,20 @@ from typing import TYPE_CHECKING
 from activity_center.errors import ClusterError
 from activity_center.setup.cluster import NOT_FOUND, ask
 from activity_center.setup.lease import Lease
-from activity_center.streams import STATE_INDEX
+from activity_center.streams import STATE_INDEX, stream_of
 from activity_center.vocabulary import retention_classes
 from collector.retention.archive import (
     LONG,
-    Snapshot,
     count,
     remove_scratch,
     restore,
     restored_name,
     scratch_name,
-    stream_of,
 )
 from collector.retention.engine import LEASE, block
 from collector.retention.facts import split_name
 from collector.retention.removal import bury
+from collector.retention.repository import Snapshot
 from collector.retention.state import Tombstone, tombstones
 
 if TYPE_CHECKING:
@@ -100,13 +99,13 @@ def bring_back(
     with Lease(client, LEASE, index=STATE_INDEX, wait=wait, on_wait=on_wait) as lease:
         removed = list(tombstones(client).values())
         for number, one in enumerate(chosen, 1):
-            lease.check()
+            lease.confirm()
             if on_snapshot:
                 on_snapshot(one, number, len(chosen))
             name = restored_name(one.index)
             if sum(other.index == one.index for other in chosen) > 1:
                 name += f"-{one.begun:%Y%m%d%H%M%S}"
-            made.append(_bring(client, repository, one, name, removed, lease.check))
+            made.append(_bring(client, repository, one, name, removed, lease.confirm))
     return made
 
 
@@ -123,7 +122,7 @@ def _bring(
     legal = retention_class is not None and retention_classes()[retention_class].legal
     try:
         restore(client, repository, one.name, one.index, scratch, check)
-        buried = 0 if legal else bury(client, scratch, removed)
+        buried = 0 if legal else bury(client, scratch, removed, check)
         block(client, scratch, closed=True)
         documents = count(client, scratch)
         check()
@@ -146,5 +145,6 @@ def _bring(
         if found != documents:
             raise ClusterError(f"holds {found} of {documents} entries", where=name)
     finally:
+        check()  # else another run may be at work in it
         remove_scratch(client, scratch)
     return Restored(name, one.name, documents, buried)

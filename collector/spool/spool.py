@@ -35,7 +35,7 @@ DEFAULT_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 _SMALLEST_SEGMENT: Final = 64 * 1024
 _ROOM_AGAIN: Final = 0.875
 """Of the quota: below this a spool that refused something is ready again."""
-_WAITING_SHARE: Final = 0.25
+WAITING_SHARE: Final = 0.25
 """Of the quota: what is delivered and still needed by who follows."""
 _PARKED_SHARE: Final = 0.5
 """Of the quota: what the parked records of refusing streams may take."""
@@ -82,7 +82,7 @@ class Spool:
             found=self._accounts.add_one,
             damaged=self.report_damage,
             followed=followed,
-            waiting_bytes=int(quota_bytes * _WAITING_SHARE),
+            waiting_bytes=int(quota_bytes * WAITING_SHARE),
         )
         self.parking = Parking(folder, segment_bytes, self.report_damage)
         self._next = self._log.next_position

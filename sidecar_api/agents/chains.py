@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.agents import Chain, read_chain, read_chains
+from activity_center.agents.entry import CALL_OF
 from activity_center.agents.stored import (
     AGENT,
     CALL,
@@ -27,7 +28,8 @@ from activity_center.agents.stored import (
     stage,
     staged,
 )
-from sidecar_api.agents.places import CALL_OF, Key, Place
+from sidecar_api.agents import calls
+from sidecar_api.agents.places import Key, Place
 from sidecar_api.agents.query import DEEPEST, RECEIVED, STATES, Wanted, buckets, in_organization
 from sidecar_api.search import ask, page, sized
 from sidecar_api.search.clauses import any_of
@@ -137,8 +139,8 @@ class Chains:
         wanted = any_of([_entries_of(organization, several) for organization, several in _by(keys)])
         hits, whole = self._hits(wanted, as_of, lean=lean)
         joined, rest = list[Hit](), True
-        if whole and (calls := _calls(hits)):
-            joined, rest = self._hits(any_of(calls), as_of, lean=lean)
+        if whole and (beside := calls.beside(hits, keys)):
+            joined, rest = self._hits(any_of(beside), as_of, lean=lean)
         if whole and rest:
             return _made(keys, _each([*hits, *joined]))
         if len(keys) > 1:
@@ -148,8 +150,8 @@ class Chains:
         # One chain of so many entries: whoever may send can hide a run behind empty ones, so
         # those that have a stage are read apart from them.
         told, kept = self._hits(all_of(wanted, staged()), as_of, lean=lean)
-        if calls := _calls([*told, *hits]):
-            named, enough = self._hits(all_of(any_of(calls), staged()), as_of, lean=lean)
+        if beside := calls.beside([*told, *hits], keys):
+            named, enough = self._hits(all_of(any_of(beside), staged()), as_of, lean=lean)
             told, kept = [*told, *named], kept and enough
         found = _made(keys, _each([*told, *hits, *joined]))
         return [replace(one, whole=False, cut=not kept) for one in found]
@@ -196,7 +198,7 @@ class Chains:
             for name, called in (("named", False), ("called", True))
             for row in found[name]["chains"]["buckets"]
         }
-        self._join(rows)
+        calls.join(self._client, rows)
         if not scope.everything:
             self._complete([one for key, one in rows.items() if key.organization not in known])
         made = [
@@ -226,34 +228,6 @@ class Chains:
             for one in ask.search(self._client, body)["aggregations"]["all"]["buckets"]:
                 if row := mine.get(tuple(one["key"])):
                     row["proposed"]["received"] = one["received"]
-
-    def _join(self, rows: dict[Key, list[dict[str, Any]]]) -> None:
-        """Put what names a call alone to the proposal that was for this call."""
-        calls = [key for key in rows if key.called]
-        if not calls:
-            return
-        terms = [
-            {"field": ORGANIZATION, "missing": ""},
-            *({"field": name} for name in (CALL, ID)),
-        ]
-        body = {
-            "size": 0,
-            "track_total_hits": False,
-            "query": all_of(NAMED, {"terms": {CALL: sorted({key.id for key in calls})}}),
-            "aggs": {"pairs": {"multi_terms": {"terms": terms, "size": DEEPEST}}},
-        }
-        for pair in ask.search(self._client, body)["aggregations"]["pairs"]["buckets"]:
-            organization, call, proposal = pair["key"]
-            said = rows.get(Key(organization, call, called=True))
-            if said is None:
-                continue
-            chain = rows.get(Key(organization, proposal))
-            if chain is not None:
-                chain += said
-            said[0]["joined"] = True
-        for key in calls:
-            if rows[key][0].get("joined"):
-                del rows[key]
 
     def _hits(
         self, wanted: Clause, as_of: datetime | None, *, lean: bool
@@ -287,36 +261,15 @@ def _by(keys: Iterable[Key]) -> list[tuple[str, list[Key]]]:
 
 
 def _entries_of(organization: str, keys: list[Key]) -> Clause:
-    """Entries of one organization that name a chain of these."""
+    """Entries of one organization that name a chain of these, or its call."""
     made: list[Clause] = []
     proposals = [key.id for key in keys if not key.called]
-    calls = [key.id for key in keys if key.called]
+    called = [key.id for key in keys if key.called]
     if proposals:
         made.append({"terms": {ID: proposals}})
-    if calls:
-        made.append(all_of(CALLED, {"terms": {CALL: calls}}))
+    if called:
+        made.append({"terms": {CALL: called}})  # also those that propose it: it may be theirs
     return all_of(in_organization(organization), any_of(made))
-
-
-def _calls(hits: Iterable[Hit]) -> list[Clause]:
-    """Entries that know the call alone of what these propose."""
-    found: dict[str, set[str]] = {}
-    for hit in hits:
-        source = hit["_source"]
-        if _at(source, "activity", "proposal", "id") and (
-            call := _at(source, "gen_ai", "tool", "call", "id")
-        ):
-            found.setdefault(_at(source, "organization", "id"), set()).add(call)
-    return [
-        all_of(CALLED, in_organization(organization), {"terms": {CALL: sorted(calls)}})
-        for organization, calls in sorted(found.items())
-    ]
-
-
-def _at(source: Any, *path: str) -> str:
-    for name in path:
-        source = source.get(name) if isinstance(source, dict) else None
-    return source if isinstance(source, str) else ""
 
 
 def _each(hits: list[Hit]) -> list[Hit]:

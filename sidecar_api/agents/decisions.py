@@ -12,11 +12,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from activity_center.agents import Chain, Decision, Finding, Policy, deadline_of, read_chain
-from activity_center.agents.approvals import against, confirmations, least_read_ms, no_second_person
+from activity_center.agents.approvals import (
+    against,
+    confirmations,
+    confirms,
+    least_read_ms,
+    name_of,
+    no_second_person,
+)
 from activity_center.agents.difference import differences, drifted
-from activity_center.agents.entry import first_proposed
+from activity_center.agents.entry import Entry, first_proposed
 from activity_center.emit.event import nested
-from activity_center.processes.reading import EPOCH, MICROSECOND
+from activity_center.processes.reading import EPOCH, MICROSECOND, part, text
 from activity_center.processes.reading import written as at_time
 from sidecar_api.failures import Conflict, Failure, Forbidden, NotMet
 from sidecar_api.ids import entry_id
@@ -32,6 +39,8 @@ LONGEST_CONFIRMATION: Final = 1024
 _ARGUMENTS: Final = "gen_ai.tool.call.arguments"
 _KEPT: Final = ("case", "initiator", "impact", "workspace", "project", "environment")
 """What a decision says of ``activity`` as the proposal does."""
+_WISH: Final = "wish"
+"""Key in ``metadata`` of :meth:`Wish.mark`: who sends the same again hears the same."""
 _OF_THE_ANSWER: Final = ("usage", "response")
 
 Row = dict[str, Any]
@@ -61,14 +70,40 @@ class Wish:
         """The action of the entry."""
         return f"agent.proposal.{self.outcome}"
 
-    def id(self, secret: bytes, reader: Reader, chain: Chain) -> str:
-        """Return the id of the entry: the same for the same wish.
+    def mark(self, secret: bytes, reader: Reader, chain: Chain) -> str:
+        """Return what tells a wish from others: the same for the same.
 
         Args:
             secret: of the sidecar.
         """
         parts = (reader.id, chain.organization["id"], chain.id, asdict(self))
-        return entry_id(secret, "dec_", *parts)
+        return entry_id(secret, "wish_", *parts)
+
+
+def decision_id(secret: bytes, chain: Chain) -> str:
+    """Return the id of the entry of a decision: one a proposal, whoever decides what.
+
+    So of two that are recorded at once, at two sidecars, one is stored.
+    """
+    return entry_id(secret, "dec_", chain.organization["id"], chain.id)
+
+
+def made(chain: Chain, id_: str) -> Entry | None:
+    """Return the entry of a decision that was made here or at another sidecar."""
+    found = [one for one in chain.entries if one.id == id_]
+    # Once it can be read, its id can be used by others.
+    proven = (one for one in found if part(one.ours, "approver").get("authenticated"))
+    return next(proven, found[0] if found else None)
+
+
+def is_stored(one: Entry | None) -> bool:
+    """Whether an entry comes from the store: it has the hash that the collector gives."""
+    return one is not None and bool(text(part(one.source, "event"), "hash"))
+
+
+def mark_of(one: Entry | None) -> str:
+    """Return what its entry says of the wish; empty: there is none."""
+    return text(part(one.source, "metadata"), _WISH) if one else ""
 
 
 def proposed(chain: Chain) -> Mapping[str, Any] | None:
@@ -126,6 +161,7 @@ def fields(
     policy: Policy,
     at: datetime,
     id_: str,
+    mark: str,
 ) -> dict[str, Any]:
     """Return what the record of a decision says, as arguments of the emitter.
 
@@ -133,6 +169,7 @@ def fields(
         source: the proposal's entry.
         policy: that applies.
         id_: of the entry.
+        mark: of the wish.
     """
     ours = source.get("activity", {})
     proposal = {"id": chain.id, "stage": "denied" if wish.outcome == "denied" else "approved"}
@@ -147,7 +184,7 @@ def fields(
         "mfa": reader.mfa,
     }
     agent = {k: v for k, v in source.get("gen_ai", {}).items() if k not in _OF_THE_ANSWER}
-    made = {
+    said = {
         "organization": source.get("organization"),
         "resource": ours.get("resource") or {"type": "proposal", "id": chain.id},
         "outcome": "failure" if wish.outcome == "denied" else "success",
@@ -163,13 +200,14 @@ def fields(
             "roles": roles_of(reader, chain.organization["id"] or ""),
         },
         "activity.policy": policy.as_dict(),
+        "metadata": {_WISH: mark},
     }
     if wish.confirmation:
-        made["activity.confirmation"] = {"text": wish.confirmation}
+        said["activity.confirmation"] = {"text": wish.confirmation}
     if wish.outcome != "edited" and chain.proposal and chain.proposal.digest:
         # Made of what was proposed before its secrets were removed: only the collector saw that.
         proposal["digest"] = chain.proposal.digest
-    return {name: value for name, value in made.items() if value} | {"activity.proposal": proposal}
+    return {name: value for name, value in said.items() if value} | {"activity.proposal": proposal}
 
 
 def _with_arguments(
@@ -193,7 +231,7 @@ def as_entry(action: str, said: Mapping[str, Any]) -> Row:
     """Return the entry that :func:`fields` becomes, until it can be searched for."""
     rest = dict(said)
     event = {"action": action, "id": rest.pop("event_id"), "outcome": rest.pop("outcome")}
-    made = nested(
+    entry = nested(
         {
             "@timestamp": rest.pop("timestamp"),
             "activity.lens": "agent",
@@ -202,7 +240,22 @@ def as_entry(action: str, said: Mapping[str, Any]) -> Row:
             **{name: value for name, value in rest.items() if name != "reason"},
         }
     )
-    return {**made, "event": event}
+    return {**entry, "event": event}
+
+
+def kept(entry: Row, chain: Chain) -> Row:
+    """Return an entry as it may be kept here: without what only the collector can clean.
+
+    Changed arguments, a reason and what was typed may hold a secret; a target's name is none.
+    """
+    ours, agent = dict(entry["activity"]), entry.get("gen_ai", {})
+    ours["decision"] = {k: v for k, v in ours["decision"].items() if k != "reason"}
+    if not confirms(text(part(ours, "confirmation"), "text"), chain):
+        ours.pop("confirmation", None)
+    if "tool" in agent:
+        call = {k: v for k, v in agent["tool"].get("call", {}).items() if k != "arguments"}
+        agent = {**agent, "tool": {**agent["tool"], "call": call}}
+    return {**entry, "activity": ours, "gen_ai": agent}
 
 
 def closed(chain: Chain, policy: Policy, now: datetime) -> str:
@@ -210,9 +263,9 @@ def closed(chain: Chain, policy: Policy, now: datetime) -> str:
     if chain.proposal is None:
         return "The proposal itself is not there."
     # Whoever may send can claim a decision: that closes nothing.
-    made = next((one for one in reversed(chain.decisions) if one.authenticated), None)
-    if made is not None:
-        return f"It is {made.outcome} since {at_time(made.at)}."
+    proven = next((one for one in reversed(chain.decisions) if one.authenticated), None)
+    if proven is not None:
+        return f"It is {proven.outcome} by {name_of(proven.approver)} since {at_time(proven.at)}."
     if _is_withdrawn(chain):
         return "Who proposed it has withdrawn it."
     if chain.executions:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-CALL_OF: Final = "call:"
-"""Before the id of a tool's call, where a chain has no other name."""
+from activity_center.agents.entry import CALL_OF
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -2,8 +2,8 @@
 
 A file a proposal, under a lock that all processes of one sidecar share: two people who decide at
 the same time, or one who decides twice, come one after the other, and the second one sees what
-the first one did. Several sidecars (several machines) do not share it: between two of them both
-decisions may be recorded, and the chain shows both.
+the first one did. Several sidecars (several machines) do not share it: of the decisions of two of
+them one is stored, since both have one id (:func:`sidecar_api.agents.decisions.decision_id`).
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Slot:
         return _read(os.pread(self._file, os.fstat(self._file).st_size, 0))
 
     def keep(self, entry: dict[str, Any]) -> None:
-        """Keep the entry of a decision."""
+        """Keep the entry of a decision, as :func:`sidecar_api.agents.decisions.kept` makes it."""
         text = json.dumps(entry).encode()
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, text, 0)

@@ -38,6 +38,7 @@ class Tally:
         filters: what was asked for, as (name, value).
         as_of: entries received later are not in it.
         columns: of a CSV of something else than activities.
+        what: is counted, where it is something else than activities.
 
     Attributes:
         count: entries so far.
@@ -52,8 +53,10 @@ class Tally:
         as_of: datetime,
         *,
         columns: int | None = None,
+        what: str = "",
     ) -> None:
         self.form = form
+        self._what = what
         self._columns = columns
         self.count = 0
         self.bytes = 0
@@ -70,8 +73,12 @@ class Tally:
         self.bytes += len(written)
 
     def see(self, newest: str | None, oldest: str | None, count: int) -> None:
-        """Count entries; exports go from the newest to the oldest."""
-        self._last = self._last or newest
+        """Count entries; exports go from the newest to the oldest.
+
+        Args:
+            newest, oldest: as the log has times, so that they compare as text.
+        """
+        self._last = max(self._last or "", newest or "") or None
         self._first = oldest or self._first
         self.count += count
 
@@ -81,6 +88,7 @@ class Tally:
         members = {
             "format": self.form,
             **({"columns": self._columns} if self._columns else {}),
+            **({"what": self._what} if self._what else {}),
             "filter": self._filters,
             "as_of": stamp(self._as_of),
             "count": self.count,

@@ -99,8 +99,8 @@ def written(form: str, reads: Iterable[Read], judge: Judge, tally: Tally) -> Ite
     for read in reads:
         row = judge.row(read)
         chunk = _line(row) if form == "csv" else _lines(row, read)
-        at = row["proposed_at"] or read.hits[0]["_source"].get("@timestamp")
-        tally.see(at, at, 1)
+        times = [str(hit["_source"].get("@timestamp") or "") for hit in read.hits]
+        tally.see(max(times), row["proposed_at"] or times[0], 1)
         yield _told(tally, chunk)
         time.sleep(0)  # under gevent: other requests get their turn
     yield tally.close()

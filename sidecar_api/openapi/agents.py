@@ -126,6 +126,14 @@ _DECIDE: Final[Schema] = closed(
 _JUDGEMENT: Final[Schema] = closed(
     {
         "verdict": {**TEXT, "enum": list(verdicts())},
+        "cause": {
+            **_SAID,
+            "description": "Why, where the entries tell: "
+            + ", ".join(
+                f"`{name}` ({key})" for key, one in verdicts().items() for name in one.causes
+            )
+            + ".",
+        },
         "label": TEXT,
         "violation": _FLAG,
         "explanation": {**TEXT, "description": "What it means, for people."},

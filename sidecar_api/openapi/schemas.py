@@ -163,6 +163,10 @@ _FILTER: Final = closed(
 _ASKED: Final = {
     "id": TEXT,
     "kind": {**TEXT, "enum": ["cancel", "retry", "cleanup"]},
+    "attempt": {
+        "type": ["integer", "null"],
+        "description": "Of which attempt it is asked; it is void once a later one has begun.",
+    },
     "by": closed({"id": _or_null(TEXT), "name": _or_null(TEXT)}),
     "reason": _or_null(TEXT),
     "at": TIME,

@@ -34,17 +34,19 @@ class Kept:
     Attributes:
         top: its top-level members, as the API shows them, without the lists.
         subject: who may see it.
+        former: who could see it before the last change, where that changed it.
         requested: rows of what people asked of it that nobody has taken yet.
         line: of the bus, on which its entries came; empty: on none yet.
         mixed: they came on several, whose order among each other is not fixed.
     """
 
-    __slots__ = ("_body", "line", "mixed", "process", "requested", "subject", "top")
+    __slots__ = ("_body", "former", "line", "mixed", "process", "requested", "subject", "top")
 
     def __init__(self, process: Process) -> None:
         self.process = process
         self.top: dict[str, Any] = {}
         self.subject = Subject("", "", (), "")
+        self.former: Subject | None = None
         self.requested: list[dict[str, Any]] = []
         self.line = ""
         self.mixed = False
@@ -68,10 +70,14 @@ class Kept:
         if delta.requests or "requests" in delta.renewed:
             rows = process.as_dict()["requests"]
             self.requested = [row for row in rows if row["state"] == "requested"]
+        self.former = None
         if not _WHO & delta.process.keys():
             return False
         before, self.subject = self.subject, Subject.of(self.top)
-        return before != self.subject
+        if before == self.subject:
+            return False
+        self.former = before
+        return True
 
     def body(self) -> bytes:
         """The whole process as JSON."""

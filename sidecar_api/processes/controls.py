@@ -1,4 +1,4 @@
-"""What people ask of processes: what is offered, and that it is asked once.
+"""What people ask of processes: what is offered, and that one thing is asked at a time.
 
 A control is an activity, recorded before it is answered; it comes to every sidecar and to the
 process's own program by the bus. So what holds is what the fold of the process says; what was
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from activity_center.processes.attempt import ENDS
 from sidecar_api.ids import entry_id
 from sidecar_api.search.times import written
 
@@ -27,6 +28,7 @@ TAKEN: Final = timedelta(minutes=10)
 LONGEST_KEY: Final = 128
 _REMEMBERED: Final = 1000
 _LOCKS: Final = 64
+_TOLD: Final = ("id", "kind", "attempt", "by", "reason", "at", "expires_at")
 _WORDS: Final = {"cancel": "cancelled", "retry": "tried again", "cleanup": "cleaned up after"}
 
 Row = dict[str, Any]
@@ -48,8 +50,14 @@ def refusal(process: Mapping[str, Any], kind: str, now: datetime) -> str:
     """Return why a control cannot be asked for now, in a sentence; empty: it can."""
     word = _WORDS[kind]
     for row in process["requests"]:
-        if row["kind"] == kind and _stands(row, now):
+        if not _stands(row, process, now):
+            continue
+        if row["kind"] == kind:
             return f"Somebody has asked for that already: it is {row['state']}."
+        # Who took something and fell silent does not do it any more.
+        if not (row["state"] == "taken" and process["stalled"]):
+            other = _WORDS.get(row["kind"] or "", "something else")
+            return f"Somebody has asked already that it be {other}: that is {row['state']}."
     if kind in process["controls"]:
         return ""
     if process["cleaned"]:
@@ -60,14 +68,21 @@ def refusal(process: Mapping[str, Any], kind: str, now: datetime) -> str:
 def open_controls(process: Mapping[str, Any], now: datetime) -> list[Row]:
     """Return what is asked of a process and nobody has taken yet."""
     return [
-        {name: row[name] for name in ("id", "kind", "by", "reason", "at", "expires_at")}
+        {name: row[name] for name in _TOLD}
         for row in process["requests"]
-        if row["state"] == "requested" and row["by"] and _stands(row, now)
+        if row["state"] == "requested" and row["by"] and _stands(row, process, now)
     ]
 
 
-def _stands(row: Mapping[str, Any], now: datetime) -> bool:
+def of_earlier(row: Mapping[str, Any], process: Mapping[str, Any]) -> bool:
+    """Whether a request was made of an attempt that is over: nobody means the present one."""
+    return row["attempt"] is not None and row["attempt"] < process["attempt"]
+
+
+def _stands(row: Mapping[str, Any], process: Mapping[str, Any], now: datetime) -> bool:
     """Whether a request is under way."""
+    if of_earlier(row, process) or (row["kind"] == "cancel" and process["state"] in ENDS):
+        return False
     if row["state"] == "requested":
         until = _moment(row["expires_at"])
     elif row["state"] == "taken":
@@ -155,6 +170,7 @@ def ask(
     asked: Asked,
     messenger: Messenger,
     record: Callable[[dict[str, Any]], None],
+    latest: Callable[[], Iterable[Mapping[str, Any]]],
     now: datetime,
 ) -> tuple[Row, str]:
     """Ask something of a process, unless the same wish was recorded before.
@@ -164,6 +180,7 @@ def ask(
         id_: of :func:`control_id`.
         by: id and name of who asks.
         record: makes a durable record of what :func:`fields` says, or raises.
+        latest: gives the processes of this id as they are at a later moment, in any thread.
 
     Returns:
         The request, and empty; or no request, and why it cannot be asked for.
@@ -179,6 +196,7 @@ def ask(
         row = {
             "id": id_,
             "kind": kind,
+            "attempt": process["attempt"],
             "state": "requested",
             "by": dict(by),
             "at": written(now),
@@ -188,5 +206,9 @@ def ask(
         }
         record(fields(process, row))
         asked.add(process, row)
-    messenger.tell(process, row, VALID.total_seconds())
+
+    def void() -> bool:
+        return any(_key(one) == _key(process) and of_earlier(row, one) for one in latest())
+
+    messenger.tell(process, row, VALID.total_seconds(), void)
     return row, ""

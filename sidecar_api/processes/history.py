@@ -61,7 +61,7 @@ Position = list[Any]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of processes, newest first.
+    """A page of processes, the one that began last first.
 
     Attributes:
         processes: as the protocol has them, without steps and output.

@@ -12,7 +12,7 @@ from sidecar_api.search.clauses import PROCESS_ENDS, any_of, contains, without
 Clause = dict[str, Any]
 STATES: Final = ("pending", "running", "done", "failed", "cancelled", "stalled")
 DEEPEST: Final = 10_000
-"""Processes that a list reaches, the newest ones."""
+"""Processes that a list reaches, those that began last."""
 MARKS: Final = (*PROCESS_ENDS, "process.stalled")
 """Entries that a list looks at: what begins and ends an attempt, and that it fell silent."""
 _ENDED: Final = {
@@ -82,13 +82,22 @@ class Wanted:
 
 
 def buckets(wanted: Wanted) -> Clause:
-    """One bucket a process, newest first; those of other states are left out."""
-    inner: dict[str, Any] = {"newest": {"max": {"field": "@timestamp"}}}
-    order, script, paths = "newest", [], {}
+    """One bucket a process; those of other states are left out.
+
+    In the order in which their latest attempts began, the last one first. Whose beginning is not
+    among the entries, such as one that ran before ``start`` already, comes behind those.
+    """
+    newest: Clause = {"max": {"field": "@timestamp"}}
+    ordered: Clause = {
+        "start": {"filter": _action(*_BEGINS), "aggs": {"newest": newest}},
+        "newest": newest,
+    }
+    inner: dict[str, Any] = ordered
+    prefix, script, paths = "", [], {}
     if wanted.end:
         limit: Clause = {"range": {"@timestamp": {"lt": times.written(wanted.end)}}}
-        inner["within"] = {"filter": limit, "aggs": {"newest": inner.pop("newest")}}
-        order = "within>newest"
+        inner = {"within": {"filter": limit, "aggs": ordered}}
+        prefix = "within>"
         paths["within"] = "within._count"
         script.append("params.within > 0")
     if wanted.states:
@@ -108,7 +117,11 @@ def buckets(wanted: Wanted) -> Clause:
         }
     terms = [{"field": ORGANIZATION, "missing": ""}, {"field": ID}]
     return {
-        "multi_terms": {"terms": terms, "size": DEEPEST, "order": {order: "desc"}},
+        "multi_terms": {
+            "terms": terms,
+            "size": DEEPEST,
+            "order": [{f"{prefix}start>newest": "desc"}, {f"{prefix}newest": "desc"}],
+        },
         "aggs": inner,
     }
 

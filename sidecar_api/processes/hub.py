@@ -202,6 +202,8 @@ class Hub:
             lost, member.lost = member.lost, ""
             changes = None if lost else taking.ring.after(number)
             group = self._groups.group(member.view)
+            if changes is not None and group.view.loses(changes):
+                lost, changes = "rights", None
             mine = None if changes is None else self._seen(group, changes)
             if mine is None or _too_much(mine):
                 self.resets += 1
@@ -234,7 +236,7 @@ class Hub:
         missed = None
         if places is not None and taking.sure:
             missed = taking.ring.missed(places, taking.places.of)
-        if missed is None:
+        if missed is None or group.view.loses(missed):
             return False, [self._snapshot(group)]
         mine = self._seen(group, [*missed, *self._again(missed)])
         if _too_much(mine):
@@ -330,6 +332,11 @@ class Hub:
         for change in changes:
             for group in self._groups.seeing(change):
                 of.setdefault(group, []).append(change.body)
+        if any(change.former is not None for change in changes):
+            for group in self._groups:
+                if group.view.loses(changes):
+                    of.pop(group, None)
+                    self._begin_anew(group, "rights")
         end = self._taking.ring.end
         for group, bodies in of.items():
             group.send(end, messages.delta(*self._at(group), bodies).body)
@@ -337,12 +344,14 @@ class Hub:
 
     def _reset(self, reason: str) -> None:
         """Everybody begins anew: what they have may be less than all."""
-        end = self._taking.ring.end
         for group in self._groups:
             group.written = None
-            bodies = (messages.reset(reason).body, self._snapshot(group).body)
-            group.begin_anew(end, reason, *bodies)
-            self.resets += len(group.members)
+            self._begin_anew(group, reason)
+
+    def _begin_anew(self, group: Group, reason: str) -> None:
+        bodies = (messages.reset(reason).body, self._snapshot(group).body)
+        group.begin_anew(self._taking.ring.end, reason, *bodies)
+        self.resets += len(group.members)
 
     def _away(self, wrong: ActivityCenterError) -> None:
         if self.stale_since is None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar_api.ids import entry_id
+from sidecar_api.search.times import written
 
 if TYPE_CHECKING:
     from sidecar_api.processes.board import Kept, Key
@@ -49,10 +50,14 @@ class Overdue:
             return
         made = 0
         for _, kept in held:
-            for id_, action, fields in _entries(kept, now - GRACE, self._secret):
+            for id_, action, since, fields in _entries(kept, now - GRACE, self._secret):
                 if not self._due(id_, now):
                     continue
-                self._emit(action, event_id=id_, **fields)
+                # Of when it was overdue, so that all sidecars say just the same: what differs
+                # under one id would be refused as another event.
+                at = since + GRACE
+                number = int(at.timestamp() * 1e6)
+                self._emit(action, event_id=id_, timestamp=at, sequence=number, **fields)
                 made += 1
                 if made == MOST_AT_ONCE:
                     return
@@ -68,19 +73,23 @@ class Overdue:
         return True
 
 
-def _entries(kept: Kept, now: datetime, secret: bytes) -> Iterable[tuple[str, str, dict[str, Any]]]:
-    """What is overdue of one process: id, action and fields of each entry."""
+def _entries(
+    kept: Kept, now: datetime, secret: bytes
+) -> Iterable[tuple[str, str, datetime, dict[str, Any]]]:
+    """What is overdue of one process: id, action, since when, and fields of each entry."""
     top = kept.top
     lease = kept.process.lease
     if kept.running and not top.get("stalled") and lease is not None and lease < now:
-        key = f"stalled:{top['attempt']}:{top['lease']}"
+        key = f"stalled:{top['attempt']}:{top['lease'] or written(lease)}"
         yield (
             _id(secret, kept, key),
             "process.stalled",
-            _fields(kept, **{"activity.process.lease": top["lease"]}),
+            lease,
+            _fields(kept, **{"activity.process.lease": top["lease"]}),  # only what it said
         )
     for request in kept.requested:
-        if not _past(request["expires_at"], now):
+        expired = _moment(request["expires_at"])
+        if expired is None or expired >= now:
             continue
         control = {
             "activity.control.id": request["id"],
@@ -90,12 +99,14 @@ def _entries(kept: Kept, now: datetime, secret: bytes) -> Iterable[tuple[str, st
         yield (
             _id(secret, kept, f"expired:{request['id']}"),
             "process.control_expired",
+            expired,
             _fields(kept, outcome="failure", **control),
         )
         if request["kind"] == "cleanup" and top.get("stalled"):
             yield (
                 _id(secret, kept, f"cleaned:{request['id']}"),
                 "process.cleaned_up",
+                expired + timedelta(milliseconds=1),  # after the other
                 _fields(kept, **_receipt(kept)),
             )
 
@@ -141,9 +152,9 @@ def _id(secret: bytes, kept: Kept, what: str) -> str:
     return entry_id(secret, f"{what.partition(':')[0]}-", *of)
 
 
-def _past(at: Any, now: datetime) -> bool:
+def _moment(at: Any) -> datetime | None:
     try:
         moment = datetime.fromisoformat(at)
     except (TypeError, ValueError):
-        return False
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) < now
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -23,6 +23,7 @@ class Change(NamedTuple):
         line, position: the place in the bus it came from; an empty line: from nowhere in it.
         subject: who may see it, as it was then.
         body: the delta as JSON.
+        former: who could see it until then, where that is not who may see it now.
     """
 
     line: str
@@ -31,6 +32,7 @@ class Change(NamedTuple):
     channel: str
     subject: Subject
     body: bytes
+    former: Subject | None = None
 
 
 class Ring:
@@ -69,10 +71,10 @@ class Ring:
         """What a line had up to ``position`` was never here, or is void."""
         self._gone[line] = max(position, self._gone.get(line, NOWHERE))
 
-    def after(self, number: int) -> Iterator[Change] | None:
+    def after(self, number: int) -> list[Change] | None:
         """Return the changes from ``number`` on; ``None``: some of them are no longer kept."""
         skipped = number - (self.end - len(self._kept))
-        return None if skipped < 0 else islice(self._kept, skipped, None)
+        return None if skipped < 0 else [*islice(self._kept, skipped, None)]
 
     def missed(self, places: Mapping[str, int], now: Mapping[str, int]) -> list[Change] | None:
         """Return what somebody missed who was at ``places``.

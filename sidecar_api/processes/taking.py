@@ -135,7 +135,7 @@ class Taking:
                 self.ring.begins(line, item.position)  # to others it may have been a change
             return None
         key, kept, body = taken
-        return Change(line, item.position, key[1], kept.channel, kept.subject, body)
+        return Change(line, item.position, key[1], kept.channel, kept.subject, body, kept.former)
 
     def _gap(self, gap: Gap) -> None:
         self._be_unsure()

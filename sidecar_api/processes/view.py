@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sidecar_api.access import Scope, Subject, Watching
+    from sidecar_api.processes.ring import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,15 @@ class View:
         """Whether a process shows in it."""
         return self.wants(subject, channel, process) and (
             self.by_role(subject) or bool(self.reader and subject.initiator == self.reader)
+        )
+
+    def loses(self, changes: Iterable[Change]) -> bool:
+        """Whether a process showed in it, and does not any more since one of the changes."""
+        return any(
+            one.former is not None
+            and self.sees(one.former, one.channel, one.process)
+            and not self.sees(one.subject, one.channel, one.process)
+            for one in changes
         )
 
     def wants(self, subject: Subject, channel: str, process: str) -> bool:

@@ -31,7 +31,8 @@ TIMEOUT: Final = 10.0
 """Seconds for a connection and for each read of an answer."""
 FIRST_PAUSE: Final = 1.0
 AT_ONCE: Final = 32
-_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_AGAIN: Final = frozenset({408, 425, 429})
+"""Statuses after which a request is sent again, beside every 5xx."""
 _log = structlog.get_logger("sidecar")
 
 
@@ -51,7 +52,7 @@ def signature(secret: str, timestamp: int, body: bytes) -> str:
 def body_of(process: Mapping[str, Any], row: Mapping[str, Any]) -> bytes:
     """Return the body about a request of a process."""
     of = ("id", "channel", "name", "organization", "attempt", "state", "target")
-    said = ("id", "kind", "by", "reason", "at", "expires_at")
+    said = ("id", "kind", "attempt", "by", "reason", "at", "expires_at")
     document = {name: row[name] for name in said}
     return orjson.dumps({**document, "process": {name: process[name] for name in of}})
 
@@ -72,11 +73,18 @@ class Messenger:
         self._opener = urllib.request.build_opener(_NoRedirects)
         self._free = threading.BoundedSemaphore(AT_ONCE)
 
-    def tell(self, process: Mapping[str, Any], row: Mapping[str, Any], seconds: float) -> None:
+    def tell(
+        self,
+        process: Mapping[str, Any],
+        row: Mapping[str, Any],
+        seconds: float,
+        void: Callable[[], bool],
+    ) -> None:
         """Post a request, if its channel has a webhook; without waiting.
 
         Args:
             seconds: for which it is worth while.
+            void: whether it is not worth while any more: asked before it is posted again.
         """
         webhook = self._webhooks.get(process["channel"] or "")
         if webhook is None:
@@ -86,9 +94,17 @@ class Messenger:
             return
         arguments = (webhook, str(process["channel"]), str(row["id"]), body_of(process, row))
         until = self._clock() + seconds
-        threading.Thread(target=self._tell, args=(*arguments, until), daemon=True).start()
+        threading.Thread(target=self._tell, args=(*arguments, until, void), daemon=True).start()
 
-    def _tell(self, webhook: Webhook, channel: str, id_: str, body: bytes, until: float) -> None:
+    def _tell(
+        self,
+        webhook: Webhook,
+        channel: str,
+        id_: str,
+        body: bytes,
+        until: float,
+        void: Callable[[], bool],
+    ) -> None:
         try:
             for tries in range(1 + RETRIES):
                 status = self._post(webhook, body)
@@ -101,10 +117,10 @@ class Messenger:
                     control=id_,
                     status=status or "none",
                 )
-                if status is not None and status not in _AGAIN:
+                if status is not None and status < 500 and status not in _AGAIN:
                     return
                 pause = FIRST_PAUSE * 2**tries * (0.5 + random.random() / 2)  # noqa: S311
-                if self._clock() + pause >= until or ending.pause(pause):
+                if self._clock() + pause >= until or ending.pause(pause) or void():
                     return
         finally:
             self._free.release()

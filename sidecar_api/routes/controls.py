@@ -52,7 +52,7 @@ _HEADER: Final = Parameter(
 _TEXT: Final = (
     "It is recorded first. The answer is the request as it stands; the process's own program takes "
     "it up, or nobody does by expires_at: follow the process. Refused with 409 when the process "
-    "does not offer it now, or somebody has asked for the same."
+    "does not offer it now, or somebody has asked for something already."
 )
 
 
@@ -185,7 +185,7 @@ def _ask(process: str, kind: str) -> Response:
             "Nothing can be asked of processes: it could not be recorded.",
             hint="The operator names the collector's HTTP address: sidecar.recording.url.",
         )
-    reader, parts = asking.reader(), _parts()
+    reader, parts, hub = asking.reader(), _parts(), live()
 
     def record(fields: dict[str, Any]) -> None:
         services().recording.must(reader, f"process.{kind}", request, {}, fields)
@@ -199,6 +199,7 @@ def _ask(process: str, kind: str) -> Response:
         asked=parts.asked,
         messenger=parts.messenger,
         record=record,
+        latest=lambda: hub.named(found["id"]),
         now=datetime.now(UTC),
     )
     if wrong:

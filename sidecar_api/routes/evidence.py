@@ -131,7 +131,8 @@ def _begin(
         raise
     judge = shared.judge()
     filters = [*wanted.given(), *([("proposal", proposal)] if proposal else [])]
-    tally = Tally(form, filters, as_of, columns=len(files.COLUMNS) if form == "csv" else None)
+    columns = len(files.COLUMNS) if form == "csv" else None
+    tally = Tally(form, filters, as_of, columns=columns, what="proposals")
     reads = _reads(shared.chains(), keys, wanted, judge, as_of)
     response.response = files.written(form, reads, judge, tally)
     recording, asked = services().recording, current(request)

@@ -90,6 +90,7 @@ def _send(name: str) -> Response:
 @blueprint.get("/audit")
 @blueprint.get("/ai")
 @blueprint.get("/ai/entries")
+@blueprint.get("/ai/oversight")
 @blueprint.get("/proposals/<path:subject>")
 @blueprint.get("/agents")
 @blueprint.get("/agents/<path:subject>")

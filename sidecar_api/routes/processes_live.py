@@ -143,12 +143,15 @@ def _check_origin() -> None:
     sidecar = services().config.sidecar
     origin = request.headers.get("Origin")
     if origin is None:
-        own = credential(request) is not None  # a program: no browser can be made to send it
+        if credential(request) is not None:
+            return  # a program: no browser can be made to send it
+        why = "this needs an API token: --token-file, or Authorization: Bearer"
+    elif is_own(origin, request, sidecar) or origin.lower() in sidecar.origins:
+        return
     else:
-        own = is_own(origin, request, sidecar) or origin.lower() in sidecar.origins
-    if not own:
-        g.socket_status = 403
-        raise Closing(messages.POLICY, "this origin may not watch here: sidecar.origins")
+        why = "this origin may not watch here: sidecar.origins"
+    g.socket_status = 403
+    raise Closing(messages.POLICY, why)
 
 
 def _asked() -> dict[str, str]:

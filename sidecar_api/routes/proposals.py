@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -10,7 +11,7 @@ from flask import Blueprint, Response, request
 
 from activity_center.agents import deadline_of, read_chain
 from activity_center.processes.reading import written as at_time
-from sidecar_api import asking
+from sidecar_api import asking, ending
 from sidecar_api import asking_chains as shared
 from sidecar_api.access import Scope
 from sidecar_api.agents import decisions
@@ -39,6 +40,9 @@ blueprint = Blueprint("proposals", __name__, url_prefix="/api/v1/proposals")
 
 LONGEST_SEEN: Final = 2048
 """Characters of an entry's id or of a digest."""
+STORED_WITHIN: Final = 10.0
+"""Seconds that an answer waits for a decision to be found; a refresh takes 2."""
+_LOOK: Final = 0.25
 _MEMBERS: Final = ("outcome", "reason", "scope", "confirmation", "arguments", "seen")
 
 
@@ -143,7 +147,7 @@ def one(proposal: str) -> Response:
     sender = asking.sender()
     if sender is not None:
         key = shared.owned(proposal, sender.name, sender.organizations)
-        read = shared.whole(key)
+        read = shared.whole(key, program=True)
         return json_answer({**shared.judge().row(read), "decide": None})
     scope = asking.scope()
     read = shared.whole(shared.key_of(scope, proposal))
@@ -157,10 +161,10 @@ def one(proposal: str) -> Response:
     description=(
         "Approve it, deny it, or approve it with other arguments (edited). It is recorded before "
         "it is answered, with who decided, how they were recognized and which policy applied; "
-        "sent again, the same is recorded once. Refused with 403 when the policy asks for "
-        "somebody else, with 409 when it is decided, over, cannot have been read yet, or is not "
-        "what the approver has seen, and with 422 when the policy asks for the target's name or "
-        "for a decision on this case alone."
+        "sent again, the same is recorded once, and of several decisions one. Refused with 403 "
+        "when the policy asks for somebody else, with 409 when it is decided, over, cannot have "
+        "been read yet, or is not what the approver has seen, and with 422 when the policy asks "
+        "for the target's name or for a decision on this case alone."
     ),
     parameters=[shared.PROPOSAL, shared.IN],
     body="Decision",
@@ -185,16 +189,42 @@ def decide(proposal: str) -> Response:
         )
     with shared.remembered().one_at_a_time(key) as slot:
         read = read.having(slot.entry)
-        id_ = wish.id(services().secret, scope.reader, read.chain)
-        if all(one.entry != id_ for one in read.chain.decisions):
-            entry = _record(read, source, wish, scope, id_)
-            slot.keep(entry)
+        mark = wish.mark(services().secret, scope.reader, read.chain)
+        id_ = decisions.decision_id(services().secret, read.chain)
+        if decisions.mark_of(decisions.made(read.chain, id_)) != mark:
+            entry = _record(read, source, wish, scope, id_, mark)
+            slot.keep(decisions.kept(entry, read.chain))
             read = read.having(entry)
-    return json_answer(_shown(read, scope))
+    return json_answer(_shown(_settled(read, id_, mark), scope))
+
+
+def _settled(read: Read, id_: str, mark: str) -> Read:
+    """Wait until a decision is stored, and return the chain; what takes long is not waited for.
+
+    Raises:
+        Conflict: at another sidecar somebody else was first, and what they decided is stored.
+    """
+    end = time.monotonic() + STORED_WITHIN
+    while not decisions.is_stored(entry := decisions.made(read.chain, id_)):
+        if time.monotonic() > end or ending.pause(_LOOK):
+            return read
+        try:
+            found = shared.chains().read([read.key])
+        except Unavailable:
+            return read  # it is recorded all the same
+        if found and decisions.made(found[0].chain, id_):
+            (read,) = found
+    if decisions.mark_of(entry) != mark:
+        policy = services().config.approval_policies.of(read.chain)
+        raise Conflict(
+            decisions.closed(read.chain, policy, shared.now()),
+            hint="Your decision does not count: reload to see how it is now.",
+        )
+    return read
 
 
 def _record(
-    read: Read, source: Mapping[str, Any], wish: Wish, scope: Scope, id_: str
+    read: Read, source: Mapping[str, Any], wish: Wish, scope: Scope, id_: str, mark: str
 ) -> dict[str, Any]:
     """Record a decision that nothing speaks against; return its entry.
 
@@ -207,7 +237,7 @@ def _record(
         raise Conflict(over, hint="Reload to see how it is now.")
     if other := decisions.unread(chain, wish):
         raise Conflict(other, hint="Reload and read it again; you may deny it in any case.")
-    said = decisions.fields(chain, source, wish, scope.reader, policy, at, id_)
+    said = decisions.fields(chain, source, wish, scope.reader, policy, at, id_, mark)
     entry = decisions.as_entry(wish.action, said)
     decided = read_chain([*(one.source for one in chain.entries), entry]).decisions
     decision = next(one for one in decided if one.entry == id_)

@@ -9,6 +9,8 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import ConnectionError as NoConnection
 from opensearchpy.exceptions import OpenSearchException, SerializationError, TransportError
 
+from activity_center import answers
+from activity_center.errors import IncompleteAnswer
 from activity_center.streams import LENS_PATTERNS
 from sidecar_api import ending
 from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
@@ -69,22 +71,13 @@ def patiently(client: OpenSearch, body: dict[str, Any]) -> dict[str, Any]:
 def whole(answer: Any) -> dict[str, Any]:
     """Return the answer of a search, or of the making of a PIT.
 
-    While a shard recovers OpenSearch answers 200 with part of the documents and
-    ``failed: 0``: only ``successful`` against ``total`` tells.
-
     Raises:
-        Incomplete: it is not whole.
+        Incomplete: it is not whole (:func:`activity_center.answers.whole`).
     """
-    found: dict[str, Any] = answer if isinstance(answer, dict) else {}
-    shards = found.get("_shards")
-    if (
-        not isinstance(shards, dict)
-        or shards.get("successful") != shards.get("total")
-        or shards.get("failed")
-        or found.get("timed_out")
-    ):
-        raise Incomplete(INCOMPLETE, hint=INCOMPLETE_HINT)
-    return found
+    try:
+        return answers.whole(answer)
+    except IncompleteAnswer as wrong:
+        raise Incomplete(INCOMPLETE, hint=INCOMPLETE_HINT) from wrong
 
 
 def failure(wrong: OpenSearchException) -> Failure:

@@ -153,7 +153,7 @@ def _checked(one: Filter, value: str) -> str:
 
 def _near(value: str, known: Iterable[str]) -> str:
     """The closed value that was probably meant: "failed" is failure, "UI" is ui."""
-    close = get_close_matches(value.casefold(), list(known), n=1, cutoff=0.5)
+    close = get_close_matches(value.casefold(), list(known), n=1, cutoff=0.7)
     return close[0] if close else ""
 
 

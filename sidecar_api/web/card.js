@@ -53,6 +53,7 @@ class ActivityRecent extends HTMLElement {
       html`<section class="card recent" aria-label=${C.label}><h2>${C.title}</h2>
       ${this.problem ? html`<p class="quiet" role="alert">${sentences(C.failed, this.problem.message)}</p>` : nothing}
       ${this.found && !rows.length ? html`<p class="quiet">${C.empty}</p>` : nothing}
+      <p class="unseen" role="status">${this.found || this.problem ? nothing : texts.loading}</p>
       <ul>${
         this.found || this.problem
           ? rows.map(

@@ -14,6 +14,12 @@ const orNone = (value) => (value === "" || value === null || value === undefined
 const long = (text, kind) =>
   text ? html`<span class=${kind} data-tip=${plain(text, 400)}>${word(text)}</span>` : none;
 
+/** An organization by its name, with its id on hover where that is another. */
+export const organization = (one) => {
+  const name = reading.organizationName(one);
+  return name ? html`<span data-tip=${one.id && one.id !== name ? plain(one.id, 200) : nothing}>${word(name)}</span>` : none;
+};
+
 export const time = (iso, zone, text) =>
   html`<time datetime=${iso} data-tip=${exact(iso, zone)}>${text ?? relative(iso)}</time>`;
 
@@ -42,7 +48,7 @@ export function resource(activity, { type = true, account = false } = {}) {
     type && found.type ? html` <span class="kind">${word(reading.typeLabel(found.type))}</span>` : nothing;
   const holder =
     account && activity.organization
-      ? html`<span class="kind"> · ${word(activity.organization.name ?? activity.organization.id)}</span>`
+      ? html`<span class="kind"> · ${organization(activity.organization)}</span>`
       : nothing;
   if (url) {
     return html`<a class="resource" href=${url} target="_blank" rel="noopener noreferrer"
@@ -173,7 +179,7 @@ export const COLUMNS = {
   type: { width: 120, cell: (a) => orNone(a.activity?.type), filter: (a) => ["type", a.activity?.type] },
   organization: {
     width: 130,
-    cell: (a) => orNone(a.organization?.name ?? a.organization?.id),
+    cell: (a) => organization(a.organization),
     filter: (a) => ["organization", a.organization?.id],
   },
   workspace: {

@@ -2,7 +2,7 @@
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { texts } from "./texts.js";
-import { badge, resource, source } from "./columns.js";
+import { badge, organization, resource, source } from "./columns.js";
 import { icon, impactLook } from "./icons.js";
 import { caseOf, proposalOf } from "./place.js";
 import * as reading from "./reading.js";
@@ -67,7 +67,7 @@ function whoAndWhere(app, a) {
         ? html`${word(parent.name ?? parent.id)} <span class="kind">${word(reading.typeLabel(parent.type))}</span>`
         : nothing,
     ],
-    [D.organization, a.organization ? html`${word(a.organization.name ?? a.organization.id)}` : nothing],
+    [D.organization, a.organization ? organization(a.organization) : nothing],
     [D.project, text(a.activity?.project)],
     [D.workspace, text(a.activity?.workspace)],
     [D.environment, text(a.activity?.environment)],

@@ -26,7 +26,7 @@ export function borrow(list) {
 export const facetOf = (name) => declaration(name)?.facetOf ?? name;
 const known = () => borrowed ?? declared;
 const declaration = (name) => known().find((filter) => filter.name === name);
-export const nameOf = (name) => declaration(name)?.label ?? name;
+export const nameOf = (name) => declaration(name)?.label ?? (name === "q" ? F.q : name);
 const choices = (name) => declaration(name)?.values ?? [];
 const repeats = (name) => declaration(name)?.repeats ?? true;
 /** Whether the values of a filter can be listed with counts. */

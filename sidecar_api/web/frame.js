@@ -51,7 +51,8 @@ function tabs(app) {
 function liveState(app) {
   const follower = app.lens?.follower;
   const { state } = follower ?? app.live;
-  if (!(app.place.view in DEFAULTS || app.lens?.part?.heard) || (app.problem && !app.answer)) return nothing;
+  // A lens without a follower says in its body how it is connected.
+  if (!(app.place.view in DEFAULTS || (follower && app.lens.part?.heard)) || (app.problem && !app.answer)) return nothing;
   const paused = !app.following;
   const label = paused ? texts.live.off : state === "off" ? texts.live.connecting : texts.live[state];
   return html`<button type="button" class=${`ghost live ${paused ? "off" : state}`} id="live"
@@ -181,7 +182,7 @@ export function agentTabs(app) {
   const organization = organizationOf(app.place);
   const here = organization ? `?organization=${encodeURIComponent(organization)}` : "";
   const link = (name, href) => html`<a class="tab" href=${href + here} aria-current=${view === name ? "page" : nothing}>${N.agents[name]}</a>`;
-  return html`<div class="lens-bar"><nav class="lens-tabs" aria-label=${N.ai}>${link("ai", "/ai")}${link("agents", "/agents")}${link("entries", "/ai/entries")}</nav></div>`;
+  return html`<div class="lens-bar"><nav class="lens-tabs" aria-label=${N.ai}>${link("ai", "/ai")}${link("agents", "/agents")}${link("oversight", "/ai/oversight")}${link("entries", "/ai/entries")}</nav></div>`;
 }
 
 function trail(app) {
@@ -224,9 +225,16 @@ function nowhere() {
   return html`<main id="main"><div class="panel"><div class="blank">${icon("circle-slash")}<h2>${texts.errors.notFound}</h2><p class="choices"><a class="button primary" href="/audit">${texts.errors.home}</a></p></div></div></main>`;
 }
 
+/** Whether the first answer of the view is still to come. */
+function isWaiting(app) {
+  const { view } = app.place;
+  if (lensOf(view)) return !app.problem && (!app.lens?.arrived || app.lens.waiting);
+  return view in DEFAULTS && !app.answer && !app.problem;
+}
+
 export function page(app) {
   const { view } = app.place;
   const body =
     view === "home" ? home(app) : lensOf(view) ? lens(app) : view in DEFAULTS ? trail(app) : nowhere();
-  return html`${header(app)}${body}${popover(app)}${help()}${exporting.progress(app)}`;
+  return html`<p class="unseen" id="loading" role="status">${isWaiting(app) ? texts.loading : nothing}</p>${header(app)}${body}${popover(app)}${help()}${exporting.progress(app)}`;
 }

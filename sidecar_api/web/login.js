@@ -36,6 +36,7 @@ export async function load(app) {
 
 async function enter(app, body) {
   app.loginProblem = null;
+  app.loginBy = Object.keys(body)[0];
   try {
     await ask("/api/v1/session", { method: "POST", body });
     remember("signedOut", false);
@@ -43,8 +44,13 @@ async function enter(app, body) {
   } catch (problem) {
     app.loginProblem = problem;
     app.render();
+    if (app.loginBy === "token") document.querySelector("#token").focus();
   }
 }
+
+/** What went wrong with a token stands at its field, which may be far below the heading. */
+const isOfToken = (app) => Boolean(app.loginProblem) && app.loginBy === "token";
+const saidOf = ({ message, document: said }) => sentences(message, said.hint);
 
 const href = (method, next) => {
   const url = new URL(method.href, window.location.origin);
@@ -93,12 +99,14 @@ function way(app, method) {
     return html`<a class="button primary wide" href=${href(method, app.place.next)} data-leave>${method.label || L.oidc}</a>`;
   if (method.kind === "development") return people(app, method);
   if (method.kind === "token") {
+    const wrong = isOfToken(app);
     return html`<form class="menu-form" @submit=${(event) => {
       event.preventDefault();
       enter(app, { token: event.target.token.value.trim() });
     }}>
-      <label>${method.label || L.token}<input name="token" type="password" required
-        autocomplete="off" spellcheck="false" /></label><p class="quiet">${L.tokenHint}</p>
+      <label>${method.label || L.token}<input name="token" id="token" type="password" required
+        autocomplete="off" spellcheck="false" aria-invalid=${wrong ? "true" : nothing} aria-describedby=${wrong ? "token-problem" : nothing} /></label>
+      ${wrong ? html`<p class="problem bad" role="alert" id="token-problem">${icon("circle-x")}<span><strong>${L.failedToken}.</strong> ${saidOf(app.loginProblem)}</span></p>` : nothing}<p class="quiet">${L.tokenHint}</p>
       <button type="submit" class="button wide">${L.tokenButton}</button></form>`;
   }
   return method.label ? html`<p>${method.label}</p>` : nothing;
@@ -108,7 +116,7 @@ export function login(app) {
   const { methods, loginProblem } = app;
   return html`<main class="login" id="main"><div class="card">
     <img src="/static/favicon.svg" alt="" width="32" height="32" /><h1>${L.title}</h1><p class="quiet">${L.lead}</p>
-    ${loginProblem ? html`<div class="banner" role="alert">${icon("triangle-alert")}<div><strong>${L.failed}.</strong> ${sentences(loginProblem.message, loginProblem.document.hint)}</div></div>` : nothing}
+    ${loginProblem && !isOfToken(app) ? html`<div class="banner" role="alert">${icon("triangle-alert")}<div><strong>${L.failed}.</strong> ${saidOf(loginProblem)}</div></div>` : nothing}
     ${methods === undefined ? html`<p role="status">${L.checking}…</p>` : methods.length ? methods.map((method) => way(app, method)) : loginProblem ? nothing : html`<p>${L.none}</p>`}
   </div></main>`;
 }

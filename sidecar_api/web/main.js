@@ -97,6 +97,7 @@ class App {
   async identify() {
     this.me = await ask("/api/v1/me");
     setCsrf(this.me.csrf);
+    reading.meet(this.me);
   }
 
   toLogin() {
@@ -235,7 +236,7 @@ class App {
     const { view } = this.place;
     if (isProcesses(view) || isAgents(view))
       return this.go({
-        view: isProcesses(view) ? "processes" : view === "entries" || view === "agents" ? view : "ai",
+        view: isProcesses(view) ? "processes" : ["entries", "agents", "oversight"].includes(view) ? view : "ai",
         filters: id ? [...kept, ["organization", id]] : kept,
         ...FIRST,
       });

@@ -25,13 +25,13 @@ export const proposalOf = addressOf("proposals");
 export const agentOf = addressOf("agents");
 export const caseOf = addressOf("cases");
 
-const PLAIN = { home: "/", audit: "/audit", ai: "/ai", entries: "/ai/entries", agents: "/agents", login: "/login", processes: "/processes" };
+const PLAIN = { home: "/", audit: "/audit", ai: "/ai", entries: "/ai/entries", oversight: "/ai/oversight", agents: "/agents", login: "/login", processes: "/processes" };
 /** Views of one thing, which `place.subject` names. */
 const ONE = { process: processOf, proposal: proposalOf, agent: agentOf, case: caseOf };
 const KINDS = { processes: "process", proposals: "proposal", agents: "agent", cases: "case" };
 
 /** view -> the module that shows it, loaded when it is opened. */
-const LENSES = { processes: "processes", process: "processes", ai: "proposals", proposal: "proposals", agents: "proposals", agent: "proposals", case: "proposals" };
+const LENSES = { processes: "processes", process: "processes", ai: "proposals", proposal: "proposals", agents: "proposals", oversight: "proposals", agent: "proposals", case: "proposals" };
 /** Name of the module whose lens shows a view; undefined: the page's own. */
 export const lensOf = (view) => (Object.hasOwn(LENSES, view) ? LENSES[view] : undefined);
 export const isProcesses = (view) => lensOf(view) === "processes";

@@ -115,8 +115,11 @@ export function requests(process, zone, { all = false } = {}) {
 /** What was undone, what is left behind, what needs a person. */
 export function receipt(process) {
   const { receipt: left } = process;
-  if (!left) return nothing;
   const R = texts.receipt;
+  if (!left)
+    return process.state === "failed" || process.state === "cancelled"
+      ? html`<section class="receipt" aria-label=${R.title}><h3>${R.title}</h3><p class="quiet">${R.unsaid}</p></section>`
+      : nothing;
   const groups = [
     ["needs_person", "hand", "warn"],
     ["left_behind", "package", "warn"],

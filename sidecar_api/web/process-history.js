@@ -127,7 +127,7 @@ export class Operations {
       <tbody>${
         answer
           ? answer.processes.map((process) => this.row(process))
-          : Array.from({ length: app.size }, () => html`<tr class="skeleton" aria-hidden="true">${heads.map(() => html`<td><span class="bone"></span></td>`)}</tr>`)
+          : Array.from({ length: app.size }, () => html`<tr class="skeleton" aria-hidden="true">${heads.map(([name]) => html`<td class=${`o-${name}`}><span class="bone"></span></td>`)}</tr>`)
       }</tbody></table></div>`;
   }
 

@@ -2,6 +2,7 @@
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { Problem, ask } from "./api.js";
+import { organization } from "./columns.js";
 import { icon } from "./icons.js";
 import { resourceIcon } from "./icons.js";
 import { caseOf } from "./place.js";
@@ -243,7 +244,7 @@ export class OneProcess {
       [ONE.target, process.target ? html`${icon(resourceIcon(process.target.type))} ${target(process)}` : nothing],
       [ONE.server, process.server ? word(process.server.name) : nothing],
       [ONE.account, process.cloud_account ? word(process.cloud_account.name) : nothing],
-      [ONE.where, process.organization?.id ? word(process.organization.name || process.organization.id) : nothing],
+      [ONE.where, process.organization?.id ? organization(process.organization) : nothing],
       [ONE.project, word(process.project)],
       [ONE.workspace, word(process.workspace)],
       [ONE.environment, word(process.environment)],

@@ -58,6 +58,7 @@ function request(process, entry, at) {
       ...known,
       id: control.id,
       kind: ASKED[action],
+      attempt: entry.activity.process?.attempt ?? null,
       state: known?.state ?? "requested",
       by: { id: entry.user?.id, name: entry.user?.full_name ?? entry.user?.name },
       at,
@@ -85,6 +86,9 @@ function deltaOf(process, entry) {
     delta.output = { bytes: 0, total: 0, kept: 0 };
     delta.steps = names.map((name, index) => ({ id: `step-${index + 1}`, name, index, state: "pending", progress: 0, started: null, ended: null, error: null }));
     base = { ...process, steps: delta.steps };
+    // What was asked of an earlier attempt, and not taken, is void.
+    const old = process.requests.filter((one) => one.state === "requested" && one.attempt && one.attempt < attempt);
+    if (old.length) delta.requests = old.map((one) => ({ ...one, state: "expired" }));
   }
   // A step's entry may say that the process runs; that it ended tells its own entry alone.
   let state = STATES[action] ? (said.state ?? STATES[action]) : action === "process.stalled" ? null : said.state;

@@ -122,6 +122,7 @@ export const texts = {
     left_behind: "Left behind",
     needs_person: "Needs a person",
     clean: "Nothing is left behind and nothing needs a person.",
+    unsaid: "It did not say what is left.",
   },
   output: {
     title: "Output",

@@ -37,6 +37,12 @@ export class Lens {
     return view === "process" ? this.one : tab === "history" ? this.history : this.live;
   }
 
+  get waiting() {
+    const { part } = this;
+    if (part !== this.live) return !part.answer && !part.process;
+    return !part.stream || (!part.stream.heard && part.stream.state.phase === "connecting");
+  }
+
   /** The place has changed, or is to be read again. */
   async arrive() {
     await this.ready;

@@ -4,6 +4,7 @@ import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { ask } from "./api.js";
 import { icon } from "./icons.js";
 import { agentOf } from "./place.js";
+import { organizationName } from "./reading.js";
 import { failure } from "./states.js";
 import { texts as shared } from "./texts.js";
 import { exact, relative } from "./time.js";
@@ -11,7 +12,8 @@ import { word } from "./words.js";
 import { bones, card } from "./proposal-card.js";
 import { VIOLATION } from "./proposal-list.js";
 import { Part, missing } from "./proposals.js";
-import { agentName, impactBadge, percent, span, stateLabel, texts, verdictBadge, verdictLabel, violationsOf } from "./proposal-words.js";
+import { texts } from "./proposal-texts.js";
+import { agentName, impactBadge, partly, percent, span, stateLabel, verdictBadge, verdictLabel, violationsOf } from "./proposal-words.js";
 
 const A = texts.agents;
 const LATEST = 5;
@@ -37,7 +39,7 @@ export class AgentList extends Part {
     const { app, answer, problem } = this;
     const title = html`<h1 class="unseen">${A.title}</h1>`;
     if (!answer) return html`${title}${problem ? html`<div class="panel">${failure(app)}</div>` : html`<div class="panel">${bones(3)}</div>`}`;
-    if (!answer.agents.length) return html`${title}<div class="panel"><div class="blank" id="empty">${icon("bot")}<h2>${A.empty}</h2><p>${A.emptyHint}</p></div></div>`;
+    if (!answer.agents.length) return html`${title}<div class="panel"><div class="blank" id="empty">${icon("bot")}<h2>${partly(app) ? texts.empty.partly : A.empty}</h2><p>${partly(app) || A.emptyHint}</p></div></div>`;
     const H = A.heads;
     return html`${title}${problem ? failure(app) : nothing}<div class="panel"><div class="scroller"><table class="agents" id="agents"><caption class="unseen">${A.caption(answer.agents.length)}</caption>
       <thead><tr>${Object.entries(H).map(([name, label]) => html`<th scope="col" class=${`a-${name}`}>${label}</th>`)}</tr></thead>
@@ -48,7 +50,7 @@ export class AgentList extends Part {
     const { agent } = record;
     const violations = violationsOf(record);
     const known = this.app.me?.organizations?.length ?? 0;
-    return html`<tr class="row"><th scope="row" class="a-name"><span class="agent">${icon("bot")}</span><a href=${addressOf(record, known)} data-stop>${word(agentName(agent) || A.nameless, { limit: 80 })}</a>${agent.version ? html` <span class="kind">${word(agent.version)}</span>` : nothing}${known > 1 && record.organization?.id ? html`<span class="kind">, ${word(record.organization.name || record.organization.id, { limit: 60 })}</span>` : nothing}</th>
+    return html`<tr class="row"><th scope="row" class="a-name"><span class="agent">${icon("bot")}</span><a href=${addressOf(record, known)} data-stop>${word(agentName(agent) || A.nameless, { limit: 80 })}</a>${agent.version ? html` <span class="kind">${word(agent.version)}</span>` : nothing}${known > 1 && record.organization?.id ? html`<span class="kind">, ${word(organizationName(record.organization), { limit: 60 })}</span>` : nothing}</th>
       <td class="a-model">${word(agent.model ?? "")} <span class="kind">${word(agent.provider ?? "")}</span></td>
       <td class="a-proposals">${record.proposals.toLocaleString("en")}<span class="phone-text"> ${A.counts.toLowerCase()}</span></td>
       <td class="a-approval">${percent(record.approval_rate)}</td>

@@ -7,6 +7,7 @@ import { personName } from "./reading.js";
 import { exact, relative } from "./time.js";
 import { plain, word } from "./words.js";
 import { decideButtons } from "./proposal-decision.js";
+import { texts } from "./proposal-texts.js";
 import {
   agentName,
   at,
@@ -15,11 +16,11 @@ import {
   isOpen,
   leftToDecide,
   nameOf,
+  needsNone,
   person,
   span,
   stateLabel,
   targetName,
-  texts,
   toolName,
   verdictBadge,
   verdictLabel,
@@ -63,16 +64,22 @@ const DECIDED_WRONG = ["decided_after_expiry", "approver_lacked_permission", "ap
 const RAN_WRONG = { executed_without_approval: S.unallowed, parameters_drifted: S.differs, executed_twice: S.oneYes };
 const kindsOf = ({ judgement }) => new Set([judgement?.verdict, ...(judgement?.findings ?? []).map((one) => one.kind)]);
 
+/** Nobody has to decide. */
+function notNeeded(proposal) {
+  const policy = proposal.judgement?.policy ?? proposal.policy;
+  return { sign: "circle-dashed", tone: "calm", title: S.notNeeded, lines: [policy?.id ? html`${S.byPolicy} ${word(policy.id, { limit: 60 })}` : ""] };
+}
+
 function decidedStation(proposal, now) {
   const decision = decisionOf(proposal);
   const kinds = kindsOf(proposal);
   if (!decision) {
     if (proposal.executions?.length) {
       if (kinds.has("executed_without_approval")) return { sign: "circle-slash", tone: "bad", title: S.undecided, lines: [S.undecidedHint] };
-      const policy = proposal.judgement?.policy ?? proposal.policy;
-      return { sign: "circle-dashed", tone: "calm", title: S.notNeeded, lines: [policy?.id ? html`${S.byPolicy} ${word(policy.id, { limit: 60 })}` : ""] };
+      return notNeeded(proposal);
     }
     const left = leftToDecide(proposal, now);
+    if (needsNone(proposal)) return notNeeded(proposal);
     return { sign: "hourglass", tone: "warn", title: S.waiting, lines: [left === Infinity ? "" : left > 0 ? S.until(span(Math.floor(left / 1000) * 1000)) : S.over] };
   }
   const { outcome } = decision;
@@ -90,7 +97,7 @@ function decidedStation(proposal, now) {
       decision.approver ? html`${person(decision.approver)}, ${authority(decision)}` : "",
       decision.confirmation ? html`${S.typed} ${quote(decision.confirmation)}` : "",
       decision.reason && outcome !== "expired" ? quote(decision.reason, 120) : "",
-      wrong ? html`<span class="bad">${verdictLabel(wrong)}</span>` : "",
+      wrong ? html`<span class="bad">${verdictLabel(wrong, proposal.judgement.findings?.find((one) => one.kind === wrong)?.label)}</span>` : "",
       more ? html`<span class="quiet">${S.others(more)}</span>` : "",
     ],
   };

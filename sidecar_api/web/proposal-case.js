@@ -13,7 +13,8 @@ import { plain, word } from "./words.js";
 import { bones, headline, stations } from "./proposal-card.js";
 import { chainOf } from "./proposal-live.js";
 import { Part, missing } from "./proposals.js";
-import { at, nameOf, span, texts } from "./proposal-words.js";
+import { texts } from "./proposal-texts.js";
+import { at, nameOf, span } from "./proposal-words.js";
 
 const C = texts.cases;
 /** Gaps shorter than this are not worth a word. */

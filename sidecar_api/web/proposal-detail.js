@@ -1,6 +1,7 @@
 // An opened proposal: the verdict with its reasons, what was approved beside what ran, who, the record.
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { organization } from "./columns.js";
 import { texts as shared } from "./texts.js";
 import { run } from "./exporting.js";
 import { icon, resourceIcon, sourceIcon } from "./icons.js";
@@ -9,7 +10,8 @@ import { actionLabelOf, personKey, personName, typeLabel } from "./reading.js";
 import { exact } from "./time.js";
 import { json, long, pick, plain, safeUrl, word } from "./words.js";
 import { compare } from "./proposal-params.js";
-import { agentName, impactBadge, proposals, samePerson, span, stateLabel, texts, verdictLabel, verdictLook } from "./proposal-words.js";
+import { proposals, texts } from "./proposal-texts.js";
+import { agentName, impactBadge, samePerson, span, stateLabel, verdictLabel, verdictLook } from "./proposal-words.js";
 
 const D = texts.detail;
 const present = (value) => value !== null && value !== undefined && value !== "" && value !== nothing;
@@ -39,8 +41,8 @@ function entryLinks(proposal, ids) {
 /** The answer: did it do what somebody allowed, why one says so, what to do. */
 export function verdict(proposal) {
   const judgement = proposal.judgement ?? {};
-  const { verdict: name, label, violation, explanation, what_to_do: todo, findings = [], policy } = judgement;
-  const [sign, tone] = verdictLook(name);
+  const { verdict: name, cause, label, violation, explanation, what_to_do: todo, findings = [], policy } = judgement;
+  const [sign, tone] = verdictLook(name, cause);
   const own = findings.find((one) => one.kind === name);
   const others = findings.filter((one) => one !== own);
   return html`<section class=${`verdict-box ${violation ? "bad" : tone}`} aria-label=${D.verdict}>
@@ -109,7 +111,7 @@ function what(app, proposal) {
     [D.why, proposal.rationale ? long(proposal.rationale, { limit: 400 }) : nothing],
     [D.saving, saving?.amount !== undefined && saving?.amount !== null ? texts.saving(saving.amount, plain(saving.currency ?? "", 16), plain(saving.period ?? "", 32)) : nothing],
     [D.expires, time(proposal.expires_at, app.zone)],
-    [D.organization, proposal.organization?.id ? word(proposal.organization.name || proposal.organization.id) : nothing],
+    [D.organization, proposal.organization?.id ? organization(proposal.organization) : nothing],
     [D.id, mono(proposal.id)],
     [D.call, tool.call_id && !proposal.id.endsWith(tool.call_id) ? mono(tool.call_id) : nothing],
   ]);

@@ -15,7 +15,8 @@ import { bones, card } from "./proposal-card.js";
 import { detail } from "./proposal-detail.js";
 import { chainOf } from "./proposal-live.js";
 import { fetchProposal } from "./proposals.js";
-import { STATES, VERDICT_NAMES, VIOLATIONS, agentName, percent, proposals, span, stateLabel, texts, verdictLabel, violationsOf } from "./proposal-words.js";
+import { proposals, texts } from "./proposal-texts.js";
+import { STATES, VERDICT_NAMES, VIOLATIONS, agentName, partly, percent, span, stateLabel, verdictLabel, violationsOf } from "./proposal-words.js";
 
 const L = texts.look,
   F = texts.filters;
@@ -230,15 +231,17 @@ export class ProposalList {
     const { problem } = app;
     const denied = problem && (!answer || problem.status === 403 || problem.status === 404);
     const none = answer && !answer.proposals.length;
-    const own = this.fresh.size;
+    const fresh = this.fresh.size;
+    const own = denied || none ? "" : partly(app);
     return html`<h1 class="unseen">${shared.titles.ai}</h1>
       ${denied ? nothing : this.numbers()}
       <div class="toolbar">${filters.searchField(app, texts.search, "target")}
         <button type="button" class="button" id="export" aria-haspopup="dialog" ?disabled=${!answer?.page.total}
           @click=${(event) => app.openMenu("evidence", event.currentTarget)}>${icon("download")}<span>${texts.evidence.button}</span></button></div>
       <div class="chips-line">${filters.chips(app)}<span class="summary" aria-hidden="true">${answer && !denied ? this.counted(answer.page) : nothing}</span></div>
-      <div class="pill-line">${own ? html`<button type="button" class="pill" id="fresh" aria-label=${texts.showFresh(own)} @click=${() => app.refresh()}>${icon("arrow-up")}${texts.fresh(own)}</button>` : nothing}</div>
+      <div class="pill-line">${fresh ? html`<button type="button" class="pill" id="fresh" aria-label=${texts.showFresh(fresh)} @click=${() => app.refresh()}>${icon("arrow-up")}${texts.fresh(fresh)}</button>` : nothing}</div>
       ${problem && !denied ? failure(app) : nothing}
+      ${own ? html`<p class="note" id="own-only">${icon("info")}<span>${own}</span></p>` : nothing}
       ${denied ? html`<div class="panel">${failure(app)}</div>` : none ? html`<div class="panel">${this.empty()}</div>` : this.lists()}`;
   }
 
@@ -309,19 +312,22 @@ export class ProposalList {
     return html`<div class="numbers">${number(summary.proposals.toLocaleString("en"), T.proposals(texts.ranges[when]?.toLowerCase()))}
       ${number(percent(summary.approval), T.approved)}
       ${number([...new Set(summary.medians.map(span))].join(" – ") || "–", T.decision)}
-      ${this.violations ? number(this.violations.toLocaleString("en"), T.look, { tone: "bad", href: this.toViolations() }) : number(html`${icon("circle-check")}`, T.ok, { tone: "good" })}</div>`;
+      ${this.violations ? number(this.violations.toLocaleString("en"), T.look, { tone: "bad", href: this.toViolations() }) : number(html`${icon("circle-check")}`, partly(this.app) ? T.okPartly : T.ok, { tone: "good" })}</div>`;
   }
 
   empty() {
     const { app } = this;
     const E = texts.empty;
     const held = [...filters.grouped(app.place.filters).keys()];
-    return html`<div class="blank" id="empty">${icon(held.length ? "list-filter" : "inbox")}<h2>${held.length ? E.title : E.all}</h2>${
+    const own = partly(app);
+    return html`<div class="blank" id="empty">${icon(held.length ? "list-filter" : "inbox")}<h2>${held.length ? E.title : own ? E.partly : E.all}</h2>${own ? html`<p id="own-only">${own}</p>` : nothing}${
       held.length
         ? html`<p>${E.hint}</p><p class="choices">${held.map(
             (name) => html`<button type="button" class="button" @click=${() => app.setFilters(filters.without(app.place.filters, name))}>${E.drop(name === "when" ? shared.filters.when : filters.nameOf(name))}</button>`,
           )}${held.length > 1 ? html`<button type="button" class="link" @click=${() => app.setFilters([])}>${E.clear}</button>` : nothing}</p>`
-        : html`<p>${E.allHint}</p>`
+        : own
+          ? nothing
+          : html`<p>${E.allHint}</p>`
     }</div>`;
   }
 }

@@ -3,13 +3,15 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { icon } from "./icons.js";
 import { long, plain, word } from "./words.js";
-import { texts } from "./proposal-words.js";
+import { texts } from "./proposal-texts.js";
 
 const D = texts.detail;
 const DEEPEST = 12,
   MOST_ROWS = 200,
   MOST_RUNS = 3,
   ROOT = "arguments";
+/** The name of a column that is compared with the one before it. */
+const AFTER = "ran";
 /** Text that would read as another kind of value, or whose ends one does not see. */
 const AMBIGUOUS = /^$|^(true|false|null|-?\d+(\.\d+)?([eE][+-]?\d+)?)$|^\s|\s$/;
 
@@ -56,7 +58,7 @@ function columnsOf(proposal) {
   const runs = (proposal.executions ?? []).filter((run) => run.arguments !== undefined && run.arguments !== null);
   const alike = runs.every((run) => same(run.arguments, runs[0].arguments));
   (alike ? runs.slice(0, 1) : runs.slice(0, MOST_RUNS)).forEach((run, i) =>
-    columns.push({ name: "ran", label: alike ? D.ran : D.runs(i + 1), rows: flatten(run.arguments) }),
+    columns.push({ name: AFTER, label: alike ? D.ran : D.runs(i + 1), rows: flatten(run.arguments) }),
   );
   return columns;
 }
@@ -77,10 +79,10 @@ function kindOf(before, after) {
 /** The rows that differ: [path, kind]. */
 function differences(proposal) {
   const columns = columnsOf(proposal);
-  const before = columns.filter((one) => one.name !== "ran").at(-1);
+  const before = columns.filter((one) => one.name !== AFTER).at(-1);
   const found = new Map([...judged(proposal)].map(([path, one]) => [path, one.kind ?? "changed"]));
   if (before)
-    for (const { rows } of columns.filter((one) => one.name === "ran"))
+    for (const { rows } of columns.filter((one) => one.name === AFTER))
       for (const path of new Set([...before.rows.keys(), ...rows.keys()])) {
         const kind = kindOf(before.rows.get(path), rows.get(path));
         if (kind && !found.has(path)) found.set(path, kind);
@@ -99,12 +101,12 @@ function table(columns, marks, told, caption) {
   // What differs is read first, also among two hundred others.
   paths.sort((a, b) => marks.has(b) - marks.has(a));
   const several = columns.length > 1;
-  const before = columns.filter((one) => one.name !== "ran").at(-1);
+  const before = columns.filter((one) => one.name !== AFTER).at(-1);
   const cell = (column, path, kind) => {
     let value = column.rows.get(path);
-    if (value === undefined && told.has(path)) value = column.name === "ran" ? told.get(path).ran : told.get(path).approved;
+    if (value === undefined && told.has(path)) value = column.name === AFTER ? told.get(path).ran : told.get(path).approved;
     if (value === null && told.has(path) && !column.rows.has(path)) value = undefined;
-    const side = !kind ? "" : column.name === "ran" ? "new" : column === before ? "old" : "";
+    const side = !kind ? "" : column.name === AFTER ? "new" : column === before ? "old" : "";
     return html`<td class=${value === undefined ? `unset ${side}` : side} data-label=${column.label}>${
       kind === "secret" && value === undefined ? html`<span class="none">${D.secret}</span>` : shown(value)
     }</td>`;
@@ -132,15 +134,31 @@ function digests(proposal) {
 export function compare(proposal) {
   const columns = columnsOf(proposal);
   const told = judged(proposal);
-  const marks = new Map(columns.some((one) => one.name === "ran") ? differences(proposal) : []);
+  const marks = new Map(columns.some((one) => one.name === AFTER) ? differences(proposal) : []);
   const title =
     columns.length > 1
       ? D.compare
-      : { proposed: D.proposedOnly, ran: D.ranOnly }[columns[0]?.name ?? "proposed"] ?? D.approvedOnly;
+      : { proposed: D.proposedOnly, [AFTER]: D.ranOnly }[columns[0]?.name ?? "proposed"] ?? D.approvedOnly;
   const empty = !columns.some((one) => one.rows.size) && !marks.size;
   return html`<section class="compare"><h4>${title}</h4>${
     empty ? html`<p class="quiet">${D.noParameters}</p>` : table(columns, marks, told, title)
   }${digests(proposal)}</section>`;
+}
+
+/** What somebody changes in parameters before saying yes: how many, and which, in a table. */
+export function changed(proposed, edited) {
+  const [before, after] = [flatten(proposed), flatten(edited)];
+  const marks = new Map();
+  for (const path of new Set([...before.keys(), ...after.keys()])) {
+    const kind = kindOf(before.get(path), after.get(path));
+    if (kind) marks.set(path, kind);
+  }
+  const only = (rows) => new Map([...rows].filter(([path]) => marks.has(path)));
+  const columns = [
+    { name: "proposed", label: D.proposed, rows: only(before) },
+    { name: AFTER, label: texts.decide.edit.changed, rows: only(after) },
+  ];
+  return { count: marks.size, table: table(columns, marks, new Map(), texts.decide.edit.difference) };
 }
 
 /** The parameters that somebody is about to decide on. */

@@ -11,7 +11,8 @@ import { decideButtons } from "./proposal-decision.js";
 import { detail } from "./proposal-detail.js";
 import { ProposalList, evidence } from "./proposal-list.js";
 import { ChainLive, chainOf } from "./proposal-live.js";
-import { isOpen, nameOf, texts } from "./proposal-words.js";
+import { texts } from "./proposal-texts.js";
+import { isOpen, nameOf } from "./proposal-words.js";
 
 const STYLES = "/static/styles/proposals.css";
 const PATIENCE = 400,
@@ -60,6 +61,7 @@ export class Part {
     this.shown = subject;
     this.abort?.abort();
     const { signal } = (this.abort = new AbortController());
+    this.loading = true;
     app.render();
     try {
       const answer = await this.ask(subject, signal);
@@ -72,6 +74,7 @@ export class Part {
       if (!(error instanceof Problem)) throw error;
       this.problem = app.problem = error;
     }
+    this.loading = false;
     app.render();
   }
 }
@@ -116,15 +119,22 @@ export class Lens {
     return this.parts[this.app.place.view];
   }
 
+  get waiting() {
+    return !this.part?.answer && !this.part?.problem;
+  }
+
   /** The place has changed, or is to be read again. */
   async arrive(scroll) {
     const { app } = this;
     await this.ready;
     const { view } = app.place;
     if (!this.parts[view]) {
-      const { AgentList, OneAgent, Case } = await (view === "case" ? import("./proposal-case.js") : import("./proposal-agents.js"));
-      if (view === "case") this.parts.case = new Case(app);
-      else Object.assign(this.parts, { agents: new AgentList(app), agent: new OneAgent(app) });
+      if (view === "case") this.parts.case = new (await import("./proposal-case.js")).Case(app);
+      else if (view === "oversight") this.parts.oversight = new (await import("./proposal-oversight.js")).Oversight(app);
+      else {
+        const { AgentList, OneAgent } = await import("./proposal-agents.js");
+        Object.assign(this.parts, { agents: new AgentList(app), agent: new OneAgent(app) });
+      }
     }
     if (view !== app.place.view) return;
     for (const [name, other] of Object.entries(this.parts)) if (name !== view) other.stop();
@@ -175,7 +185,7 @@ export class Lens {
     const { app, part } = this;
     const { view } = app.place;
     if (!part) return html`<main id="main" class="lens" tabindex="-1"><h1 class="unseen">${shared.titles[view]}</h1>${app.problem ? html`<div class="panel">${failure(app)}</div>` : bones()}</main>`;
-    return html`<main id="main" class="lens ai" tabindex="-1">${view === "ai" || view === "agents" ? agentTabs(app) : nothing}${part.view()}</main>`;
+    return html`<main id="main" class="lens ai" tabindex="-1">${["ai", "agents", "oversight"].includes(view) ? agentTabs(app) : nothing}${part.view()}</main>`;
   }
 
   /** What is asked for the values of a filter: entries of agents in the same time and place. */

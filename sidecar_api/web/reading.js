@@ -84,6 +84,14 @@ export function ownOnly(me, { view, organization }) {
   return closed.length ? texts.ownOnlyIn(closed.map((one) => one.name || one.id).join(", ")) : "";
 }
 
+const organizationNames = new Map(); // organization id -> the name that the server knows
+/** Learn the names of the organizations that the reader has to do with. */
+export function meet(me) {
+  for (const { id, name } of me.organizations ?? []) if (name && name !== id) organizationNames.set(id, name);
+}
+/** What an organization is called: by the entry, else by the server, else by its id. */
+export const organizationName = (one) => one?.name || organizationNames.get(one?.id) || one?.id || "";
+
 export const personName = (person) => person?.full_name || person?.name || person?.email || person?.id || "";
 
 /** "Jonas Osei" -> "J. Osei" */

@@ -35,7 +35,7 @@ export async function weigh(app, signal) {
   app.render();
 }
 
-const title = (name) => (name === "when" ? texts.filters.when : nameOf(name));
+const label = (name) => (name === "when" ? texts.filters.when : nameOf(name));
 
 export function empty(app) {
   const names = [...grouped(app.place.filters).keys()];
@@ -49,7 +49,7 @@ export function empty(app) {
         ? html`<p>${N.hint}</p><p class="choices">${ordered.map(
             (name) => html`<button type="button" class="button"
       @click=${() => app.setFilters(without(app.place.filters, name))}>
-      ${weights.get(name) ? N.without(title(name), weights.get(name)) : N.dead(title(name))}</button>`,
+      ${weights.get(name) ? N.without(label(name), weights.get(name)) : N.dead(label(name))}</button>`,
           )}${
             names.length > 1
               ? html`<button type="button" class="link"
@@ -65,12 +65,16 @@ export function empty(app) {
 const organizationName = (app, id) =>
   plain(app.me?.organizations?.find((one) => one.id === id)?.name || id, 80);
 
+/** What was asked for, as the subject of a sentence. */
+const asked = (view) => (Object.hasOwn(E.what, view) ? E.what[view] : E.page);
+
 export function failure(app) {
   const { problem } = app;
   const { document: said, status } = problem;
   const kept = Boolean(app.answer);
   const retry = html`<button type="button" class="button primary" @click=${() => app.refresh()}>${E.retry}</button>`;
-  let heading = E.title,
+  const title = E.title(asked(app.place.view));
+  let heading = title,
     lines = [said.detail ?? problem.message, said.hint],
     actions = [retry],
     sign = "circle-x";
@@ -90,10 +94,11 @@ export function failure(app) {
   } else if (status === 404) {
     heading = E.notFound;
     sign = "circle-slash";
+    lines = [said.detail, app.place.view === "organization" ? E.chooseOrganization : said.hint];
     actions = [html`<a class="button primary" href="/audit">${E.home}</a>`];
   } else if (status === 400) {
     const name = said.parameter ?? "";
-    heading = name ? E.badFilter(nameOf(name)) : E.title;
+    heading = name ? E.badFilter(nameOf(name)) : title;
     if (app.place.filters.some(([other]) => other === name))
       actions = [
         html`<button type="button" class="button primary"

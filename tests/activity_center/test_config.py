@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from activity_center.config import load
-from activity_center.errors import ConfigError
+from activity_center.errors import ConfigError, VocabularyError
+from activity_center.vocabulary.files import read
 
 GOOD = """
 opensearch:
@@ -93,6 +94,19 @@ def test_a_wrong_file_names_line_and_path(tmp_path: Path, text: str, line: int, 
         load(file, {})
     assert (f"{file}:{line}:" if line else str(file)) in str(caught.value)
     assert words in str(caught.value)
+
+
+def test_a_file_that_cannot_be_parsed_has_a_next_step(tmp_path: Path) -> None:
+    """What is no YAML, and what is no UTF-8: the hint says what to look at."""
+    for content, hint in ((b"a: [", "indentation"), (b"a: \xff", "save it as UTF-8")):
+        file = tmp_path / "activity-center.yml"
+        file.write_bytes(content)
+        with pytest.raises(ConfigError) as caught:
+            load(file, {})
+        assert hint in str(caught.value.hint)
+        with pytest.raises(VocabularyError) as refused:
+            read(file)
+        assert hint in str(refused.value.hint)
 
 
 @pytest.mark.parametrize(

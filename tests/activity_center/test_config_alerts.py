@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 
@@ -18,6 +19,7 @@ alerts:
   engine: plugin
   without: [new-credential]
   link: https://audit.example
+  runbook_base: https://docs.example/alerts.html
   hours: {timezone: Europe/Ljubljana, days: [mon, sat], start: "08:30", end: "17:00"}
   channels: [abc]
   webhooks:
@@ -32,8 +34,11 @@ ENVIRONMENT = {
 }
 
 
+KEY = "0123456789abcdefghijklmn"
+
+
 def read(folder: Path, text: str) -> Path:
-    (folder / "key").write_text("0123456789\n")
+    (folder / "key").write_text("0123456789abcdefghijklmn\n")
     file = folder / "activity-center.yml"
     file.write_text(text.replace("HERE", str(folder / "key")))
     return file
@@ -43,6 +48,10 @@ def test_the_whole_section(tmp_path: Path) -> None:
     """Every value arrives, secrets from the environment and from files."""
     alerts = load(read(tmp_path, WHOLE), ENVIRONMENT).alerts
     assert (alerts.enabled, alerts.engine, alerts.without) == (True, "plugin", {"new-credential"})
+    assert (alerts.link, alerts.runbook_base) == (
+        "https://audit.example",
+        "https://docs.example/alerts.html",
+    )
     assert alerts.hours == Hours("Europe/Ljubljana", ("mon", "sat"), "08:30", "17:00")
     assert alerts.hours.as_params() == {
         "zone": "Europe/Ljubljana",
@@ -51,7 +60,7 @@ def test_the_whole_section(tmp_path: Path) -> None:
         "end": 1020,
     }
     soc, chat, duty = alerts.webhooks
-    assert (soc.type, soc.address, soc.secret) == ("generic", ENVIRONMENT["SOC"], "0123456789")
+    assert (soc.type, soc.address, soc.secret) == ("generic", ENVIRONMENT["SOC"], KEY)
     assert chat.address == ENVIRONMENT["CHAT"]
     assert (duty.address, duty.routing_key) == (PAGERDUTY, "r1")
 
@@ -105,6 +114,19 @@ def test_addresses(tmp_path: Path, address: str) -> None:
     assert "soc.example" not in str(wrong.value)
     local = {**ENVIRONMENT, "SOC": "http://127.0.0.1:9/x"}
     assert load(read(tmp_path, WHOLE), local).alerts.webhooks[0].address == local["SOC"]
+
+
+@pytest.mark.parametrize(
+    "key", ["", "short", "x" * 23, "whsec_", "whsec_AAAA", "whsec_" + "!" * 40]
+)
+def test_short_keys(tmp_path: Path, key: str) -> None:
+    """A key that can be guessed signs nothing: 24 bytes or more (Standard Webhooks 1.0)."""
+    text = WHOLE.replace("secret_file: HERE", 'secret: "${KEY}"')
+    with pytest.raises(ConfigError) as wrong:
+        load(read(tmp_path, text), {**ENVIRONMENT, "KEY": key})
+    assert "secret is too short" in str(wrong.value) or not key
+    long = {**ENVIRONMENT, "KEY": "whsec_" + base64.b64encode(b"k" * 24).decode()}
+    assert load(read(tmp_path, text), long).alerts.webhooks[0].secret == long["KEY"]
 
 
 def test_an_account_that_cannot_search(tmp_path: Path) -> None:

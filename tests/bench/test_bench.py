@@ -51,6 +51,7 @@ def test_the_bench_runs_and_gives_every_figure_of_the_issue() -> None:
     assert not list(Path("/tmp").glob("activity-bench-*/collector.log"))
 
 
+@pytest.mark.slow
 def test_the_audit_part_runs_and_gives_every_figure_of_the_issue() -> None:
     """Pages, first byte, exports and memory: each against its target, all from one run."""
     done = run("bench", "audit", "--tiny", "--json")
@@ -71,6 +72,23 @@ def test_the_audit_part_runs_and_gives_every_figure_of_the_issue() -> None:
     assert not list(Path("/tmp").glob("activity-bench-*/sidecar.log"))
 
 
+@pytest.mark.slow
+def test_the_proposals_part_runs_and_gives_every_figure_of_the_issue() -> None:
+    """Pages of chains against the trail's bar, and each question beside its bare searches."""
+    done = run("bench", "proposals", "--tiny", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["proposals"]
+    assert "OpenSearch" in found["machine"] and "400 chains" in found["workload"]
+    assert "load average" in found["took"]
+    targets = [(row["name"], row["target"]) for row in found["rows"] if "target" in row]
+    assert targets == [("page / bare, p95", "<= 1.5")]
+    names = [row["name"] for row in found["rows"]]
+    for question in ("no filter", "page=100", "verdict=executed_twice"):
+        assert names[names.index(f"{question}: page, ms") + 1] == "bare queries, ms"
+    assert all(value > 0 for row in found["rows"] for value in row["values"])
+
+
+@pytest.mark.slow
 def test_the_processes_part_runs_and_gives_every_figure_of_the_issue() -> None:
     """CPU, memory, latency and the bare server beside it: each against its target."""
     done = run("bench", "processes", "--tiny", "--json")

@@ -32,15 +32,16 @@ PILOT: Final = {
 SAFE: Final = {"level": "safe", "source": "default"}
 
 
-def judgement(key: str, *texts: str, **more: Any) -> dict[str, Any]:
+def judgement(key: str, *texts: str, cause: str = "", **more: Any) -> dict[str, Any]:
     """What is said of a chain: the verdict and, where it is a violation, why."""
-    said = verdicts()[key]
+    said = verdicts()[key].by(cause)
     found = []
     if said.violation:
         text = texts[0] if texts else said.explanation
         found = [{"kind": key, "label": said.label, "text": text, "entries": ["e3"], **more}]
     return {
         "verdict": key,
+        "cause": cause or None,
         "label": said.label,
         "violation": said.violation,
         "explanation": said.explanation,
@@ -215,9 +216,44 @@ def sample() -> list[Proposal]:
                  decisions=[decision(12_950, confirmation="api-prod-1")],
                  executions=[execution(12_948)]),
         proposal("weak", "approver_lacked_permission", ago=14_000,
+                 judgement=judgement("approver_lacked_permission", cause="unproven"),
                  decisions=[decision(13_950, authenticated=False, mfa=None, auth_method=None)],
                  executions=[execution(13_940)]),
     ]  # fmt: skip
+
+
+def oversees(
+    approver: dict[str, Any], impact: str | None, decided: int, approved: int, **rest: Any
+) -> dict[str, Any]:
+    """How somebody decides on one impact: at leisure, with a no now and then."""
+    made = {
+        "approver": {"id": approver["id"], "name": approver["full_name"]},
+        "impact": impact,
+        "decided": decided,
+        "approved": approved,
+        "edited": 0,
+        "denied": decided - approved,
+        "approval_rate": round(approved / decided, 4),
+        "standing": 0,
+        "in_a_row": 5,
+        "p50_ms": 47_000,
+        "p95_ms": 190_000,
+    }
+    return {**made, **rest}
+
+
+def oversight_sample() -> list[dict[str, Any]]:
+    """Jonas looks, Mira says yes to everything, and a rule lets the rest run."""
+    rule = {"id": "nobody", "full_name": "nobody"}
+    no_wait = {"p50_ms": None, "p95_ms": None}
+    return [
+        oversees(JONAS, "caution", 40, 31),
+        oversees(JONAS, "destructive", 8, 5),
+        oversees(MIRA, "caution", 62, 62, in_a_row=62, p50_ms=1400, p95_ms=2900),
+        oversees(MIRA, "destructive", 4, 4, in_a_row=4, standing=2),
+        oversees(MIRA, None, 2, 1, in_a_row=1),
+        oversees(rule, "safe", 900, 900, in_a_row=900, standing=900, **no_wait),
+    ]
 
 
 def entry(number: int, action: str, ago: float, **parts: Any) -> dict[str, Any]:

@@ -22,6 +22,8 @@ class Proposals(StandIn):
         asked: queries of the list and of files, the last one last.
         whole: whether files end with their manifest.
         cases: id -> the answer.
+        oversight: rows of how people decide.
+        of: of how many chains those are counted; more than there are: not all were looked at.
     """
 
     def __init__(self, *listed: Proposal, activities: list[Activity] | None = None) -> None:
@@ -30,6 +32,8 @@ class Proposals(StandIn):
         self.whole = True
         self.asked: list[dict[str, list[str]]] = []
         self.cases: dict[str, dict[str, Any]] = {}
+        self.oversight: list[dict[str, Any]] = []
+        self.of = 0
         super().__init__(activities or [], ["agent:approve"])
 
     def tell(self, proposal: str, stage: str = "approved") -> None:
@@ -112,12 +116,14 @@ class Proposals(StandIn):
             reason=body.get("reason"),
             scope=body.get("scope"),
             confirmation=body.get("confirmation"),
+            arguments=body.get("arguments"),
         )
+        verdict = "denied" if body["outcome"] == "denied" else "approved"
         after = {
             **before,
             "state": body["outcome"],
             "decisions": [made],
-            "judgement": judgement(body["outcome"]),
+            "judgement": judgement(verdict),
         }
         self.replace(after)
         return jsonify(after), 201
@@ -150,6 +156,11 @@ class Proposals(StandIn):
         def decide(proposal: str) -> tuple[Response, int] | Response:
             return self._decide(proposal)
 
+        @app.get("/api/v1/oversight")
+        def oversight() -> Response:
+            self.asked.append(request.args.to_dict(flat=False))
+            return jsonify({"oversight": self.oversight, "counted": self._counted()})
+
         @app.get("/api/v1/agents")
         def agents() -> Response:
             known = {one["agent"]["id"]: 0 for one in self.proposals}
@@ -180,7 +191,7 @@ class Proposals(StandIn):
 
     def _counted(self) -> dict[str, Any]:
         count = len(self.proposals)
-        return {"chains": count, "of": count, "approximate": False}
+        return {"chains": count, "of": max(self.of, count), "approximate": self.of > count}
 
 
 def _record(mine: list[Proposal]) -> dict[str, Any]:

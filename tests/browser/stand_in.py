@@ -64,6 +64,7 @@ class StandIn:
         answers: path -> what is answered instead: ``(status, problem document)``.
         delays: path -> seconds before the answer.
         signed_in: whether ``/me`` knows the reader.
+        trail: whether the reader sees the whole of it there.
         permissions: of the reader in every organization; there is one where nothing is recorded.
         export: makes the answer to an export.
     """
@@ -73,6 +74,7 @@ class StandIn:
         self.answers: dict[str, tuple[int, dict[str, Any]]] = {}
         self.delays: dict[str, float] = {}
         self.signed_in = True
+        self.trail = True
         self.permissions = ["org:audit", *permissions]
         self.export: Callable[[], Response] = lambda: Response(b"")
         self._streams: list[queue.Queue[Activity]] = []
@@ -213,7 +215,7 @@ class StandIn:
                         "name": name,
                         "roles": ["admin"],
                         "permissions": self.permissions,
-                        "trail": True,
+                        "trail": self.trail,
                     }
                     for one, name in sorted(names.items())
                 ],

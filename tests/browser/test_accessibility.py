@@ -13,8 +13,18 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Site, Windows
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [(1440, 900), (390, 844)], ids=["wide", "phone"])
+WIDE, PHONE = (1440, 900), (390, 844)
+
+
+@pytest.mark.parametrize(
+    ("size", "dark"),
+    [
+        pytest.param(WIDE, False, id="wide-light"),
+        pytest.param(PHONE, True, id="phone-dark"),
+        pytest.param(WIDE, True, id="wide-dark", marks=pytest.mark.slow),
+        pytest.param(PHONE, False, id="phone-light", marks=pytest.mark.slow),
+    ],
+)
 def test_every_state_of_the_page(
     windows: Windows, site: Site, size: tuple[int, int], dark: bool
 ) -> None:

@@ -229,6 +229,9 @@ def test_a_control_says_what_it_will_do(window: Window, server: Processes) -> No
     )  # fmt: skip
     for text in ("Server deleted", "Left behind", "Volume vol_7", "Remove the DNS record"):
         expect(here.locator(".receipt")).to_contain_text(text)
+    server.happen_to("api-prod-3", process={"receipt": None})
+    expect(here.locator(".receipt")).to_contain_text("It did not say what is left.")
+    expect(here.locator(".receipt")).not_to_contain_text("Nothing")
 
 
 def test_a_refused_control_says_why(window: Window, server: Processes) -> None:

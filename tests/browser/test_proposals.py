@@ -99,7 +99,7 @@ def test_a_chain_is_four_stations_with_the_waits_between(window: Window, server:
         "rule": ["Approved by rule"],
         "free": ["No approval needed", "by policy safe-runs-alone"],
         "old": ["Expired", "nothing ran"],
-        "weak": ["not authenticated", "Approver lacked the permission"],
+        "weak": ["not authenticated", "Approver not proven"],
         "wait": ["Waiting for a decision", "left to decide", "nothing ran yet"],
         "bust": ["Failed", "volume is locked by snap_81"],
     }

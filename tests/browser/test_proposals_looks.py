@@ -13,6 +13,7 @@ from tests.browser.proposal_samples import (
     decision,
     drifted,
     execution,
+    oversight_sample,
     pending,
     proposal,
     sample,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 DESTRUCTIVE: Final = {"level": "destructive", "source": "operator"}
 PATHS: Final = (
     *("/ai", "/ai?open=drift", "/ai/entries", "/proposals/edit", "/proposals/twice"),
-    *("/agents", "/agents/agt_ops", "/cases/case_drift"),
+    *("/agents", "/agents/agt_ops", "/cases/case_drift", "/ai/oversight"),
 )
 
 
@@ -34,6 +35,7 @@ def server() -> Iterator[Proposals]:
     """A stand-in with one proposal of each kind, and the case of one."""
     made = Proposals(*sample())
     made.cases["case_drift"] = case_sample()
+    made.oversight = oversight_sample()
     yield made
     made.close()
 
@@ -43,7 +45,7 @@ def server() -> Iterator[Proposals]:
 def test_axe_finds_nothing_grave(
     windows: Windows, server: Proposals, size: tuple[int, int], dark: bool
 ) -> None:
-    """List, opened row, dialog, menus, agents, one agent, case: both themes, wide and narrow."""
+    """List, row, dialog, menus, agents, one agent, oversight, case: both themes, each width."""
     server.proposals[0] = pending(impact=DESTRUCTIVE)
     window = windows(size=size, dark=dark)
     page = window.page
@@ -62,6 +64,13 @@ def test_axe_finds_nothing_grave(
     page.locator("[data-decide=approved]").click()
     expect(page.locator("#decide")).to_be_visible()
     check("dialog")
+    page.locator("#change").click()
+    page.locator("[name=arguments]").fill('{"server": "api-prod-1", "size_gb": 100}')
+    expect(page.locator("#decide .mark")).to_have_count(2)
+    check("changes")
+    page.locator("[name=arguments]").fill('{"server": "api-prod-1",')
+    expect(page.locator("#edit-said")).to_contain_text("This is no JSON")
+    check("changes-wrong")
     page.keyboard.press("Escape")
     page.click("#export")
     check("evidence")
@@ -72,6 +81,7 @@ def test_axe_finds_nothing_grave(
         ("one", "/proposals/twice", ".chain-detail"),
         ("agents", "/agents", "#agents"),
         ("agent", "/agents/agt_ops", ".tallies"),
+        ("oversight", "/ai/oversight", "#oversight"),
         ("case", "/cases/case_drift", ".story"),
         ("missing", "/cases/none", "#failure"),
     ):
@@ -116,7 +126,7 @@ def test_on_a_phone_a_row_has_two_lines(windows: Windows, server: Proposals) -> 
     assert [one["y"] for one in tops if one] == sorted(one["y"] for one in tops if one)
     assert len({one["x"] for one in tops if one}) == 1
     for path in ("/ai", "/ai?open=drift", "/proposals/drift", "/agents", "/agents/agt_ops",
-                 "/cases/case_drift"):  # fmt: skip
+                 "/cases/case_drift", "/ai/oversight"):  # fmt: skip
         page.goto(f"{server.url}{path}")
         expect(page.locator(".badge, .agents .row").first).to_be_visible()
         small = page.locator("main :is(button, a, select, input, summary):visible").evaluate_all(

@@ -60,6 +60,24 @@ def test_a_verdict_is_a_filter(window: Window, site: Site, verdict: str) -> None
     assert labels == {one["judgement"]["label"] for one in answer["proposals"]}
 
 
+def test_oversight_is_that_of_the_api(window: Window, site: Site) -> None:
+    """Each approver and impact of the demo has its row, with the numbers of the API."""
+    found = site.api("oversight")["oversight"]
+    assert len({one["approver"]["id"] for one in found}) > 1
+    page = window.open(f"{site.url}/ai/oversight")
+    expect(page.locator("#oversight tbody tr")).to_have_count(len(found))
+    approvers = {one["approver"]["id"] for one in found}
+    expect(page.locator("#oversight tbody")).to_have_count(len(approvers))
+    decided = page.locator("#oversight .o-decided:not(th)").all_inner_texts()
+    assert sorted(decided) == sorted(f"{one['decided']:,}" for one in found)
+    window.shoot("ai-real-oversight-wide-light")
+    link = page.locator("#oversight .o-impact a").first
+    row = page.locator("#oversight tbody tr").first.locator(".o-decided").inner_text()
+    link.click()
+    page.wait_for_url("**/ai?*approver=*")
+    expect(page.locator(".summary")).to_contain_text(f"{row} proposal")
+
+
 def test_an_entry_opens_in_the_table(window: Window, site: Site) -> None:
     """From the story to the whole entry, by the id that its producer gave it."""
     one = next(p for p in site.api("proposals")["proposals"] if p["case"])
@@ -146,6 +164,28 @@ def desk(opensearch: Node, tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path, opensearch)
     yield made
     made.close()
+
+
+def test_a_yes_with_changes_binds_what_may_run(window: Window, desk: Desk) -> None:
+    """The record has the changed parameters, beside those that were proposed."""
+    id_ = f"prp_{uuid.uuid4().hex[:8]}"
+    desk.propose(id_)
+    page = window.open(f"{desk.url}/proposals/{id_}")
+    page.get_by_role("button", name="Approve drop_table on shop_prod").click()
+    dialog = page.get_by_role("dialog", name="Approve drop_table on shop_prod?")
+    dialog.get_by_role("button", name="Change the parameters").click()
+    dialog.get_by_label("Parameters as JSON").fill('{"table": "old_logs_2024"}')
+    expect(dialog.get_by_role("status")).to_have_text("You change 1 parameter:")
+    dialog.get_by_label("Type shop_prod to confirm").fill("shop_prod")
+    dialog.get_by_role("button", name="Approve drop_table on shop_prod with changes").click()
+    expect(dialog).to_have_count(0)
+    expect(page.locator(".stations")).to_contain_text("Edited")
+    answer = desk.sidecar.get(f"/api/v1/proposals/{id_}", token="").json()
+    (decision,) = answer["decisions"]
+    assert (decision["outcome"], decision["arguments"]) == ("edited", {"table": "old_logs_2024"})
+    row = page.locator("table.params tbody tr")
+    expect(row).to_contain_text("old_logs")
+    expect(row).to_contain_text("old_logs_2024")
 
 
 def test_a_decision_is_recorded_and_proven(window: Window, desk: Desk) -> None:

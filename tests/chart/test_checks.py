@@ -23,6 +23,7 @@ from tests.chart.rendering import (
     CHART,
     GOLDEN,
     NAMES,
+    NAMESPACE,
     case,
     helm,
     objects,
@@ -176,10 +177,50 @@ def test_expressions_use_our_metrics() -> None:
 
 
 def test_each_alert_has_its_runbook() -> None:
-    """An alert links to a heading of docs/kubernetes.md that tells what to do."""
-    page = (CHART.parents[1] / "docs" / "kubernetes.md").read_text("utf-8")
+    """An alert links to a heading of docs/operations.md that tells what to do."""
+    page = (CHART.parents[1] / "docs" / "operations.md").read_text("utf-8")
     headings = {line.lstrip("# ").lower() for line in page.splitlines() if line.startswith("###")}
-    base = "https://docs.example/kubernetes.html#"
+    base = "https://docs.example/operations.html#"
     links = {rule["annotations"]["runbook_url"] for rule in rules()}
     assert len(links) == len(rules()) > 10
     assert {link.removeprefix(base) for link in links} - headings == set()
+
+
+def test_alerts_look_at_the_pods_of_their_release_alone() -> None:
+    """Two releases in one namespace do not mix, also where one's name begins with the other's."""
+    import re
+
+    for rule in rules():
+        selectors = re.findall(r"activity_center_\w+(\{.*?\})", rule["expr"])
+        assert len(selectors) == rule["expr"].count("activity_center_")
+        for selector in selectors:
+            labels = dict(re.findall(r'(\w+)=~?"([^"]*)"', selector))
+            assert labels["namespace"] == NAMESPACE
+            assert re.fullmatch(labels["pod"], "ac-collector-0")
+            assert re.fullmatch(labels["pod"], "ac-sidecar-6c9f-x2")
+            assert not re.fullmatch(labels["pod"], "ac-two-collector-0")
+
+
+def test_the_table_of_alerts_is_that_of_the_chart() -> None:
+    """docs/operations.md has the condition and the time of each alert as helm renders them."""
+    import re
+
+    page = (CHART.parents[1] / "docs" / "operations.md").read_text("utf-8")
+    own = re.compile(r'namespace="[^"]*"(, pod=~"[^"]*")?')
+    for rule in rules():
+        expr = own.sub("", rule["expr"]).replace("{}", "").replace("{, ", "{")
+        expr = expr.replace("ac-collector", "NAME-collector").replace("|", "\\|")
+        name, after = rule["alert"], {"0m": "at once"}.get(rule["for"], rule["for"])
+        severity = rule["labels"]["severity"]
+        row = f"| [{name}](#{name.lower()}) | {severity} | `{expr}` | {after} |"
+        assert row in page.splitlines()
+
+
+def test_the_dashboard_shows_what_can_fill_and_fall_behind() -> None:
+    """Spool, step bus, parked streams and rejected store have a panel each."""
+    text = " ".join(panels())
+    for metric in ("spool_bytes", "publish_lag_records", "parked_records", "rejected_store_bytes"):
+        assert metric in text
+    board = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
+    assert len({one["id"] for one in board}) == len(board)
+    assert len({(one["gridPos"]["x"], one["gridPos"]["y"]) for one in board}) == len(board)

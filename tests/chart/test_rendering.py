@@ -16,6 +16,8 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from activity_center import config
+from collector.rejected.store import DEFAULT_QUOTA, RESERVE
+from collector.spool.spool import WAITING_SHARE
 from tests.chart.rendering import (
     CHART,
     GOLDEN,
@@ -49,8 +51,12 @@ def test_golden(name: str) -> None:
 
 
 def parts(name: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The parts of a case that read our file."""
+    yield from parts_of(found(name))
+
+
+def parts_of(every: list[dict[str, Any]]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Each part that reads our file: its name, the file's text, and the spec of its pods."""
-    every = found(name)
     specs = dict(pods(every))
     for part in RUNNERS:
         texts = [
@@ -108,19 +114,24 @@ def test_nothing_is_mounted_for_nothing(name: str) -> None:
                 assert f"/{item['path']}" in text, (part, volume["name"], item["path"])
 
 
+def loaded(every: list[dict[str, Any]], folder: Path) -> dict[str, config.Config]:
+    """What our own reader makes of each part's activity-center.yml, with files as in its pods."""
+    seen = {}
+    for part, text, spec in parts_of(every):
+        for file in set(re.findall(rf"{ETC}/([\w./-]+)", text)):
+            (folder / part / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / part / file).write_text(hashlib.sha256(file.encode()).hexdigest())
+        path = folder / f"{part}.yml"
+        path.write_text(text.replace(ETC, str(folder / part)), "utf-8")
+        environment = dict.fromkeys(variables(spec), "someone") | {"CLUSTER_A_PASSWORD": "p"}
+        seen[part] = config.load(path, environment)
+    return seen
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_configurations_are_valid(name: str, tmp_path: Path) -> None:
     """Our own reader accepts each activity-center.yml, and it says what the values said."""
-    seen = {}
-    for part, text, spec in parts(name):
-        folder = tmp_path / part
-        for file in set(re.findall(rf"{ETC}/([\w./-]+)", text)):
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            (folder / file).write_text(hashlib.sha256(file.encode()).hexdigest())
-        path = tmp_path / f"{part}.yml"
-        path.write_text(text.replace(ETC, str(folder)), "utf-8")
-        environment = dict.fromkeys(variables(spec), "someone") | {"CLUSTER_A_PASSWORD": "p"}
-        seen[part] = config.load(path, environment)
+    seen = loaded(found(name), tmp_path)
     assert {"collector", "sidecar", "install"} <= seen.keys()
     assert seen["collector"].senders[0].name == "sidecar"
     assert seen["sidecar"].sidecar.recording.url == f"https://ac-collector.{NAMESPACE}.svc:8443"
@@ -128,6 +139,24 @@ def test_configurations_are_valid(name: str, tmp_path: Path) -> None:
         assert "acme" in seen["collector"].organizations
         assert seen["sidecar"].sidecar.public_url == "https://audit.example"
         assert seen["collector"].senders[-1].name == "cluster-a"
+        assert [one.name for one in seen["collector"].alerts.webhooks] == ["duty"]
+        assert seen["install"].alerts.webhooks == ()
+
+
+def test_the_volume_holds_its_quota() -> None:
+    """The default volume is as large as each page says that it must be, by the code's figures."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))["collector"]
+    size = int(values["persistence"]["size"].removesuffix("Gi"))
+    quota = int(values["quota"].removesuffix("GiB"))
+    rejected = DEFAULT_QUOTA * (1 + RESERVE) / 1024**3
+    factor = 1 + WAITING_SHARE
+    assert size >= (factor * quota + rejected) * 1.05
+    sentence = f"{factor:g} × quota + {rejected:g} GiB"
+    root = CHART.parents[1]
+    for page in (CHART / "values.yaml", CHART / "README.md", root / "docs" / "kubernetes.md"):
+        assert sentence in page.read_text("utf-8"), page
+    for name in ("configuration.md", "operations.md"):
+        assert sentence in (root / "docs" / name).read_text("utf-8"), name
 
 
 @pytest.mark.parametrize("name", CASES)

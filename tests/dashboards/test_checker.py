@@ -103,13 +103,23 @@ def test_a_chart_needs_a_search_and_a_value_that_exist(tmp_path: Path) -> None:
     described(tmp_path, "{title: One, description: D, search: gone, page: /}")
     with pytest.raises(VocabularyError, match=r"boards/one\.yml: there is no search gone"):
         dashboards.build(read(tmp_path))
-    told = "{title: S, description: D, pattern: p, columns: [message], page: /}"
+    told = "{title: S, description: D, pattern: p, columns: [message]}"
     (tmp_path / "searches.yml").write_text(f"gone: {told}")
     chart = "{id: c, title: C, kind: metric, label: l, page: /, value: {middle: event.duration}}"
     (tmp_path / "boards" / "one.yml").write_text(
         f"{{title: One, description: D, search: gone, page: /, charts: [{chart}]}}"
     )
     with pytest.raises(VocabularyError, match="no such value"):
+        dashboards.build(read(tmp_path))
+
+
+def test_a_chart_that_leads_nowhere(tmp_path: Path) -> None:
+    """A chart leads into the page: to the same entries, or to something near."""
+    chart = "{id: c, title: C, kind: metric, label: l}"
+    described(tmp_path, f"{{title: One, description: D, search: s, page: /, charts: [{chart}]}}")
+    told = "{title: S, description: D, pattern: p, columns: [message]}"
+    (tmp_path / "searches.yml").write_text(f"s: {told}")
+    with pytest.raises(VocabularyError, match=r"c: has neither page nor near"):
         dashboards.build(read(tmp_path))
 
 

@@ -10,30 +10,48 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from activity_center.assets import data_folder
 from activity_center.dashboards import PAGE, PREFIX, decode, encode, objects
 from activity_center.dashboards.build import VERSIONS
+from activity_center.dashboards.description import read
 from activity_center.dashboards.mapped import mapped
 from activity_center.streams import ALERTS_STREAM, LENS_PATTERNS, REJECTED_STREAM
 from activity_center.vocabulary import actions
+from sidecar_api.asking_chains import FILTERS as OF_PROPOSALS
+from sidecar_api.processes.history_query import STATES
 from sidecar_api.search import FILTERS
+from sidecar_api.search.filters import NONE
 
 Json = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = objects()
 KNOWN = {(one["type"], one["id"]): one for one in OURS}
+DESCRIBED = {board.id: board for board in read(data_folder("dashboards")).boards}
 BOARDS = [one for one in OURS if one["type"] == "dashboard"]
 CHARTS = [one for one in OURS if one["type"] == "visualization" and one["references"]]
 
-TABLES = {
-    # Column of the page (sidecar_api/web/columns.js) -> field; the time always comes first.
-    "audit-log": ("center", "Activity Center audit log"),
-    "ai-audit-trail": ("trail", "AI audit trail"),
-    "activity-logs": ("logs", "Activity Logs"),
-    "activity-log": ("log", "Activity Log"),
-    "audit-logs": ("audit", "Audit Logs"),
+SEEDS = {
+    # Search -> (title, the page's set of columns, what the product's own table shows beside the
+    # time, which Discover always puts first).
+    "audit-log": (
+        "Activity Center audit log",
+        "center",
+        ["action", "resource", "project", "who", "source", "outcome"],
+    ),
+    "ai-audit-trail": (
+        "AI audit trail",
+        "trail",
+        ["source", "actor", "approver", "action", "target", "result"],
+    ),
+    "activity-logs": (
+        "Activity Logs",
+        "logs",
+        ["type", "action", "user", "organization", "workspace", "identifier", "old", "new"],
+    ),
+    "activity-log": ("Activity Log", "log", ["name", "verb", "user"]),
+    "audit-logs": ("Audit Logs", "audit", ["user", "action", "resource", "details"]),
 }
-TIMES = {"when", "time", "created", "timestamp"}
 FIELDS = {
     "action": "event.action",
     "verb": "event.type",
@@ -49,7 +67,6 @@ FIELDS = {
     "source": "activity.origin",
     "outcome": "event.outcome",
     "result": "activity.result",
-    "ip": "source.ip",
     "type": "activity.type",
     "organization": "organization.name",
     "workspace": "activity.workspace",
@@ -76,14 +93,17 @@ def sets() -> dict[str, list[str]]:
     return {name: re.findall(r'"(\w+)"', columns) for name, columns in lines}
 
 
-@pytest.mark.parametrize(("id_", "table"), TABLES.items(), ids=TABLES)
-def test_columns_are_the_pages(id_: str, table: tuple[str, str]) -> None:
-    """A saved search shows the columns that the page has for the same product, in their order."""
-    name, title = table
+@pytest.mark.parametrize(("id_", "table"), SEEDS.items(), ids=[*SEEDS])
+def test_columns_are_the_products(id_: str, table: tuple[str, str, list[str]]) -> None:
+    """A saved search shows the columns of the product's own table in their order, and no other.
+
+    The page has each of them under the same name; it may show more.
+    """
+    title, name, columns = table
     search = KNOWN["search", PREFIX + id_]["attributes"]
-    wanted = [FIELDS[column] for column in sets()[name] if column not in TIMES]
-    assert (search["title"], search["columns"]) == (title, wanted)
+    assert (search["title"], search["columns"]) == (title, [FIELDS[one] for one in columns])
     assert search["sort"] == [["@timestamp", "desc"]]
+    assert [one for one in sets()[name] if one in columns] == columns
 
 
 def test_what_there_is() -> None:
@@ -125,8 +145,22 @@ def test_a_title_is_a_question() -> None:
         assert chart["attributes"]["visState"]["title"] == chart["attributes"]["title"]
 
 
+def leads_to(board: str, chart: str) -> list[tuple[str, str]]:
+    """Labels and addresses of a chart's links into the page, by its description."""
+    (told,) = [
+        one for one in DESCRIBED[board.removeprefix(PREFIX)].charts if f"{board}-{one.id}" == chart
+    ]
+    kind = "operations" if told.page.startswith("/processes") else "entries"
+    same = [(f"these {kind}", told.page)] if told.page else []
+    return [*same, *told.near.items()]
+
+
 def test_each_chart_links_to_its_search_and_the_page() -> None:
-    """On each dashboard one table names every question with the search behind it and the page."""
+    """On each dashboard one table names every question, the search behind it and the page.
+
+    "These entries" is said only where the description claims that they are the same, which
+    test_links.py holds against the page's own count.
+    """
     for board in BOARDS:
         shown = [KNOWN[one["type"], one["id"]] for one in board["references"]]
         (about,) = [
@@ -139,7 +173,18 @@ def test_each_chart_links_to_its_search_and_the_page() -> None:
             (search,) = [one["id"] for one in chart["references"]]
             (row,) = [row for row in rows if row.startswith(f"| {chart['attributes']['title']} |")]
             assert f"](discover#/view/{search})" in row
-            assert re.search(rf"\[open\]\({re.escape(PAGE)}/[^)]*\) \|$", row), row
+            told = re.findall(rf"\[([^]]+)\]\({re.escape(PAGE)}(/[^)]*)\)", row)
+            assert told == leads_to(board["id"], chart["id"])
+
+
+def test_alert_charts_say_what_they_need() -> None:
+    """A number of alerts says on its panel that nothing is counted without ``alerts.enabled``."""
+    counting = [one for one in CHARTS if one["references"][0]["id"] == f"{PREFIX}alerts"]
+    assert len(counting) == 3
+    for chart in counting:
+        (metric,) = chart["attributes"]["visState"]["aggs"]
+        assert metric["params"]["customLabel"] == "alerts (needs alerts.enabled)"
+        assert "alerts.enabled; without it this is 0" in chart["attributes"]["description"]
 
 
 def links() -> list[str]:
@@ -148,20 +193,27 @@ def links() -> list[str]:
     return sorted(set(re.findall(rf'{re.escape(PAGE)}(/[^)"\\]*)', text)))
 
 
+LISTS = {
+    # Path -> its filters, each with its closed values if it has any.
+    "/": {},
+    "/audit": {one.name: tuple(one.choices) for one in FILTERS},
+    "/ai/entries": {one.name: tuple(one.choices) for one in FILTERS},
+    "/ai": {one.name: tuple(one.schema.get("enum", ())) for one in OF_PROPOSALS},
+    "/processes": {"tab": ("history",), "state": STATES},
+    "/organizations/northwind/activity-logs": {},
+    "/cases/northwind": {},
+}
+
+
 @pytest.mark.parametrize("link", links())
 def test_links_into_the_page_lead(link: str) -> None:
     """A link names a path of the page, its filters, and values that these can have."""
     parts = urlsplit(link.replace("{{value}}", "northwind"))
-    paths = {"/", "/audit", "/ai", "/organizations/northwind/activity-logs"}
-    assert parts.path in paths
-    known = {one.name: one for one in FILTERS}
+    known = LISTS[parts.path]
     for name, value in parse_qsl(parts.query, strict_parsing=bool(parts.query)):
-        if name == "columns":
-            assert value in sets()
-            continue
         assert name in known, name
-        if known[name].choices and "{{value}}" not in link:
-            assert value in known[name].choices, value
+        if known[name] and "{{value}}" not in link:
+            assert value in known[name] or value == NONE
         if name == "action" and "{{value}}" not in link:
             assert value in actions()
 

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from activity_center.agents import verdicts
 from activity_center.config import Cluster
+from activity_center.demo.people import names
 from activity_center.demo.play import Player
 from activity_center.demo.stack import Stack
 from activity_center.demo.workload import Event, generate
@@ -23,6 +25,7 @@ from tests.conftest import Node
 from tests.integration.process import free_port
 
 DEMO = [sys.executable, "-m", "activity_center", "demo"]
+PROPOSALS = [*DEMO[:-1], "proposals"]
 DEMO_EVENTS = [{"term": {"activity.sender": "fluentd"}}]
 """The month's events over Forward: they have ids of their own."""
 
@@ -34,7 +37,7 @@ def environment(state: Path | str, **more: str) -> dict[str, str]:
 def check(opensearch: Node, state: Path) -> tuple[int, dict[str, float], str]:
     """Run the demo's check; return exit code, summary and what went to stderr."""
     done = subprocess.run(
-        [*DEMO, "--check", "--json", "--yes", "--days", "5"],
+        [*DEMO, "--check", "--json", "--yes", "--days", "7"],
         capture_output=True,
         text=True,
         env=environment(state, OPENSEARCH_URL=opensearch.url),
@@ -44,14 +47,17 @@ def check(opensearch: Node, state: Path) -> tuple[int, dict[str, float], str]:
 
 
 def test_every_event_of_the_month_is_found_exactly_once(opensearch: Node, tmp_path: Path) -> None:
-    """Played over Forward and HTTP; a second run finds the same and adds nothing; and a
-    second document of one event is found, named, and ends with exit code 1."""
+    """Played over Forward and HTTP; a second run finds the same and adds nothing; its week has
+    every verdict but the one that takes longer; and a second document of one event is found,
+    named, and ends with exit code 1."""
     for _ in range(2):
         code, summary, errors = check(opensearch, tmp_path)
         assert code == 0, errors
         assert list(summary) == ["sent", "found", "missing", "duplicates", "rejected", "seconds"]
         assert summary["sent"] == summary["found"] > 300
         assert summary["missing"] == summary["duplicates"] == summary["rejected"] == 0
+    assert _verdicts(opensearch, "7d") | _verdicts(opensearch, "40d") == set(verdicts())
+    assert _verdicts(opensearch, "7d") >= set(verdicts()) - {"unknown"}
     body = {"size": 1, "query": {"bool": {"filter": DEMO_EVENTS}}, "sort": [{"@timestamp": "desc"}]}
     [hit] = opensearch.client.search(index="activity-audit-*", body=body)["hits"]["hits"]
     planted = opensearch.client.index(
@@ -65,6 +71,21 @@ def test_every_event_of_the_month_is_found_exactly_once(opensearch: Node, tmp_pa
         assert (code, summary["duplicates"], summary["missing"]) == (1, 1, 0), errors
     finally:
         opensearch.client.delete(index=planted["_index"], id="planted-twice")
+
+
+def _verdicts(opensearch: Node, since: str) -> set[str]:
+    """The verdicts that are met among the chains of the demo's organizations."""
+    found: set[str] = set()
+    for organization in names():
+        done = subprocess.run(
+            [*PROPOSALS, "verdicts", "--json", "--from", since, "--organization", organization],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OPENSEARCH_URL": opensearch.url},
+            check=True,
+        )
+        found |= {one["verdict"] for one in json.loads(done.stdout) if one["count"]}
+    return found
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -99,6 +120,16 @@ def test_the_live_demo_shows_the_three_lenses_and_ends_by_a_signal(number: int) 
         check=False,
     )
     assert listed.returncode == 0, listed.stderr
+    (watch,) = [line.strip() for line in seen.splitlines() if " processes watch " in line]
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "activity_center", *watch.split()[1:], "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert watching.stdout is not None
+    assert json.loads(watching.stdout.readline())["kind"] == "snapshot"
+    watching.kill()
+    watching.wait()
     (page,) = re.findall(r"Open the audit trail:\s+(http://127\.0\.0\.1:\d+)", seen)
     with urllib.request.urlopen(f"{page}/api/v1/activities", timeout=20) as answer:
         assert json.load(answer)["page"]["total"] > 100

@@ -336,6 +336,11 @@ def test_check_says_right_or_wrong(sidecar: Sidecar) -> None:
     assert (good.returncode, good.stderr) == (0, "")
     assert sidecar.url in good.stdout
     assert not (sidecar.folder / "data").exists()
+    empty = sidecar.folder / "empty.yml"
+    empty.write_text("")
+    closed = run("--config", str(empty), "--check")
+    assert closed.returncode == 0
+    assert "nobody gets in yet" in closed.stderr and "hint: say in identity" in closed.stderr
     sidecar.document["sidecar"]["tls"] = {"certificate": "/none.pem", "key": "/none.key"}
     sidecar.write()
     bad = run("--config", str(sidecar.config), "--check")

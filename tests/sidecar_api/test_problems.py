@@ -53,6 +53,8 @@ def test_each_status_has_the_one_shape(
     assert answer.status_code == status
     assert problem_of(answer)["type"] == f"/problems/{slug}"
     assert answer.headers["Cache-Control"] == "no-store"
+    if path == "/api/v1/no/such/route":
+        assert problem_of(answer)["hint"] == "The page /api lists the addresses of the API."
     if status == 405:
         assert "GET" in answer.headers["Allow"]
 

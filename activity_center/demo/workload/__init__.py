@@ -6,6 +6,6 @@ agents with their approvals, operations with their steps, and some bad days.
 """
 
 from activity_center.demo.workload.event import Event
-from activity_center.demo.workload.month import generate, live
+from activity_center.demo.workload.month import generate, live, remains, until
 
-__all__ = ["Event", "generate", "live"]
+__all__ = ["Event", "generate", "live", "remains", "until"]

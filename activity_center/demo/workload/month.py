@@ -19,7 +19,7 @@ from activity_center.errors import ConfigError
 
 Story = Callable[[World, Dice, datetime, Person], list[Event]]
 
-VERSION: Final = 6
+VERSION: Final = 7
 """Part of every seed: change it when the same seed may give something else."""
 _INCIDENTS: Final[tuple[tuple[int, int, int, Story], ...]] = (
     (3, 0, 2, incidents.password_attack),
@@ -34,17 +34,17 @@ _INCIDENTS: Final[tuple[tuple[int, int, int, Story], ...]] = (
 """(day, organization, local hour, what): beyond the range they wrap around."""
 _CHAINS: Final[tuple[tuple[int, int, int, str, agents.Ending], ...]] = (
     (1, 1, 10, "restart_service", "auto"),
+    (1, 0, 14, "downsize_server", "denied"),
     (2, 0, 11, "run_ssh_command", "denied"),
+    (2, 1, 16, "deploy", "failed"),
+    (3, 2, 9, "run_backup", "edited"),
+    (3, 0, 13, "run_command", "expired"),
     (4, 2, 15, "execute_approved_plan", "executed"),
+    (4, 0, 11, "run_ssh_command", "executed"),
     (5, 0, 9, "downsize_server", "executed"),
-    (8, 1, 14, "downsize_server", "denied"),
-    (11, 0, 16, "run_ssh_command", "executed"),
-    (13, 2, 10, "run_command", "drifted"),
-    (16, 1, 11, "deploy", "failed"),
-    (19, 0, 13, "run_command", "expired"),
-    (24, 2, 9, "run_backup", "edited"),
+    (5, 2, 10, "run_command", "drifted"),
 )
-"""(day, organization, local hour, tool, ending): every ending is seen in any range."""
+"""(day, organization, local hour, tool, ending): again in each week, as the lapses are."""
 _LAPSES: Final[tuple[tuple[int, int, int, str], ...]] = (
     (1, 0, 9, "approved_too_fast"),
     (1, 2, 14, "cancelled"),
@@ -58,7 +58,11 @@ _LAPSES: Final[tuple[tuple[int, int, int, str], ...]] = (
     (5, 1, 9, "standing_approval_on_destructive"),
     (5, 2, 13, "confirmation_missing"),
 )
-"""(day, organization, local hour, verdict): again in each week."""
+"""(day, organization, local hour, verdict): again in each week. Weeks are counted back from the
+end, so that the last seven days have each of them, whenever on the last day one looks."""
+_WAITS: Final = (36, 24, 12)
+"""Hours before the end at which an agent proposes what nobody decides: it waits for 20 hours, so
+that something waits at each hour of the last day."""
 
 
 def generate(seed: int, start: datetime, days: int = 30, organizations: int = 3) -> Iterator[Event]:
@@ -76,7 +80,7 @@ def generate(seed: int, start: datetime, days: int = 30, organizations: int = 3)
     worlds, dice = _begin(seed, start, days, organizations)
     plan: list[tuple[datetime, int, World, Dice, Story, Person]] = []
     number = count()
-    first = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = _midnight(start)
     for day in range(-1, days + 1):
         for place, world in enumerate(worlds):
             chance = dice.split(f"day {day} of {place}")
@@ -89,27 +93,27 @@ def generate(seed: int, start: datetime, days: int = 30, organizations: int = 3)
         chance = dice.split(f"incident {day}")
         people = world.organization.with_roles("admin", "member")
         plan.append((when, next(number), world, chance, story, chance.pick(people)))
-    for day, place, hour, tool, ending in _CHAINS:
-        world = worlds[place % len(worlds)]
-        when = first + timedelta(days=day % days, hours=hour - world.organization.offset, minutes=3)
-        chance = dice.split(f"chain {day}")
-        person = chance.pick(world.organization.with_roles("member"))
-        plan.append((when, next(number), world, chance, _certain(tool, ending), person))
     end = start + timedelta(days=days)
     for week in range(max(1, days // 7)):
+        since = days - 7 * (week + 1)
+        for day, place, hour, tool, ending in _CHAINS:
+            world = worlds[place % len(worlds)]
+            offset = timedelta(hours=hour - world.organization.offset, minutes=3)
+            when = first + timedelta(days=(since + day) % days) + offset
+            chance = dice.split(f"chain {tool} {ending} {week}")
+            person = chance.pick(world.organization.with_roles("member"))
+            plan.append((when, next(number), world, chance, _certain(tool, ending), person))
         for day, place, hour, verdict in _LAPSES:
             world = worlds[place % len(worlds)]
             offset = timedelta(hours=hour - world.organization.offset, minutes=33)
-            when = first + timedelta(days=(day + 7 * week) % days) + offset
+            when = first + timedelta(days=(since + day) % days) + offset
             chance = dice.split(f"lapse {verdict} {week}")
             plan.append((when, next(number), world, chance, *_lapse(verdict, world, chance)))
-    # At the edges: the end of what began before, and what nobody has decided yet.
     for place, world in enumerate(worlds):
-        chance = dice.split(f"edges of {place}")
-        before = start + timedelta(seconds=20)
-        plan.append((before, next(number), world, chance, *_lapse("unknown", world, chance)))
-        after = end - timedelta(minutes=chance.between(20, 200))
-        plan.append((after, next(number), world, chance, *_lapse("pending", world, chance)))
+        for hours in _WAITS:
+            chance = dice.split(f"waits {hours} {place}")
+            when = end - timedelta(hours=hours)
+            plan.append((when, next(number), world, chance, *_lapse("pending", world, chance)))
     # The stories change their worlds, so they are told in the order in which they begin.
     events: list[tuple[datetime, int, Event]] = []
     for when, _, world, chance, story, person in sorted(plan, key=lambda one: one[:2]):
@@ -119,6 +123,38 @@ def generate(seed: int, start: datetime, days: int = 30, organizations: int = 3)
     events = [one for one in events if one[0] >= start]
     for _, _, event in sorted(events, key=lambda one: one[:2]):
         yield event
+
+
+def until(seed: int, now: datetime, days: int = 30) -> list[Event]:
+    """Return the events of the days up to now, today being the last one.
+
+    Whoever asks again on the same day gets the same events, and what has happened since. Another
+    day is another month, with ids of its own: an id never means two events.
+    """
+    today = _midnight(now)
+    month = generate(_of_day(seed, today), today - timedelta(days=days - 1), days=days)
+    return [event for event in month if event.time <= now]
+
+
+def remains(seed: int, now: datetime) -> list[Event]:
+    """Return what is left of a chain of which the beginning is older than the 30 days kept.
+
+    Its stages are to be stored as received when they happened: what came in later cannot have
+    lost its beginning.
+    """
+    today = _midnight(now)
+    worlds, dice = _begin(_of_day(seed, today), today, 1, 1)
+    chance = dice.split("remains")
+    story, person = _lapse("unknown", worlds[0], chance)
+    return story(worlds[0], chance, today - timedelta(days=29, hours=1), person)
+
+
+def _midnight(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _of_day(seed: int, today: datetime) -> int:
+    return seed * 1_000_000 + today.toordinal()
 
 
 def live(seed: int, now: datetime, organizations: int = 3) -> Iterator[Event]:

@@ -11,6 +11,9 @@ from activity_center.demo.workload.dice import Dice
 from activity_center.demo.workload.event import Event
 from activity_center.demo.workload.world import World, native
 
+LEASE: Final = timedelta(minutes=2)
+"""Longer than any step: what the end of the demo cuts off counts as stalled after it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:
@@ -156,6 +159,7 @@ class Run:
     attempt: int = 1
     sequence: int = 0
     events: list[Event] = field(default_factory=list)
+    since: dict[str, datetime] = field(default_factory=dict)
 
     def add(self, action: str, state: str, **parts: Any) -> None:
         """Add one activity, complete in itself."""
@@ -169,6 +173,8 @@ class Run:
             "steps": list(steps),
             "controls": {"running": ["cancel"], "failed": ["retry", "cleanup"]}.get(state, []),
         }
+        if state in ("pending", "running"):
+            process["lease"] = (self.when + LEASE).isoformat(timespec="milliseconds")
         activity: dict[str, Any] = {"process": process, "resource": self.resource}
         activity["origin"] = "system"
         step = parts.pop("step", None)
@@ -183,6 +189,12 @@ class Run:
             done = index + (step_state == "done")
             process["progress"] = round(done / len(steps), 2)
         activity |= parts.pop("activity", {})
+        event: dict[str, Any] = {"sequence": self.sequence, **parts.pop("event", {})}
+        subject, _, word = action.rpartition(".")
+        if word == "started":
+            self.since[subject] = self.when
+        elif word in ("completed", "failed", "cancelled"):  # as the emitter: of this attempt
+            event["duration"] = _nanoseconds(self.when - self.since[subject])
         self.events.append(
             native(
                 self.dice,
@@ -191,7 +203,7 @@ class Run:
                 action,
                 self.person,
                 activity=activity,
-                event={"sequence": self.sequence, **parts.pop("event", {})},
+                event=event,
                 **parts,
             )
         )
@@ -214,7 +226,6 @@ def operation(
     run.name = channel.title.format(name)
     kind, prefix = channel.resource
     run.resource = {"type": kind, "id": f"{prefix}_{dice.hex(6)}", "name": name}
-    began = when
     failed = _attempt(run, fails=dice.chance(22))
     if failed and dice.chance(70):
         run.wait(60, 900)
@@ -240,7 +251,6 @@ def operation(
             channel.action,
             person,
             activity=activity,
-            event={"duration": int((run.when - began) / timedelta(microseconds=1)) * 1000},
             outcome="failure" if failed else "success",
         )
     )
@@ -283,6 +293,10 @@ def _output(run: Run, index: int, text: str, offset: int, stream: str = "stdout"
     output = {"stream": stream, "offset": offset, "text": text}
     run.add("process.output", "running", step=(index, "running"), activity={"output": output})
     return offset + len(text)
+
+
+def _nanoseconds(span: timedelta) -> int:
+    return span // timedelta(microseconds=1) * 1000
 
 
 def _control(run: Run, action: str) -> None:

@@ -52,7 +52,7 @@ def diagnose(
     if any(finding.level is Level.FAIL for finding in reached):
         return
     checks: Sequence[tuple[str, Callable[[], Iterable[Finding]]]] = (
-        ("plugins", lambda: check_plugins(client)),
+        ("plugins", lambda: check_plugins(client, relied=desired.plugin_evaluates)),
         ("health", lambda: check_health(client)),
         ("disk", lambda: check_machines(client)),
         ("shards", lambda: check_shards(client, len(desired.streams))),

@@ -44,7 +44,7 @@ def check_delivery(client: OpenSearch, *, dedicated: bool) -> Iterator[Finding]:
         yield warn(
             "permissions",
             "delivery: not checked, since no stream exists yet",
-            "run activity-center install first",
+            "run activity-center install --config FILE first",
         )
         return
     closed = [*_bulk_refused(client, [one["name"] for one in there])]

@@ -17,12 +17,13 @@ PLUGINS: Final[Mapping[str, tuple[str, str]]] = {
         "install the security plugin before anyone else reaches the port",
     ),
     "opensearch-index-management": (
-        "no retention policies: nothing expires by itself",
-        "install the index management plugin if retention classes are to take effect",
+        "the collector carries out the retention policies itself",
+        "keep a collector with opensearch.maintain running; activity-center retention doctor "
+        "names what is late",
     ),
     "opensearch-alerting": (
-        "no monitors: nobody is told of failed logins or mass deletions",
-        "install the alerting plugin if you want alerts",
+        "the collector evaluates the alert rules itself, where alerts.enabled is true",
+        "set alerts.enabled in the configuration of a collector that has opensearch.maintain",
     ),
 }
 """Plugin -> what its absence means, and what to do."""
@@ -47,8 +48,12 @@ def check_version(client: OpenSearch) -> Iterator[Finding]:
         yield unreadable("version", "the server's version")
 
 
-def check_plugins(client: OpenSearch) -> Iterator[Finding]:
-    """Security, index management, alerting: what their absence means."""
+def check_plugins(client: OpenSearch, *, relied: bool = False) -> Iterator[Finding]:
+    """Security, index management, alerting: what their absence means.
+
+    Args:
+        relied: the configuration leaves alert rules to the plugin (``alerts.engine``).
+    """
     answer = ask(
         client,
         "GET",
@@ -63,6 +68,13 @@ def check_plugins(client: OpenSearch) -> Iterator[Finding]:
     for name, (meaning, advice) in PLUGINS.items():
         if name in there:
             yield ok("plugins", f"{name} is there")
+        elif relied and name == "opensearch-alerting":
+            yield fail(
+                "plugins",
+                f"{name} is absent: alerts.engine: plugin leaves rules to it, and nobody "
+                "evaluates them",
+                "set alerts.engine: collector",
+            )
         else:
             yield warn("plugins", f"{name} is absent: {meaning}", advice)
 

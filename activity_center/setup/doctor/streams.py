@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from activity_center.answers import whole
+from activity_center.errors import IncompleteAnswer
 from activity_center.setup.apply import look
 from activity_center.setup.cluster import FORBIDDEN, Stream, ask, read_plain, read_streams
 from activity_center.setup.doctor.finding import Finding, fail, ok, unreadable, warn
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from activity_center.setup.desired import Desired
 
-INSTALL: Final = "run activity-center install"
+INSTALL: Final = "run activity-center install --config FILE"
 
 BLOCKS: Final = {
     "index.blocks.read_only_allow_delete": "flood stage: free disk space, it goes by itself then",
@@ -117,16 +119,16 @@ def check_completeness(client: OpenSearch) -> Iterator[Finding]:
     if answer.status == FORBIDDEN:
         yield unreadable("completeness", "documents")
         return
-    shards = answer.body.get("_shards", {}) if answer.ok else {}
-    total, reached = shards.get("total", 0), shards.get("successful", 0)
-    if not answer.ok or answer.body.get("timed_out") or reached < total:
+    try:
+        shards = whole(answer.body)["_shards"]
+    except IncompleteAnswer as wrong:
         yield fail(
             "completeness",
-            f"a search reaches {reached} of {total} shards: answers are incomplete",
+            f"answers are incomplete: {wrong.message}" if answer.ok else "no shard answers",
             "wait while shards recover; else GET _cluster/allocation/explain says why",
         )
     else:
-        yield ok("completeness", f"a search reaches all {total} shards")
+        yield ok("completeness", f"a search reaches all {shards['total']} shards")
 
 
 def _some(names: list[str]) -> str:

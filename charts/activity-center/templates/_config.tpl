@@ -157,11 +157,21 @@ bus: {{- . | nindent 2 }}
 {{- include "ac.shared" . }}
 {{- end -}}
 
-{{/* For the verbs that set up and clean up: dict root, account */}}
+{{/* For the verbs that set up and clean up: dict root, account. install is told who evaluates the
+     alert rules: it makes monitors of those that no collector evaluates. */}}
 {{- define "ac.clusterConfig" -}}
+{{- $alerts := ternary (omit (dig "alerts" dict .root.Values.config) "webhooks" "link") dict (eq .account "install") -}}
 opensearch:
   {{- include "ac.account" . | nindent 2 }}
+  {{- if and $alerts (include "ac.login" .) }}
+  # alerts.enabled asks for it; nothing here uses it.
+  maintain:
+    {{- include "ac.account" . | nindent 4 }}
+  {{- end }}
 sidecar:
   public_url: {{ include "ac.publicUrl" .root }}
+{{- with $alerts }}
+alerts: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- include "ac.shared" .root }}
 {{- end -}}

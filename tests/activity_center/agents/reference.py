@@ -142,11 +142,11 @@ def verdict(told: list[Told], impact: str, now: float) -> str:
             continue
         same = [one for one in last if agrees(one, proposal, run)]
         found |= set() if same else {"parameters_drifted"}
-        flaws = [flaws_of(one, impact, deadline) for one in same or last[:1]]
+        flaws = [flaws_of(one, impact, proposal) for one in same or last[:1]]
         found |= flaws[0] if all(flaws) else set()
     times = [begins(run) for run in runs]
     approvals = [one for one in heard(line, max(times, default=0)) if one.stage == "approved"]
-    sound = [one for one in approvals if not flaws_of(one, impact, deadline)]
+    sound = [one for one in approvals if not flaws_of(one, impact, proposal)]
     reusable = impact == "caution" and any(one.scope in ("session", "always") for one in sound)
     if len(runs) > 1 and approvals and not reusable:
         again = sum(one.at > min(times) + 5 for one in sound)
@@ -225,22 +225,29 @@ def agrees(approval: Told, proposal: Told | None, run: list[Told]) -> bool:
     return not value or all(one.value in ("", value) for one in run)
 
 
-def flaws_of(one: Told, impact: str, deadline: float | None) -> set[str]:
+def waited(one: Told, proposal: Told | None) -> float | None:
+    """Return how many ms somebody had to read; of what is not proven no more than was seen."""
+    seen = [told.received for told in (one, proposal) if told and told.received is not None]
+    if one.wait is None or (one.who and one.proven) or len(seen) < 2:
+        return one.wait
+    return min(one.wait, max(0, 1000 * (seen[0] - seen[1])))
+
+
+def flaws_of(one: Told, impact: str, proposal: Told | None) -> set[str]:
     """Return what speaks against an approval."""
     strict = impact == "destructive"
     person = one.source == "user" and one.outcome != "auto_approved"
     lasting = one.scope in ("session", "always")
     may = bool(set(one.roles or ()) & {"owner", "admin"})
+    wait = waited(one, proposal)
     spoken = {
-        "decided_after_expiry": deadline is not None and one.at > deadline,
+        "decided_after_expiry": proposal is not None and one.at > 1800,
         "standing_approval_on_destructive": strict and (lasting or not person),
         "approver_lacked_permission": person
         and (not (one.who and one.proven and may) if strict else bool(one.who) and not may)
         and (strict or one.roles is not None),
         "approved_by_initiator": person and strict and one.asked in ("", one.who),
         "confirmation_missing": person and strict and one.typed != "api-prod-1",
-        "approved_too_fast": person
-        and one.wait is not None
-        and one.wait < (3000 if strict else 1000),
+        "approved_too_fast": person and wait is not None and wait < (3000 if strict else 1000),
     }
     return {kind for kind, holds in spoken.items() if holds}

@@ -46,6 +46,7 @@ def decisions(draw: Any, number: int) -> Any:
         typed=draw(st.sampled_from(["api-prod-1"] * 4 + ["db", ""])),
         wait=draw(st.sampled_from([47_000] * 4 + [999, 1000, 2999])),
         value=draw(st.sampled_from(["a", "a", "a", "b", ""])),
+        received=draw(st.sampled_from([None, None, 1, 47, 2400])),
     )
 
 
@@ -71,7 +72,8 @@ def stories(draw: Any) -> Any:
     """A whole chain, part of which is lost."""
     told = []
     if draw(st.sampled_from([True] * 5 + [False])):
-        told.append(Told("p", 0, "agent", "proposed"))
+        received = draw(st.sampled_from([None, 0, 46]))
+        told.append(Told("p", 0, "agent", "proposed", received=received))
     for number in range(draw(st.integers(0, 3))):
         told.append(draw(decisions(number)))
     for number in range(draw(st.integers(0, 3))):

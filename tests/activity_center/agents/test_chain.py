@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
+
+import pytest
 
 from activity_center.agents import read_chain, read_chains
 
@@ -45,6 +48,57 @@ def test_calls_join_who_knows_no_proposal() -> None:
     ]
     chains = {chain.id: [one.id for one in chain.entries] for chain in read_chains(entries)}
     assert chains == {"p1": ["a", "c"], "p2": ["b", "d"], "call:other": ["e"]}
+
+
+def received(made: dict[str, Any], second: int, sender: str) -> dict[str, Any]:
+    """Return an entry as a collector has it."""
+    made["event"]["ingested"] = f"2026-11-24T13:00:{second:02d}.500Z"
+    made["activity"]["sender"] = sender
+    return made
+
+
+def grouped(*entries: dict[str, Any]) -> dict[str, list[str]]:
+    """Chains by id, with the ids of their entries; the same in every order."""
+    made = [
+        {chain.id: sorted(one.id for one in chain.entries) for chain in read_chains(line)}
+        for line in permutations(entries)
+    ]
+    assert all(one == made[0] for one in made)
+    return made[0]
+
+
+def test_another_proposal_takes_no_call_over() -> None:
+    """A call stays with the proposal that came in first, however a later one is dated; who ran it
+    may be a third sender."""
+    assert grouped(
+        received(entry("a", 10, "proposed", proposal="p1"), 10, "agents"),
+        received(entry("b", 11, "approved", proposal="p1"), 11, "sidecar"),
+        received(entry("c", 20, "executing", proposal=""), 20, "tools"),
+        received(entry("d", 15, "proposed", proposal="evil"), 21, "mallory"),
+        received(entry("e", 16, "approved", proposal="evil"), 22, "mallory"),
+    ) == {"p1": ["a", "b", "c"], "evil": ["d", "e"]}
+
+
+@pytest.mark.parametrize("stage", ["proposed", "approved"])
+def test_a_chain_that_knows_its_call_alone_is_not_taken_over(stage: str) -> None:
+    """What is told without a proposal's id stays one chain when another proposes its call; a
+    decision under the id that the chain is shown by is a part of it."""
+    assert grouped(
+        received(entry("a", 10, stage, proposal=""), 10, "agents"),
+        received(entry("b", 20, "executing", proposal=""), 20, "agents"),
+        received(entry("c", 5, "proposed", proposal="evil"), 21, "mallory"),
+        received(entry("d", 18, "approved", proposal="call:c"), 18, "sidecar"),
+    ) == {"call:c": ["a", "b", "d"], "evil": ["c"]}
+
+
+def test_a_sender_keeps_its_calls_for_itself() -> None:
+    """Who names a proposal for a call means that one by the call, also if another was first."""
+    assert grouped(
+        received(entry("a", 10, "proposed", proposal="evil"), 10, "mallory"),
+        received(entry("b", 12, "proposed", proposal="p1"), 12, "agents"),
+        received(entry("c", 20, "executing", proposal=""), 20, "agents"),
+        received(entry("d", 21, "completed", proposal=""), 21, "mallory"),
+    ) == {"evil": ["a", "d"], "p1": ["b", "c"]}
 
 
 def test_organizations_keep_their_ids_apart() -> None:

@@ -109,6 +109,25 @@ def test_replay_lists_what_would_differ() -> None:
     assert (shown["id"], shown["after"]["policy"]) == ("prp_71", {"id": "all", "version": "1"})
 
 
+def test_replay_tells_what_the_gravest_verdict_hides() -> None:
+    """A finding that comes or goes behind a graver one is told, each with its direction."""
+    name = "destructive-needs-second-person"
+    needs = {"roles": ["owner"], "authenticated": True, "typed_confirmation": True}
+    other = made([{"id": name, "version": 2, "needs": needs}])
+    entries = json.loads((CASES / "parameters_drifted.json").read_text())["entries"]
+    for one in entries:
+        one["activity"]["initiator"] = {"id": "usr_mk"}
+    chain = read_chain(entries)
+    (found,) = replay([chain], shipped_policies(), other, now=NOW)
+    assert found.before.verdict.key == found.after.verdict.key == "parameters_drifted"
+    assert (found.appears, found.disappears) == (
+        ["approver_lacked_permission"],
+        ["approved_by_initiator"],
+    )
+    shown = found.as_dict()
+    assert (shown["appears"], shown["disappears"]) == (found.appears, found.disappears)
+
+
 def test_the_same_policies_change_nothing() -> None:
     """Replayed by the shipped policies, no case differs."""
     chains = [

@@ -171,3 +171,40 @@ def test_what_confirms(
     assert confirmations(chain)[0] == accepted[0]
     assert all(confirms(one, chain) for one in accepted)
     assert not any(confirms(one, chain) for one in refused)
+
+
+@pytest.mark.parametrize(
+    ("wait", "verdict"), [(1499, "approved_too_fast"), (1500, "approved")], ids=["sooner", "after"]
+)
+@pytest.mark.parametrize("least", [0, 1500, 200])
+def test_what_is_long_takes_long_to_read(wait: int, verdict: str, least: int) -> None:
+    """The longer of both times counts: the least, and so much for each character that is shown,
+    arguments and reason as the page shows them."""
+    # 9 characters around the value, 150 in all.
+    arguments, rationale = {"q": "é" * 91}, "x" * 50
+    per_character = 10 if least != 1500 else 1
+    policies = made(
+        [
+            {
+                "id": "slowly",
+                "version": 1,
+                "min_read_ms": least,
+                "read_ms_per_character": per_character,
+            }
+        ]
+    )
+    proposal = approved({}, ["admin"])
+    proposal["@timestamp"] = "2026-11-24T13:00:00Z"
+    proposal["event"] = {"id": "p", "action": "agent.proposal.created"}
+    proposal["gen_ai"] = {"tool": {"name": "ask", "call": {"arguments": arguments}}}
+    proposal["activity"] = {
+        "proposal": {"id": "p", "stage": "proposed", "rationale": rationale},
+        "impact": {"level": "caution"},
+    }
+    approval = approved({}, ["admin"])
+    approval["activity"]["decision"]["wait_ms"] = wait
+    said = judge(read_chain([proposal, approval]), policies, now=NOW)
+    assert said.verdict.key == verdict
+    if said.findings:
+        words = "It was approved after 1499 ms; reading it takes 1500 ms at least."
+        assert said.findings[0].text == words

@@ -28,13 +28,16 @@ ACTIONS = (
 def entries() -> dict[str, dict[str, Any]]:
     """One entry of each combination, by its id."""
     made = {}
-    every = product(("", *STAGES), ("", *OUTCOMES), ACTIONS, ("success", "failure"))
-    for number, (told, outcome, action, result) in enumerate(every):
+    results = ("success", "failure")
+    every = product(("", *STAGES), ("", *OUTCOMES), ACTIONS, results, (False, True))
+    for number, (told, outcome, action, result, proven) in enumerate(every):
         source: dict[str, Any] = {
             "@timestamp": "2026-11-24T13:00:00.000Z",
             "event": {"id": str(number), "action": action, "outcome": result},
             "activity": {"lens": "agent", "proposal": {"id": "prp_1"}},
         }
+        if proven:
+            source["activity"]["approver"] = {"authenticated": True}
         if told:
             source["activity"]["proposal"]["stage"] = told
         if outcome:
@@ -44,8 +47,8 @@ def entries() -> dict[str, dict[str, Any]]:
 
 
 def test_every_combination(opensearch: Node) -> None:
-    """Stage, outcome, action and result in every combination: each clause finds those entries
-    that are read so, and no others."""
+    """Stage, outcome, action, result and proof in every combination: each clause finds those
+    entries that are read so, and no others."""
     client = connect(opensearch.cluster)
     index = f"stored-{uuid.uuid4().hex}"
     words = {"match_mapping_type": "string", "mapping": {"type": "keyword"}}
@@ -70,7 +73,9 @@ def test_every_combination(opensearch: Node) -> None:
 
         for name in STAGES:
             assert found(stage(name)) == read(name.__eq__), name
-        assert found(gone_on()) == read((DECISIONS | RUNS).__contains__)
+        proven = {id_ for id_, one in stored.items() if "approver" in one["activity"]}
+        decided = read(DECISIONS.__contains__)
+        assert found(gone_on()) == read(RUNS.__contains__) | (decided & proven)
         assert found(staged()) == read(bool)
         edited = {id_ for id_, one in stored.items() if read_chain([one]).state == "edited"}
         # A denial whose action says "edited" contradicts itself: it is no approval.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from activity_center.alerting import load_rule, load_rules
+from activity_center.alerting import fires, load_rule, load_rules
 from activity_center.alerting.rules import of_names
 from activity_center.assets import data_folder
 from activity_center.errors import ConfigError, VocabularyError
@@ -48,6 +48,14 @@ def asks(field: str, word: str, value: Any) -> dict[str, Any]:
     return {"query": [{"field": field, word: value}]}
 
 
+def _deep(times: int) -> dict[str, Any]:
+    """A condition inside so many others."""
+    one: dict[str, Any] = {"field": "user.name", "is": "x"}
+    for _ in range(times):
+        one = {"not": one}
+    return one
+
+
 def _load(tmp_path: Path, document: Any, name: str = "my-rule") -> Any:
     file = tmp_path / f"{name}.yml"
     file.write_text(document if isinstance(document, str) else yaml.safe_dump(document))
@@ -71,6 +79,40 @@ def test_each_alert_points_to_what_to_do() -> None:
     page = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text(encoding="utf-8")
     for name in RULES:
         assert f"\n### {name}\n" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mass-deletion", "there are at least 10 such entries within 10 minutes"),
+        ("break-glass", "there is one such entry within 10 minutes"),
+        ("failed-logins-address", "there are at least 5 different `user.name` within 15 minutes"),
+        ("source-silent", "there is no entry within 1 hour, after at least 100 within 1 day"),
+        ("spool-filling", "the collector's `spool_percent` is 80 or more"),
+        (
+            "agent-without-approval",
+            "one such entry within 15 minutes has no counterpart with the same `organization.id` "
+            "and `activity.proposal.id` in the 30 days before, or one that was taken back",
+        ),
+        (
+            "parameters-drifted",
+            "one such entry within 15 minutes says something else in `activity.execution.digest` "
+            "than the latest counterpart before it with the same `organization.id` and "
+            "`activity.proposal.id` says in `activity.proposal.digest`",
+        ),
+        (
+            "login-new-country",
+            "one such entry within 15 minutes has a `source.geo.country_iso_code` that the same "
+            "`user.id` and `user.name` never had in the 30 days before, though it had others",
+        ),
+    ],
+)
+def test_when_a_rule_fires_is_said(name: str, words: str) -> None:
+    """The sentence fits the kind of rule, and docs/alerts.md has it."""
+    assert fires(RULES[name], "`") == words
+    page = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n### {name}\n")[2].partition("\n### ")[0]
+    assert f"Fires when {words};" in section
 
 
 def test_a_good_rule(tmp_path: Path) -> None:
@@ -100,6 +142,11 @@ def test_a_good_rule(tmp_path: Path) -> None:
         ({"every": "1h"}, "every: is longer than the window"),
         ({"throttle": "5m"}, "throttle: is shorter than the window"),
         ({"window": "ten minutes"}, "window"),
+        ({"window": "99999999d"}, "window: is longer than 400 days"),
+        ({"window": "999999999999999d"}, "window"),
+        ({"throttle": "401d"}, "throttle: is longer than 400 days"),
+        ({"at_least": 1.5}, "at_least: 1.5 is not of type 'integer'"),
+        ({"query": [_deep(11)]}, "query: conditions are nested over 10 deep"),
         ({"kind": "missing"}, "'join' is a required property"),
         ({"baseline": "1d"}, "baseline does not go with this kind of rule"),
         ({"cases": [{"name": "always", "fires": 1}]}, "at least one must not"),
@@ -122,6 +169,30 @@ def test_a_case_of_unknown_things(tmp_path: Path) -> None:
         _load(tmp_path, document)
     assert "usr: no such field" in str(wrong.value)
     assert "site.destroy: is not in the catalogue" in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ({"documents": [{"at": "-99999999d"}]}, "at, every: no longer than 400 days"),
+        ({"documents": [{"at": "-1m", "every": "99999999d"}]}, "at, every: no longer than"),
+        ({"now": "2026-13-40T00:00:00Z"}, "is no time"),
+    ],
+)
+def test_a_case_at_no_time(tmp_path: Path, case: dict[str, Any], words: str) -> None:
+    """A case whose times no calendar has is refused."""
+    document = _good()
+    document["cases"][0] |= case
+    with pytest.raises(VocabularyError) as wrong:
+        _load(tmp_path, document)
+    assert words in str(wrong.value)
+
+
+def test_aliases_are_refused(tmp_path: Path) -> None:
+    """A rule is read without aliases, of which a few lines stand for gigabytes."""
+    with pytest.raises(VocabularyError, match="aliases") as wrong:
+        _load(tmp_path, "a: &a [x, x]\nb: [*a, *a]\n")
+    assert str(wrong.value.where).endswith("my-rule.yml:2")
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\tb: 1", "a: &a [*a]", "x" * 300_000])

@@ -133,6 +133,7 @@ def index(opensearch: Node) -> Iterator[str]:
                         "@timestamp": "2026-11-24T13:00:00Z",
                         "event": {"action": "kubernetes.exec", "module": "kubernetes-audit"},
                         "activity": {"resource": {"type": "pods"}},
+                        "metadata": {"verb": "create"},
                         "orchestrator": {"resource": {"name": object_}},
                         "user": {"name": user},
                         "source": {"ip": ip},
@@ -197,6 +198,48 @@ def test_what_is_no_sigma_rule(text: str) -> None:
     """Anything else is refused as that."""
     with pytest.raises(VocabularyError, match=r"x\.yml"):
         convert(text, "x.yml")
+
+
+def test_a_verb_is_told_from_another_one() -> None:
+    """An action of several verbs keeps its verb, so a deletion is no other change of a role."""
+    text = EXEC.replace("verb: create", "verb: [delete, get]").replace("pods", "rolebindings")
+    text = text.replace("    objectRef.subresource: exec\n", "")
+    ((_, document),) = convert(text, "x.yml").items()
+    (verbs,) = [one["any"] for one in document["query"] if "any" in one]
+    assert {one["field"]: one["any_of"] for one in verbs} == {
+        "event.action": ["kubernetes.delete", "kubernetes.get"],
+        "metadata.verb": ["delete", "get"],
+    }
+
+
+def test_aliases_are_refused() -> None:
+    """Eight lines of aliases stand for gigabytes: they are refused before they are resolved."""
+    bomb = "a0: &a0 [x, x]\n"
+    bomb += "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
+    with pytest.raises(VocabularyError, match="aliases") as wrong:
+        convert(bomb + EXEC, "x.yml")
+    assert wrong.value.where == "x.yml:2"
+
+
+@pytest.mark.parametrize("times", [30, 400, 4000])
+def test_deep_conditions_are_refused(times: int) -> None:
+    """A condition that is nested very deep is refused in words, however deep it is."""
+    with pytest.raises(VocabularyError, match=r"deep|no Sigma rule"):
+        convert(EXEC.replace("selection and not filter", "not " * times + "filter"), "x.yml")
+
+
+def test_a_long_timespan_is_refused() -> None:
+    """No date can be said for thousands of years ago."""
+    with pytest.raises(VocabularyError, match="timespan: is longer than 400 days"):
+        convert(COUNTED.replace("timespan: 15m", "timespan: 99999y"), "x.yml")
+
+
+def test_names_of_ours_and_names_that_stand_twice_are_refused() -> None:
+    """A title that makes a name that is taken is refused with that name, when it is imported."""
+    with pytest.raises(VocabularyError, match="comes with this is named mass-deletion"):
+        convert(EXEC.replace("Shell in a container", "Mass deletion"), "x.yml")
+    with pytest.raises(VocabularyError, match="before it is named shell-in-a-container too"):
+        convert(f"{EXEC}---{EXEC}", "x.yml")
 
 
 def test_keywords_have_no_field() -> None:

@@ -185,19 +185,48 @@ def test_tls(folder: Path) -> None:
 
 
 def test_no_memory(folder: Path) -> None:
-    """A Redis that is full refuses; nothing is lost by that, and it goes on when there is room."""
-    server = RedisServer(folder, "--maxmemory", "3mb", "--maxmemory-policy", "noeviction")
+    """A Redis that others have filled refuses; it goes on when there is room, and loses nothing."""
+    server = RedisServer(folder, "--maxmemory-policy", "noeviction")
     try:
         config = BusConfig(url=server.url)
         with closing(open_writer(config, "s")) as writer:
             writer.begin("e")
-            last = 0
+            assert writer.publish(("e", 0), entries(1)) == ("e", 1)
+            server.client().set("theirs", b"x" * 4_000_000)
+            server.client().config_set("maxmemory", "3mb")
             with pytest.raises(BusUnavailable) as caught:
-                for number in range(1, 500):
-                    _, last = writer.publish(("e", last), [(number, b"x" * 20_000)])
+                writer.publish(("e", 1), entries(2))
             assert caught.value.hint
+            assert writer.state() == ("e", 1)
             server.client().config_set("maxmemory", 0)
-            assert writer.publish(("e", last), entries(1000))[1] == 1000
+            assert writer.publish(("e", 1), entries(1000))[1] == 1000
+    finally:
+        server.kill()
+
+
+def test_little_memory(folder: Path) -> None:
+    """Where the collectors would keep more than Redis has room for, each keeps fewer entries and
+    goes on: an epoch after the other begins too, and a reader that is behind is told of a gap."""
+    server = RedisServer(folder, "--maxmemory", "4mb", "--maxmemory-policy", "noeviction")
+    try:
+        config = BusConfig(url=server.url)
+        one, two = open_writer(config, "a-0"), open_writer(config, "b-0")
+        with closing(one), closing(two), closing(open_reader(config)) as reader:
+            for writer in (one, two):
+                writer.begin("e")
+                writer.publish(("e", 0), entries(1))
+            follower = Follower(reader)
+            follower.read_all()
+            for number in range(2, 400):
+                for writer in (one, two):
+                    body = [(number, b"x" * 20_000)]
+                    assert writer.publish(("e", number - 1), body) == ("e", number)
+            two.begin("e2")
+            assert two.publish(("e2", 0), entries(1)) == ("e2", 1)
+            found = [item for item in follower.read_all() if item.stream == "a-0"]
+        assert positions(found)[0] == "gap"
+        assert positions(found)[-1] == 399
+        assert 1 < len(found) < 398
     finally:
         server.kill()
 

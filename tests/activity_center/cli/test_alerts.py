@@ -71,8 +71,14 @@ def test_a_configuration_turns_rules_off_and_adds_some(tmp_path: Path) -> None:
 def test_show() -> None:
     """A rule is explained: what it asks, when it fires, what to do; or its monitor is printed."""
     shown = run("show", "mass-deletion").stdout
-    for words in (RULES["mass-deletion"].question, "at least 10 within 10 minutes", "What to do:"):
+    for words in (
+        RULES["mass-deletion"].question,
+        "at least 10 such entries within 10 minutes",
+        "What to do:",
+    ):
         assert words in shown
+    silent = run("show", "source-silent").stdout
+    assert "when there is no entry within 1 hour, after at least 100 within 1 day" in silent
     monitor = as_json(run("show", "mass-deletion", "--monitor"))
     assert monitor["monitor_type"] == "bucket_level_monitor"
     assert as_json(run("show", "mass-deletion", "--json"))["window"] == 600

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -113,6 +114,9 @@ def test_list(stage: Stage) -> None:
     assert failed.returncode == 0, failed.stderr
     assert f"bad-{stage.mark}" in failed.stdout and "Deploy good" not in failed.stdout
     assert failed.stderr.startswith("1 to 1 of ")
+    for when, number in ((("--from", "1h"), 2), (("--to", "1h"), 0), (("--from", "9s"), 0)):
+        timed = run("list", "--json", "--organization", stage.a, *when, stage=stage)
+        assert len(json.loads(timed.stdout)["processes"]) == number, (when, timed.stderr)
     others = run("list", "--json", stage=stage, who="other")
     assert stage.mark not in "".join(
         one["id"] for one in json.loads(others.stdout)["processes"] if one["id"].startswith("good")
@@ -131,6 +135,7 @@ def test_show(stage: Stage) -> None:
     plain = run("show", name, "--output", stage=stage)
     assert plain.returncode == 0, plain.stderr
     assert "Deploy bad" in plain.stdout and "the quota is used up" in plain.stdout
+    assert "it did not say what is left" in plain.stdout
     assert "second" in plain.stdout and "\x1b" not in plain.stdout
     pieces = lines_of(run("show", name, "--output", "--json", stage=stage).stdout)
     assert "".join(one["text"] for one in pieces[1:]) == "first\nsecond \x1b[31mred\n"
@@ -148,7 +153,8 @@ def test_what_goes_wrong(stage: Stage, tmp_path: Path) -> None:
         (["watch", "--token-file", str(file)], 1, "credential"),
         (["watch", "--organization", stage.b], 1, "process:view"),
         (["list", "--url", nowhere], 1, "does not answer"),
-        (["watch", "--url", nowhere], 1, ""),
+        (["watch", "--url", nowhere], 1, "hint: is the sidecar running there"),
+        (["watch", "--token-file", os.devnull], 1, "hint: give an API token of a reader"),
         (["list", "--url", "http://activity.example"], 2, "https"),
         (["watch", "--url", "http://activity.example"], 2, "https"),
         (["list", "--state"], 2, ""),
@@ -184,6 +190,11 @@ class Watches:
                 return
         raise AssertionError((self.lines, self._process.communicate()[1]))
 
+    def warning(self) -> str:
+        """The next line of its errors."""
+        assert self._process.stderr is not None
+        return self._process.stderr.readline()
+
     def signal(self, number: int) -> None:
         """Send a signal."""
         self._process.send_signal(number)
@@ -203,7 +214,17 @@ def test_watch_tells_what_happens(stage: Stage, process: str) -> None:
         stage.steps.start(id_, stage.a)
         until(lambda id_=id_: stage.sees(id_) is not None)
         watches = Watches(stage, "--process", id_, "--until-end")
-        watches.until(lambda line, id_=id_: line.strip() == f"{id_}: running")
+        told = f"  {stage.a}  {id_}  {id_}: "
+        watches.until(lambda line, told=told: line.endswith(f"{told}running\n"))
+        assert re.match(r"\d\d-\d\d \d\d:\d\d:\d\d  ", watches.lines[-1])
+        control = {"id": "ctl_1", "kind": "cancel", "expires_at": at(600)}
+        stage.steps.publish(
+            stage.steps.entry(
+                id_, "process.cancel", stage.a, user__id="usr_mk", event__reason="too slow",
+                activity__control=control,
+            )
+        )  # fmt: skip
+        watches.until(lambda line: "cancel requested by usr_mk: too slow" in line)
         step = {"id": "s", "name": "Order \x1b[2J", "index": 0}
         stage.steps.publish(
             stage.steps.entry(id_, "process.step.started", stage.a, activity__step=step)
@@ -212,7 +233,22 @@ def test_watch_tells_what_happens(stage: Stage, process: str) -> None:
         stage.steps.publish(stage.steps.entry(id_, f"process.{end}", stage.a))
         assert watches.end() == code
         assert "\x1b" not in "".join(watches.lines)
-        assert watches.lines[-1].startswith(f"{id_}: ")
+        assert told in watches.lines[-1]
+
+
+def test_watch_says_that_there_is_nothing(stage: Stage, process: str) -> None:
+    """Under an id that nobody has, and on a channel that nobody declared; it goes on to wait."""
+    nothing = f"nothing yet under this id: {process}"
+    undeclared = "nothing yet on this channel, which nobody declared: nope; declared are "
+    for arguments, words in (
+        (("--process", process), nothing),
+        (("--channel", "nope", "--process", ""), undeclared),
+    ):
+        watches = Watches(stage, *arguments)
+        assert words in watches.warning()
+        watches.signal(signal.SIGINT)
+        assert watches.end() == 0
+        assert watches.lines == []
 
 
 def test_watch_for_programs(stage: Stage, process: str) -> None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from activity_center.agents import verdicts
+from activity_center.cli.proposals import STATES
+from sidecar_api.agents.query import STATES as API_STATES
 from tests.sidecar_api.search.log import put_templates
 
 if TYPE_CHECKING:
@@ -188,10 +190,11 @@ def test_replay(stored: Stored, tmp_path: Path) -> None:
     assert found == {
         stored.id("unproven_is_enough_for_caution"): "approver_lacked_permission",
         stored.id("decision_alone"): "approver_lacked_permission",
+        stored.id("approved_too_fast_by_the_receipts"): "approver_lacked_permission",
     }
     told = stored.run("replay", "--policies", str(file))
     assert "executed_as_approved -> approver_lacked_permission" in told.stdout
-    assert told.stderr.startswith("2 of ")
+    assert told.stderr.startswith("3 of ")
 
 
 def test_wrong_use(tmp_path: Path) -> None:
@@ -200,6 +203,9 @@ def test_wrong_use(tmp_path: Path) -> None:
     unknown = run("list", "--verdict", "deneid")
     assert (unknown.returncode, "denied" in unknown.stderr) == (2, True)
     assert run("list", "--from", "yesterday").returncode == 2
+    nonsense = run("list", "--state", "nonsense")
+    assert (nonsense.returncode, "'proposed'" in nonsense.stderr) == (2, True)
+    assert tuple(STATES) == API_STATES
     file = tmp_path / "policies.yml"
     file.write_text("- {id: a, version: 1, four_eyes: true}\n")
     wrong = run("replay", "--policies", str(file))

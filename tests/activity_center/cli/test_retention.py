@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from activity_center import node
-from tests.collector.retention.place import Place, archiving, emptied
+from activity_center.setup.cluster import ask
+from tests.collector.retention.place import REPOSITORY, Place, archiving, emptied
 
 STREAM = "activity-agent-standard-90d"
 BILLING = "activity-audit-billing-7y"
@@ -107,6 +108,25 @@ def test_from_status_to_restored(place: Place) -> None:
     assert json.loads(well.stdout)["ok"] is True
     everything = json.loads(place.run("doctor", "--json").stdout)["findings"]
     assert [one["level"] for one in everything if one["check"] == "retention"] == ["ok"]
+
+
+def test_what_fails_is_told_by_the_exit_code(place: Place) -> None:
+    """Without a repository the snapshot fails: run and doctor end with 1, and say what to do."""
+    ask(place.client, "DELETE", f"/_snapshot/{REPOSITORY}")
+    done = place.run("retention", "run", "--json")
+    assert done.returncode == 1, done.stderr
+    failed = [one for one in json.loads(done.stdout)["steps"] if one["failed"]]
+    assert [(one["index"], one["action"]) for one in failed] == [(INDEX, "snapshot")]
+    again = place.run("retention", "run")
+    assert again.returncode == 1
+    assert f"failed: snapshot      {INDEX}" in again.stdout
+
+    told = place.run("retention", "doctor")
+    assert told.returncode == 1
+    assert f"the repository {REPOSITORY} cannot be used" in told.stdout
+    assert "register it" in told.stdout
+    as_json = place.run("retention", "doctor", "--json")
+    assert (as_json.returncode, json.loads(as_json.stdout)["ok"]) == (1, False)
 
 
 def test_removing_an_organization(place: Place) -> None:

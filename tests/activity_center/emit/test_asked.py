@@ -36,11 +36,11 @@ class Asking(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
-    def ask(self, kind: str, id_: str, reason: str | None = None) -> None:
+    def ask(self, kind: str, id_: str, reason: str | None = None, **more: Any) -> None:
         """Somebody asks."""
         by = {"id": "usr_mk", "name": "mira"}
         with self.changed:
-            self.asked.append({"id": id_, "kind": kind, "by": by, "reason": reason})
+            self.asked.append({"id": id_, "kind": kind, "by": by, "reason": reason, **more})
             self.changed.notify_all()
 
 
@@ -234,6 +234,73 @@ def test_a_control_is_done_once(asked: Heard, asking: Asking, until: Callable[..
     asking.ask("cleanup", "ctl_1")
     until(lambda: len(asking.paths) >= 4)
     assert len(cleaned) == 1
+
+
+def test_nobody_listens_for_a_closed_emitter(
+    asked: Heard, asking: Asking, until: Callable[..., None]
+) -> None:
+    """A process that could be tried again is listened for as long as its emitter lives: who else
+    comes to the sidecar's address is not asked with a token that it does not know."""
+    before = set(threading.enumerate())
+    process = asked.emitter.process("ssl", "C", on_retry=lambda one: None)
+    with pytest.raises(OSError), process:
+        raise OSError
+    until(lambda: asking.paths)
+    (listener,) = [
+        one for one in set(threading.enumerate()) - before if one.name == "activity-center-controls"
+    ]
+    assert listener.is_alive()
+    asked.emitter.close()
+    until(lambda: not listener.is_alive())
+    with process:
+        pass
+    assert not [
+        one for one in set(threading.enumerate()) - before if one.name == "activity-center-controls"
+    ]
+
+
+def test_what_was_asked_of_an_earlier_attempt_is_not_taken(
+    asked: Heard, asking: Asking, until: Callable[..., None]
+) -> None:
+    """A clean-up that comes after the retry it was asked beside does not touch the next attempt."""
+    cleaned: list[int] = []
+    process = asked.emitter.process(
+        "ssl", "C", on_retry=lambda one: None, on_cleanup=lambda one: cleaned.append(one.attempt)
+    )
+    for _ in range(2):
+        with pytest.raises(OSError), process:
+            raise OSError
+    asking.ask("cleanup", "ctl_1", attempt=1)
+    polls = len(asking.paths)
+    until(lambda: len(asking.paths) >= polls + 3)
+    assert cleaned == []
+    assert asked.of("process.control_taken") == []
+    asking.ask("cleanup", "ctl_2", attempt=2)
+    until(lambda: asked.of("process.control_done"))
+    assert cleaned == [2]
+
+
+def test_an_attempt_that_begins_while_cleaning_up_is_not_cleaned(
+    asked: Heard, asking: Asking, until: Callable[..., None]
+) -> None:
+    """The program went on by itself: the clean-up of the former attempt has failed."""
+    begun, going = threading.Event(), threading.Event()
+
+    def clean(_: Process) -> None:
+        begun.set()
+        assert going.wait(20)
+
+    process = asked.emitter.process("ssl", "C", on_cleanup=clean)
+    with pytest.raises(OSError), process:
+        raise OSError
+    asking.ask("cleanup", "ctl_1", attempt=1)
+    assert begun.wait(20)
+    with process:
+        going.set()
+        until(lambda: asked.of("process.control_done"))
+    (done,) = asked.of("process.control_done")
+    assert done["activity"]["control"]["state"] == "failed"
+    assert asked.folded()["cleaned"] is False
 
 
 def test_a_sidecar_that_refuses_or_is_away_harms_nothing(

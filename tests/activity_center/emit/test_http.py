@@ -250,6 +250,54 @@ def test_tls_is_verified(collector: Any, emitter: Any, tls_files: Any, until: An
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, ["{path} cannot be read: No such file or directory", "write the sender's token"]),
+        (b"secret-one\nsecret-two\n", ["{path} holds no token", "one line"]),
+        (b"secret \xff", ["{path} holds no token"]),
+        (b"\n", ["{path} holds no token"]),
+    ],
+    ids=["missing", "two lines", "no ASCII", "empty"],
+)
+def test_a_token_file_that_has_none(
+    collector: Any,
+    emitter: Any,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    content: bytes | None,
+    words: list[str],
+) -> None:
+    """The warning names the file and what is wrong with it, and never what is in it; nothing is
+    sent, and what waits goes once the file is right."""
+    server = collector()
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    made = emitter(server.url, token_file=path)
+    made.emit("a.b")
+    assert not made.flush(0.5)
+    for one in words:
+        assert one.format(path=path) in caplog.text
+    assert "secret" not in caplog.text
+    assert server.requests == []
+    path.write_text("right")
+    assert made.flush(20)
+
+
+def test_who_gives_no_token_is_told_so(
+    collector: Any, emitter: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the collector wants one: not that a token, which there is not, was refused."""
+    server = collector()
+    server.answers = [401]
+    made = emitter(server.url)
+    made.emit("a.b")
+    assert made.flush(20)
+    assert "HTTP 401, this needs a token, and none was given: token or token_file" in caplog.text
+    assert "not accepted" not in caplog.text
+
+
 def test_no_secret_in_log_or_error(
     collector: Any, emitter: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

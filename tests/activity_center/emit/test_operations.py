@@ -86,7 +86,28 @@ def test_an_error_fails_step_and_process_and_goes_on(heard: Heard) -> None:
     shown = heard.folded()
     assert [one["state"] for one in shown["steps"]] == ["done", "failed", "pending"]
     assert shown["state"] == "failed"
-    assert shown["receipt"] == {"undone": [], "left_behind": ["Check DNS"], "needs_person": []}
+    left = ["Check DNS", "Order certificate (broken off)"]
+    assert shown["receipt"] == {"undone": [], "left_behind": left, "needs_person": []}
+
+
+def test_what_nobody_said_is_not_in_a_receipt(heard: Heard) -> None:
+    """A process that broke off before any step says nothing of what is left; what its program
+    says goes before what the steps tell."""
+    with pytest.raises(AcmeError), heard.emitter.process("ssl", "C", steps=STEPS):
+        raise AcmeError("no quota")
+    (end,) = heard.of("process.failed")
+    assert "receipt" not in end["activity"]
+    assert heard.folded()["receipt"] is None
+    process = heard.emitter.process("ssl", "D", steps=STEPS)
+    with pytest.raises(AcmeError), process, process.step("Check DNS"):
+        process.receipt(undone=["Record removed"])
+        raise AcmeError("no quota")
+    (_, end) = heard.of("process.failed")
+    assert end["activity"]["receipt"] == {
+        "undone": ["Record removed"],
+        "left_behind": [],
+        "needs_person": [],
+    }
 
 
 def test_entered_again_it_is_the_next_attempt(heard: Heard) -> None:

@@ -98,7 +98,10 @@ def runs(draw: st.DrawFn) -> list[dict[str, Any]]:
                 action = draw(
                     st.sampled_from(["cancel", "control_taken", "control_done", "control_expired"])
                 )
-                say(f"process.{action}", activity__control={"id": id_}, user__id="usr_c")
+                of = draw(st.integers(1, attempt))
+                control = {"id": id_}
+                said = {"activity__control": control, "activity__process__attempt": of}
+                say(f"process.{action}", user__id="usr_c", **said)
             else:
                 say("process.stalled", activity__process__attempt=attempt)
         if draw(st.booleans()):

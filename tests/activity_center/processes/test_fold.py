@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from activity_center.processes import Process, apply, key_of, merge, stalled
 from activity_center.processes.attempt import MOST_STEPS
-from activity_center.processes.fold import MOST_ATTEMPTS
+from activity_center.processes.fold import DEFAULT_LEASE, MOST_ATTEMPTS
 from activity_center.processes.output import KEPT_CHARACTERS, KEPT_LINES
 from activity_center.processes.requests import MOST_REQUESTS
 from tests.activity_center.processes.entries import NOON, entry, runs
@@ -238,6 +238,25 @@ def test_silence() -> None:
     assert not stalled(process, NOON + timedelta(days=1))
 
 
+def test_silence_without_a_lease() -> None:
+    """Who names no lease has one of an hour from each thing that it says; a lease of its own
+    goes before, and what others said of it is no sign of life."""
+    process = folded([entry("process.started", 0)])
+    assert process.as_dict()["lease"] is None
+    assert not stalled(process, NOON + DEFAULT_LEASE)
+    assert stalled(process, NOON + DEFAULT_LEASE + timedelta(seconds=1))
+    apply(process, entry("process.stalled", None, seconds=3601))
+    assert process.as_dict()["stalled"]
+    apply(process, entry("process.output", 1, seconds=4000, activity__output={"text": "x"}))
+    assert not process.as_dict()["stalled"]
+    assert not stalled(process, NOON + timedelta(seconds=4000) + DEFAULT_LEASE)
+    long = (NOON + timedelta(days=1)).isoformat()
+    apply(process, entry("process.heartbeat", 2, seconds=4001, activity__process__lease=long))
+    assert not stalled(process, NOON + timedelta(hours=20))
+    asked = folded([entry("process.cancel", None, activity__control={"id": "ctl_1"})])
+    assert not stalled(asked, NOON + timedelta(days=30))
+
+
 def test_the_initiator_stays() -> None:
     """Who began a process is who its first entry names, not who retried it or was asked."""
     process = folded(
@@ -272,6 +291,7 @@ def test_who_asked_is_said_by_the_request_alone() -> None:
     assert request == {
         "id": "ctl_1",
         "kind": "cancel",
+        "attempt": None,
         "state": "failed",
         "by": {"id": "usr_a", "name": ""},
         "at": "2026-11-24T12:00:01.000Z",
@@ -279,6 +299,30 @@ def test_who_asked_is_said_by_the_request_alone() -> None:
         "reason": "too slow",
         "answer": "no such order",
     }
+
+
+def test_what_was_asked_of_an_earlier_attempt_is_void() -> None:
+    """Once the next attempt has begun, whatever the order: unless somebody had taken it."""
+    asked = [
+        entry(f"process.{kind}", None, seconds=2, activity__process__attempt=1,
+              activity__control={"id": f"ctl_{kind}"})
+        for kind in ("retry", "cleanup")
+    ]  # fmt: skip
+    taken = entry("process.control_taken", None, seconds=3, activity__control={"id": "ctl_retry"})
+    before = [entry("process.started", 1), *asked, taken]
+    again = entry("process.retried", 4, activity__process__attempt=2)
+    rows = folded(before).as_dict()["requests"]
+    assert {row["kind"]: row["state"] for row in rows} == {"retry": "taken", "cleanup": "requested"}
+    for entries in ([*before, again], [again, *before]):
+        rows = folded(entries).as_dict()["requests"]
+        assert {row["kind"]: (row["attempt"], row["state"]) for row in rows} == {
+            "retry": (1, "taken"),
+            "cleanup": (1, "expired"),
+        }
+    cancel = entry("process.cancel", None, seconds=5, activity__process__attempt=2,
+                   activity__control={"id": "ctl_cancel"})  # fmt: skip
+    (*_, row) = folded([*before, again, cancel]).as_dict()["requests"]
+    assert (row["attempt"], row["state"]) == (2, "requested")
 
 
 def test_nothing_grows_without_end() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from activity_center.alerting import load_rules
 from activity_center.alerting.monitors import monitor, monitors
+from activity_center.config import load
 from activity_center.config_alerts import AlertsConfig, Hours
 from activity_center.setup import Action, look
 from activity_center.setup.desired import desired_state
@@ -116,6 +118,26 @@ def test_where_the_collector_evaluates() -> None:
     assert [*steps(off, {})] == []
     (changed,) = steps(off, by_rule([hit("break-glass")]))
     assert [found.path for found in changed.differences] == ["enabled"]
+
+
+def test_without_a_file_monitors_are_left_alone(tmp_path: Path) -> None:
+    """It is not known then whether a collector evaluates the rules: the plan says what to name."""
+    assert desired_state().monitors is None
+    (step,) = steps(None, by_rule([hit("break-glass", enabled=False)]))
+    assert (step.action, "--config FILE" in step.reason) == (Action.SKIP, True)
+    assert [*steps(None, None)] == []
+    file = tmp_path / "activity-center.yml"
+    file.write_text("alerts: {channels: [chat]}\n")
+    assert desired_state(load(str(file), {})).monitors == WANTED
+
+
+def test_a_message_names_the_published_runbook() -> None:
+    """With alerts.runbook_base a monitor's message has the address of its rule's part."""
+    alerts = AlertsConfig(channels=("chat",), runbook_base="https://docs.example/alerts.html")
+    (trigger,) = monitors(RULES.values(), alerts)["mass-deletion"]["triggers"]
+    (action,) = trigger["bucket_level_trigger"]["actions"]
+    text = action["message_template"]["source"]
+    assert text.endswith("What to do: https://docs.example/alerts.html#mass-deletion")
 
 
 def test_a_monitor_without_a_rule_is_named() -> None:

@@ -188,6 +188,44 @@ def test_own_streams_and_no_shared_one(readers: Mapping[str, OpenSearch]) -> Non
     assert tried(readers["own"], "GET", f"/{OWN}/_mapping").ok
 
 
+def test_what_came_back_from_the_archive(
+    secure_opensearch: Any, readers: Mapping[str, OpenSearch]
+) -> None:
+    """A restored copy is read by those who could read its stream, and each finds the same."""
+    number = int(ORGANIZATION.encode().hex(), 16) % 10**6
+    shared = f"restored-{SHARED}-{number:06}"
+    own = f"restored-{OWN}-{number:06}"
+    made = {}
+    try:
+        for index, organization in (
+            (own, ORGANIZATION),
+            (shared, ORGANIZATION),
+            (shared, f"{ORGANIZATION}_2"),
+        ):
+            mapping = {"properties": {"organization.id": {"type": "keyword"}}}
+            admin = secure_opensearch.client
+            ask(admin, "PUT", f"/{index}", body={"mappings": mapping}, allow=ERRORS)
+            id_ = secrets.token_hex(8)
+            body = {"organization": {"id": organization}}
+            ask(admin, "PUT", f"/{index}/_doc/{id_}", body=body, params={"refresh": "true"})
+            made[f"{index} {organization}"] = id_
+
+        def seen(kind: str, index: str) -> set[str]:
+            answer = tried(readers[kind], "POST", f"/{index}/_search", {"size": 10})
+            return {hit["_id"] for hit in answer.body["hits"]["hits"]} if answer.ok else set()
+
+        mine, theirs, others = made.values()
+        assert seen("auditor", shared) == {theirs, others}
+        assert seen("auditor", own) == {mine}
+        assert seen("member", shared) == {theirs}
+        assert seen("own", own) == {mine}
+        assert seen("own", shared) == set()
+        assert seen("nobody", shared) == set()
+    finally:
+        for index in (own, shared):
+            ask(secure_opensearch.client, "DELETE", f"/{index}", allow=ERRORS)
+
+
 def test_a_changed_reading_role_is_drift(
     secure_opensearch: Any, readers: Mapping[str, OpenSearch], tmp_path: Path
 ) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,15 +28,15 @@ class Place:
     url: str
     client: OpenSearch
 
-    def record(self, *activities: Mapping[str, Any]) -> None:
-        """Store activities in ``activity-audit-permanent``, searchable at once."""
+    def record(self, *activities: Mapping[str, Any], stream: str = "audit") -> None:
+        """Store activities in the permanent stream of a lens, searchable at once."""
         lines = []
         for one in activities:
             lines += [json.dumps({"create": {}}), json.dumps(one)]
         answer = ask(
             self.client,
             "POST",
-            f"/{STREAMS[0]}/_bulk",
+            f"/activity-{stream}-permanent/_bulk",
             body="\n".join([*lines, ""]),
             params={"refresh": "true"},
         ).body
@@ -104,3 +105,13 @@ class Receiver:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+@contextmanager
+def blocked(place: Place) -> Iterator[None]:
+    """Alerts cannot be written to meanwhile, as on a full disk."""
+    ask(place.client, "PUT", f"/{ALERTS_STREAM}/_settings", body={"index.blocks.write": True})
+    try:
+        yield
+    finally:
+        ask(place.client, "PUT", f"/{ALERTS_STREAM}/_settings", body={"index.blocks.write": False})

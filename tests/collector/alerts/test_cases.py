@@ -13,6 +13,7 @@ from activity_center.errors import ClusterError
 from activity_center.setup import desired_state
 from activity_center.setup.cluster import ask
 from collector.alerts.replay import PREFIX, Outcome, documents, replay
+from collector.retention.archive import leftovers
 
 if TYPE_CHECKING:
     from tests.conftest import Node
@@ -51,6 +52,16 @@ def test_the_index_of_a_replay_is_removed(
     params = {"expand_wildcards": "all"}
     left = ask(opensearch.client, "GET", f"/_resolve/index/{PREFIX}*", params=params).body
     assert left["indices"] == []
+
+
+def test_the_retention_lets_a_running_replay_alone(opensearch: Node) -> None:
+    """The index of a replay is none that the retention removes as left behind by a killed run."""
+    running = replay(opensearch.client, desired_state(), [RULES["break-glass"]])
+    next(running)
+    there = ask(opensearch.client, "GET", f"/{PREFIX}*", params={"expand_wildcards": "all"}).body
+    assert len(there) >= 2
+    assert there.keys() & {*leftovers(opensearch.client)} == set()
+    assert all(one.right for one in running)
 
 
 def test_a_case_that_expects_the_wrong_thing_is_told(opensearch: Node) -> None:

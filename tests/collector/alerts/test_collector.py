@@ -16,7 +16,7 @@ from tests.integration.process import TOKEN, Collector, until
 def test_an_event_becomes_an_alert(place: Place, receiver: Receiver, tmp_path: Path) -> None:
     """What a sender delivers fires within the collector, is told, and stands in the record."""
     collector = Collector(tmp_path, Cluster(place.url))
-    collector.environment |= {"HOOK": receiver.address, "KEY": "key"}
+    collector.environment |= {"HOOK": receiver.address, "KEY": "k" * 24}
     hook = {"name": "hook", "webhook": "${HOOK}", "secret": "${KEY}"}
     collector.document["alerts"] = {"enabled": True, "webhooks": [hook]}
     with collector:
@@ -37,8 +37,8 @@ def test_an_event_becomes_an_alert(place: Place, receiver: Receiver, tmp_path: P
             assert answer.status == 200
         until(lambda: receiver.got, 150, "no alert was told")
         figures = own_figures(load(collector.config, collector.environment))
-        assert figures.keys() == {"backlog_seconds", "spool_share"}
-        assert 0 <= figures["spool_share"] < 1
+        assert figures.keys() == {"backlog_seconds", "spool_percent"}
+        assert 0 <= figures["spool_percent"] < 100
         assert collector.terminate() == 0
     (alert,) = place.alerts()
     assert (alert["rule"]["id"], alert["alert"]["told"]) == ("break-glass", ["hook"])

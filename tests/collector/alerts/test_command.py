@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from activity_center.setup.lease import Lease
+from activity_center.streams import STATE_INDEX
+from collector.alerts.loop import LEASE
 from tests.collector.alerts.parts import Place, Receiver, at, failed_login
 
 NOW = at("2026-11-24T13:05:00Z")
@@ -69,7 +72,7 @@ def test_once(place: Place, receiver: Receiver, tmp_path: Path) -> None:
     """It evaluates now, writes, tells, and does not fire again; ``fired`` lists what did."""
     now = int(time.time() * 1000)
     place.record(*(failed_login(now - 60_000 - 1000 * n, number=n) for n in range(1, 13)))
-    environment = {"HOOK": receiver.address, "KEY": "key"}
+    environment = {"HOOK": receiver.address, "KEY": "k" * 24}
     arguments = ("run", "--once", "--json", "--config", config(tmp_path, place))
     first = found(run(place, *arguments, **environment))
     assert [one["rule"] for one in first["alerts"]] == ["failed-logins-account"]
@@ -85,12 +88,27 @@ def test_once(place: Place, receiver: Receiver, tmp_path: Path) -> None:
     assert run(place, "fired", "--rule", "break-glass").stdout == "no alert has fired\n"
 
 
+def test_once_beside_one_who_leads(place: Place, receiver: Receiver, tmp_path: Path) -> None:
+    """While another one leads, it evaluates and writes, and leaves telling to that one."""
+    now = int(time.time() * 1000)
+    place.record(*(failed_login(now - 60_000 - 1000 * n, number=n) for n in range(1, 13)))
+    with Lease(place.client, LEASE, index=STATE_INDEX):
+        done = run(
+            place, "run", "--once", "--config", config(tmp_path, place),
+            HOOK=receiver.address, KEY="k" * 24,
+        )  # fmt: skip
+    assert (done.returncode, receiver.got) == (0, [])
+    assert "another one evaluates all the time, and tells webhooks" in done.stderr
+    (alert,) = place.alerts()
+    assert alert["alert"]["told"] == []
+
+
 def test_a_webhook_that_is_not_told(place: Place, tmp_path: Path) -> None:
     """It ends with 1 when a webhook could not be told, and says that it is tried again."""
     now = int(time.time() * 1000)
     place.record(*(failed_login(now - 60_000 - 1000 * n, number=n) for n in range(1, 13)))
     file = config(tmp_path, place)
-    done = run(place, "run", "--once", "--config", file, HOOK="http://127.0.0.1:1/", KEY="key")
+    done = run(place, "run", "--once", "--config", file, HOOK="http://127.0.0.1:1/", KEY="k" * 24)
     assert done.returncode == 1
     assert "a webhook could not be told; it is tried again" in done.stderr
     assert "127.0.0.1:1" not in done.stderr
@@ -100,7 +118,7 @@ def test_it_runs_until_it_is_told_to_stop(place: Place, receiver: Receiver, tmp_
     """Without --once it goes on as the collector's loop, and ends on SIGTERM with 0."""
     now = int(time.time() * 1000)
     place.record(*(failed_login(now - 60_000 - 1000 * n, number=n) for n in range(1, 13)))
-    environment = {**os.environ, "HOOK": receiver.address, "KEY": "key"}
+    environment = {**os.environ, "HOOK": receiver.address, "KEY": "k" * 24}
     process = subprocess.Popen(
         command("run", "--config", config(tmp_path, place)),
         env=environment,

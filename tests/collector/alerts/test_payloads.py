@@ -6,12 +6,13 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from activity_center.config_alerts import Webhook
+from activity_center.config_alerts import RUNBOOKS, Webhook
 from collector.alerts.finding import Finding
 from collector.alerts.payloads import body, headers
 from tests.collector.alerts.parts import at, rule
@@ -20,10 +21,10 @@ NOW = at("2026-11-24T13:05:00Z")
 HOSTILE = "<!channel> [click](https://evil.example) *bold* @here"
 
 
-def alert(user: str = "mira") -> dict[str, Any]:
+def alert(user: str = "mira", runbook_base: str = RUNBOOKS) -> dict[str, Any]:
     group = (("organization.id", "northwind"), ("user.name", user))
     one = Finding(rule("failed-logins-account"), group, NOW - 600_000, NOW, 12, None, ("e1",))
-    return one.document(datetime(2026, 11, 24, 13, 5, 1, tzinfo=UTC))
+    return one.document(datetime(2026, 11, 24, 13, 5, 1, tzinfo=UTC), runbook_base)
 
 
 def sent(kind: Any, link: str = "", user: str = "mira", **more: str) -> dict[str, Any]:
@@ -91,3 +92,38 @@ def test_pagerduty() -> None:
 def test_only_generic_bodies_are_signed(kind: Any) -> None:
     """Receivers with a secret in their address get no signature that they do not read."""
     assert "webhook-signature" not in headers(Webhook("one", kind), "id", b"{}", 1)
+
+
+def test_a_message_leads_to_what_to_do() -> None:
+    """With an address for runbooks each kind links to the rule's part; without one none does."""
+    base = "https://docs.example/alerts.html"
+    links: dict[Any, Callable[[Any], list[str]]] = {
+        "generic": lambda it: [it["data"]["alert"]["runbook"]],
+        "slack": lambda it: [one["url"] for one in it["blocks"][-1]["elements"]],
+        "teams": lambda it: [one["url"] for one in it["attachments"][0]["content"]["actions"]],
+        "pagerduty": lambda it: [one["href"] for one in it["links"]],
+    }
+    for kind, found in links.items():
+        linked = json.loads(body(Webhook("one", kind), alert(runbook_base=base), ""))
+        assert found(linked) == [f"{base}#failed-logins-account"], kind
+        plain = body(Webhook("one", kind), alert(), "").decode()
+        assert "docs/alerts.md#failed-logins-account" in plain.replace("\\", "")
+        assert not {"links", "actions", "button"} & {*plain.split('"')}, kind
+
+
+def test_counts_are_whole() -> None:
+    """A share is counted in percent: an alert of nine tenths does not say 0."""
+    group = (("collector", "here"),)
+    one = Finding(rule("spool-filling"), group, NOW - 60_000, NOW, 83.4)
+    assert one.document(datetime(2026, 11, 24, tzinfo=UTC))["alert"]["count"] == 83
+    assert one.message == "here: the spool is at 83.4 % of its quota"
+
+
+@pytest.mark.parametrize("kind", ["slack", "teams", "pagerduty"])
+def test_nothing_unseen_comes_from_the_record(kind: Any) -> None:
+    """New lines, direction and control characters of a group stay out of messages."""
+    hidden = "mi\nra\u202e\x1b[31m\u2028\u2066x\u200b"
+    text = json.dumps(sent(kind, user=hidden, routing_key="r"), ensure_ascii=False)
+    assert "mi ra" in text
+    assert text.isprintable()
+    assert "\\n" not in text.replace("\\\\n", "")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from activity_center.alerting import load_rules
 from activity_center.alerting.monitors import compiles
-from activity_center.config import load
+from activity_center.config import Cluster, load
 from activity_center.config_alerts import AlertsConfig, Hours, Webhook
+from activity_center.connection import connect
 from activity_center.errors import ClusterError
 from activity_center.setup.cluster import ask
 from activity_center.streams import STATE_INDEX
@@ -21,7 +26,8 @@ from collector.alerts.evaluate import Evaluator
 from collector.alerts.loop import AlertLoop
 from collector.alerts.own_figures import own_figures
 from collector.alerts.rounds import Rounds, rules_here
-from tests.collector.alerts.parts import Place, Receiver, at, failed_login, rule
+from collector.alerts.store import MOST
+from tests.collector.alerts.parts import Place, Receiver, at, blocked, failed_login, rule
 
 NOW = at("2026-11-24T13:05:23Z")
 MINUTE = 60_000
@@ -46,6 +52,18 @@ def test_a_round_goes_on_where_the_last_one_ended(place: Place) -> None:
     place.record(*(failed_login(NOW - 100 * MINUTE - n * 1000, number=n) for n in range(12)))
     (fired,) = Rounds(place.client, AlertsConfig(), [one]).once(NOW).alerts
     assert fired.count == 12
+
+
+def test_more_groups_than_are_told_of_are_said(place: Place) -> None:
+    """Of a flood the log names the rule and how many groups are left out; none counts as held."""
+    one = rule("failed-logins-account", at_least=1)
+    users = [f"user{number}" for number in range(MOST + 3)]
+    place.record(*(failed_login(NOW - 30_000, user) for user in users))
+    with capture_logs() as told:
+        done = Rounds(place.client, AlertsConfig(), [one]).once(NOW)
+    assert (len(done.alerts), done.held, done.cut) == (MOST, 0, ["failed-logins-account"])
+    (line,) = [line for line in told if "more groups" in line["event"]]
+    assert (line["rule"], line["not_told"]) == ("failed-logins-account", 3)
 
 
 def test_what_arrives_late_fires(place: Place) -> None:
@@ -77,7 +95,7 @@ def test_without_install_nothing_is_made(own_node: Callable[..., Any]) -> None:
     for do in (rounds.check, lambda: rounds.once(NOW)):
         with pytest.raises(ClusterError) as wrong:
             do()
-        assert wrong.value.hint == "activity-center install"
+        assert wrong.value.hint == "activity-center install --config FILE"
     with pytest.raises(ClusterError, match="there is no activity-audit-"):
         Evaluator(client, Hours()).evaluate(rule("break-glass"), NOW)
     failed = Rounds(client, AlertsConfig(), [rule("backlog-rising")]).figures(
@@ -106,6 +124,68 @@ def test_figures_are_of_this_machine(place: Place) -> None:
     assert rounds.figures(NOW, {}).alerts == []
 
 
+def test_a_mistake_in_one_rule_turns_no_other_off(place: Place) -> None:
+    """Whatever goes wrong with one rule is counted as failed, and the rules after it go on."""
+    broken = replace(rule("break-glass"), name="aaa", window=10**13, throttle=10**13)
+    emergency = {"id": "1", "action": "user.break_glass"}
+    place.record({"@timestamp": NOW - MINUTE, "event": emergency, "user": {"id": "usr_root"}})
+    place.record(*(failed_login(NOW - MINUTE - n * 1000, number=n) for n in range(12)))
+    with capture_logs() as told:
+        done = Rounds(place.client, AlertsConfig(), [broken, rule("failed-logins-account")]).once(
+            NOW
+        )
+    assert [*done.failed] == ["aaa"]
+    assert len(done.alerts) == 1
+    assert any(line["log_level"] == "error" and line["rule"] == "aaa" for line in told)
+
+
+def test_a_clock_that_was_ahead(place: Place) -> None:
+    """A cursor in the future counts as none, and is said: else alerts were off until then."""
+    one = rule("failed-logins-account")
+    Rounds(place.client, AlertsConfig(), [one]).once(NOW + 30 * 86_400_000)
+    place.record(*(failed_login(NOW - MINUTE - n * 1000, number=n) for n in range(12)))
+    with capture_logs() as told:
+        rounds = Rounds(place.client, AlertsConfig(), [one])
+        assert len(rounds.once(NOW).alerts) == 1
+        rounds.once(NOW + MINUTE)
+    (line,) = [line for line in told if "in the future" in line["event"]]
+    assert (line["rule"], line["until"][:10]) == ("failed-logins-account", "2026-12-24")
+
+
+def test_a_figure_goes_out_without_opensearch(place: Place, receiver: Receiver) -> None:
+    """An alert of the collector that cannot be stored is told once, and stored afterwards."""
+    hooks = (Webhook("hook", address=receiver.address, secret="key"),)
+    rounds = Rounds(place.client, AlertsConfig(webhooks=hooks), [rule("backlog-rising")])
+    with blocked(place):
+        for number in range(3):
+            done = rounds.figures(NOW + number * MINUTE, {"backlog_seconds": 900.0})
+            assert [*done.failed] == ["backlog-rising"]
+        assert len(receiver.got) == 1
+    rounds.figures(NOW + 3 * MINUTE, {"backlog_seconds": 0.0})
+    (stored,) = place.alerts()
+    assert stored["alert"]["told"] == ["hook"]
+    assert json.loads(receiver.got[0][1])["data"]["event"]["id"] == stored["event"]["id"]
+
+
+def test_a_figure_goes_out_where_nothing_answers(receiver: Receiver) -> None:
+    """With OpenSearch down altogether it is the same."""
+    hooks = (Webhook("hook", address=receiver.address, secret="key"),)
+    with closing(connect(Cluster(url="http://127.0.0.1:9"))) as nobody:
+        rounds = Rounds(nobody, AlertsConfig(webhooks=hooks), [rule("spool-filling")])
+        rounds.figures(NOW, {"spool_percent": 95.0})
+        rounds.figures(NOW + MINUTE, {"spool_percent": 95.0})
+    ((_, body),) = receiver.got
+    assert "95 %" in json.loads(body)["data"]["message"]
+
+
+def test_a_figure_that_is_not_known_is_no_zero(place: Place) -> None:
+    """Where the metrics of the collector do not answer, its rules have failed."""
+    done = Rounds(place.client, AlertsConfig(), [rule("spool-filling")]).figures(NOW, {})
+    assert "spool_percent of the collector of this machine is not known" in str(
+        done.failed["spool-filling"]
+    )
+
+
 def _config(tmp_path: Path, place: Place, receiver: Receiver) -> Path:
     file = tmp_path / "activity-center.yml"
     file.write_text(
@@ -119,7 +199,7 @@ def _config(tmp_path: Path, place: Place, receiver: Receiver) -> Path:
 
 def test_one_of_two_loops_leads(place: Place, receiver: Receiver, tmp_path: Path) -> None:
     """Of two loops one evaluates; an emergency login is told within the next window, once."""
-    environment = {"HOOK": receiver.address, "KEY": "key"}
+    environment = {"HOOK": receiver.address, "KEY": "k" * 24}
     config = load(_config(tmp_path, place, receiver), environment)
     login = {
         "@timestamp": int(time.time() * 1000) - MINUTE,
@@ -146,5 +226,5 @@ def test_one_of_two_loops_leads(place: Place, receiver: Receiver, tmp_path: Path
 
 def test_no_collector_has_no_figures(place: Place, receiver: Receiver, tmp_path: Path) -> None:
     """Where no collector runs nothing is said of it."""
-    config = load(_config(tmp_path, place, receiver), {"HOOK": receiver.address, "KEY": "key"})
+    config = load(_config(tmp_path, place, receiver), {"HOOK": receiver.address, "KEY": "k" * 24})
     assert own_figures(config) == {}

@@ -27,30 +27,60 @@ def test_two_evaluators_write_one_alert(place: Place) -> None:
     one, other = finding("mira"), finding("jonas")
     path = f"/{ALERTS_STREAM}/_create/{one.id}"
     ask(place.client, "PUT", path, body=one.document(datetime.now(UTC)))  # not refreshed
-    assert first.write([one, other]) == [other]
-    assert second.write([one, other]) == []
+    assert first.write([one, other]).new == [other]
+    assert second.write([one, other]).new == []
     assert len(place.alerts()) == 2
 
 
 def test_a_group_is_held_back(place: Place) -> None:
     """Within the throttle a group fires once; afterwards again; another group is not held."""
     store = AlertStore(place.client)
-    assert store.write([finding(end=NOW)])
-    assert store.write([finding(end=NOW + 60_000), finding("jonas", NOW + 60_000)]) == [
+    assert store.write([finding(end=NOW)]).new
+    assert store.write([finding(end=NOW + 60_000), finding("jonas", NOW + 60_000)]).new == [
         finding("jonas", NOW + 60_000)
     ]
     # A window that is looked at late is held back by what fired after it.
-    assert store.write([finding(end=NOW - 60_000)]) == []
-    assert len(store.write([finding(end=NOW + HOUR)])) == 1
+    assert store.write([finding(end=NOW - 60_000)]) == ([], 0)
+    assert len(store.write([finding(end=NOW + HOUR)]).new) == 1
 
 
 def test_a_flood_is_bounded(place: Place) -> None:
-    """Of more groups than are told at once, those with the highest counts are."""
+    """Of more groups than are told at once, those with the highest counts are; the rest is said.
+
+    What was held back is not counted as cut.
+    """
     store = AlertStore(place.client)
     many = [finding(f"user{number}", count=number) for number in range(10, MOST + 20)]
     written = store.write(many)
-    assert len(written) == MOST
-    assert min(one.count for one in written) == 20
+    assert len(written.new) == MOST
+    assert min(one.count for one in written.new) == 20
+    assert written.cut == 10
+    again = store.write(many)
+    assert (len(again.new), again.cut) == (10, 0)
+    (rest,) = [one for one in place.alerts() if one["alert"]["group"] == []]
+    assert rest["message"] == (
+        "10 more groups beside those of which alerts tell: Several failed logins for one account"
+    )
+    assert (rest["alert"]["count"], rest["alert"]["events"]) == (10, [])
+
+
+def test_of_a_flood_one_alert_tells_how_much_more(place: Place) -> None:
+    """What is left out of a flood fires once, and is held back like every other alert."""
+    store = AlertStore(place.client)
+    for end in (NOW, NOW + 60_000):
+        store.write([finding(f"user{end}-{number}", end) for number in range(MOST + 2)])
+    (rest,) = [one for one in place.alerts() if one["alert"]["group"] == []]
+    assert rest["message"].startswith("2 more groups")
+
+
+def test_a_cursor_that_another_one_moved_stays(place: Place) -> None:
+    """Of two who evaluate at once, the one who is slower does not move the cursor back."""
+    slow, quick = AlertStore(place.client), AlertStore(place.client)
+    for before in ({}, {"break-glass": NOW}):
+        assert slow.cursor() == quick.cursor() == before
+        quick.move({"break-glass": NOW})
+        slow.move({"break-glass": NOW - 60_000})
+        assert AlertStore(place.client).cursor() == {"break-glass": NOW}
 
 
 def test_an_alert_has_only_fields_of_the_vocabulary(place: Place) -> None:
@@ -72,6 +102,13 @@ def test_an_alert_has_only_fields_of_the_vocabulary(place: Place) -> None:
     assert alert["organization"] == {"id": "northwind"}
     assert alert["alert"]["runbook"] == "docs/alerts.md#failed-logins-account"
     assert alert["event"]["severity"] == 3
+
+
+def test_an_alert_links_to_the_published_runbook(place: Place) -> None:
+    """With alerts.runbook_base an alert has the address of its rule's part."""
+    AlertStore(place.client, "https://docs.example/alerts.html").write([finding()])
+    (alert,) = place.alerts()
+    assert alert["alert"]["runbook"] == "https://docs.example/alerts.html#failed-logins-account"
 
 
 def test_who_is_yet_to_be_told(place: Place) -> None:

@@ -68,10 +68,13 @@ def entry(
 
     Args:
         stage: empty: it names none.
-        more: ``expires`` and ``ingested``, Unix time in ms; ``call``; ``retention``; ``impact``.
+        more: ``expires`` and ``ingested``, Unix time in ms; ``call``; ``retention``; ``impact``;
+            ``sender``; ``approver`` of what is no proposal, empty: nobody; ``proven``: it is
+            authenticated.
     """
     ours: dict[str, Any] = {
         "lens": "agent",
+        "sender": more.get("sender", "agents"),
         "schema_version": 1,
         "retention": {"class": more.get("retention", "permanent")},
         "proposal": {"stage": stage} if stage else {},
@@ -84,6 +87,8 @@ def entry(
         del ours["impact"]
     if proposal:
         ours["proposal"]["id"] = proposal
+    if stage != "proposed" and (approver := more.get("approver", "usr_mk")):
+        ours["approver"] = {"id": approver, "authenticated": more.get("proven", False)}
     if "expires" in more:
         ours["proposal"]["expires_at"] = stamp(more["expires"])
     return {

@@ -73,6 +73,35 @@ def test_what_went_on_does_not_expire(place: Place, later: str) -> None:
     assert once(place.client, Recorder(place.client), POLICIES, NOW) == 0
 
 
+@pytest.mark.parametrize("later", ["approved", "denied", "cancelled", "expired"])
+def test_what_another_claims_does_not_keep_it(place: Place, later: str) -> None:
+    """A decision of another sender that nothing proves, by its id or its call, keeps no proposal
+    from expiring; a proven one does."""
+    expires = {"expires": EXPIRES}
+    place.record(
+        entry("proposed", NOW - 1800 * SECOND, **expires),
+        entry(later, NOW - 900 * SECOND, sender="mallory"),
+        entry(later, NOW - 900 * SECOND, proposal="", sender="mallory"),
+        entry("proposed", NOW - 1800 * SECOND, "prp_2", call="call_8", **expires),
+        entry(later, NOW - 900 * SECOND, "prp_2", call="call_8", sender="sidecar", proven=True),
+    )
+    recorder = Recorder(place.client)
+    assert once(place.client, recorder, POLICIES, NOW) == 1
+    assert once(place.client, recorder, POLICIES, NOW + SECOND) == 0
+    written = [one["_source"] for one in place.expired()]
+    ours = [one["activity"] for one in written if one["activity"]["sender"] == "expiry"]
+    assert [one["proposal"]["id"] for one in ours] == ["prp_1"]
+
+
+def test_an_approval_that_names_nobody_does_not_keep_it(place: Place) -> None:
+    """As the judge has it, that is none."""
+    place.record(
+        entry("proposed", NOW - 1800 * SECOND, expires=EXPIRES),
+        entry("approved", NOW - 900 * SECOND, approver=""),
+    )
+    assert once(place.client, Recorder(place.client), POLICIES, NOW) == 1
+
+
 def test_a_decision_that_knows_the_call_alone(place: Place) -> None:
     """A decision without the proposal's id counts by the id of the tool's call."""
     place.record(

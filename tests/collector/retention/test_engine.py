@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from activity_center.errors import ClusterError
 from activity_center.policies import policies
 from activity_center.setup.cluster import ask
 from activity_center.setup.lease import Lease
-from collector.retention import archives, check_retention, run, snapshots
+from activity_center.streams import STATE_INDEX
+from collector.retention import Archive, archives, check_retention, run, snapshots
 from collector.retention.archive import SCRATCH
 from collector.retention.loop import RetentionLoop
 from collector.retention.state import save_archive
@@ -109,6 +112,67 @@ def test_an_archive_that_lies_deletes_nothing(place: Any, now: datetime) -> None
     assert outcome.failed == []
     assert index not in names(place)
     assert archives(place.client)[index].snapshot != before.snapshot
+
+
+def test_no_room_for_a_trial_is_no_disproof(place: Any, now: datetime) -> None:
+    """The cluster takes no more shards: nothing is deleted, and what was proven stays proven."""
+    index = old_index(place, now, 89)
+    assert run(place.client, policies(), now=now).failed == []
+    before = archives(place.client)[index]
+    path, limit = "/_cluster/settings", "cluster.max_shards_per_node"
+    ask(place.client, "PUT", path, body={"persistent": {limit: 1}})
+    try:
+        outcome = run(place.client, policies(), now=now + 2 * DAY)
+    finally:
+        ask(place.client, "PUT", path, body={"persistent": {limit: None}})
+    assert [(one.index, one.action) for one in outcome.failed] == [(index, "delete")]
+    assert "says nothing of the snapshot" in outcome.failed[0].failed
+    assert len(place.ids(index)) == 10
+    assert archives(place.client)[index] == before
+    assert [one.name for one in snapshots(place.client, REPOSITORY)] == [before.snapshot]
+
+    assert run(place.client, policies(), now=now + 2 * DAY).failed == []
+    assert index not in names(place)
+    assert archives(place.client)[index].snapshot == before.snapshot
+
+
+def test_no_node_for_a_trial_is_no_disproof(place: Any, now: datetime) -> None:
+    """No node takes the scratch index's shard: neither that says anything of the snapshot."""
+    index = old_index(place, now, 89)
+    assert run(place.client, policies(), now=now).failed == []
+    before = archives(place.client)[index]
+    path, exclude = "/_cluster/settings", "cluster.routing.allocation.enable"
+    ask(place.client, "PUT", path, body={"persistent": {exclude: "none"}})
+    try:
+        outcome = run(place.client, policies(), now=now + 2 * DAY)
+    finally:
+        ask(place.client, "PUT", path, body={"persistent": {exclude: None}})
+    assert [(one.index, one.action) for one in outcome.failed] == [(index, "delete")]
+    assert archives(place.client)[index] == before
+    assert [one.name for one in snapshots(place.client, REPOSITORY)] == [before.snapshot]
+
+
+def test_more_archives_than_one_answer_holds(place: Any, now: datetime) -> None:
+    """A record for each index ever archived: all are read, and the run goes on."""
+    index = old_index(place, now, 89)
+    lines = []
+    for number in range(10_001):
+        name = f".ds-{STREAM}-old{number:05}"
+        known = Archive(name, "u", REPOSITORY, "s", 1, documents=1)
+        data = {key: value for key, value in asdict(known).items() if key != "version"}
+        lines += [
+            json.dumps({"create": {"_id": f"archive-{name}"}}),
+            json.dumps({"kind": "retention archive", "name": name, "data": data}),
+        ]
+    for start in range(0, len(lines), 5000):
+        body = "\n".join([*lines[start : start + 5000], ""])
+        ask(place.client, "POST", f"/{STATE_INDEX}/_bulk", body=body)
+    ask(place.client, "POST", f"/{STATE_INDEX}/_refresh")
+    outcome = run(place.client, policies(), now=now)
+    assert (outcome.failed, "snapshot" in {one.action for one in outcome.steps}) == ([], True)
+    found = archives(place.client)
+    assert len(found) == 10_002
+    assert found[index].documents == 10
 
 
 def test_a_copy_that_holds_less_is_no_proof(place: Any, now: datetime) -> None:
@@ -209,6 +273,18 @@ def test_doctor_names_what_is_wrong(place: Any, now: datetime) -> None:
     assert any("forgotten-000001 is unmanaged" in one.message for one in findings)
     assert any("1 entries lie in streams of standard-90d" in one.message for one in findings)
     assert len(findings) == 2
+
+
+def test_the_loop_says_why_it_does_nothing(place: Any) -> None:
+    """That another one has the lease is as it should be; anything else is a warning."""
+    loop = RetentionLoop(place.client)
+    with capture_logs() as told:
+        loop.cannot(ClusterError("busy", where="/activity-center-state/_doc/lease-retention"))
+        loop.cannot(ClusterError("the clocks differ", hint="set them"))
+    assert [(one["log_level"], one["why"]) for one in told] == [
+        ("debug", "busy"),
+        ("warning", "the clocks differ"),
+    ]
 
 
 def test_the_collectors_loop_does_it_by_itself(place: Any, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from activity_center.errors import ClusterError
 from activity_center.policies import policies
 from activity_center.setup.cluster import ask
+from activity_center.streams import ALERTS_STREAM, REJECTED_STREAM
 from collector.retention import (
     Tombstone,
     bring_back,
@@ -140,6 +142,122 @@ def test_who_comes_again_keeps_what_came_after(place: Any, now: datetime) -> Non
         place.client, REPOSITORY, covering(snapshots(place.client, REPOSITORY))
     )
     assert place.ids(restored.name) == {"after"}
+
+
+def test_what_comes_meanwhile_is_found(place: Any, now: datetime) -> None:
+    """Entries that arrive in another stream while one is cleared: gone before it is done."""
+    place.set_up()
+    place.stream(MIDDLE, now - 5 * DAY)
+    place.stream(SHORT, now - 5 * DAY)
+    place.put(MIDDLE, [("a", now, "northwind")])
+    late = [("late", now, "northwind")]
+
+    def deliver(*_: Any) -> None:
+        if late:
+            place.put(SHORT, [late.pop()])
+
+    stone = remove(place.client, policies(), "northwind", on_share=deliver)
+    assert stone.done
+    assert stone.deleted == {MIDDLE: 1, SHORT: 1}
+    assert place.ids(f"{MIDDLE},{SHORT}", "northwind") == set()
+
+
+def test_who_keeps_delivering_is_told(place: Any, now: datetime) -> None:
+    """Entries that keep coming end the removal with an error, and it stays unfinished."""
+    place.set_up()
+    place.stream(MIDDLE, now - 5 * DAY)
+    place.stream(SHORT, now - 5 * DAY)
+    streams = [MIDDLE, SHORT]
+    place.put(MIDDLE, [("0", now, "northwind")])
+    told: list[int] = []
+
+    def deliver(*_: Any) -> None:
+        streams.reverse()
+        told.append(1)
+        place.put(streams[0], [(str(len(told)), now, "northwind")])
+
+    with pytest.raises(ClusterError, match="new ones keep coming"):
+        remove(place.client, policies(), "northwind", on_share=deliver)
+    assert not tombstones(place.client)["northwind"].done
+
+
+def test_a_second_removal_has_a_record_of_its_own(place: Any, now: datetime) -> None:
+    """Who came again under the same id and is removed again: two entries in the record."""
+    place.set_up()
+    place.stream(MIDDLE, now - 5 * DAY)
+    for name in ("a", "b"):
+        place.put(MIDDLE, [(name, now, "northwind")])
+        remove(place.client, policies(), "northwind")
+        remove(place.client, policies(), "northwind")
+    found = place.records("retention.organization_removed")
+    assert sorted(one["message"] for one in found) == [
+        "1 entries of northwind were deleted, 0 are kept by law",
+        "2 entries of northwind were deleted, 0 are kept by law",
+    ]
+
+
+def test_a_removal_under_way_lets_nothing_come_back(place: Any, now: datetime) -> None:
+    """A second removal is not finished: a restored copy lacks also what came after the first."""
+    place.set_up()
+    place.stream(MIDDLE, now - 85 * DAY)
+    place.put(MIDDLE, [("again", now - 80 * DAY, "northwind")])
+    place.roll(MIDDLE, now - 75 * DAY)
+    assert run(place.client, policies(), now=now).failed == []
+    save_tombstone(place.client, Tombstone("northwind", (now - 200 * DAY).isoformat()))
+    chosen = covering(snapshots(place.client, REPOSITORY))
+    (restored,) = bring_back(place.client, REPOSITORY, chosen)
+    assert (restored.documents, restored.buried) == (0, 1)
+
+
+def test_a_copy_that_was_left_open_is_closed(place: Any, now: datetime) -> None:
+    """Killed while it cleared a restored copy: whoever works next takes the writes from it."""
+    two_organizations(place, now)
+    chosen = covering(snapshots(place.client, REPOSITORY), stream=MIDDLE)
+    (copy,) = bring_back(place.client, REPOSITORY, chosen)
+    ask(place.client, "PUT", f"/{copy.name}/_settings", body={"index.blocks.write": False})
+    stone = Tombstone("northwind", now.isoformat(), opened=(copy.name,))
+    save_tombstone(place.client, stone)
+    run(place.client, policies(), now=now)
+    path, flat = f"/{copy.name}/_settings", {"flat_settings": "true"}
+    settings = ask(place.client, "GET", path, params=flat).body[copy.name]["settings"]
+    assert settings["index.blocks.write"] == "true"
+    assert tombstones(place.client)["northwind"].opened == ()
+
+
+def test_a_closed_copy_is_not_passed_over(place: Any, now: datetime) -> None:
+    """A restored copy that was closed cannot be cleared: the removal says so, unfinished."""
+    two_organizations(place, now)
+    chosen = covering(snapshots(place.client, REPOSITORY), stream=MIDDLE)
+    (copy,) = bring_back(place.client, REPOSITORY, chosen)
+    ask(place.client, "POST", f"/{copy.name}/_close")
+    with pytest.raises(ClusterError, match="cannot be searched") as caught:
+        remove(place.client, policies(), "northwind")
+    assert caught.value.where == copy.name
+    assert not tombstones(place.client)["northwind"].done
+    given = {"wait_for_active_shards": "1"}
+    ask(place.client, "POST", f"/{copy.name}/_open", params=given)
+    assert remove(place.client, policies(), "northwind").done
+    assert place.ids(copy.name, "northwind") == set()
+
+
+def test_alerts_and_rejected_records(place: Any, now: datetime) -> None:
+    """Those that name the organization go too; those of others, and of nobody, stay."""
+    place.set_up(ALERTS_STREAM, REJECTED_STREAM)
+    for stream in (ALERTS_STREAM, REJECTED_STREAM):
+        for organization in ("northwind", "southwind", None):
+            entry: dict[str, Any] = {"@timestamp": now.isoformat()}
+            if organization and stream == ALERTS_STREAM:
+                entry["organization"] = {"id": organization}
+            elif stream == REJECTED_STREAM:
+                # Kept as text; that another one's id occurs in it makes it not theirs.
+                named = {"organization": {"id": organization}, "message": "for northwind"}
+                entry["rejected"] = {"record": json.dumps(named)}
+            path = f"/{stream}/_create/{stream}-{organization}"
+            ask(place.client, "PUT", path, params={"refresh": "true"}, body=entry)
+    stone = remove(place.client, policies(), "northwind")
+    assert stone.deleted == {ALERTS_STREAM: 1, REJECTED_STREAM: 1}
+    for stream in (ALERTS_STREAM, REJECTED_STREAM):
+        assert place.ids(stream) == {f"{stream}-southwind", f"{stream}-None"}
 
 
 @pytest.mark.parametrize("organization", ["*", "North", "a b", "", "north-wind"])

@@ -25,7 +25,7 @@ def watched(folder: Path, node: Any, kind: str, seconds: float, pause: float, se
         scene.close()
 
 
-@pytest.mark.parametrize("kind", ["redis", "embedded"])
+@pytest.mark.parametrize("kind", ["redis", pytest.param("embedded", marks=pytest.mark.slow)])
 def test_each_part_is_killed(node: Any, tmp_path: Path, kind: str) -> None:
     """Each part once, over some seconds."""
     outcome = watched(tmp_path, node, kind, seconds=8, pause=0.1, seed=5)

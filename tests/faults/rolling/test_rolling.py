@@ -42,7 +42,13 @@ def test_all_are_replaced_under_load(opensearch: Any, tmp_path: Path) -> None:
         release.close()
 
 
-@pytest.mark.parametrize("adopted", [False, True], ids=["comes back", "is adopted"])
+@pytest.mark.parametrize(
+    "adopted",
+    [
+        pytest.param(False, id="comes back", marks=pytest.mark.slow),
+        pytest.param(True, id="is adopted"),
+    ],
+)
 def test_a_collector_that_is_scaled_in_keeps_what_it_could_not_deliver(
     opensearch: Any, tmp_path: Path, adopted: bool
 ) -> None:

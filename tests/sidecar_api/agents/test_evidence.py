@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -27,7 +29,17 @@ def test_one_proposal_with_all_its_entries(stage: Stage) -> None:
     assert first["proposal"]["judgement"]["verdict"] == "executed_without_approval"
     told = [one["entry"]["event"]["id"] for one in entries]
     assert told == first["proposal"]["entries"]
-    assert last["manifest"]["count"] == 1
+    assert (last["manifest"]["what"], last["manifest"]["count"]) == ("proposals", 1)
+    times = [one["entry"]["@timestamp"] for one in entries]
+    assert last["manifest"]["first"] == first["proposal"]["proposed_at"] == min(times)
+    assert last["manifest"]["last"] == max(times) > min(times)
+    done = subprocess.run(
+        [sys.executable, "-m", "activity_center", "export", "verify", "-"],
+        input=answer.data,
+        capture_output=True,
+        check=False,
+    )
+    assert done.stdout.startswith(b"whole: 1 proposal as ndjson, ")
     assert ["proposal", stage.id("a")] in last["manifest"]["filter"]
     assert verify(io.BytesIO(answer.data)).whole
     assert not verify(io.BytesIO(answer.data.replace(b"unasked", b"asked", 1)[:-1])).whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv as reader
+import gzip
 import io
 import json
 import subprocess
@@ -130,6 +131,66 @@ def test_what_is_no_export_is_told(content: bytes) -> None:
     """Anything else is answered with a reason, never with an error."""
     verdict = verify(io.BytesIO(content))
     assert not verdict.whole and verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        (whole("csv")[:-200], "go on with the download"),
+        (b"", "go on with the download"),
+        (gzip.compress(whole("ndjson"))[:-20], "go on with the download"),
+        (whole("csv").replace(b"13:00:02", b"13:00:22", 1), "do not rely on it"),
+        (whole("ndjson").replace(b"13:00:02", b"13:00", 1), "do not rely on it"),
+        (gzip.compress(whole("csv").replace(b"13:00:02", b"13:00:22", 1)), "do not rely on it"),
+        (gzip.compress(whole("csv"))[:10] + b"\xff" * 40, "do not rely on it"),
+        (b"# A readme\n", "name a file that was exported"),
+        (b"\x7fELF\x00\n", "name a file that was exported"),
+    ],
+    ids=[
+        "cut",
+        "empty",
+        "cut gz",
+        "altered",
+        "shorter",
+        "altered gz",
+        "broken gz",
+        "text",
+        "binary",
+    ],
+)
+def test_the_next_step_is_that_of_the_case(tmp_path: Path, content: bytes, hint: str) -> None:
+    """To go on with a download helps what was cut off, and neither what was altered nor what is
+    no export; the command says it, whatever it was given, by name or through a pipe."""
+    file = tmp_path / "file"
+    file.write_bytes(content)
+    done = command(str(file))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"hint: {hint}" in done.stderr
+    assert command("-", content).stderr == done.stderr
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_a_compressed_export_is_read(form: str, tmp_path: Path) -> None:
+    """What was stored as it came with ``Accept-Encoding: gzip`` is the same export."""
+    file = tmp_path / "export.gz"
+    file.write_bytes(gzip.compress(whole(form)))
+    done = command(str(file))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"whole: 5 activities as {form}, ")
+    assert command("-", file.read_bytes()).stdout == done.stdout
+
+
+def command(name: str, content: bytes = b"") -> subprocess.CompletedProcess[str]:
+    """``activity-center export verify`` of a file."""
+    done = subprocess.run(
+        [sys.executable, "-m", "activity_center", "export", "verify", name],
+        input=content,
+        capture_output=True,
+        check=False,
+    )
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    )
 
 
 def test_the_manifest_of_a_csv_is_a_row_like_the_others() -> None:

@@ -106,3 +106,25 @@ def test_an_address_beside_another_subject_names_nobody(identity: Identity, issu
     reader = of(identity, token)
     assert reader is not None
     assert (reader.id, reader.grants) == ("x", {})
+
+
+@pytest.mark.parametrize(
+    ("claimed", "mfa"),
+    [
+        ({"amr": ["pwd", "otp", "mfa"]}, True),
+        ({"amr": ["pwd"]}, False),
+        ({"amr": []}, False),
+        ({"amr": "mfa"}, None),
+        ({"amr": [["mfa"]]}, False),
+        ({"mfa": True}, None),
+        ({}, None),
+    ],
+    ids=["mfa", "password", "none", "text", "nested", "other-claim", "absent"],
+)
+def test_a_second_factor(
+    identity: Identity, issuer: Issuer, claimed: dict[str, Any], mfa: bool | None
+) -> None:
+    """The issuer's ``amr`` says whether there was one (RFC 8176); without it nothing is said."""
+    reader = of(identity, issuer.token(**claimed))
+    assert reader is not None
+    assert reader.mfa is mfa

@@ -82,6 +82,13 @@ def test_knows_who_signed_in(sessions):
     assert found.session == hashlib.sha256(value.encode()).hexdigest()
 
 
+@pytest.mark.parametrize("mfa", [True, False, None])
+def test_knows_how_somebody_signed_in(sessions, mfa):
+    """A session says of a second factor what the sign-in said, for the decisions made in it."""
+    found = sessions.recognize(browser(begin(sessions, replace(ADA, mfa=mfa))))
+    assert found.mfa is mfa
+
+
 @pytest.mark.parametrize("secure", [True, False])
 def test_cookie_flags(store, clock, secure):
     """No script reads the cookie, no other site has it sent; with TLS it is bound to the host."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from activity_center.config_processes import Webhook
 from activity_center.processes import apply
 from sidecar_api.processes.controls import (
     TAKEN,
@@ -19,6 +20,8 @@ from sidecar_api.processes.controls import (
     refusal,
 )
 from sidecar_api.processes.webhooks import Messenger, signature
+from tests.collector.alerts.parts import Receiver
+from tests.integration.process import until
 
 NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
 SECRET = b"s" * 32
@@ -51,6 +54,7 @@ def row(kind: str = "cancel", state: str = "requested", age: timedelta = timedel
     return {
         "id": f"ctl_{kind}_{state}",
         "kind": kind,
+        "attempt": 1,
         "state": state,
         "by": {"id": "usr_mk", "name": "mira"},
         "at": at.isoformat(),
@@ -85,10 +89,23 @@ def test_the_state_decides_what_is_offered(state: str, kinds: set[str]) -> None:
         (row(state="taken", age=TAKEN), False),
         (row(state="done"), False),
         (row(state="expired"), False),
-        (row(kind="retry"), False),
+        (row(kind="retry"), True),
+        ({**row(), "attempt": 0}, False),
+        ({**row(), "attempt": None}, True),
         ({**row(), "expires_at": "soon"}, False),
     ],
-    ids=["open", "over", "taken", "forgotten", "done", "expired", "another kind", "nonsense"],
+    ids=[
+        "open",
+        "over",
+        "taken",
+        "forgotten",
+        "done",
+        "expired",
+        "another kind",
+        "of an earlier attempt",
+        "of any attempt",
+        "nonsense",
+    ],
 )
 def test_what_is_under_way_is_not_asked_again(asked: Any, refused: bool) -> None:
     """Until its time is over, or, once taken, until nothing has been heard for long."""
@@ -105,8 +122,39 @@ def test_a_program_hears_of_what_is_open_alone() -> None:
     ]
     (found,) = open_controls(process(requests=rows), NOW)
     assert found == {
-        name: rows[3][name] for name in ("id", "kind", "by", "reason", "at", "expires_at")
+        name: rows[3][name]
+        for name in ("id", "kind", "attempt", "by", "reason", "at", "expires_at")
     }
+    assert open_controls(process(requests=rows, attempt=2), NOW) == []
+
+
+def test_one_thing_is_asked_at_a_time() -> None:
+    """A retry and a clean-up of the same end exclude each other, also before the first has come
+    round; a cancel stands in the way only until the attempt has ended, and what somebody took who
+    then fell silent not in the way of cleaning up."""
+    asked, records = Asked(), list[dict[str, Any]]()
+    ended = process("cancelled", requests=[row("cancel", "taken")])
+    arguments: Any = {
+        "by": {},
+        "reason": "",
+        "asked": asked,
+        "messenger": Messenger({}),
+        "record": records.append,
+        "latest": list,
+        "now": NOW,
+    }
+    first, wrong = ask(ended, "retry", id_="ctl_1", **arguments)
+    assert (first["attempt"], wrong) == (1, "")
+    assert ask(ended, "cleanup", id_="ctl_2", **arguments) == (
+        {},
+        "Somebody has asked already that it be tried again: that is requested.",
+    )
+    assert [one["activity.control.kind"] for one in records] == ["retry"]
+    again = process(attempt=2)
+    assert ask(again, "cancel", id_="ctl_3", **arguments)[1] == ""
+    silent = process(requests=[row("cancel", "taken")], stalled=True, controls=["cleanup"])
+    assert refusal(silent, "cleanup", NOW) == ""
+    assert refusal(silent | {"requests": [row("cancel")]}, "cleanup", NOW)
 
 
 def test_the_same_key_of_another_is_another_wish() -> None:
@@ -145,6 +193,7 @@ def test_a_wish_that_is_sent_many_times_at_once_is_recorded_once() -> None:
                 asked=asked,
                 messenger=Messenger({}),
                 record=records.append,
+                latest=list,
                 now=NOW,
             )
         )
@@ -176,6 +225,7 @@ def test_what_could_not_be_recorded_was_not_asked() -> None:
             "asked": asked,
             "messenger": Messenger({}),
             "record": record,
+            "latest": list,
             "now": NOW,
         }
         if record is refuse:
@@ -184,6 +234,46 @@ def test_what_could_not_be_recorded_was_not_asked() -> None:
         else:
             assert ask(process(), "cancel", **arguments)[1] == ""
     assert len(records) == 1
+
+
+def test_a_webhook_that_fails_is_told_again() -> None:
+    """Every 5xx is tried again, those beyond 504 too; a 400 is the receiver's last word."""
+    failing, refusing = Receiver(), Receiver()
+    failing.answers, refusing.answers = [522], [400]
+    try:
+        hooks = {"ssl": Webhook(failing.address, "key"), "dns": Webhook(refusing.address, "key")}
+        messenger = Messenger(hooks)
+        for channel in ("dns", "ssl"):
+            messenger.tell(process() | {"channel": channel}, row(), 60.0, lambda: False)
+        until(lambda: len(failing.got) == 2, why="it was not told again")
+        assert failing.got[0][1] == failing.got[1][1]
+        assert len(refusing.got) == 1
+    finally:
+        failing.close()
+        refusing.close()
+
+
+def test_a_webhook_is_not_told_again_of_what_is_void() -> None:
+    """Once the next attempt has begun, what failed to reach the webhook is not sent any more."""
+    failing, looked = Receiver(), threading.Event()
+    failing.answers = [500]
+
+    def void() -> bool:
+        looked.set()
+        return True
+
+    try:
+        messenger = Messenger({"ssl": Webhook(failing.address, "key")})
+        messenger.tell(process(), row(), 60.0, void)
+        assert looked.wait(20)
+        other = Receiver()
+        messenger = Messenger({"ssl": Webhook(other.address, "key")})
+        messenger.tell(process(), row(), 60.0, void)
+        until(lambda: len(other.got) == 1, why="the first post does not ask")
+        other.close()
+        assert len(failing.got) == 1
+    finally:
+        failing.close()
 
 
 def test_the_signature_is_that_of_the_documentation() -> None:

@@ -40,6 +40,24 @@ def test_one_row_a_process_newest_first(past: Past) -> None:
     assert (found.total, found.approximate) == (3, False)
 
 
+def test_a_list_is_in_the_order_of_its_column_started(past: Past) -> None:
+    """What began last stands first, whenever it ended; in a range too, where what began before
+    it stands last."""
+    past.add("process.started", "first", at=0, activity__process__state="running")
+    past.add("process.completed", "first", at=90)
+    past.run("second", "completed", at=30)
+    past.run("third", "failed", "running", at=10)
+    past.run("fourth", "running", at=40)
+    past.store()
+    found = past.history.page(past.member(), Wanted(), number=1, size=25).processes
+    starts = [one["started"] for one in found]
+    assert starts == sorted(starts, reverse=True)
+    assert past.names() == ["fourth", "second", "third", "first"]
+    assert past.names(end=later(35)) == ["second", "third", "first"]
+    assert past.names(start=later(20)) == ["fourth", "second", "first"]
+    assert past.names(states=("done",)) == ["second", "first"]
+
+
 def test_the_state_is_that_of_the_latest_attempt(past: Past) -> None:
     """One that failed and was tried again is found by what became of it, and by nothing else."""
     past.run("done", "completed")
@@ -59,7 +77,8 @@ def test_the_state_is_that_of_the_latest_attempt(past: Past) -> None:
     past.add("process.stalled", "stalled", at=31)
     past.run("revived", "running", at=40)
     past.add("process.stalled", "revived", at=41)
-    past.add("process.heartbeat", "revived", at=42)
+    lives = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    past.add("process.heartbeat", "revived", at=42, activity__process__lease=lives)
     past.store()
     expected = {
         "done": {"done", "mended"},

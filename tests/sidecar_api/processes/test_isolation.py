@@ -208,11 +208,13 @@ def test_what_comes_into_ones_part(
 
 
 def test_what_leaves_ones_part(stage: Stage) -> None:
-    """A process that moves out of one's workspace is told no further: what happens to it then
-    is not for this reader."""
+    """A process that moves out of one's workspace is taken away, also from who comes back, and
+    told no further: what happens to it then is not for this reader."""
     id_ = f"m{uuid.uuid4().hex[:10]}"
     said = {"activity__process__name": id_}
     stage.steps.start(id_, stage.a, activity__workspace="lab", **said)
+    with Peer(stage, "limited") as gone:
+        gone.until(lambda: gone.shows(id_) is not None)
     with Peer(stage, "limited") as peer, Stream(stage, "limited") as stream:
         for one in (peer, stream):
             one.until(lambda one=one: one.shows(id_) is not None)
@@ -227,7 +229,13 @@ def test_what_leaves_ones_part(stage: Stage) -> None:
             one.until(lambda one=one: one.shows(f"{id_}-end") is not None)
             assert b"hidden-name" not in one.raw
             assert b"office" not in one.raw
+            assert one.resets == ["rights"]
+            assert one.shows(id_) is None
     assert stage.sees(id_, "limited") is None
     with Peer(stage, "limited", after=peer) as again:
         assert again.hello["recovered"] is True
         assert b"hidden-name" not in again.raw
+    with Peer(stage, "limited", after=gone) as again:
+        assert again.hello["recovered"] is False
+        again.until(lambda: again.shows(f"{id_}-end") is not None)
+        assert again.shows(id_) is None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from activity_center.config_processes import BusConfig
+from activity_center.processes.fold import DEFAULT_LEASE
 from activity_center.streams import LENS_PATTERNS
 from sidecar_api.processes.board import Board
 from sidecar_api.processes.overdue import GRACE, MOST_AT_ONCE, Overdue
@@ -97,11 +98,11 @@ def test_not_a_moment_too_early() -> None:
 
 
 def test_every_sidecar_says_the_same() -> None:
-    """The ids follow from what is overdue, whatever else a sidecar knows; another attempt,
-    lease, process or organization is something else."""
+    """All of it follows from what is overdue, its time too, whatever else a sidecar knows and
+    whenever it looks; another attempt, lease, process or organization is something else."""
     one, two = Records(board(silent())), Records(board(silent("other"), silent()))
     one.after(LATE)
-    two.after(LATE)
+    two.after(LATE + timedelta(seconds=3))
     assert one.made[0] in two.made and len(two.made) == 2
     retried = entry("prc", "process.retried", 2, own={"attempt": 2, "lease": NOW.isoformat()})
     again = Records(board(silent(), retried))
@@ -123,9 +124,27 @@ def test_every_sidecar_says_the_same() -> None:
     ids=["lease not over", "ended", "said already", "no lease"],
 )
 def test_who_has_not_stalled(entries: list[dict[str, Any]]) -> None:
-    """Nothing is recorded of a process that lives, has ended, promised nothing, or of which it
-    was said."""
+    """Nothing is recorded of a process that lives, has ended, promised nothing a moment ago, or
+    of which it was said."""
     assert Records(board(*entries)).after(LATE) == []
+
+
+def test_a_process_without_a_lease_does_not_run_for_ever() -> None:
+    """An hour after its last word it has stalled, and again after a later one; what it did not
+    say of a lease is not recorded as said."""
+    began = entry("prc", "process.started")
+    records = Records(board(began))
+    assert records.after(NOW + DEFAULT_LEASE + GRACE) == []
+    over = NOW + DEFAULT_LEASE + GRACE + timedelta(seconds=1)
+    assert records.after(over) == ["process.stalled"]
+    assert "activity.process.lease" not in records.made[0][2]
+    told = entry("prc", "process.stalled", 2) | {"@timestamp": over.isoformat()}
+    again = entry("prc", "process.output", 3) | {"@timestamp": (over + DEFAULT_LEASE).isoformat()}
+    later = Records(board(began, told, again))
+    assert later.after(over + DEFAULT_LEASE) == []
+    silent_again = over + 2 * DEFAULT_LEASE + GRACE + timedelta(seconds=1)
+    assert later.after(silent_again) == ["process.stalled"]
+    assert later.made[0][0] != records.made[0][0]
 
 
 def test_what_nobody_took() -> None:

@@ -235,6 +235,8 @@ def test_who_may_not_watch_is_told_so(stage: Stage) -> None:
             assert peer.end().code == code
             (error,) = peer.said
             assert (error["type"], error["code"]) == ("error", code)
+            assert ("needs an API token: --token-file" in error["detail"]) is (code == 1008)
+            assert "sidecar.origins" not in error["detail"]
     for headers in ({"Authorization": "Bearer wrong"}, {"Origin": stage.url}):
         with Peer(stage, "", headers=headers) as peer:
             assert peer.end().code == 4401

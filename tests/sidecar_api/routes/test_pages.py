@@ -24,6 +24,8 @@ PARTS: Final = {
     "proposals": "",
     "proposal-agents": "proposals",
     "proposal-case": "proposals",
+    "proposal-dialog": "proposals",
+    "proposal-oversight": "proposals",
 }
 """Modules that are loaded when somebody looks at what they show, and by which other one."""
 
@@ -39,8 +41,8 @@ def client() -> FlaskClient:
 @pytest.mark.parametrize(
     "path",
     ["/", "/audit", "/ai", "/login", "/organizations/northwind/activity-logs",
-     "/processes", "/processes/prc_20", "/processes/a%2Fb", "/ai/entries", "/proposals/prp_71",
-     "/proposals/call:7", "/agents", "/agents/agt_ops", "/cases/case_4f2c"],
+     "/processes", "/processes/prc_20", "/processes/a%2Fb", "/ai/entries", "/ai/oversight",
+     "/proposals/prp_71", "/proposals/call:7", "/agents", "/agents/agt_ops", "/cases/case_4f2c"],
 )  # fmt: skip
 def test_each_view_is_the_same_shell(client: FlaskClient, path: str) -> None:
     """Every address of the page answers the shell, without asking who it is."""

@@ -190,8 +190,14 @@ def test_declaration() -> None:
 
 
 def test_a_near_value_is_suggested() -> None:
-    """A wrong value of a closed list: the hint names what was probably meant."""
-    for value, hint in (("failed", "Did you mean failure?"), ("zzz", None)):
+    """A wrong value of a closed list: the hint names what was probably meant, and nothing where
+    that is another thing."""
+    for name, value, hint in (
+        ("outcome", "failed", "Did you mean failure?"),
+        ("outcome", "zzz", None),
+        ("verb", "updte", "Did you mean update?"),
+        ("verb", "destroy", None),
+    ):
         with pytest.raises(BadRequest) as caught:
-            Filters.parse({"outcome": [value]})
+            Filters.parse({name: [value]})
         assert caught.value.hint == hint

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -78,6 +81,32 @@ def test_somebody_may_control_each_organization() -> None:
     for organization, person in controllers().items():
         assert roles[person] == {organization: "admin"}
     assert next(iter(roles.values())) == dict.fromkeys(names(), "admin")
+
+
+def test_the_demo_stores_a_token_with_which_one_may_watch(stack: Stack) -> None:
+    """In a file of its owner alone; with it every organization's processes are seen."""
+    assert stat.S_IMODE(stack.reader_file.stat().st_mode) == 0o600
+    with stage(stack, pace=PACE):
+        options = ("--url", stack.page, "--token-file", str(stack.reader_file), "--json")
+        watching = subprocess.Popen(
+            [sys.executable, "-m", "activity_center", "processes", "watch", *options],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        bound = threading.Timer(120, watching.kill)
+        bound.start()
+        try:
+            assert watching.stdout is not None
+            met: set[str] = set()
+            for line in watching.stdout:
+                met |= {one["organization"]["id"] for one in json.loads(line)["processes"]}
+                if met >= names().keys():
+                    break
+        finally:
+            bound.cancel()
+            watching.kill()
+            watching.wait()
+    assert met >= names().keys()
 
 
 def test_all_channels_run_and_three_go_wrong(stack: Stack) -> None:
