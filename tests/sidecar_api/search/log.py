@@ -14,7 +14,7 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import RequestError
 
 from activity_center.assets import data_folder
-from activity_center.streams import LENSES, stream_name
+from activity_center.streams import ALERTS_STREAM, LENSES, REJECTED_STREAM, stream_name
 from activity_center.vocabulary import actions
 from sidecar_api.search import Filters, Search
 from sidecar_api.search.times import written
@@ -30,9 +30,10 @@ def put_templates(client: OpenSearch) -> None:
         client.cluster.put_component_template(name=file.stem, body=json.loads(file.read_text()))
     for file in sorted(folder.glob("index/*.json")):
         client.indices.put_index_template(name=file.stem, body=json.loads(file.read_text()))
-    for lens in LENSES:
+    streams = [stream_name(lens, "permanent") for lens in LENSES]
+    for name in (*streams, REJECTED_STREAM, ALERTS_STREAM):
         try:
-            client.indices.create_data_stream(name=stream_name(lens, "permanent"))
+            client.indices.create_data_stream(name=name)
         except RequestError as wrong:
             if wrong.error != "resource_already_exists_exception":
                 raise
