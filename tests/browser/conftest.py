@@ -143,9 +143,11 @@ class Site:
     def happen(
         self, name: str, action: str = "", metadata: dict[str, Any] | None = None, size: int = 0
     ) -> str:
-        """Let something happen now, like the newest activity but for what is named."""
+        """Let something happen now on a page, like what did but for what is named."""
         stream, _, pattern = next(
-            one for one in self.activities if one[2]["event"]["action"] == "server.update"
+            one
+            for one in self.activities
+            if one[2]["event"]["action"] == "server.update" and one[2]["activity"]["origin"] == "ui"
         )
         document = copy.deepcopy(pattern)
         self.happened += 1  # no two in the same millisecond
