@@ -165,16 +165,24 @@ class Board:
             self._make_room(key)
         return key, kept, kept.whole() if moved and not fresh else orjson.dumps(delta.as_dict())
 
-    def newest(self) -> list[tuple[Key, Kept]]:
-        """Return all, the newest first."""
-        return sorted(self._kept.items(), key=lambda one: _begun(one[1]), reverse=True)
+    def newest(self, now: datetime) -> list[tuple[Key, Kept]]:
+        """Return those that run or ended a short while ago, the newest first."""
+        over = set(self._over(now))
+        shown = [one for one in self._kept.items() if one[0] not in over]
+        return sorted(shown, key=lambda one: _begun(one[1]), reverse=True)
 
     def prune(self, now: datetime) -> None:
         """Let go of what ended long enough ago."""
+        for key in self._over(now):
+            self._drop(key)
+
+    def _over(self, now: datetime) -> list[Key]:
         before = written(now - SHOWN_AFTER)
-        for key, kept in [*self._kept.items()]:
-            if not kept.running and str(kept.top.get("updated") or "") < before:
-                self._drop(key)
+        return [
+            key
+            for key, kept in self._kept.items()
+            if not kept.running and str(kept.top.get("updated") or "") < before
+        ]
 
     def _again(self, key: Key) -> Process | None:
         """What is known of a process that is no longer held: it does not become somebody else's."""

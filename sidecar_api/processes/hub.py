@@ -267,7 +267,7 @@ class Hub:
             sees = group.view.sees
             shown = [
                 kept
-                for key, kept in self._taking.board.newest()
+                for key, kept in self._taking.board.newest(datetime.now(UTC))
                 if sees(kept.subject, kept.channel, key[1])
             ][:MOST_SHOWN]
             group.written = (end, messages.snapshot(*self._at(group), shown))

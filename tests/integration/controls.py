@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -124,6 +125,27 @@ class Place:
         made = Emitter(self.collector.url, token=RECORDS)
         self.emitters.append(made)
         return made
+
+    def requested(self, process: Process, kind: str, seconds: float, **more: int) -> str:
+        """Somebody asked, and the time in which it must be taken is short; return its id."""
+        id_ = f"ctl_{uuid.uuid4().hex}"
+        emitter = self.speaker()
+        emitter.emit(
+            f"process.{kind}",
+            user="usr_x",
+            organization=self.a,
+            activity={
+                "process": {"id": process.id, "channel": "cloud-transfer", **more},
+                "control": {
+                    "id": id_,
+                    "kind": kind,
+                    "state": "requested",
+                    "expires_at": datetime.now(UTC) + timedelta(seconds=seconds),
+                },
+            },
+        )
+        assert emitter.flush(10)
+        return id_
 
     def ask(self, process: str, kind: str, **rest: Any) -> requests.Response:
         """Ask something of a process, as the owner unless somebody else."""

@@ -9,7 +9,6 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -273,28 +272,6 @@ def test_a_program_waits_for_controls(place: Place) -> None:
     process.end()
 
 
-def requested(place: Place, process: Process, kind: str, seconds: float) -> str:
-    """Somebody asked, and the time in which it must be taken is short."""
-    id_ = f"ctl_{uuid.uuid4().hex}"
-    emitter = place.speaker()
-    emitter.emit(
-        f"process.{kind}",
-        user="usr_x",
-        organization=place.a,
-        activity={
-            "process": {"id": process.id, "channel": "cloud-transfer"},
-            "control": {
-                "id": id_,
-                "kind": kind,
-                "state": "requested",
-                "expires_at": datetime.now(UTC) + timedelta(seconds=seconds),
-            },
-        },
-    )
-    assert emitter.flush(10)
-    return id_
-
-
 def test_a_program_asks_for_nothing_in_anybodys_name(place: Place) -> None:
     """What a program says that a person asked for is an entry of the record, and no control."""
     process = Running(place, channel="ssl", hears=False)
@@ -321,7 +298,7 @@ def test_what_nobody_takes_is_shown_as_expired(place: Place) -> None:
     process = emitter.process("cloud-transfer", "Upload", controls=["retry"])
     with pytest.raises(OSError), process:
         raise OSError
-    id_ = requested(place, process, "retry", 1)
+    id_ = place.requested(process, "retry", 1)
     shown = place.wait(
         process.id, lambda one: one["requests"] and one["requests"][0]["state"] == "expired"
     )
@@ -346,7 +323,7 @@ def test_a_stalled_process_is_cleaned_up_with_a_receipt(place: Place) -> None:
     lone.pulse.discard(process)  # as when the program is killed: no sign of life any more
     place.wait(process.id, lambda one: one["stalled"] and one["controls"] == ["cleanup"])
     until(lambda: place.records(process.id, "process.stalled"))
-    requested(place, process, "cleanup", 1)
+    place.requested(process, "cleanup", 1)
     shown = place.wait(process.id, lambda one: one["cleaned"])
     assert shown["receipt"]["left_behind"] == ["Open"]
     assert any("Send" in one for one in shown["receipt"]["needs_person"])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,7 +50,7 @@ def test_a_clean_up_does_not_reach_the_attempt_after_its_own(place: Place) -> No
     refused = place.ask(process.id, "cleanup")
     assert (refused.status_code, "asked already" in refused.text) == (409, True)
     place.wait(process.id, lambda one: (one["attempt"], one["state"]) == (2, "failed"))
-    id_ = requested(place, process, "cleanup", 50, attempt=1)
+    id_ = place.requested(process, "cleanup", 50, attempt=1)
     shown = place.wait(process.id, lambda one: len(one["requests"]) == 2)
     (late,) = [one for one in shown["requests"] if one["id"] == id_]
     assert (late["attempt"], late["state"]) == (1, "expired")
@@ -60,25 +58,3 @@ def test_a_clean_up_does_not_reach_the_attempt_after_its_own(place: Place) -> No
     assert place.ask(process.id, "cleanup").status_code == 202
     place.wait(process.id, lambda one: one["cleaned"])
     assert cleaned == [2]
-
-
-def requested(place: Place, process: Process, kind: str, seconds: float, **more: int) -> str:
-    """Somebody asked, and the time in which it must be taken is short."""
-    id_ = f"ctl_{uuid.uuid4().hex}"
-    emitter = place.speaker()
-    emitter.emit(
-        f"process.{kind}",
-        user="usr_x",
-        organization=place.a,
-        activity={
-            "process": {"id": process.id, "channel": "cloud-transfer", **more},
-            "control": {
-                "id": id_,
-                "kind": kind,
-                "state": "requested",
-                "expires_at": datetime.now(UTC) + timedelta(seconds=seconds),
-            },
-        },
-    )
-    assert emitter.flush(10)
-    return id_
