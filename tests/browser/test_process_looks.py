@@ -67,3 +67,14 @@ def test_every_width_has_room(windows: Windows, server: Processes, width: int) -
         page.goto(f"{server.url}{path}")
         expect(page.locator(".badge").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+@pytest.mark.parametrize("path", ["/processes", "/processes/cert-7", "/processes?tab=history"])
+def test_what_waits_has_room_too(windows: Windows, server: Processes, path: str) -> None:
+    """While answers are on their way, nothing scrolls sideways on the smallest phone either."""
+    page = windows(size=(320, 800)).page
+    page.route("**/api/v1/processes**", lambda _: None)
+    page.route_web_socket("**/ws/**", lambda _: None)
+    page.goto(f"{server.url}{path}")
+    expect(page.locator("main :not(.lens-bones) > .bone:visible").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,9 @@ PATHS: Final = (
     *("/ai", "/ai?open=drift", "/ai/entries", "/proposals/edit", "/proposals/twice"),
     *("/agents", "/agents/agt_ops", "/cases/case_drift", "/ai/oversight"),
 )
+
+# What shows what is known; the words it is said in come before.
+HELD: Final = re.compile(r"/(api/v1/(?!me|catalogue|filters|channels)|ws/)")
 
 
 @pytest.fixture
@@ -103,6 +107,16 @@ def test_every_width_has_room(windows: Windows, server: Proposals, width: int) -
         icons = page.locator("use").evaluate_all("all => all.map((one) => one.href.baseVal)")
         names = {one.partition("#")[2] for one in icons}
         assert [name for name in names if f'id="{name}"' not in drawn] == []
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/", "/audit"])
+def test_what_waits_has_room_too(windows: Windows, server: Proposals, path: str) -> None:
+    """While answers are on their way, nothing scrolls sideways on the smallest phone either."""
+    page = windows(size=(320, 800)).page
+    page.route(HELD, lambda _: None)
+    page.goto(f"{server.url}{path}", wait_until="domcontentloaded")
+    expect(page.locator("main :not(.lens-bones) > .bone:visible").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 def test_on_a_phone_a_row_has_two_lines(windows: Windows, server: Proposals) -> None:
