@@ -136,6 +136,7 @@ class CollectorConfig:
     Attributes:
         digest_key_file: file of the HMAC key of digests of tool calls; created (0600) when
             missing. Empty: ``keys/digest.key`` in ``data_dir``.
+        country_database: a MaxMind DB file that tells the country of an address; empty: none.
     """
 
     data_dir: str = "activity-center-data"
@@ -148,6 +149,7 @@ class CollectorConfig:
     sources_dir: str = ""
     redaction: Redaction = Redaction()
     digest_key_file: str = ""
+    country_database: str = ""
     deliver: Delivery = Delivery()
     drain_timeout: float = 25.0
 

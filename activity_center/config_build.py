@@ -46,6 +46,7 @@ def _sender(section: Mapping[str, Any], path: str) -> SenderConfig:
 _PLAIN: Final = (
     *("data_dir", "workers", "health", "health_public", "sources_dir", "drain_timeout"),
     "digest_key_file",
+    "country_database",
 )
 
 

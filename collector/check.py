@@ -14,6 +14,7 @@ from activity_center.errors import ActivityCenterError
 from activity_center.tls import check_tls
 from collector.mapping import Router, load_all
 from collector.normalize import Normalizer
+from collector.normalize.countries import Countries
 from collector.normalize.digest import Digests
 from collector.normalize.digest import load as load_digests
 from collector.normalize.pseudonyms import Pseudonyms
@@ -84,9 +85,16 @@ def _stages(config: Config, findings: Findings, *, make_key: bool) -> Stages | N
             digests = Digests(b"")
     except ActivityCenterError as wrong:
         findings.follow(("collector", "digest_key_file"), wrong)
+    countries = None
+    try:
+        if section.country_database:
+            countries = Countries(Path(section.country_database))
+    except ActivityCenterError as wrong:
+        findings.follow(("collector", "country_database"), wrong)
+        return None
     if router is None or redactor is None or pseudonyms is None or digests is None:
         return None
-    normalizer = Normalizer(config.organizations, config.plans, config.default_class)
+    normalizer = Normalizer(config.organizations, config.plans, config.default_class, countries)
     return Stages(router, normalizer, redactor, pseudonyms, digests)
 
 

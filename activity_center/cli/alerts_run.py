@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -167,17 +167,16 @@ def _row(finding: Any) -> dict[str, Any]:
     }
 
 
-def _say(rows: list[dict[str, Any]], lacking: Mapping[str, Iterable[str]], as_json: bool) -> None:
+def _say(rows: list[dict[str, Any]], lacking: Mapping[str, Sequence[str]], as_json: bool) -> None:
     if as_json:
         document = {"alerts": rows, "lacking": {name: [*need] for name, need in lacking.items()}}
         click.echo(json.dumps(document, ensure_ascii=False, indent=1))
         return
     for row in rows:
         click.echo(printable(f"{row['severity']:<8} {row['rule']}: {row['message']}"))
+    from collector.alerts.finding import nobody_sends
+
     for name, need in lacking.items():
-        words = ", ".join(need)
-        click.echo(
-            f"{name}: can find nothing: no such activity of the last week has {words}", err=True
-        )
+        click.echo(f"{name}: can find nothing: {nobody_sends(need)}", err=True)
     if not rows:
         click.echo("nothing new")

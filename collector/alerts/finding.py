@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,8 +19,18 @@ LONGEST: Final = 200
 """Characters of a value in a message; the rest is cut off there, not in the alert's group."""
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 
+_COUNTRY: Final = "source.geo.country_iso_code"
+
 Group = tuple[tuple[str, Any], ...]
 """Field and value, in the order of the rule's keys; the value ``None``: it is absent."""
+
+
+def nobody_sends(fields: Collection[str]) -> str:
+    """Say that a rule lacks fields, and what to do where we can add one ourselves."""
+    told = f"no such activity of the last week has {', '.join(fields)}"
+    if _COUNTRY in fields:
+        told += " (collector.country_database adds the country of an address)"
+    return told
 
 
 @dataclass(frozen=True, slots=True)

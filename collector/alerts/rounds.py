@@ -14,7 +14,7 @@ from activity_center.alerting import Rule, load_rules
 from activity_center.alerting.monitors import compiles
 from activity_center.errors import ClusterError
 from collector.alerts.evaluate import Evaluator
-from collector.alerts.finding import Finding, moment
+from collector.alerts.finding import Finding, moment, nobody_sends
 from collector.alerts.messenger import Messenger, Told
 from collector.alerts.schedule import again, due
 from collector.alerts.store import AlertStore, Written
@@ -181,7 +181,7 @@ class Rounds:
                 all_judged=not unread,
             )
         lacking = done.lacking.get(rule.name)
-        self._say(rule, f"finds nothing: nobody sends {', '.join(lacking)}" if lacking else "")
+        self._say(rule, f"finds nothing: {nobody_sends(lacking)}" if lacking else "")
         return True
 
     def _write(self, rule: Rule, findings: Sequence[Finding]) -> Written:

@@ -77,7 +77,9 @@ def cursor(client: OpenSearch, policies: Policies) -> int:
     answer = ask(client, "GET", CURSOR, allow=(NOT_FOUND,))
     if "found" not in answer.body:
         # A write would make it, and not as ``install`` does.
-        raise ClusterError(f"there is no {STATE_INDEX}", hint="activity-center install")
+        raise ClusterError(
+            f"there is no {STATE_INDEX}", hint="activity-center install --config FILE"
+        )
     if not answer.body["found"]:
         return 0
     data = answer.body["_source"]["data"]

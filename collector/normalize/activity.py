@@ -16,8 +16,9 @@ import orjson
 from activity_center.config import Organization
 from activity_center.streams import LENSES, ORGANIZATION_ID, stream_name
 from activity_center.vocabulary import SCHEMA_VERSION, Action, actions
-from collector.normalize.asserted import believe, disown
 from collector.normalize.changes import difference, wrap
+from collector.normalize.countries import Countries
+from collector.normalize.people import tell_people
 from collector.normalize.refused import Refused
 from collector.normalize.timestamps import FUTURE_LIMIT, PAST_LIMIT, Moment, from_nanoseconds, parse
 from collector.normalize.useragent import parsed
@@ -86,6 +87,8 @@ class Normalizer:
         organizations: what the installation knows, by organization id.
         plans: plan name -> retention class.
         default_class: retention class of everyone else.
+        countries: tells the country of an address where the producer does not; ``None``: nothing
+            does.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Normalizer:
         organizations: Mapping[str, Organization],
         plans: Mapping[str, str],
         default_class: str,
+        countries: Countries | None = None,
     ) -> None:
         self._catalogue = {name: _Known(action) for name, action in actions().items()}
         self._uncatalogued = {lens: _Known(None, lens) for lens in LENSES}
@@ -101,6 +105,7 @@ class Normalizer:
         }
         self._own = frozenset(id_ for id_, one in organizations.items() if one.own_streams)
         self._default_class = default_class
+        self._countries = countries
         self._routes: dict[tuple[_Known, str, str | None, str], tuple[str, bytes]] = {}
         self._ids: set[str] = set()
 
@@ -199,12 +204,14 @@ class Normalizer:
             ms = self._time(activity, event, ours, context, transport_time)
         if "old_value" in ours or "new_value" in ours:
             self._states(ours)
-        self._people(activity, ours, sender)
+        tell_people(activity, ours, sender)
         agent = activity.get("user_agent")
         if agent is not None and "name" not in agent:
             original = agent.get("original")
             if type(original) is str:
                 activity["user_agent"] = {**parsed(original), **agent}
+        if self._countries is not None:
+            self._countries.tell(activity)
         key = (known, ours["lens"], organization, sender.name)
         route = self._routes.get(key)
         if route is None:
@@ -306,64 +313,6 @@ class Normalizer:
                 one["field"] for one in ours["changes"] if type(one) is dict and "field" in one
             ]
 
-    @staticmethod
-    def _people(activity: dict[str, Any], ours: dict[str, Any], sender: Sender) -> None:
-        """``related.*`` and whether an approver counts as authenticated."""
-        found: dict[str, list[str]] = {}
-        users: dict[str, None] = {}
-        user = activity.get("user")
-        if user is not None:
-            _names(user, users)
-            if "target" in user:
-                _names(user["target"], users)
-            if "effective" in user:
-                _names(user["effective"], users)
-        if "initiator" in ours:
-            _names(ours["initiator"], users)
-        if "approver" in ours:
-            approver = ours["approver"]
-            if type(approver) is dict:
-                _names(approver, users)
-                authenticated = "approver" in sender.may_assert
-                ours["approver"] = {**approver, "authenticated": authenticated}
-                if authenticated:
-                    believe(activity, ours)
-        if "control" in ours and "approver" not in sender.may_assert:
-            disown(activity, ours)
-        if users:
-            found["user"] = [*users]
-        group = activity.get("source")
-        if group is not None:
-            ip = group.get("ip")
-            if type(ip) is str:
-                found["ip"] = [ip]
-        group = activity.get("client")
-        if group is not None:
-            _add(found, "ip", group.get("ip"))
-        group = activity.get("host")
-        if group is not None:
-            _add(found, "hosts", group.get("name"))
-            _add(found, "hosts", group.get("hostname"))
-        if not found:
-            return
-        related = activity.get("related")
-        if related is None:
-            activity["related"] = found
-            return
-        related = activity["related"] = related.copy()
-        for key, more in found.items():
-            given = related.get(key)
-            related[key] = more if given is None else _merged(given, more)
-
-
-def _add(found: dict[str, list[str]], key: str, value: Any) -> None:
-    if type(value) is str:
-        values = found.get(key)
-        if values is None:
-            found[key] = [value]
-        elif value not in values:
-            values.append(value)
-
 
 def _set_lens(ours: dict[str, Any], lens: str) -> None:
     """Put the catalogue's lens in place of one that there is not."""
@@ -379,20 +328,3 @@ def _transport(unix: int) -> Moment | None:
         return from_nanoseconds(unix)
     except OverflowError:
         return None
-
-
-def _names(user: Any, into: dict[str, None]) -> None:
-    if type(user) is not dict:
-        return
-    get = user.get
-    if type(value := get("id")) is str:
-        into[value] = None
-    if type(value := get("name")) is str:
-        into[value] = None
-    if type(value := get("email")) is str:
-        into[value] = None
-
-
-def _merged(given: Any, found: list[str]) -> list[Any]:
-    values = given if type(given) is list else [given]
-    return [*values, *(value for value in found if value not in values)]

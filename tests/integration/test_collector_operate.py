@@ -81,6 +81,7 @@ def test_check_finds_what_cannot_work(tmp_path: Path) -> None:
     )
     section["forward"] += [{"bind": "127.0.0.1:2", "shared_key": "${KEY}"}]
     section["forward"][0]["source"] = "kubernetes-audti"
+    section["country_database"] = str(junk)
     section["redaction"] = {"hash": ["user.email"], "patterns": ["(?=x)xxx"]}
     collector.document["opensearch"] = {"url": "https://127.0.0.1:1", "ca": str(junk)}
     collector.environment["KEY"] = "k"
@@ -95,6 +96,7 @@ def test_check_finds_what_cannot_work(tmp_path: Path) -> None:
         "collector.forward.1: 127.0.0.1:2: no sender has a username",
         "did you mean 'kubernetes-audit'?",
         "collector.redaction.patterns: ",
+        f"collector.country_database: {junk}: cannot be read as a MaxMind DB",
         f"{collector.config}:1: opensearch: ",
     ):
         assert words in done.stderr, (words, done.stderr)

@@ -61,6 +61,9 @@ def test_a_dry_run_of_the_past(place: Place) -> None:
     assert (alert["rule"], alert["count"]) == ("failed-logins-account", 12)
     assert alert["group"] == {"organization.id": "northwind", "user.name": "mira"}
     assert document["lacking"]["login-new-country"] == ["source.geo.country_iso_code"]
+    told = run(place, *(one for one in arguments if one != "--json")).stderr
+    (line,) = (one for one in told.splitlines() if one.startswith("login-new-country: "))
+    assert line.endswith("(collector.country_database adds the country of an address)")
     assert place.alerts() == []
     quiet = found(run(place, *arguments[:-1], "2026-11-24T12:00:00Z"))
     assert quiet["alerts"] == []
