@@ -94,14 +94,15 @@ class Findings:
         """
         if value is not None and not self._found:
             return value
+        raise ConfigError(
+            self.text(), where=self.path, hint="docs/configuration.md names every key"
+        )
+
+    def text(self) -> str:
+        """Every finding in the order of lines, each with ``file:line: place``; first how many."""
         head = f"{len(self._found)} finding{'s' if len(self._found) > 1 else ''}"
         ordered = sorted(self._found, key=lambda one: (one[0] != self.path, *one[:2]))
-        texts = [text for _, _, text in ordered]
-        raise ConfigError(
-            "\n  ".join([head, *texts]),
-            where=self.path,
-            hint="docs/configuration.md names every key",
-        )
+        return "\n  ".join([head, *(text for _, _, text in ordered)])
 
 
 def read(path: Path, environment: Mapping[str, str]) -> tuple[dict[str, Any] | None, Findings]:
@@ -166,7 +167,7 @@ def _checked(
         raise ConfigError(f"not UTF-8: {wrong.reason}", where=str(path), hint=ENCODING) from wrong
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        twice = [] if node is None else list(_mark(node, (), findings, []))
+        twice = [] if node is None else note_lines(node, findings)
         document = yaml.safe_load(text)
     except yaml.YAMLError as wrong:
         mark = getattr(wrong, "problem_mark", None)
@@ -231,6 +232,15 @@ def _line(lines: Lines, place: Place) -> int:
     return lines.get(place, 1)
 
 
+def note_lines(node: yaml.Node, findings: Findings) -> list[Place]:
+    """Note the line of every node of a document; return the keys that stand twice.
+
+    Raises:
+        ConfigError: an anchor contains itself, or anchors expand beyond measure.
+    """
+    return list(_mark(node, (), findings, []))
+
+
 def _mark(
     node: yaml.Node, place: Place, findings: Findings, above: list[yaml.Node]
 ) -> Iterator[Place]:
@@ -250,9 +260,9 @@ def _mark(
         seen = set()
         for key, value in node.value:
             below = (*place, str(key.value))
-            if key.value in seen:
+            if below in seen:
                 yield below
-            seen.add(key.value)
+            seen.add(below)
             findings.lines[below] = key.start_mark.line + 1
             yield from _mark(value, below, findings, above)
     elif isinstance(node, yaml.SequenceNode):

@@ -22,6 +22,8 @@ SECRETS: Final = frozenset(
 """Keys that must not hold plain text."""
 _NOT_REPEATED: Final = SECRETS | {"token_sha256", "url"}
 """A token pasted in place of its digest, a password in an address."""
+_LONGEST: Final = 100
+"""Characters of a wrong value that are repeated."""
 _KINDS: Final = {
     "object": "a mapping of keys to values",
     "array": "a list",
@@ -71,7 +73,8 @@ def _shown(error: ValidationError, place: Place) -> str:
     plain = error.validator != "type" or not {"object", "array"} & set(_types(error))
     if name in _NOT_REPEATED or not plain or isinstance(error.instance, (dict, list)):
         return ""
-    return f"{error.instance!r}: "
+    shown = repr(error.instance)
+    return f"{shown if len(shown) <= _LONGEST else shown[: _LONGEST - 3] + '...'}: "
 
 
 def _types(error: ValidationError) -> list[str]:
@@ -93,4 +96,9 @@ def _must(error: ValidationError, schema: dict[str, Any]) -> str:
     if error.validator in {"minLength", "minItems"}:
         what = "characters" if error.validator == "minLength" else "entries"
         return "must not be empty" if value == 1 else f"must have at least {value} {what}"
+    if error.validator in {"maxLength", "maxItems"}:
+        what = "characters" if error.validator == "maxLength" else "entries"
+        return f"must have at most {value} {what}"
+    if error.validator == "uniqueItems":
+        return "must name each once"
     return f"does not satisfy {error.validator} of the schema"

@@ -7,7 +7,7 @@
             print(process["name"], process["state"])
 
 It connects again by itself and goes on where it was; an event says when something was missed.
-Needs ``pip install 'activity-center[cli]'``.
+Needs ``pip install 'activity-center[watch]'``, one small library more than the emitter.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import random
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -34,6 +35,11 @@ _SILENCE: Final = 3
 _FIRST_WORD: Final = 30.0
 """Seconds until the server has said how often it gives a sign of life."""
 _LONGEST_WAIT: Final = 300.0
+_KEPT: Final = timedelta(minutes=65)
+"""So long a process that ended stays: the server lets go of it after an hour."""
+_ENDS: Final = frozenset({"done", "failed", "cancelled"})
+_ROOM: Final = 1000
+"""Processes until it is looked for what can go."""
 Key = tuple[str, str]
 """(organization id or empty, process id)."""
 
@@ -69,7 +75,8 @@ class Watch:
         retry: seconds until the next try; half of it is chance.
 
     Attributes:
-        processes: all that is shown, by (organization id, process id). Not to be changed.
+        processes: all that is shown, by (organization id, process id), those that ended for an
+            hour. Not to be changed.
 
     Raises:
         ConfigError: the URL is none or would send the token in the clear, or the token is none.
@@ -102,6 +109,8 @@ class Watch:
         self._ca = ca
         self._retry = retry
         self._place: dict[str, str] = {}
+        self._room = _ROOM
+        self._ahead = timedelta()
         self._connection: Connection | None = None
         self._closed = threading.Event()
 
@@ -172,6 +181,8 @@ class Watch:
                         recovered = None
                 elif kind == "ping":
                     connection.send('{"type":"pong"}')
+                    self._ahead = _moment(message.get("at")) - datetime.now(UTC)
+                    self._forget()
                 elif kind == "reset":
                     recovered, reason = False, str(message.get("reason", ""))
                 elif kind in ("snapshot", "delta"):
@@ -194,7 +205,19 @@ class Watch:
             self._place = {"epoch": str(message["epoch"]), "offset": str(message["offset"])}
         except (KeyError, TypeError, IndexError) as wrong:
             raise Closed(4409, f"the server sent a {message['type']} without all of it") from wrong
-        return [self.processes[key] for key in touched]
+        changed = [self.processes[key] for key in touched]
+        if len(self.processes) > self._room:
+            self._forget()
+        return changed
+
+    def _forget(self) -> None:
+        """Let go of what ended long ago by the server's clock."""
+        now = datetime.now(UTC)
+        for key, one in [*self.processes.items()]:
+            age = now - _moment(one.get("updated")) + self._ahead
+            if one.get("state") in _ENDS and age > _KEPT:
+                del self.processes[key]
+        self._room = max(_ROOM, 2 * len(self.processes))
 
     def _hint(self, code: int) -> str | None:
         if code in (1008, 4401) and not self._headers:
@@ -225,6 +248,15 @@ def _asked(reason: str) -> float:
     _, found, rest = reason.partition("Retry-After:")
     digits = rest.strip().split(";")[0].strip()
     return min(float(digits), _LONGEST_WAIT) if found and digits.isdecimal() else 0.0
+
+
+def _moment(text: Any) -> datetime:
+    """Return an RFC 3339 time of the protocol; now, where it is none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return datetime.now(UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _parsed(text: str) -> dict[str, Any]:

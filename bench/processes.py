@@ -148,7 +148,7 @@ def rows(figures: Figures) -> list[Row]:
         Row("  memory a socket, KiB", [one.socket for one in bare]),
         Row(
             "sidecar / bare, CPU of each pair",
-            [one.cpu / other.cpu for one, other in zip(ours, bare, strict=True)],
+            [one.cpu / max(other.cpu, 1e-9) for one, other in zip(ours, bare, strict=True)],
             Target("<=", RATIO_TARGET),
             digits=2,
         ),

@@ -26,44 +26,99 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _NAME: Final = {"type": "string", "pattern": "^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$"}
 _NAMES: Final = {"type": "array", "items": {**_NAME, "minLength": 1}, "uniqueItems": True}
-_QUANTITY: Final = {"type": ["string", "number"], "pattern": "^[0-9]+(\\.[0-9]+)?[A-Za-z]*$"}
-_RESOURCES: Final = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        kind: {"type": "object", "additionalProperties": _QUANTITY}
-        for kind in ("requests", "limits")
-    },
+_HOSTS: Final = {
+    "type": "array",
+    "items": {"type": "string", "pattern": "^(\\*\\.)?[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?$"},
 }
+# A reference to an image without tag and digest, as the distribution project's grammar has it.
+_REPOSITORY: Final = {
+    "type": "string",
+    "maxLength": 255,
+    "pattern": (
+        "^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/)?"
+        "[a-z0-9]+((\\.|_{1,2}|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_{1,2}|-+)[a-z0-9]+)*)*$"
+    ),
+}
+_SECRET_KEY: Final = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,253}$"}
+_PATH: Final = {"type": "string", "pattern": "^(/\\.?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"}
+# Units that Kubernetes knows; those in lower case are thousandths, which nobody means.
+_BYTES: Final = {
+    "type": ["string", "number"],
+    "minimum": 1048576,
+    "pattern": "^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)$",
+}
+_CPU: Final = {
+    "type": ["string", "number"],
+    "exclusiveMinimum": 0,
+    "pattern": "^([0-9]+m|[0-9]+(\\.[0-9]{1,3})?)$",
+}
+_QUANTITIES: Final = {"cpu": _CPU, "memory": _BYTES, "ephemeral-storage": _BYTES}
 _STRINGS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
+_LABEL: Final = {"type": "string", "pattern": "^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$"}
+# Those of the chart select its pods; a second one of the same key would be refused or would win.
+_LABELS: Final = {
+    "type": "object",
+    "patternProperties": {"^(app\\.kubernetes\\.io|helm\\.sh)/": False},
+    "additionalProperties": _LABEL,
+}
 _OBJECTS: Final = {"type": "array", "items": {"type": "object"}}
 _OBJECT: Final = {"type": "object"}
+_PEERS: Final = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": False,
+        "properties": {
+            name: {"type": "object"} for name in ("podSelector", "namespaceSelector", "ipBlock")
+        },
+    },
+}
 _DURATION: Final = {"type": "string", "pattern": "^([0-9]+(h|m|s|ms))+$"}
 _COUNT: Final = {"type": "integer", "minimum": 0, "maximum": 100}
+# With none nobody could drain a node.
 _PERCENT_OR_COUNT: Final = {
     "type": ["integer", "string"],
-    "minimum": 0,
-    "pattern": "^(100|[0-9]{1,2})%$",
+    "minimum": 1,
+    "pattern": "^(100|[1-9][0-9]?)%$",
 }
+
+
+def _cron() -> str:
+    """A schedule as the CronJob controller reads it (robfig/cron, five fields or a macro)."""
+    fields = []
+    for one in (
+        "[1-5]?[0-9]|0[0-9]",
+        "1?[0-9]|2[0-3]|0[0-9]",
+        "[1-9]|[12][0-9]|3[01]|0[1-9]",
+        "[1-9]|1[0-2]|0[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC",
+        "[0-6]|SUN|MON|TUE|WED|THU|FRI|SAT",
+    ):
+        part = f"(\\*|\\?|({one})(-({one}))?)(/[1-9][0-9]?)?"
+        fields.append(f"{part}(,{part})*")
+    macros = "@(yearly|annually|monthly|weekly|daily|midnight|hourly)"
+    return f"^({macros}|{' '.join(fields)})$"
+
 
 # By the last part of a value's path: the same name means the same everywhere.
 _BY_NAME: Final[dict[str, dict[str, Any]]] = {
-    "resources": _RESOURCES,
-    "nodeSelector": _STRINGS,
-    "podAnnotations": _STRINGS,
-    "podLabels": _STRINGS,
+    "nodeSelector": {"type": "object", "additionalProperties": _LABEL},
+    "podAnnotations": {**_STRINGS, "patternProperties": {"^checksum/": False}},
+    "podLabels": _LABELS,
     "annotations": _STRINGS,
-    "labels": _STRINGS,
+    "labels": _LABELS,
     "tolerations": _OBJECTS,
     "affinity": _OBJECT,
     "topologySpreadConstraints": _OBJECTS,
     "existingSecret": _NAME,
     "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
     "pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
-    "repository": {"type": "string", "minLength": 1},
+    "repository": _REPOSITORY,
     "tag": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{0,128}$"},
     "maxUnavailable": _PERCENT_OR_COUNT,
-    "extraNames": {"type": "array", "items": {"type": "string", "minLength": 1}},
+    "extraNames": _HOSTS,
+    "priorityClassName": _NAME,
+    "key": _SECRET_KEY,
 }
 _BY_PATH: Final[dict[str, dict[str, Any]]] = {
     "imagePullSecrets": {
@@ -84,13 +139,14 @@ _BY_PATH: Final[dict[str, dict[str, Any]]] = {
         "pattern": "^(https?://[^/?#@\\s]+(/[^?#\\s]*)?)?$",
     },
     "tls.mode": {"enum": ["generated", "certManager", "existing"]},
+    "tls.certManager.issuerRef.name": _NAME,
     "tls.certManager.issuerRef.kind": {"enum": ["Issuer", "ClusterIssuer"]},
     "tls.certManager.duration": _DURATION,
     "tls.certManager.renewBefore": _DURATION,
     "secrets.env": _NAMES,
     "secrets.files": _NAMES,
     "collector.replicas": {**_COUNT, "minimum": 1},
-    "collector.persistence.size": {**_QUANTITY, "type": "string"},
+    "collector.persistence.size": {**_BYTES, "type": "string"},
     "collector.persistence.storageClass": _NAME,
     "collector.persistence.accessModes": {
         "type": "array",
@@ -106,20 +162,35 @@ _BY_PATH: Final[dict[str, dict[str, Any]]] = {
     "sidecar.autoscaling.minReplicas": {**_COUNT, "minimum": 1},
     "sidecar.autoscaling.maxReplicas": {**_COUNT, "minimum": 1},
     "sidecar.autoscaling.targetCPU": {"type": "integer", "minimum": 1, "maximum": 1000},
-    "retention.cronJob.schedule": {"type": "string", "pattern": "^(@[a-z]+|\\S+( \\S+){4})$"},
+    "retention.cronJob.schedule": {"type": "string", "pattern": _cron()},
     "bus.url": {"type": "string", "pattern": "^(rediss://[^/?#@\\s]+(/[0-9]{1,5})?)?$"},
     "bus.bundled.maxMemory": {"type": "string", "pattern": "^[0-9]+(kb|mb|gb)$"},
+    "ingress.className": _NAME,
     "ingress.host": _NAME,
+    "ingress.tlsSecret": _NAME,
     "httpRoute.parentRefs": _OBJECTS,
-    "httpRoute.hostnames": {"type": "array", "items": {"type": "string", "minLength": 1}},
+    "httpRoute.hostnames": _HOSTS,
+    "httpRoute.backendCA": _NAME,
     "httpRoute.timeout": _DURATION,
     "monitoring.serviceMonitor.interval": _DURATION,
     "fluentBit.organization": {"type": "string", "pattern": "^([a-z0-9][a-z0-9_]{0,62})?$"},
-    "fluentBit.auditLogs": {"type": "string", "pattern": "^/"},
-    "fluentBit.buffer": {"type": "string", "pattern": "^/"},
+    "monitoring.prometheusRule.runbookBase": {
+        "type": "string",
+        "pattern": "^(https?://[!-~]+)?$",
+    },
+    "fluentBit.auditLogs": _PATH,
+    "fluentBit.buffer": _PATH,
     **{
-        f"networkPolicy.{name}": _OBJECTS
-        for name in ("senders", "readers", "monitoring", "opensearch", "bus", "dns", "extraEgress")
+        f"networkPolicy.{name}": _PEERS
+        for name in ("senders", "readers", "monitoring", "opensearch", "bus", "dns")
+    },
+    "networkPolicy.extraEgress": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"ports": _OBJECTS, "to": _PEERS},
+        },
     },
 }
 
@@ -153,14 +224,40 @@ def _of(value: Any, path: str) -> dict[str, Any]:
     for known in (_BY_PATH.get(path), _BY_NAME.get(name)):
         if known is not None:
             return copy.deepcopy(known)
+    if name == "resources":
+        return _closed(
+            {
+                kind: {
+                    "type": "object",
+                    "required": sorted(quantities),
+                    "properties": copy.deepcopy(_QUANTITIES),
+                    "additionalProperties": {
+                        "type": ["string", "number"],
+                        "pattern": "^[0-9]+[A-Za-z]*$",
+                    },
+                }
+                for kind, quantities in value.items()
+            }
+        )
     if isinstance(value, dict):
-        properties = {key: _of(child, f"{path}.{key}".lstrip(".")) for key, child in value.items()}
-        return {"type": "object", "additionalProperties": False, "properties": properties}
+        return _closed({key: _of(it, f"{path}.{key}".lstrip(".")) for key, it in value.items()})
     if isinstance(value, bool):
         return {"type": "boolean"}
-    if isinstance(value, str):
-        return {"type": "string"}
     raise TypeError(f"{path}: its type is not clear from {value!r}; add it to a table above")
+
+
+def _closed(properties: dict[str, Any]) -> dict[str, Any]:
+    """An object of these keys and no others; none may be missing.
+
+    helm takes a value that is null out before it looks at the schema, and a template reads what
+    is not there as "off": limits, certificates, network policies.
+    """
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": list(properties),
+        "properties": properties,
+    }
 
 
 def _config() -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Write the tables of the configuration, of the metrics and of the API's filters from the code.
+"""Write the tables of the configuration, of alert rules, of metrics and filters from the code.
 
 Run it as ``python docs/generate_tables.py``; ``--check`` writes nothing and exits with 2 when a
 table is stale, as tests/docs does.
@@ -24,7 +24,9 @@ from sidecar_api.metrics import METRICS as SIDECAR_METRICS
 from sidecar_api.search.filters import FILTERS
 
 DOCS = Path(__file__).parent
+RULE_SCHEMA = SCHEMA_FILE.parents[1] / "opensearch" / "monitors" / "rule.schema.json"
 ALERTS_FILE = SCHEMA_FILE.parents[1] / "charts" / "activity-center" / "files" / "alerts.yaml"
+KINDS = {"string": "text", "object": "keys with values"}
 BEGIN = "<!-- {} from here: written by docs/generate_tables.py -->"
 END = "<!-- {} to here -->"
 
@@ -136,6 +138,25 @@ def alerts() -> list[str]:
     return lines
 
 
+def rule_keys(schema: dict[str, Any] | None = None, path: str = "") -> list[str]:
+    """The table of the keys of an alert rule, out of its schema; with a path, those below it."""
+    root = json.loads(RULE_SCHEMA.read_text(encoding="utf-8"))
+    schema = schema or root
+    lines = [] if path else ["| key | value | needed | meaning |", "|---|---|---|---|"]
+    for key, child in schema["properties"].items():
+        child = resolve(child, root)
+        items = resolve(child["items"], root) if "items" in child else {}
+        one = items or child
+        value = one.get("x-form") or KINDS.get(one.get("type")) or value_words(one)
+        meaning = child.get("description", "").replace("|", "\\|")
+        needed = "yes" if key in schema.get("required", ()) else ""
+        value = f"list of: {value}" if items else value
+        lines.append(f"| `{path}{key}` | {value} | {needed} | {meaning} |")
+        if "properties" in items:
+            lines += rule_keys(items, f"{path}{key}[].")
+    return lines
+
+
 def prometheus_alerts() -> list[str]:
     """The table of the chart's Prometheus alerts: their conditions without a release's labels."""
     text = ALERTS_FILE.read_text(encoding="utf-8")
@@ -198,6 +219,7 @@ def pages() -> dict[Path, str]:
         ("operations.md", "sidecar metrics", metrics(SIDECAR_METRICS)),
         ("operations.md", "prometheus alerts", prometheus_alerts()),
         ("api.md", "filters", filters()),
+        ("alerts.md", "rule keys", rule_keys()),
         ("alerts.md", "alerts", alerts()),
         ("verdicts.md", "verdicts", verdict_rows()),
         ("verdicts.md", "policies", policy_rows()),

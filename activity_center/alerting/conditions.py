@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from activity_center.config_alerts import Hours
+from activity_center.config_words import Place
 from activity_center.vocabulary import Field, actions
 
 Condition = Mapping[str, Any]
@@ -48,14 +49,29 @@ def compiled(conditions: Sequence[Condition], hours: Hours) -> list[Query]:
     return [_query(one, hours) for one in conditions]
 
 
-def wrong_fields(conditions: Iterable[Condition], known: Mapping[str, Field]) -> Iterator[str]:
-    """Yield what is wrong with the fields that conditions name, in words."""
-    for one in conditions:
-        if "field" in one:
-            yield from _wrong(one["field"], one, known)
-        for name in one.get("same", ()):
-            yield from not_aggregated(name, known)
-        yield from wrong_fields(_nested(one), known)
+def wrong_fields(
+    conditions: Iterable[Condition], known: Mapping[str, Field], place: Place
+) -> Iterator[tuple[Place, str]]:
+    """Yield what is wrong with the fields that conditions name, in words, and where.
+
+    Args:
+        place: of the conditions.
+    """
+    for number, one in enumerate(conditions):
+        yield from _wrong_condition(one, known, (*place, number))
+
+
+def _wrong_condition(
+    one: Condition, known: Mapping[str, Field], place: Place
+) -> Iterator[tuple[Place, str]]:
+    if "field" in one:
+        yield from ((place, said) for said in _wrong(one["field"], one, known))
+    for name in one.get("same", ()):
+        yield from (((*place, "same"), said) for said in not_aggregated(name, known))
+    for key in ("any", "all"):
+        yield from wrong_fields(one.get(key, ()), known, (*place, key))
+    if "not" in one:
+        yield from _wrong_condition(one["not"], known, (*place, "not"))
 
 
 def depth(conditions: Iterable[Condition]) -> int:

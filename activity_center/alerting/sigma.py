@@ -12,19 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center.alerting.reading import refuse_aliases
-from activity_center.alerting.rules import (
-    DEEPEST,
-    LONGEST,
-    RULE_NAME,
-    rule_of,
-    shipped_names,
-    words,
-)
+from activity_center.alerting.loading import rule_of, shipped_names
+from activity_center.alerting.reading import documents_of
+from activity_center.alerting.rules import DEEPEST, LONGEST, RULE_NAME, words
 from activity_center.alerting.samples import cases
-from activity_center.errors import ActivityCenterError, ConfigError, VocabularyError
+from activity_center.errors import ConfigError, VocabularyError
 from activity_center.vocabulary import actions
 
 if TYPE_CHECKING:
@@ -83,6 +78,9 @@ SUBRESOURCES: Final[Mapping[str, str]] = {
     "scale": "kubernetes.scale",
     "approval": "kubernetes.certificate_approve",
 }
+_FORM: Final = "https://sigmahq.io/docs/basics/rules.html says what a rule has"
+_NO_RULE: Final = (RecursionError, TypeError, AttributeError, ValueError)
+"""What pySigma raises over what is no rule: its own errors, which are ValueErrors, and Python's."""
 _MODULE: Final = "kubernetes-audit"
 _STREAMS: Final = ("audit", "agent", "process")
 _LEVELS: Final = {"informational": "low"}
@@ -118,7 +116,7 @@ def convert(text: str, where: str) -> dict[str, Document]:
         if id(rule) not in used:
             _add(found, rule.title, _document(rule, where), where)
     if not found:
-        raise VocabularyError("holds no Sigma rule", where=where)
+        raise VocabularyError("holds no Sigma rule", where=where, hint=_FORM)
     return found
 
 
@@ -126,28 +124,25 @@ def _parsed(text: str, where: str) -> SigmaCollection:
     if len(text.encode()) > LARGEST:
         raise VocabularyError(f"over {LARGEST} bytes", where=where)
     try:
-        import yaml
         from sigma.collection import SigmaCollection
-        from sigma.exceptions import SigmaError
     except ModuleNotFoundError as wrong:
         raise ConfigError(
             "Sigma rules are read by pySigma, which is not installed",
             hint="pip install 'activity-center[sigma]'",
         ) from wrong
-    refuse_aliases(text, where)
+    documents = documents_of(text, where)
     try:
-        collection = SigmaCollection.from_yaml(text)
+        collection = SigmaCollection.from_dicts(deepcopy([one for _, one in documents]))
         collection.resolve_rule_references()
-    except (
-        SigmaError,
-        yaml.YAMLError,
-        RecursionError,
-        TypeError,
-        AttributeError,
-        ValueError,
-    ) as wrong:
-        # pySigma meets what is no rule at all with errors of Python's own.
-        raise VocabularyError(f"no Sigma rule: {_short(wrong)}", where=where) from wrong
+    except _NO_RULE as wrong:
+        place = where
+        for line, document in documents:
+            try:
+                SigmaCollection.from_dicts([deepcopy(document)], resolve_references=False)
+            except _NO_RULE:
+                place = f"{where}:{line}"
+                break
+        raise VocabularyError(f"no Sigma rule: {_said(wrong)}", where=place, hint=_FORM) from wrong
     return collection
 
 
@@ -179,15 +174,11 @@ def _pipeline() -> ProcessingPipeline:
 
 def _document(rule: SigmaRule, where: str) -> Document:
     """One rule without what a correlation adds."""
-    from sigma.exceptions import SigmaError
-
     try:
         _pipeline().apply(rule)
         parsed = [one.parsed for one in rule.detection.parsed_condition]
-    except SigmaError as wrong:
-        raise VocabularyError(f"{rule.title}: {_short(wrong)}", where=where) from wrong
-    except RecursionError:
-        raise VocabularyError(f"{rule.title}: nested too deep", where=where) from None
+    except _NO_RULE as wrong:
+        raise VocabularyError(f"{rule.title}: {_said(wrong)}", where=where, hint=_FORM) from wrong
     walked = [_walk(one, f"{where}: {rule.title}") for one in parsed]
     query = [walked[0] if len(walked) == 1 else {"any": walked}]
     if "all" in query[0]:
@@ -209,7 +200,7 @@ def _document(rule: SigmaRule, where: str) -> Document:
         "at_least": 1,
         "window": "10m",
         "throttle": "1h",
-        "message": f"{title}: {{count}} times by {{user.name}} within {{window}}",
+        "message": f"{title} by {{user.name}}: {{count}} within {{window}}",
         "false_positives": [one for one in rule.falsepositives if len(one) > 4] or ["None known"],
         "reference": references[0] if references else "https://sigmahq.io/",
     }
@@ -240,18 +231,18 @@ def _correlated(one: Any, where: str) -> tuple[SigmaRule, Document]:
     }
     if not groups:
         del extra["group_by"]
-    counted = "{count} times"
+    counted = "{count}"
     if one.type is Kind.VALUE_COUNT:
         names = one.condition.fieldref
         name = names if isinstance(names, str) else (names or [""])[0]
         extra["distinct"] = FIELDS.get(name, name)
-        counted = f"{{distinct}} different {extra['distinct']}"
+        counted = f"{{distinct}} of {extra['distinct']}"
     shown = ", ".join(f"{{{name}}}" for name in groups)
     title = re.sub(r"[{}\s]+", " ", one.title)[:100]
     extra |= {
         "title": title,
         "question": f"Did this happen: {title}?",
-        "message": f"{title}: {counted} {f'for {shown} ' if shown else ''}within {{window}}",
+        "message": f"{title}{f' for {shown}' if shown else ''}: {counted} within {{window}}",
     }
     if one.level:
         level = str(one.level.name).lower()
@@ -366,6 +357,17 @@ def _add(found: dict[str, Document], title: str, document: Document, where: str)
     found[name] = document
 
 
-def _short(wrong: Exception) -> str:
-    text = wrong.message if isinstance(wrong, ActivityCenterError) else str(wrong)
-    return re.sub(r"\s+", " ", text)[:300]
+def _said(wrong: Exception) -> str:
+    """What pySigma says; of errors of Python's own, which are not for people, in our words."""
+    from sigma.exceptions import SigmaConditionError, SigmaError
+
+    if isinstance(wrong, RecursionError):
+        return "nested too deep"
+    if isinstance(wrong, SigmaConditionError) and str(wrong).startswith("Expected "):
+        return (
+            "its condition cannot be read; it is made of names of the detection with and, or, "
+            "not, brackets, 1 of NAME* and all of NAME*"
+        )
+    if isinstance(wrong, SigmaError):
+        return re.sub(r"\s+", " ", str(wrong))[:300]
+    return "a part of it is not of the form that a Sigma rule has (a list, a mapping or a text)"

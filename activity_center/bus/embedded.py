@@ -167,8 +167,12 @@ class EmbeddedReader:
         """See :meth:`activity_center.bus.Reader.first`."""
         with self._lock:
             self._look()
-            found = {stream: file.first() for stream, file in self._files.items()}
-        return {stream: place for stream, place in found.items() if place is not None}
+            found: dict[str, Place] = {}
+            for stream, file in self._files.items():
+                with contextlib.suppress(BusUnavailable):  # one bad file holds up no other stream
+                    if (place := file.first()) is not None:
+                        found[stream] = place
+        return found
 
     def close(self) -> None:
         """See :meth:`activity_center.bus.Reader.close`."""
@@ -185,8 +189,10 @@ class EmbeddedReader:
             try:
                 found += file.read(after.get(stream))
             except BusUnavailable as wrong:  # one bad file holds up no other stream
-                trouble = wrong
+                trouble = trouble or (None if file.told else wrong)
         if trouble is not None and not found:
+            for file in self._files.values():  # it holds nothing until another one is in its place
+                file.told = file.damaged
             raise trouble
         return found
 
@@ -213,10 +219,16 @@ class EmbeddedReader:
 
 
 class _File:
-    """One stream's file, and up to where it was found empty in which version of the file."""
+    """One stream's file, and up to where it was found empty in which version of the file.
+
+    Attributes:
+        damaged: it is no database, or a broken one.
+        told: that was said.
+    """
 
     def __init__(self, stream: str, path: Path, inode: int) -> None:
         self.inode = inode
+        self.damaged = self.told = False
         self._stream = stream
         self._path = path
         self._connection: sqlite3.Connection | None = None
@@ -274,6 +286,7 @@ class _File:
             self.close()
             if "no such table" in str(wrong) or not self._path.exists():
                 return  # it is just being made, or removed
+            self.damaged = not isinstance(wrong, sqlite3.OperationalError)
             raise _unavailable(str(wrong), self._path) from wrong
 
     def close(self) -> None:

@@ -9,12 +9,11 @@ from dataclasses import asdict
 import click
 
 from activity_center.cli.alerts_import import import_
-from activity_center.cli.alerts_options import chosen_rules, config_option, read_config
+from activity_center.cli.alerts_options import config_option, read_config, readable_rules
 from activity_center.cli.alerts_run import run
 from activity_center.cli.options import json_option
-from activity_center.cli.table import table
+from activity_center.cli.table import quantity, table
 from activity_center.errors import ConfigError
-from activity_center.tailing import printable
 
 
 @click.group()
@@ -40,17 +39,21 @@ def command() -> None:
 def list_(config_file: str | None, as_json: bool) -> None:
     """List all rules: severity, who evaluates them, and what they need.
 
-    Into a pipe: one line a rule, with tabs between name, severity, kind, on or off, who
-    evaluates it (plugin: the Alerting plugin can too), needs and title.
+    Into a pipe: a line of names, then one line a rule, with tabs between name, severity, kind,
+    on or off, who evaluates it (plugin: the Alerting plugin can too), needs and title. Rules of
+    yours that cannot be read are named with what is wrong; the others are listed.
 
     \b
     Examples:
       activity-center alerts list
       activity-center alerts list --config activity-center.yml --json | jq '.[] | select(.on)'
+
+    Exit codes: 0 done, 1 a file of yours is wrong, 2 wrong use.
     """
     from activity_center.alerting.monitors import compiles
 
     _, alerts = read_config(config_file)
+    rules, wrong = readable_rules(alerts, ())
     rows = [
         {
             "name": rule.name,
@@ -61,13 +64,19 @@ def list_(config_file: str | None, as_json: bool) -> None:
             "needs": list(rule.needs),
             "title": rule.title,
         }
-        for rule in chosen_rules(alerts, ())
+        for rule in rules
     ]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
-        return
-    names = ("name", "severity", "kind", "on", "engine", "needs", "title")
-    table(names, [[_cell(row[name]) for name in names] for row in rows])
+    else:
+        names = ("name", "severity", "kind", "on", "engine", "needs", "title")
+        table(
+            names,
+            [[_cell(row[name]) for name in names] for row in rows],
+            whole=("name", "severity", "kind", "on", "engine"),
+            rather=("kind", "needs", "engine"),
+        )
+    raise click.exceptions.Exit(1 if wrong else 0)
 
 
 @command.command("show")
@@ -87,7 +96,7 @@ def show(name: str, config_file: str | None, monitor: bool, as_json: bool) -> No
     from activity_center.alerting import monitors as plugin
 
     _, alerts = read_config(config_file)
-    (rule,) = chosen_rules(alerts, (name,))
+    ((rule,), _) = readable_rules(alerts, (name,))
     if monitor:
         if not plugin.compiles(rule):
             raise ConfigError(
@@ -135,17 +144,20 @@ def test(names: tuple[str, ...], config_file: str | None, as_json: bool) -> None
       activity-center alerts test mass-deletion break-glass
       activity-center alerts test --json | jq '.[] | select(.right | not)'
 
-    Exit codes: 0 all cases did what they should, 1 one did not or the cluster failed.
+    Exit codes: 0 all cases did what they should, 1 one did not, a file of yours is wrong, or
+    the cluster failed.
     """
     from activity_center.connection import connect
     from activity_center.setup import desired_state
     from activity_center.setup.access import administrator
+    from activity_center.setup.cluster import ask
     from collector.alerts.replay import replay
 
     config, alerts = read_config(config_file)
-    rules = chosen_rules(alerts, names)
+    rules, unread = readable_rules(alerts, names)
     outcomes = []
     with closing(connect(administrator(config))) as client:
+        ask(client, "GET", "/")  # one that does not answer is told of as that
         for one in replay(client, desired_state(), rules):
             outcomes.append(one)
             if not as_json:
@@ -166,8 +178,9 @@ def test(names: tuple[str, ...], config_file: str | None, as_json: bool) -> None
         ]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
     else:
-        click.echo(f"{len(outcomes)} cases of {len(rules)} rules, {wrong} wrong")
-    raise click.exceptions.Exit(1 if wrong else 0)
+        cases, of = quantity(len(outcomes), "case"), quantity(len(rules), "rule")
+        click.echo(f"{cases} of {of}, {wrong} wrong")
+    raise click.exceptions.Exit(1 if wrong or unread else 0)
 
 
 @command.command("fired")
@@ -180,6 +193,8 @@ def test(names: tuple[str, ...], config_file: str | None, as_json: bool) -> None
 def fired(config_file: str | None, rule: str, limit: int, as_json: bool) -> None:
     """List the alerts that have fired, newest first.
 
+    Into a pipe: a line of names, then one line an alert, with tabs.
+
     \b
     Examples:
       activity-center alerts fired --config activity-center.yml
@@ -190,17 +205,29 @@ def fired(config_file: str | None, rule: str, limit: int, as_json: bool) -> None
 
     config, alerts = read_config(config_file)
     if rule:
-        chosen_rules(alerts, (rule,))
+        readable_rules(alerts, (rule,))
     with closing(connect(config.maintainer if config else None)) as client:
         found = AlertStore(client).newest(limit, rule)
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))
         return
-    for one in found:
-        cells = (one["@timestamp"], one["alert"]["severity"], one["rule"]["id"], one["message"])
-        click.echo("\t".join(printable(cell) for cell in cells))
     if not found:
         click.echo("no alert has fired")
+        return
+    table(
+        ("time", "severity", "rule", "organization", "message"),
+        [
+            (
+                f"{one['@timestamp'][:19]}Z",
+                one["alert"]["severity"],
+                one["rule"]["id"],
+                one.get("organization", {}).get("id") or "-",
+                one["message"],
+            )
+            for one in found
+        ],
+        whole=("time", "severity"),
+    )
 
 
 def _cell(value: str | bool | list[str]) -> str:

@@ -34,6 +34,7 @@ def import_(files: tuple[str, ...], into: str | None, force: bool) -> None:
     """
     import yaml
 
+    from activity_center.alerting.reading import text_of
     from activity_center.alerting.sigma import LARGEST, convert
 
     class Plain(yaml.SafeDumper):
@@ -46,10 +47,13 @@ def import_(files: tuple[str, ...], into: str | None, force: bool) -> None:
     made: dict[str, dict[str, Any]] = {}
     for name in files:
         try:
-            data = Path(name).read_bytes()[: LARGEST + 1]
-            found = convert(data.decode("utf-8"), name)
-        except UnicodeDecodeError as wrong:
-            raise ActivityCenterError("not UTF-8", where=name) from wrong
+            with Path(name).open("rb") as opened:
+                data = opened.read(LARGEST + 1)
+        except OSError as wrong:
+            raise ActivityCenterError(
+                f"cannot read it: {wrong.strerror}", where=name, hint="name files with Sigma rules"
+            ) from wrong
+        found = convert(text_of(data, name), name)
         for rule in found.keys() & made.keys():
             raise ActivityCenterError(
                 f"a rule of a file before it is named {rule} too",

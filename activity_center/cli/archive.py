@@ -20,6 +20,8 @@ from activity_center.cli.retention_options import (
 from activity_center.cli.table import table
 
 if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+
     from collector.retention import Snapshot
 
 repository_option = click.option(
@@ -68,10 +70,10 @@ def list_(
       activity-center archive list
       activity-center archive list --since 2026-01-01 --until 2026-02-01 --json
     """
-    from collector.retention import archives, covering, snapshots
+    from collector.retention import archives, covering
 
     with connected(config_file) as client:
-        chosen = covering(snapshots(client, repository), stream=stream, since=since, until=until)
+        chosen = covering(_snapshots(client, repository), stream=stream, since=since, until=until)
         known = {one.snapshot: one for one in archives(client).values()}
     rows = []
     for one in chosen:
@@ -97,6 +99,8 @@ def list_(
             )
             for one in rows
         ],
+        whole=("from", "to", "entries", "archived", "counted"),
+        rather=("archived",),
     )
 
 
@@ -134,13 +138,13 @@ def restore(
     from rich.console import Console
 
     from activity_center.errors import ClusterError
-    from collector.retention import bring_back, covering, snapshots
+    from collector.retention import bring_back, covering
 
     if not (indices or stream or since or until):
         raise click.UsageError("say what: an INDEX, --stream, --since or --until")
     err = Console(stderr=True, highlight=False)
     with connected(config_file) as client:
-        chosen = covering(snapshots(client, repository), stream=stream, since=since, until=until)
+        chosen = covering(_snapshots(client, repository), stream=stream, since=since, until=until)
         if indices:
             chosen = [one for one in chosen if one.index in indices]
             missing = sorted(set(indices) - {one.index for one in chosen})
@@ -171,6 +175,27 @@ def restore(
         click.echo(f"{each.name}: {each.documents} entries{buried}")
     if not made:
         click.echo("nothing is archived of that")
+
+
+def _snapshots(client: OpenSearch, repository: str) -> list[Snapshot]:
+    """What is in the repository.
+
+    Raises:
+        ClusterError: there is no such repository, which is not the same as an empty one.
+    """
+    from activity_center.errors import ClusterError
+    from activity_center.setup.cluster import NOT_FOUND, ask
+    from collector.retention import snapshots
+
+    found = snapshots(client, repository)
+    path = f"/_snapshot/{repository}/_all"
+    if not found and not ask(client, "GET", path, allow=(NOT_FOUND,)).ok:
+        raise ClusterError(
+            "there is no such snapshot repository, so nothing can have been archived in it",
+            where=repository,
+            hint="register it (docs/retention.md, The archive), or name another one: --repository",
+        )
+    return found
 
 
 def _as_object(one: Snapshot) -> dict[str, Any]:

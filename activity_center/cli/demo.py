@@ -57,7 +57,13 @@ def command(check: bool, as_json: bool, seed: int, days: int, yes: bool) -> None
     sends a month of activity over Fluent Forward and HTTP; then it prints the address of the
     audit trail's page, and new activity trickles in until Ctrl-C. Beside that some records
     are sent to be refused, and the alert rules look at the month. With OPENSEARCH_URL your own
-    cluster is used, after asking.
+    cluster is used, after asking. Beside a demo that runs it does nothing: another one needs a
+    second folder, with ACTIVITY_CENTER_STATE.
+
+    \b
+    Folders (for root), and the variables that name others:
+      ~/.cache/activity-center        (/var/cache/activity-center)  ACTIVITY_CENTER_CACHE
+      ~/.local/state/activity-center  (/var/lib/activity-center)    ACTIVITY_CENTER_STATE
 
     \b
     Examples:
@@ -66,23 +72,35 @@ def command(check: bool, as_json: bool, seed: int, days: int, yes: bool) -> None
       activity-center demo --check --json
       activity-center demo --seed 7 --days 90
 
-    Exit codes: 0 done and, with --check, every event found exactly once; 1 not; 2 wrong use.
+    Exit codes: 0 done and, with --check, every event found exactly once; 1 not, or another
+    demo runs; 2 wrong use.
     """
     if as_json and not check:
         raise click.UsageError("--json goes with --check: its summary is the object")
     from rich.console import Console
 
+    from activity_center.cli.demo_running import AlreadyRunning, alone
+    from activity_center.node.folders import state_folder
+
     _end_as_by_ctrl_c()
     err = Console(stderr=True, highlight=False, soft_wrap=True)
-    cluster, started = _cluster(err, yes)
+    own = _own_cluster(yes)
+    started = False
     try:
-        with closing(_ready(cluster, err)) as client:
-            good = _run(client, cluster, err, check, as_json, seed, days)
-    finally:
-        if check and started:
-            from activity_center import node
+        with alone(state_folder() / "demo"):
+            try:
+                cluster, started = (own, False) if own else _node(err)
+                with closing(_ready(cluster, err)) as client:
+                    good = _run(client, cluster, err, check, as_json, seed, days)
+            finally:
+                if check and started:
+                    from activity_center import node
 
-            node.stop()
+                    node.stop()
+    except AlreadyRunning as other:
+        if as_json:
+            click.echo(json.dumps(other.as_dict()))
+        raise
     sys.exit(0 if good else 1)
 
 
@@ -97,18 +115,23 @@ def _end_as_by_ctrl_c() -> None:
             signal.signal(number, interrupt)
 
 
-def _cluster(err: Console, yes: bool) -> tuple[Cluster, bool]:
-    """The user's own cluster if they named one, else the embedded node, started."""
-    from activity_center import node
+def _own_cluster(yes: bool) -> Cluster | None:
+    """The user's own cluster, if they named one and want the demo there."""
     from activity_center.connection import cluster_from_environment
 
     own = cluster_from_environment()
-    if own is not None:
-        if not yes and not (sys.stdin.isatty() and click.confirm(
-            f"Play the demo into your own cluster {own.url}?", err=True
-        )):  # fmt: skip
-            raise click.UsageError(f"OPENSEARCH_URL names {own.url}; --yes plays the demo into it")
-        return own, False
+    if own is None or yes:
+        return own
+    question = f"Play the demo into your own cluster {own.url}?"
+    if not (sys.stdin.isatty() and click.confirm(question, err=True)):
+        raise click.UsageError(f"OPENSEARCH_URL names {own.url}; --yes plays the demo into it")
+    return own
+
+
+def _node(err: Console) -> tuple[Cluster, bool]:
+    """The embedded node, and whether it was started for this."""
+    from activity_center import node
+
     running = node.status() is not None
     with node.terminal_progress(err) as progress:
         info = node.start(progress=progress)

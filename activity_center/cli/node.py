@@ -46,7 +46,13 @@ def command() -> None:
     """Start and stop the embedded OpenSearch.
 
     It listens on this machine only. The first start downloads it (138 MB) and checks
-    every file against the SHA-256 recorded in this package.
+    every file against the SHA-256 recorded in this package. Downloads are kept in the first
+    of these folders, each node's data, logs and archive in the second.
+
+    \b
+    Folders (for root), and the variables that name others:
+      ~/.cache/activity-center        (/var/cache/activity-center)  ACTIVITY_CENTER_CACHE
+      ~/.local/state/activity-center  (/var/lib/activity-center)    ACTIVITY_CENTER_STATE
 
     \b
     Examples:

@@ -79,14 +79,17 @@ def channels_(config_file: str | None, as_json: bool) -> None:
 @click.option("--cloud-account", metavar="TEXT", help="Id of an account, or a part of its name.")
 @click.option("--target", metavar="TEXT", help="Id of what it works on, or a part of its name.")
 @click.option("--initiator", metavar="WHO", help="Who began it: id, name or e-mail address.")
-@time_option("--from", "from_", text="Begun then or later.")
-@time_option("--to", text="Begun before then.")
+@time_option("--from", "from_", text="Something of it began or ended then or later.")
+@time_option("--to", text="Something of it began or ended before then.")
 @click.option("--q", metavar="WORDS", help="Words in its name, target, server, people or id.")
 @click.option("--page", type=click.IntRange(1, 10_000), default=1, show_default=True)
 @click.option("--size", type=click.Choice(["25", "50", "100"]), default="25", show_default=True)
 @json_option
 def list_(sidecar: Sidecar, as_json: bool, from_: datetime | None, **filters: Any) -> None:
     """List processes, newest first, finished ones too.
+
+    Into a pipe: a line of names, then one line a process, with tabs. The organization is there
+    where the list has several.
 
     \b
     Examples:
@@ -103,13 +106,9 @@ def list_(sidecar: Sidecar, as_json: bool, from_: datetime | None, **filters: An
     if as_json:
         click.echo(json.dumps(found))
         return
-    from rich.console import Console
+    from activity_center.cli.processes_show import show_table
 
-    from activity_center.cli.processes_show import table
-
-    wide = None if sys.stdout.isatty() else 160
-    console = Console(highlight=False, markup=False, emoji=False, width=wide)
-    console.print(table(found["processes"]))
+    show_table(found["processes"])
     page = found["page"]
     about = "about " if page["approximate"] else ""
     click.echo(f"{page['from']} to {page['to']} of {about}{page['total']}", err=True)
@@ -124,7 +123,7 @@ def list_(sidecar: Sidecar, as_json: bool, from_: datetime | None, **filters: An
 def show(
     sidecar: Sidecar, process: str, organization: str | None, output: bool, as_json: bool
 ) -> None:
-    """Show one process with its steps.
+    """Show one process: its steps, and what was asked of it.
 
     \b
     Examples:
@@ -141,10 +140,10 @@ def show(
     else:
         from rich.console import Console
 
-        from activity_center.cli.processes_show import lines
+        from activity_center.cli.processes_show import about, lines
 
         console = Console(highlight=False, markup=False, emoji=False)
-        for line in lines(found, output=0 if output else 10):
+        for line in (*lines(found, output=0 if output else 10), *about(found)):
             console.print(line, soft_wrap=True)
     after: str | None = ""
     while output and after is not None:
@@ -214,7 +213,9 @@ def watch(
         """What to say while there is nothing to show."""
         if process:
             return f"nothing yet under this id: {process}"
-        return _undeclared(sidecar, channel) if channel else ""
+        if channel and (words := _undeclared(sidecar, channel)):
+            return words
+        return _unseen(sidecar, organization) if organization else ""
 
     try:
         with watching:
@@ -236,6 +237,15 @@ def _undeclared(sidecar: Sidecar, channel: str) -> str:
         return ""
     known = ", ".join(declared)
     return f"nothing yet on this channel, which nobody declared: {channel}; declared are {known}"
+
+
+def _unseen(sidecar: Sidecar, organization: str) -> str:
+    """What to say of an organization of which nothing is; empty: the token's reader knows it."""
+    seen = [one["id"] for one in sidecar.get("/api/v1/organizations", [])["organizations"]]
+    if organization in seen:
+        return ""
+    shown = ", ".join(seen[:20]) + (f" and {len(seen) - 20} more" if len(seen) > 20 else "")
+    return f"nothing yet of this organization: {organization}; this token may see {shown or 'none'}"
 
 
 def _plain(watching: Watch, until_end: bool, as_json: bool, none: Callable[[], str]) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from rich.table import Table
 from rich.text import Text
 
+from activity_center.cli.table import table
 from activity_center.tailing.rows import printable
 
 MARKS: Final = {
@@ -19,6 +19,7 @@ MARKS: Final = {
     "cancelled": ("–", "yellow"),
     "skipped": ("–", "dim"),
     "stalled": ("?", "yellow"),
+    "cleaned up": ("–", "dim"),
 }
 ENDED: Final = frozenset({"done", "failed", "cancelled"})
 _SHOWN_LINES: Final = 3
@@ -26,23 +27,28 @@ _BAR: Final = 20
 
 
 def standing(process: Mapping[str, Any]) -> str:
-    """The state that people read: a process that fell silent is stalled."""
+    """The state that people read: cleaned up, or stalled where it fell silent."""
+    if process.get("cleaned"):
+        return "cleaned up"
     return "stalled" if process.get("stalled") else str(process.get("state"))
 
 
-def table(processes: list[dict[str, Any]]) -> Table:
-    """One row a process."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("State", "Started", "Took", "Channel", "Name", "Id"):
-        whole = title not in ("Channel", "Name")
-        made.add_column(title, overflow="fold" if whole else "ellipsis", no_wrap=True)
+def show_table(processes: Sequence[Mapping[str, Any]]) -> None:
+    """One row a process; with its organization where they are of several."""
+    several = len({one["organization"]["id"] for one in processes}) > 1
+    titles = ["State", "Started", "Took", "Channel", "Name", "Id"]
+    rows = []
     for one in processes:
         mark, style = MARKS.get(standing(one), ("?", ""))
-        texts = (_local(one["started"]), took(one), one["channel"] or "-", one["name"], one["id"])
-        made.add_row(
-            Text(f"{mark} {standing(one)}", style), *(Text(printable(text)) for text in texts)
-        )
-    return made
+        cells: list[str | Text] = [Text(f"{mark} {standing(one)}", style), _local(one["started"])]
+        cells += [took(one), one["channel"] or "-", one["name"], one["id"]]
+        rows.append([*cells, one["organization"]["id"] or "-"] if several else cells)
+    table(
+        [*titles, "Organization"] if several else titles,
+        rows,
+        whole=("State", "Started", "Took"),
+        rather=("Channel",),
+    )
 
 
 def lines(process: Mapping[str, Any], *, output: int = _SHOWN_LINES) -> Iterator[Text]:
@@ -79,6 +85,51 @@ def lines(process: Mapping[str, Any], *, output: int = _SHOWN_LINES) -> Iterator
     for name in ("undone", "left_behind", "needs_person"):
         for text in receipt.get(name, ()):
             yield Text(f"  {name.replace('_', ' ')}: {printable(text)}", "yellow")
+
+
+def about(process: Mapping[str, Any]) -> Iterator[Text]:
+    """What was asked of it, its former attempts, whose it is and when it ran."""
+    for one in process["requests"]:
+        by = f" by {who}" if (who := _person(one["by"])) else ""
+        said = f"{one['kind'] or 'something'} asked{by} {_local(one['at'], year=True)}"
+        said += f": {one['reason']}" if one["reason"] else ""
+        answer = f": {one['answer']}" if one["answer"] else ""
+        said += "" if one["state"] == "requested" else f" ({one['state']}{answer})"
+        yield Text(f"  {printable(said)}")
+    for one in reversed(process["attempts"]):
+        said = f"attempt {one['attempt']}: {one['state']}, {_local(one['started'], year=True)}"
+        said += f", at {one['step']}" if one["step"] else ""
+        said += f": {one['error']}" if one["error"] else ""
+        yield Text(f"  {printable(said)}", "dim")
+    target, organization = process["target"] or {}, process["organization"]
+    server = _named(process["server"] or {})
+    facts = (
+        ("organization", _named(organization)),
+        ("target", " ".join(part for part in (target.get("type"), _named(target)) if part)),
+        ("server", "" if server == _named(target) else server),
+        ("account", _named(process["cloud_account"] or {})),
+        ("begun by", _person(process["initiator"])),
+        ("started", _local(process["started"], year=True)),
+        ("ended", _local(process["ended"], year=True) if process["ended"] else ""),
+        ("id", process["id"]),
+    )
+    for name, value in facts:
+        if value:
+            yield Text(f"  {name:<13} {printable(value)}")
+
+
+def _named(one: Mapping[str, Any]) -> str:
+    """Name and id of something; either may be missing, or both may be the same."""
+    name, id_ = one.get("name") or "", one.get("id") or ""
+    return f"{name} ({id_})" if name and id_ and name != id_ else name or id_
+
+
+def _person(one: Mapping[str, Any] | None) -> str:
+    """Who did something: the name that people read, and the agent that they prompted."""
+    one = one or {}
+    name = one.get("full_name") or one.get("name") or one.get("email") or one.get("id") or ""
+    agent = one.get("agent")
+    return f"{agent} for {name}" if agent and name else str(agent or name)
 
 
 def moved(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> Iterator[str]:
@@ -127,8 +178,9 @@ def took(one: Mapping[str, Any]) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
 
 
-def _local(at: str | None, *, seconds: bool = False) -> str:
+def _local(at: str | None, *, seconds: bool = False, year: bool = False) -> str:
     if not at:
         return "-"
-    form = "%m-%d %H:%M:%S" if seconds else "%m-%d %H:%M"
+    form = "%m-%d %H:%M:%S" if seconds or year else "%m-%d %H:%M"
+    form = f"%Y-{form}" if year else form
     return datetime.fromisoformat(at).astimezone().strftime(form)

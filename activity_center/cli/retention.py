@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from activity_center.cli.options import time_option
+from activity_center.cli.options import coming_option
 from activity_center.cli.retention_explain import explain
 from activity_center.cli.retention_options import (
     config_option,
@@ -22,7 +22,7 @@ from activity_center.cli.retention_options import (
     progress,
 )
 from activity_center.cli.retention_remove import remove_organization
-from activity_center.cli.table import table
+from activity_center.cli.table import quantity, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,7 +124,7 @@ def run_(dry_run: bool, as_json: bool, config_file: str | None) -> None:
 def status(as_json: bool, config_file: str | None) -> None:
     """List every backing index: class, age, size, tier, and the next step with its date.
 
-    Into a pipe: one line an index, with tabs.
+    Into a pipe: a line of names, then one line an index, with tabs.
 
     \b
     Examples:
@@ -156,11 +156,13 @@ def status(as_json: bool, config_file: str | None) -> None:
             )
             for row in rows
         ],
+        whole=("age", "entries", "size", "tier", "next", "due", "deleted"),
+        rather=("class", "size", "age", "entries", "deleted"),  # the name has the class too
     )
 
 
 @command.command("simulate")
-@time_option("--at", required=True, text="The moment to look at.")
+@coming_option("--at", required=True, text="The moment to look at.")
 @json_option
 @config_option
 def simulate(at: datetime, as_json: bool, config_file: str | None) -> None:
@@ -171,7 +173,7 @@ def simulate(at: datetime, as_json: bool, config_file: str | None) -> None:
 
     \b
     Examples:
-      activity-center retention simulate --at 2027-03-01
+      activity-center retention simulate --at +30d
       activity-center retention simulate --at 2033-01-01 --json | jq .tiers
     """
     from activity_center.policies import policies
@@ -204,8 +206,9 @@ def simulate(at: datetime, as_json: bool, config_file: str | None) -> None:
     if as_json:
         click.echo(json.dumps({"at": day(at), "tiers": tiers, "indices": rows}))
         return
+    tier = f"tier on {day(at)}"
     table(
-        ("index", "entries", f"tier on {day(at)}", "until then"),
+        ("index", "entries", tier, "until then"),
         [
             (
                 row["index"],
@@ -215,6 +218,7 @@ def simulate(at: datetime, as_json: bool, config_file: str | None) -> None:
             )
             for row in rows
         ],
+        whole=("entries", tier),
     )
     click.echo(", ".join(f"{tiers[one]} entries {one}" for one in sorted(tiers)) or "no entries")
 
@@ -298,7 +302,7 @@ def _print_steps(
         failed = one.get("failed")
         line = f"{one['action']:<13} {one['index']} ({one['tier']}, {one['documents']} entries)"
         click.echo(f"failed: {line}: {failed}" if failed else line)
-    click.echo(f"{len(steps)} steps {word}." if steps else "Nothing is due.")
+    click.echo(f"{quantity(len(steps), 'step')} {word}." if steps else "Nothing is due.")
 
 
 command.add_command(remove_organization)

@@ -12,7 +12,7 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,14 @@ PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 30.0
 ANSWER_BYTES: Final = 1024 * 1024
 _REMEMBERED: Final = 1000
+_UNKNOWN: Final = 4
+"""Answers in a row that the process is not known, after which it is not just new."""
+_HINTS: Final = {
+    400: "where several organizations have a process of this id, the emitter has to name its own",
+    401: "the sidecar does not accept the token; its configuration has to name this sender too",
+    403: "this sender may not hear of controls there",
+    404: "no such process there; controls_url has to be the sidecar's address, not the collector's",
+}
 
 
 class Cancelled(Exception):
@@ -127,14 +135,22 @@ class Source:
         wait = min(float(later), LONGEST_PAUSE) if later.isascii() and later.isdigit() else 0.0
         return answer.status, wait, body
 
-    def ask(self, connection: HTTPConnection, process: str) -> tuple[int, float, list[Control]]:
+    def ask(
+        self, connection: HTTPConnection, process: str, organization: str
+    ) -> tuple[int, float, list[Control]]:
         """Wait for controls; return status, seconds to wait before the next, what is asked.
+
+        Args:
+            organization: id of that of the process; empty: none is named.
 
         Raises:
             OSError, http.client.HTTPException: there was no answer.
             ValueError, KeyError, TypeError: it is not understood.
         """
-        path = f"/api/v1/processes/{quote(process, safe='')}/controls?wait={WAIT}"
+        path = (
+            f"/api/v1/processes/{quote(process, safe='')}/controls"
+            f"?wait={WAIT}&organization={quote(organization, safe='')}"
+        )
         status, wait, body = self.get(connection, path)
         if status != 200:
             return status, wait, []
@@ -177,16 +193,31 @@ def _control(one: dict[str, Any]) -> Control:
     )
 
 
+def listener_of(
+    source: Source | None, process: str, around: Mapping[str, Any], take: Callable[[Control], bool]
+) -> Listener | None:
+    """Return who hears for a process of what surrounds it; ``None``: there is no source."""
+    if source is None:
+        return None
+    group = around.get("organization")
+    id_ = group.get("id") if isinstance(group, Mapping) else None
+    return Listener(source, process, "" if id_ is None else str(id_), take)
+
+
 class Listener:
     """Hears, in a thread of its own, what is asked of one process.
 
     Args:
         process: its id.
+        organization: id of its organization; empty: it names none.
         take: does what is asked; ``False`` when it cannot.
     """
 
-    def __init__(self, source: Source, process: str, take: Callable[[Control], bool]) -> None:
-        self._source, self._process, self._take = source, process, take
+    def __init__(
+        self, source: Source, process: str, organization: str, take: Callable[[Control], bool]
+    ) -> None:
+        self._source, self._take = source, take
+        self._process = (process, organization)
         self._until = 0.0
         self._lock = threading.Lock()
         self._changed = threading.Event()
@@ -232,18 +263,18 @@ class Listener:
 
     def _run(self) -> None:
         taken: dict[str, None] = {}
-        failures = 0
+        failures = unknown = 0
         while not self._over():
             connection = self._connection = self._connection or self._source.open()
             try:
-                status, wait, asked = self._source.ask(connection, self._process)
+                status, wait, asked = self._source.ask(connection, *self._process)
             except self._source.faults as wrong:
                 status, wait, asked = 0, 0.0, []
                 words = words_of(wrong)
             else:
-                words = f"HTTP {status}"
+                words = f"HTTP {status}: {_HINTS[status]}" if status in _HINTS else f"HTTP {status}"
             if status == 200:
-                failures = 0
+                failures = unknown = 0
                 new = [one for one in asked if one.id not in taken]
                 taken |= {one.id: None for one in new if self._take(one)}
                 while len(taken) > _REMEMBERED:
@@ -253,8 +284,9 @@ class Listener:
             else:
                 self._close()
                 failures += 1
+                unknown = unknown + 1 if status == 404 else 0
                 # A new process is not known at once; a stop cuts the connection.
-                if status != 404 and not self._changed.is_set():
+                if unknown not in range(1, _UNKNOWN) and not self._changed.is_set():
                     words = f"cannot hear of controls: {self._source}: {words}"
                     self._source.warn("controls", words)
                 wait = max(wait, min(LONGEST_PAUSE, PAUSE * 2 ** min(failures - 1, 8)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 Handler = Callable[["Process"], Any]
 
 SHORTEST_LEASE: Final = 3.0
+LONGEST_LEASE: Final = 30 * 86400.0
+_CHANNEL: Final = re.compile("[a-z][a-z0-9-]{0,62}")
+"""As in the configuration's section ``channels``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Declared:
         handlers: control -> what the program does then.
         lease: seconds of silence that are normal.
         said: arguments of :meth:`Emitter.emit`, for each activity.
+        doubts: what was declared and cannot be meant, in words for the log.
     """
 
     channel: str
@@ -38,6 +43,7 @@ class Declared:
     handlers: Mapping[str, Handler]
     lease: float
     said: Mapping[str, Any]
+    doubts: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -56,6 +62,16 @@ class Declared:
         """Return what the arguments of :meth:`Emitter.process` declare."""
         ours = {kind: one for kind, one in handlers.items() if one is not None}
         named = {*controls, *ours}
+        doubts = [
+            f"there is no control {kind!r}: {', '.join(KINDS)}"
+            for kind in dict.fromkeys((*controls, *(effects or ())))
+            if kind not in KINDS
+        ]
+        if _CHANNEL.fullmatch(str(channel)) is None:
+            doubts.append(
+                f"{channel!r} is no name of a channel: lower-case letters, digits and -, as ssl"
+                " or git-deploy (activity-center processes channels)"
+            )
         resource = {} if target is None else {"resource": resource_group(target)}
         return cls(
             channel=str(channel),
@@ -64,6 +80,15 @@ class Declared:
             controls=tuple(kind for kind in KINDS if kind in named),
             effects={kind: str(text) for kind, text in (effects or {}).items() if kind in KINDS},
             handlers=ours,
-            lease=max(SHORTEST_LEASE, lease),
+            lease=_bounded(lease),
             said={**said, **resource},
+            doubts=tuple(doubts),
         )
+
+
+def _bounded(lease: float) -> float:
+    """A lease that can be added to a time; what is no number is the longest."""
+    try:
+        return max(SHORTEST_LEASE, min(LONGEST_LEASE, lease)) if lease == lease else LONGEST_LEASE
+    except TypeError:
+        return LONGEST_LEASE

@@ -269,6 +269,8 @@ class Emitter:
             lease=lease,
             said=said,
         )
+        for doubt in declared.doubts:
+            self._courier.warn("process", f"process {declared.name!r}: {doubt}")
         return Process(self, around, declared, process_id, attempt)
 
     def agent(

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.emit.context import Context, Fields
-from activity_center.emit.controls import Cancelled, Control, Listener
+from activity_center.emit.controls import Cancelled, Control, listener_of
 from activity_center.emit.declared import Declared
 from activity_center.emit.event import whole_failure
 from activity_center.emit.output import PIECE, STREAMS, Held, written
@@ -69,7 +69,7 @@ class Process:
         self._handlers = declared.handlers
         self._lock = threading.RLock()
         source = emitter.controls if declared.controls else None
-        self._listener = Listener(source, self.id, self._take) if source is not None else None
+        self._listener = listener_of(source, self.id, around, self._take)
         self._late: Control | None = None
         self._begin()
 
@@ -121,23 +121,22 @@ class Process:
     def receipt(
         self,
         *,
-        undone: Iterable[str] = (),
-        left_behind: Iterable[str] = (),
-        needs_person: Iterable[str] = (),
+        undone: Iterable[str] | None = None,
+        left_behind: Iterable[str] | None = None,
+        needs_person: Iterable[str] | None = None,
     ) -> None:
-        """Say what an early end leaves; several calls add up.
-
-        Without it the receipt names the steps that began as left behind.
+        """Say what an early end leaves; several calls add up, and an empty list says: nothing.
 
         Args:
             undone: what was undone.
-            left_behind: what is still there.
+            left_behind: what is still there; by default the steps that began.
             needs_person: what only a person can put right.
         """
         told = {"undone": undone, "left_behind": left_behind, "needs_person": needs_person}
         with self._lock:
             for name, more in told.items():
-                self._receipt.setdefault(name, []).extend([more] if isinstance(more, str) else more)
+                if more is not None:
+                    self._receipt.setdefault(name, []).extend([more] if type(more) is str else more)
 
     def __enter__(self) -> Process:
         with self._lock:
@@ -168,7 +167,7 @@ class Process:
             action = "process.completed"
             if self.state in EARLY:
                 action = f"process.{self.state}"
-                left = self._receipt or self._steps.left
+                left = (self._steps.left or {}) | self._receipt
                 said |= {"activity.receipt": left} if left else {}
             said["event.duration"] = time.perf_counter_ns() - self._began
             self._tell(action, said=said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import time
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 BROKEN: Final = " (broken off)"
 """Marks a step that began and was not done."""
+log = logging.getLogger("activity_center.emit")
+MOST_STEPS: Final = 500
+"""Of an attempt, as who watches sees them (activity_center.processes.attempt.MOST_STEPS)."""
 _NOT_ID: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -31,16 +35,16 @@ class Step:
     An error that leaves the block fails the step, and goes on.
 
     Attributes:
-        id: made of the name: ``create-instance``.
+        id: made of the name: ``create-instance``; no other step of the attempt has it.
         index: position among the process's steps, from 0.
         state: ``pending``, ``running``, ``done``, ``failed``, ``skipped`` or ``cancelled``.
         share: share that is done, 0 to 1.
     """
 
-    def __init__(self, process: Process, name: str, index: int) -> None:
+    def __init__(self, process: Process, name: str, index: int, id_: str) -> None:
         self.name = name
         self.index = index
-        self.id = _NOT_ID.sub("-", name.lower()).strip("-")[:200] or f"step-{index + 1}"
+        self.id = id_
         self.state = "pending"
         self.share = 0.0
         self._process = process
@@ -87,15 +91,34 @@ class Steps(list[Step]):
     """The steps of one attempt, in order."""
 
     def __init__(self, process: Process, names: Iterable[str]) -> None:
-        super().__init__(Step(process, name, at) for at, name in enumerate(names))
+        super().__init__()
         self._process = process
+        self._ids: set[str] = set()
+        for name in names:
+            self._add(name)
 
     def of(self, name: str) -> Step:
         """Return the step of a name; a new one goes last."""
         for step in self:
             if step.name == name:
                 return step
-        self.append(Step(self._process, str(name), len(self)))
+        return self._add(str(name))
+
+    def _add(self, name: str) -> Step:
+        index = len(self)
+        id_ = plain = _NOT_ID.sub("-", name.lower()).strip("-")[:200] or f"step-{index + 1}"
+        number = 1
+        while id_ in self._ids:  # "Build C" and "Build C++" are two steps
+            number += 1
+            id_ = f"{plain}-{number}"
+        self._ids.add(id_)
+        self.append(Step(self._process, name, index, id_))
+        if index == MOST_STEPS:
+            log.warning(
+                "process %s has more than %d steps: those beyond are recorded and not shown",
+                self._process.id,
+                MOST_STEPS,
+            )
         return self[-1]
 
     @property

@@ -1,48 +1,71 @@
 """Every path of the embedded node: cache, distributions, and the folder of each node.
 
-============================  ==================================  ==========================
-variable                      a user's default                    root's default
-============================  ==================================  ==========================
-``ACTIVITY_CENTER_CACHE``     ``~/.cache/activity-center``        ``/var/cache/activity-center``
-``ACTIVITY_CENTER_STATE``     ``~/.local/state/activity-center``  ``/var/lib/activity-center``
-============================  ==================================  ==========================
-
-The XDG base directory variables are honoured. Root's defaults are elsewhere since
-OpenSearch refuses to run as root and the account it then runs under cannot enter
-root's home.
+Two variables name folders: ``ACTIVITY_CENTER_CACHE`` and ``ACTIVITY_CENTER_STATE``; what
+holds without them is in :data:`DEFAULTS`. A user's defaults follow ``XDG_CACHE_HOME`` and
+``XDG_STATE_HOME`` (XDG Base Directory Specification 0.8). Root's do not: OpenSearch refuses
+to run as root, and the account that it then runs under cannot enter root's home, nor that of
+a user whose variables ``sudo -E`` has kept.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from activity_center.errors import NodeError
+
+
+class Default(NamedTuple):
+    """Where a folder is when its variable is not set.
+
+    Attributes:
+        xdg: variable whose folder a user's default is in, when it is set to an absolute path.
+        user: in a user's home without it.
+        root: for root, whatever ``xdg`` says.
+    """
+
+    xdg: str
+    user: str
+    root: str
+
+
+DEFAULTS: Final[Mapping[str, Default]] = {
+    "ACTIVITY_CENTER_CACHE": Default(
+        "XDG_CACHE_HOME", ".cache/activity-center", "/var/cache/activity-center"
+    ),
+    "ACTIVITY_CENTER_STATE": Default(
+        "XDG_STATE_HOME", ".local/state/activity-center", "/var/lib/activity-center"
+    ),
+}
+"""By the variable that names the folder itself."""
 
 NODE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def cache_folder() -> Path:
     """Return where downloads and distributions are kept; they can be fetched again."""
-    return _base("ACTIVITY_CENTER_CACHE", "XDG_CACHE_HOME", ".cache", "/var/cache")
+    return _folder("ACTIVITY_CENTER_CACHE")
 
 
 def state_folder() -> Path:
-    """Return where nodes keep their data."""
-    return _base("ACTIVITY_CENTER_STATE", "XDG_STATE_HOME", ".local/state", "/var/lib")
+    """Return where nodes, and the demo, keep their data."""
+    return _folder("ACTIVITY_CENTER_STATE")
 
 
-def _base(own: str, xdg: str, in_home: str, for_root: str) -> Path:
-    if os.environ.get(own):
-        return Path(os.environ[own]).expanduser().absolute()
+def _folder(variable: str) -> Path:
+    if os.environ.get(variable):
+        return Path(os.environ[variable]).expanduser().absolute()
+    default = DEFAULTS[variable]
     if os.geteuid() == 0:
-        return Path(for_root) / "activity-center"
-    # The base directory specification: relative paths are invalid and to be ignored.
-    base = Path(os.environ.get(xdg, ""))
-    return (base if base.is_absolute() else Path.home() / in_home) / "activity-center"
+        return Path(default.root)
+    # The specification: "All paths set in these environment variables must be absolute", others
+    # are to be ignored.
+    base = Path(os.environ.get(default.xdg, ""))
+    return base / "activity-center" if base.is_absolute() else Path.home() / default.user
 
 
 def make_folder(path: Path) -> None:
@@ -83,6 +106,11 @@ class NodeFolder:
     def data(self) -> Path:
         """OpenSearch's ``path.data``."""
         return self.root / "data"
+
+    @property
+    def archive(self) -> Path:
+        """OpenSearch's ``path.repo``: what retention archives."""
+        return self.root / "archive"
 
     @property
     def logs(self) -> Path:

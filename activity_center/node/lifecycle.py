@@ -241,6 +241,7 @@ def _prepare(name: str, folder: NodeFolder, options: Options, home: Path, accoun
         for place, mode in (
             (folder.config, 0o700),
             (folder.data, 0o700),
+            (folder.archive, 0o700),
             (folder.logs, 0o700),
             (folder.temporary, 0o700),
         ):
@@ -253,7 +254,7 @@ def _prepare(name: str, folder: NodeFolder, options: Options, home: Path, accoun
         for log in (folder.log_file, folder.console_file):
             if log.exists():
                 log.replace(log.with_name(f"{log.name}.before"))
-        for place in (folder.config, folder.data, folder.logs, folder.temporary):
+        for place in (folder.config, folder.data, folder.archive, folder.logs, folder.temporary):
             _give_all(place, account)
     except OSError as wrong:
         raise NodeError(

@@ -8,6 +8,9 @@ from typing import Final
 
 from activity_center.node.folders import NodeFolder
 
+EMBEDDED: Final = "activity_center_embedded"
+"""Attribute of the node, ``true``: ``install`` may register a repository in ``path.repo``."""
+
 _LOG4J: Final = """\
 status = error
 appender.rolling.type = RollingFile
@@ -35,6 +38,8 @@ def node_settings(
         "node.name": name,
         "path.data": str(folder.data),
         "path.logs": str(folder.logs),
+        "path.repo": str(folder.archive),
+        f"node.attr.{EMBEDDED}": "true",
         # Never beyond this machine; single-node discovery needs no known transport port.
         "network.host": "127.0.0.1",
         "http.port": str(port),

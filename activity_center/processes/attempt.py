@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from activity_center.processes import reading
+from activity_center.processes.errors import Error, Errors, beginning_of, error_of
+from activity_center.processes.lease import lease_of, received
 from activity_center.processes.output import Output
+from activity_center.processes.rows import Rows
 
 Place = tuple[int, int, str]
 """Order of an entry in its attempt: ``event.sequence``, microseconds, ``event.id``."""
 
 MOST_STEPS: Final = 500
 """Steps of one attempt; of more, those with the first ids."""
-LONGEST_MESSAGE: Final = 32_768
-LONGEST_TRACE: Final = 65_536
-"""Characters of an error that a process carries; its entry has the whole."""
 ENDS: Final = frozenset({"done", "failed", "cancelled"})
 """States of a process in which it has ended."""
 STEP_ENDS: Final = ENDS | {"skipped"}
@@ -67,14 +67,11 @@ class Step:
     progress: Latest = field(default_factory=Latest)
     began: int | None = None
 
-    def take(self, place: Place, at: int, action: str, activity: Mapping[str, Any]) -> None:
-        """Take over what an entry says of this step."""
-        said = reading.part(activity, "activity", "step")
-        state = STEP_STATES.get(action)
-        if action.startswith("process.step."):
-            state = reading.text(said, "state") or state
-        if state:
-            error = error_of(activity) if state == "failed" else None
+    def take(
+        self, place: Place, at: int, action: str, said: Mapping[str, Any], error: Error | None
+    ) -> None:
+        """Take over what an entry says of this step, and with which error."""
+        if state := step_state(action, said):
             self.state.put(place, (state, at, error))
             if state != "pending" and (self.began is None or at < self.began):
                 self.began = at
@@ -84,6 +81,18 @@ class Step:
             self.index.put(place, index)
         if (progress := reading.share(said, "progress")) is not None:
             self.progress.put(place, progress)
+
+    def shorten(self, place: Place | None = None) -> bool:
+        """Let go of all but the beginning of its error; whether there was more.
+
+        Args:
+            place: only of the error of this entry; ``None``: of whichever there is.
+        """
+        if not self.state.value or place not in (None, self.state.place):
+            return False
+        state, at, error = self.state.value
+        self.state.value = (state, at, beginning_of(error))
+        return self.state.value[2] is not error
 
     def row(self, id_: str) -> dict[str, Any]:
         """Return the row of this step, without its index."""
@@ -108,8 +117,8 @@ class Attempt:
 
     Attributes:
         state: (state, microseconds, error). That it ended outweighs whatever else it says of
-            itself: what it prints afterwards does not revive it. What somebody cleaned up has
-            failed unless it says how it ended.
+            itself: what it prints afterwards does not revive it. What was cleaned up, or was
+            to be and nobody did, has failed unless it says how it ended.
         began: microseconds of its first entry.
         output: empty for former attempts.
     """
@@ -120,9 +129,21 @@ class Attempt:
     began: int | None = None
     steps: dict[str, Step] = field(default_factory=dict)
     output: Output = field(default_factory=Output)
+    _errors: Errors = field(default_factory=Errors)
+    _former: bool = False
+    _rows: Rows = field(default_factory=Rows)
+    _failed: tuple[str, dict[str, Any] | None] | None = None
+    _failed_known: bool = False
+    _summary: dict[str, Any] | None = None
+
+    @property
+    def progress_of_steps(self) -> float:
+        """Of all rows as they were last asked for, on average."""
+        return self._rows.progress
 
     def take(self, place: Place, at: int, action: str, activity: Mapping[str, Any]) -> None:
         """Take over what an entry of the producer's says."""
+        self._summary = None
         said = reading.part(activity, "activity", "process")
         if self.began is None or at < self.began:
             self.began = at
@@ -131,50 +152,84 @@ class Attempt:
         if not state or (ends and state not in ENDS):
             state = PROCESS_STATES.get(action, "")
         if state:
-            error = error_of(activity) if state == "failed" else None
+            error = self._error(activity) if state == "failed" else None
             self.state.put((2 if ends else 0, *place), (state, at, error))
         if (progress := reading.share(said, "progress")) is not None:
             self.progress.put(place, progress)
-        if (lease := reading.moment(said, "lease")) is not None:
-            self.lease.put(place, lease)
+        if (lease := lease_of(activity)) is not None:
+            # Twice received, it is the one that was received first.
+            self.lease.put((*place, -(received(activity) or 0)), lease)
         step = reading.part(activity, "activity", "step")
         id_ = step_id(step)
-        if id_:
-            if id_ not in self.steps:
-                self.steps[id_] = Step()
-                if len(self.steps) > MOST_STEPS:
-                    del self.steps[max(self.steps)]
-            if id_ in self.steps:
-                self.steps[id_].take(place, at, action, activity)
+        if not id_:
+            return
+        error = self._error(activity) if step_state(action, step) == "failed" else None
+        if self._has_room(id_):
+            self.steps[id_].take(place, at, action, step, error)
+            self._touch(id_)
+        if error and not self._former:
+            for one, name in self._errors.take(place, id_, error):
+                if name in self.steps and self.steps[name].shorten(one):
+                    self._touch(name)
+        self._failed_known = False
+
+    def become_former(self) -> None:
+        """Let go of what is not told of a former attempt: output, rows, and all but the
+        beginning of its errors."""
+        if self._former:
+            return
+        self._former, self._failed_known, self._summary = True, False, None
+        self.output, self._errors, self._rows = Output(), Errors(), Rows()
+        for step in self.steps.values():
+            step.shorten()
+        if self.state.value:
+            self.state.value = (*self.state.value[:2], beginning_of(self.state.value[2]))
+
+    def _error(self, activity: Mapping[str, Any]) -> Error | None:
+        error = error_of(activity)
+        return beginning_of(error) if self._former else error
+
+    def _touch(self, id_: str) -> None:
+        if not self._former:  # of which nobody asks for the rows
+            self._rows.touch(id_)
+
+    def _has_room(self, id_: str) -> bool:
+        if id_ in self.steps:
+            return True
+        if len(self.steps) == MOST_STEPS:
+            if id_ > (last := max(self.steps)):
+                return False
+            del self.steps[last]
+            self._touch(last)
+        self.steps[id_] = Step()
+        return True
 
     def cleaned_up(self, place: Place, at: int) -> None:
-        """Take over that somebody cleaned up after it."""
+        """Take over that somebody cleaned up after it, or that nobody will."""
+        self._summary = None
         self.state.put((1, *place), ("failed", at, None))
 
     def rows(self, declared: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows of all steps in their order, also of those still to come.
 
+        They are not to be changed; the same list comes again as long as nothing in it changes.
+
         Args:
             declared: names of the steps in order, as the producer announced them.
         """
-        by_name = {name: at for at, name in reversed(list(enumerate(declared)))}
-        placed: list[tuple[float, str, dict[str, Any]]] = []
-        for id_, step in self.steps.items():
-            at: float | None = step.index.value
-            if at is None:
-                at = by_name.get(step.name.value, float("inf"))
-            placed.append((at, id_, step.row(id_)))
-        taken = {at for at, _, _ in placed}
-        placed += (
-            (at, "", Step(name=Latest((0,), name)).row(f"step-{at + 1}"))
-            for at, name in enumerate(declared)
-            if at not in taken
-        )
-        placed.sort(key=lambda one: one[:2])
-        return [{**row, "index": index} for index, (_, _, row) in enumerate(placed)]
+        return self._rows.of(self.steps, declared, self._row)
+
+    def _row(self, id_: str, name: str | None = None) -> dict[str, Any]:
+        step = self.steps[id_] if name is None else Step(name=Latest((0,), name))
+        return step.row(id_)
 
     def summary(self, number: int) -> dict[str, Any]:
-        """Return what is told of a former attempt."""
+        """Return what is told of a former attempt; the same object until an entry of it comes."""
+        if self._summary is None:
+            self._summary = self._summed_up(number)
+        return self._summary
+
+    def _summed_up(self, number: int) -> dict[str, Any]:
         state, at, error = self.state.value or ("running", None, None)
         failed = self.failed_step()
         error = error or (failed[1] if failed else None)
@@ -189,12 +244,23 @@ class Attempt:
 
     def failed_step(self) -> tuple[str, dict[str, Any] | None] | None:
         """Return name and error of the step that failed, the latest one."""
+        if not self._failed_known:
+            self._failed, self._failed_known = self._find_failed(), True
+        return self._failed
+
+    def _find_failed(self) -> tuple[str, dict[str, Any] | None] | None:
         failed = [
             (step.state.place, step.name.value or id_, step.state.value[2])
             for id_, step in self.steps.items()
             if step.state.value and step.state.value[0] == "failed"
         ]
         return max(failed, key=lambda one: one[0])[1:] if failed else None
+
+
+def step_state(action: str, step: Mapping[str, Any]) -> str:
+    """Return the state that an entry says of its step, or the empty one."""
+    said = reading.text(step, "state") if action.startswith("process.step.") else ""
+    return said or STEP_STATES.get(action, "")
 
 
 def step_id(step: Mapping[str, Any]) -> str:
@@ -205,22 +271,3 @@ def step_id(step: Mapping[str, Any]) -> str:
         or reading.text(step, "name")
         or (f"step-{index + 1}" if index is not None else "")
     )
-
-
-def error_of(activity: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the error of an entry, as long as a process carries it."""
-    error = reading.part(activity, "error")
-    message = reading.text(error, "message") or reading.text(
-        reading.part(activity, "event"), "reason"
-    )
-    trace = reading.text(error, "stack_trace")
-    kind, code = reading.text(error, "type"), reading.text(error, "code")
-    if not (message or trace or kind or code):
-        return None
-    return {
-        "message": message[:LONGEST_MESSAGE],
-        "type": kind or None,
-        "code": code or None,
-        "stack_trace": trace[:LONGEST_TRACE] or None,
-        "whole": len(message) <= LONGEST_MESSAGE and len(trace) <= LONGEST_TRACE,
-    }

@@ -9,8 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from activity_center.vocabulary.files import read
-
 if TYPE_CHECKING:
     from activity_center.config import Config
 
@@ -59,6 +57,8 @@ def channels(config: Config | None = None) -> Mapping[str, Channel]:
 
 @cache
 def _shipped() -> Mapping[str, Channel]:
+    from activity_center.vocabulary.files import read  # a program that watches has no YAML
+
     return {
         name: Channel(
             name=name,

@@ -52,9 +52,17 @@ def rows_delta(before: Sequence[Row], now: Sequence[Row], key: str) -> tuple[lis
     Rows that were there stay in place as long as no row vanished or moved; then only the
     changed and further ones are sent.
     """
+    if now is before:
+        return [], False
     if [row[key] for row in before] != [row[key] for row in now[: len(before)]]:
         return list(now), True
-    return [row for at, row in enumerate(now) if at >= len(before) or row != before[at]], False
+    # Which is the same object is equal; a comparison of its members would cost far more.
+    changed = (
+        row
+        for at, row in enumerate(now)
+        if at >= len(before) or (row is not before[at] and row != before[at])
+    )
+    return list(changed), False
 
 
 def merge(process: Mapping[str, Any] | None, delta: Mapping[str, Any]) -> Row:

@@ -13,29 +13,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from activity_center.processes import facts, reading
 from activity_center.processes.attempt import ENDS, Attempt, Latest, Place
 from activity_center.processes.delta import REQUESTS, STEPS, Delta, rows_delta
+from activity_center.processes.lease import DEFAULT_LEASE, received
+from activity_center.processes.receipt import Receipt
 from activity_center.processes.requests import ACTIONS as REQUEST_ACTIONS
-from activity_center.processes.requests import MOST_REQUESTS, Request
+from activity_center.processes.requests import Requests
 from activity_center.processes.rights import Rights
 
 MOST_ATTEMPTS: Final = 20
 """Attempts that are told of, the latest ones."""
-DEFAULT_LEASE: Final = timedelta(hours=1)
-"""Silence that is normal of a producer that names no lease, after each thing that it says."""
-MOST_TOLD: Final = 100
-"""Entries of each list of a receipt."""
 OPEN: Final = frozenset({"pending", "running"})
 AFTERWARDS: Final = frozenset({"failed", "cancelled"})
 Key = tuple[str, str]
 """(organization id or empty, process id)."""
 _OWNED: Final = ("workspace", "target")
 """Facts that decide who may watch it."""
-_RECEIPT: Final = ("undone", "left_behind", "needs_person")
 
 
 def key_of(activity: Mapping[str, Any]) -> Key | None:
@@ -63,8 +60,8 @@ class Process:
     rights: Rights = field(default_factory=Rights)
     _facts: dict[str, Latest] = field(default_factory=dict)
     _attempts: dict[int, Attempt] = field(default_factory=dict)
-    _requests: dict[str, Request] = field(default_factory=dict)
-    _receipt: Latest = field(default_factory=Latest)
+    _requests: Requests = field(default_factory=Requests)
+    _receipt: Receipt = field(default_factory=Receipt)
     _cleaned: int = 0
     _stalled: tuple[int, int, int] = (0, 0, 0)
     _updated: int = 0
@@ -100,13 +97,13 @@ class Process:
 
     @property
     def lease(self) -> datetime | None:
-        """Until when silence is normal: as its producer said, else :data:`DEFAULT_LEASE` long."""
+        """Until when silence is normal (:mod:`activity_center.processes.lease`)."""
         lease: int | None = self._current().lease.value
         if lease is None:
             if not self._heard:
                 return None
             lease = self._heard + DEFAULT_LEASE // reading.MICROSECOND
-        return reading.EPOCH + lease * reading.MICROSECOND
+        return reading.EPOCH + min(lease, reading.LAST) * reading.MICROSECOND
 
     def as_dict(self, now: datetime | None = None) -> dict[str, Any]:
         """Return it as API and protocol have it. What is in it is not to be changed.
@@ -141,28 +138,25 @@ class Process:
         control = reading.part(activity, "activity", "control")
         if action in REQUEST_ACTIONS:
             id_ = reading.text(control, "id")
-            if not id_:  # somebody says so who may not speak for people (collector/normalize)
-                return
-            if id_ not in self._requests and len(self._requests) == MOST_REQUESTS:
-                if id_ > (last := max(self._requests)):
-                    return
-                del self._requests[last]
-            self._requests.setdefault(id_, Request()).take(action, at, activity)
+            if id_:  # else somebody says so who may not speak for people (collector/normalize)
+                self._requests.take(id_, action, at, activity)
             return
         attempt = self._attempts.get(number)
         if attempt is None:
             attempt = self._begin(number)
         if attempt is None:
             return
-        self._take_receipt((number, action == "process.cleaned_up", *place), activity)
+        cleanup = action == "process.cleaned_up"
+        self._receipt.take((number, *place), activity, cleanup=cleanup)
         if action == "process.stalled":
             lease = reading.moment(said, "lease") or 0
             self._stalled = max(self._stalled, (number, lease, at))
-        elif action == "process.cleaned_up":
+        elif cleanup:
             attempt.cleaned_up(place, at)
-            self._cleaned = max(self._cleaned, number)
+            if reading.text(event, "outcome") != "failure":  # else nobody did
+                self._cleaned = max(self._cleaned, number)
         else:
-            self._heard = max(self._heard, at)
+            self._heard = max(self._heard, received(activity) or at)
             attempt.take(place, at, action, activity)
             self._take_facts((number, *place), activity)
             self._take_output(number, place, activity)
@@ -177,7 +171,7 @@ class Process:
         self._attempts[number] = made = Attempt()
         for other, attempt in self._attempts.items():
             if other < self.attempt:
-                attempt.output = type(attempt.output)()
+                attempt.become_former()
         return made
 
     def _take_facts(self, place: tuple[int, *Place], activity: Mapping[str, Any]) -> None:
@@ -193,20 +187,15 @@ class Process:
         if not text or number != self.attempt:
             return
         step = reading.part(activity, "activity", "step")
+        offset = reading.number(output, "offset")
         self._attempts[number].output.add(
             place,
             step=reading.text(step, "id") or reading.text(step, "name"),
             stream=reading.text(output, "stream") or "log",
-            offset=reading.number(output, "offset"),
+            offset=offset if offset is not None and offset >= 0 else None,
             text=text,
             at=reading.written(place[1]),
         )
-
-    def _take_receipt(self, place: tuple[int, bool, *Place], activity: Mapping[str, Any]) -> None:
-        told = reading.part(activity, "activity", "receipt")
-        if told:
-            receipt = {name: reading.texts(told, name, MOST_TOLD) or [] for name in _RECEIPT}
-            self._receipt.put(place, receipt)
 
     def _has_stalled(self) -> bool:
         """Whether an entry says that it fell silent, and nothing has come since."""
@@ -240,10 +229,6 @@ class Process:
         failed = current.failed_step() if state == "failed" else None
         stalled = self._has_stalled()
         target = self.rights.value("target")
-        requests = sorted(
-            (request.row(id_, self.attempt) for id_, request in self._requests.items()),
-            key=lambda row: (row["at"] or "", row["id"]),
-        )
         return {
             "id": self.id,
             "channel": self._fact("channel"),
@@ -265,7 +250,7 @@ class Process:
             "state": state,
             "stalled": stalled,
             "cleaned": self._cleaned >= self.attempt,
-            "progress": _progress(state, current.progress.value, steps),
+            "progress": _progress(state, current.progress.value, current),
             "controls": self._offered(stalled=stalled),
             "effects": self._fact("effects") or {},
             "started": reading.written(current.began),
@@ -275,8 +260,8 @@ class Process:
             "duration_ms": reading.lasted(current.began, ended),
             "error": error or (failed[1] if failed else None),
             "steps": steps,
-            "requests": requests,
-            "receipt": self._receipt.value if self._receipt.place[:1] == (self.attempt,) else None,
+            "requests": self._requests.rows(self.attempt),
+            "receipt": self._receipt.of(self.attempt),
             "case": self._fact("case"),
         }
 
@@ -362,10 +347,7 @@ def _appended(before: list[Any], now: list[Any]) -> int | None:
     return at if now[:at] == before[len(before) - at :] else None
 
 
-def _progress(state: str, said: float | None, steps: list[dict[str, Any]]) -> float:
+def _progress(state: str, said: float | None, attempt: Attempt) -> float:
     if state == "done":
         return 1.0
-    if said is not None:
-        return float(said)
-    total = sum(step["progress"] for step in steps)
-    return round(total / len(steps), 4) if steps else 0.0
+    return attempt.progress_of_steps if said is None else float(said)

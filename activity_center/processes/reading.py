@@ -11,6 +11,12 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 MILLI: Final = 1000
 """Microseconds."""
+FIRST: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+LAST: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+"""Microseconds since 1970 of the first and the last moment that there is in UTC. With an offset,
+what stands in those years may be beyond."""
+LARGEST: Final = 2**63 - 1
+"""Of whole numbers: what OpenSearch and JSON writers take."""
 NOTHING: Final[Mapping[str, Any]] = {}
 
 
@@ -41,9 +47,11 @@ def texts(value: Mapping[str, Any], name: str, most: int) -> list[str] | None:
 
 
 def number(value: Mapping[str, Any], name: str) -> int | None:
-    """Return a whole number."""
+    """Return a whole number of 64 bits."""
     found = value.get(name)
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    if not isinstance(found, int) or isinstance(found, bool):
+        return None
+    return found if -LARGEST <= found <= LARGEST else None
 
 
 def share(value: Mapping[str, Any], name: str) -> float | None:
@@ -55,7 +63,7 @@ def share(value: Mapping[str, Any], name: str) -> float | None:
 
 
 def moment(value: Mapping[str, Any], name: str) -> int | None:
-    """Return an RFC 3339 time as microseconds since 1970."""
+    """Return an RFC 3339 time as microseconds since 1970; ``None``: UTC has no such moment."""
     found = value.get(name)
     if not isinstance(found, str):
         return None
@@ -65,13 +73,17 @@ def moment(value: Mapping[str, Any], name: str) -> int | None:
         return None
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=UTC)
-    return (parsed - EPOCH) // MICROSECOND
+    at = (parsed - EPOCH) // MICROSECOND
+    return at if FIRST <= at <= LAST else None
 
 
 @lru_cache(maxsize=4096)
 def written(at: int | None) -> str | None:
-    """Return microseconds since 1970 as RFC 3339 in UTC, with milliseconds."""
-    if at is None:
+    """Return microseconds since 1970 as RFC 3339 in UTC, with milliseconds.
+
+    ``None``: there is none, or not in UTC.
+    """
+    if at is None or not FIRST <= at <= LAST:
         return None
     stamp = (EPOCH + at * MICROSECOND).isoformat(timespec="milliseconds")
     return stamp.replace("+00:00", "Z")

@@ -121,6 +121,8 @@ def _make(client: OpenSearch, step: Step) -> list[str]:
         ask(client, "PUT", f"/_component_template/{step.name}", body=step.body)
     elif step.kind is Kind.TEMPLATE:
         ask(client, "PUT", f"/_index_template/{step.name}", body=step.body)
+    elif step.kind is Kind.REPOSITORY:
+        ask(client, "PUT", f"/_snapshot/{step.name}", body=step.body)
     elif step.kind is Kind.POLICY:
         ism.put_policy(client, step.name, step.body)
     elif step.kind is Kind.MANAGED:

@@ -189,6 +189,7 @@ class Current:
         managed: what ISM says of each backing index of our streams, but for those that are
             kept from it, since their archive lies.
         monitors: by rule, those of ours that the Alerting plugin holds; ``None`` without it.
+        repositories: names, in the embedded node; ``None`` elsewhere.
         auto_create: ``(value, scope)`` of ``action.auto_create_index``, or ``None`` if
             we may not read settings; scope is ``transient``, ``persistent`` or ``defaults``.
     """
@@ -205,6 +206,7 @@ class Current:
     policies: Mapping[str, Installed] | None = None
     managed: Mapping[str, Managed] = field(default_factory=dict)
     monitors: Mapping[str, list[alerting.Installed]] | None = None
+    repositories: frozenset[str] | None = None
 
 
 def read_cluster(client: OpenSearch, desired: Desired) -> Current:
@@ -213,7 +215,7 @@ def read_cluster(client: OpenSearch, desired: Desired) -> Current:
     Raises:
         ClusterError: no answer, a server that we cannot use, or a right is missing.
     """
-    from activity_center.setup import ism, monitors  # they ask by this module
+    from activity_center.setup import ism, monitors, repository  # they ask by this module
     from activity_center.state_documents import kept_from_ism
 
     version = server_version(ask(client, "GET", "/").body)
@@ -237,6 +239,7 @@ def read_cluster(client: OpenSearch, desired: Desired) -> Current:
         policies=policies,
         managed={} if policies is None else ism.read_managed(client, indices),
         monitors=monitors.read_monitors(client),
+        repositories=repository.read_repositories(client),
     )
 
 

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from activity_center.policies import Policy, patterns
-from activity_center.setup import compare, ism, monitors
+from activity_center.setup import compare, ism, monitors, repository
 from activity_center.setup.auto_create import forbidding
 from activity_center.setup.cluster import Current, Stream
 from activity_center.setup.compare import Difference
@@ -39,6 +39,7 @@ def make_plan(
             _state_index(desired, current, adopt),
             *_components(desired, current, adopt),
             *_templates(desired, current, adopt, try_out),
+            *repository.steps(desired, current.repositories),
             *_policies(desired, current, adopt),
             *_streams(desired, current, adopt),
             *_managed(desired, current),

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     STATE_INDEX = "state index"
     COMPONENT = "component template"
     TEMPLATE = "index template"
+    REPOSITORY = "snapshot repository"
     POLICY = "retention policy"
     STREAM = "data stream"
     MANAGED = "managed indices"

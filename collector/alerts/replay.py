@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -119,9 +119,16 @@ def _scratch(client: OpenSearch, desired: Desired) -> Iterator[Mapping[str, str]
             ask(client, "PUT", f"/{index}", body=body, timeout=90)
         lenses = dict.fromkeys(("audit", "agent", "process"), name)
         yield {**lenses, "rejected": f"{name}-rejected"}
-    finally:
-        for index in components:
-            ask(client, "DELETE", f"/{index}", allow=(NOT_FOUND,), timeout=90)
+    except BaseException:
+        with suppress(ClusterError):  # what went wrong first is what is to be told
+            _remove(client, components)
+        raise
+    _remove(client, components)
+
+
+def _remove(client: OpenSearch, indices: Iterable[str]) -> None:
+    for index in indices:
+        ask(client, "DELETE", f"/{index}", allow=(NOT_FOUND,), timeout=90)
 
 
 def _fill(

@@ -30,6 +30,8 @@ _log = structlog.get_logger(__name__)
 _SMALLEST_BODY: Final = 64 * 1024
 FAILS_ALONE: Final = 500
 """Status noted for a record whose request fails as a whole."""
+OUTCOMES: Final = ("created", "existed", "rejected", "conflict", "retried")
+"""What becomes of documents."""
 
 
 class Courier:
@@ -44,7 +46,7 @@ class Courier:
     Attributes:
         documents: how many documents a request may have now.
         body_bytes: how many bytes a request may have now.
-        outcomes: created, existed, rejected, conflict, retried -> documents.
+        outcomes: each of :data:`OUTCOMES` -> documents.
         failures: cause -> requests that brought no items.
         requests: bulk requests sent.
         seconds: seconds spent waiting for them.
@@ -61,7 +63,8 @@ class Courier:
     ) -> None:
         self.documents = delivery.batch_documents
         self.body_bytes = delivery.batch_bytes
-        self.outcomes: Counter[str] = Counter()
+        # Each is told from the start: what first appears as 1 has not grown for Prometheus.
+        self.outcomes: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
         self.failures: Counter[str] = Counter()
         self.requests = 0
         self.seconds = 0.0

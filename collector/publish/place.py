@@ -18,9 +18,14 @@ from typing import Final
 import msgspec
 import structlog
 
+from activity_center.errors import ConfigError
+from collector.normalize.key_file import read_or_make
+
 _log = structlog.get_logger(__name__)
 
 FILE: Final = "published"
+ID_FILE: Final = "bus.id"
+"""In the data folder: random bytes of its own."""
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]")
 
 
@@ -90,13 +95,25 @@ class PlaceFile:
 def stream_name(folder: Path) -> str:
     """Return the name on the bus of the worker whose spool is ``folder``.
 
-    The host's name, six digits of the data folder's, and the worker's number: several
-    collectors can share a host and a bus. It is kept with the place, so it outlives a change
-    of the host's name.
+    The host's name, what tells data folders apart, and the worker's number: several collectors
+    can share a bus, and be at the same path of a host of the same name, each in a cluster or a
+    namespace of its own. It is kept with the place, so it outlives a change of the host's name.
     """
     host = _UNSAFE.sub("-", socket.gethostname())[:64] or "host"
-    digest = hashlib.sha256(str(folder.parent.absolute()).encode()).hexdigest()[:6]
-    return f"{host}-{digest}-{folder.name.rpartition('-')[2]}"
+    return f"{host}-{_digits(folder.parent)}-{folder.name.rpartition('-')[2]}"
+
+
+def _digits(data: Path) -> str:
+    """Return six digits that are a data folder's own.
+
+    They are of a random file that is made once in it. Where that cannot be, they are of its
+    path: then another folder of the same path may have the same.
+    """
+    try:
+        own = read_or_make(data / ID_FILE)
+    except ConfigError:
+        own = str(data.absolute()).encode()
+    return hashlib.sha256(own).hexdigest()[:6]
 
 
 def _decode(data: bytes) -> Progress:

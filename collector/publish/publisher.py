@@ -27,6 +27,9 @@ BATCH_BYTES: Final = 1024 * 1024
 """About how much is published at once."""
 _TICK_SECONDS: Final = 1.0
 """So often the place is noted while nothing is published."""
+_LOOK_SECONDS: Final = 5.0
+"""So often the bus is asked what it has while nothing is published: after a failover it may have
+lost what it confirmed, and nobody would hear of it before something happens again."""
 _TOUCH_SECONDS: Final = 3600.0
 _RETRY_SECONDS: Final = 3.0
 """The longest wait between two tries."""
@@ -58,7 +61,7 @@ class Publisher:
         self._feed = Feed(spool)
         self._batch: tuple[Entries, int] = ([], 0)
         self._begun = self._agreed = False
-        self._touched = float("-inf")
+        self._touched = self._looked = float("-inf")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
 
@@ -135,6 +138,7 @@ class Publisher:
         entries, place = self._batch
         known = self._places.value
         if entries:
+            self._looked = time.monotonic()
             there = self._writer.publish((known.epoch, known.position), entries)
             if there[0] != known.epoch or there[1] < known.position:
                 self._agreed = False
@@ -144,6 +148,8 @@ class Publisher:
             self._places.note(epoch=known.epoch, position=there[1], place=place)
         elif place != known.place:
             self._places.note(epoch=known.epoch, position=known.position, place=place)
+        if time.monotonic() - self._looked >= _LOOK_SECONDS:
+            self._agreed = False
         if time.monotonic() - self._touched >= _TOUCH_SECONDS:
             self._writer.touch()
             self._touched = time.monotonic()
@@ -153,6 +159,7 @@ class Publisher:
     def _agree(self) -> None:
         """Compare what the bus has with what we know, and go on from there."""
         there = self._writer.state()
+        self._looked = time.monotonic()
         known = self._places.value
         why = self._why_anew(there)
         if why:

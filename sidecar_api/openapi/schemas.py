@@ -260,6 +260,7 @@ def schemas() -> dict[str, dict[str, Any]]:
                 "wait": {**COUNT, "description": "Seconds until the next question."},
             },
             stale_since={**TIME, "description": "Since when nothing new could be read."},
+            cut={"type": "boolean", "description": "There are more than are shown."},
         ),
         "Channels": closed(
             {

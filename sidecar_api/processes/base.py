@@ -1,17 +1,23 @@
 """What the bus no longer has: earlier entries of processes that still run, from OpenSearch.
 
 The bus alone says exactly which change came after which. So an entry that is on it is left out
-here, and what is here is folded in before.
+here, and what is here is folded in before. Where a process began is what the record says: anybody
+who may send for an organization can say anew that a process of somebody else has started.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center.processes import key_of
+import structlog
+
+from activity_center.errors import ActivityCenterError
+from activity_center.processes import key_of, reading
 from sidecar_api.processes.board import MOST, SHOWN_AFTER, Key
+from sidecar_api.processes.history_query import ORGANIZATION, in_organization
 from sidecar_api.search import ask, sized
 
 if TYPE_CHECKING:
@@ -20,11 +26,26 @@ if TYPE_CHECKING:
 LOOKS_BACK: Final = timedelta(days=7)
 """A process that began before, and is not on the bus, is not looked for."""
 MOST_ENTRIES: Final = 200_000
+MOST_OF_ONE: Final = 20_000
+"""Entries of one process; of more, the first ones."""
 _PAGE: Final = 2_000
 _AT_ONCE: Final = 1_000
 """Ids in one question."""
+_SAID: Final = (
+    *("organization.id", "activity.process", "activity.lens"),
+    *("event.action", "event.id"),
+)
+"""What tells which entry of which process one is."""
 _BEGINS: Final = ("process.started", "process.retried")
 _ENDS: Final = ("process.completed", "process.failed", "process.cancelled", "process.cleaned_up")
+_ORGANIZATIONS: Final = 100
+"""Organizations with a process of the same id, of which each first entry is looked at."""
+
+_log = structlog.get_logger("sidecar")
+
+
+class TooMany(ActivityCenterError):
+    """There is more than is folded in at a start."""
 
 
 class Seen:
@@ -39,40 +60,92 @@ class Seen:
         key = key_of(activity)
         if key is None:
             return
-        event = activity.get("event", {})
-        self.entries.setdefault(key, set()).add(str(event.get("id")))
-        if event.get("action") == "process.started":
+        event = reading.part(activity, "event")
+        self.entries.setdefault(key, set()).add(reading.text(event, "id"))
+        if event.get("action") == "process.started" and _attempt(activity) == 1:
             self._begun.add(key)
 
+    def has(self, key: Key, entry: Mapping[str, Any]) -> bool:
+        """Whether the bus has an entry of a process."""
+        return reading.text(reading.part(entry, "event"), "id") in self.entries.get(key, ())
+
     def whole(self, key: Key) -> bool:
-        """Whether the bus has a process from its beginning."""
+        """Whether the bus has a process from its beginning, as far as it alone can tell."""
         return key in self._begun
 
     def cut_off(self) -> list[Key]:
         """Return processes of which it has the end alone."""
         return [key for key in self.entries if key not in self._begun]
 
+    def begun(self) -> list[Key]:
+        """Return processes of which it has a beginning."""
+        return [*self._begun]
 
-def earlier(client: OpenSearch, seen: Seen) -> Iterator[dict[str, Any]]:
+
+def earlier(
+    client: OpenSearch, seen: Seen, *, most: int = MOST_ENTRIES, of_one: int = MOST_OF_ONE
+) -> Iterator[dict[str, Any]]:
     """Yield the entries that the bus no longer has.
+
+    Args:
+        most: how many.
+        of_one: how many of one process.
 
     Raises:
         Failure: OpenSearch does not answer, or in part.
+        TooMany: there are more.
     """
-    wanted = {*_open(client), *seen.cut_off()}
-    ids = sorted({id_ for organization, id_ in wanted if not seen.whole((organization, id_))})
-    given = 0
+    before = set(_begun_before(client, seen))
+    wanted = {*_open(client), *seen.cut_off(), *before}
+    ids = sorted({key[1] for key in wanted if key in before or not seen.whole(key)})
+    given: Counter[Key] = Counter()
+    full: list[Key] = []
     for begin in range(0, len(ids), _AT_ONCE):
-        for entry in _entries(client, ids[begin : begin + _AT_ONCE]):
+        for entry in _entries(client, ids[begin : begin + _AT_ONCE], full):
             key = key_of(entry)
-            if key not in wanted or key is None:
+            if key not in wanted or key is None or seen.has(key, entry) or given[key] >= of_one:
                 continue
-            if str(entry.get("event", {}).get("id")) in seen.entries.get(key, ()):
-                continue
+            if given.total() >= most:
+                raise TooMany(f"there are more than {most} entries of processes that still run")
             yield entry
-            given += 1
-            if given >= MOST_ENTRIES:
-                return
+            given[key] += 1
+            if given[key] == of_one:
+                full.append(key)
+                _log.warning(
+                    "the first entries of a process are folded in, later ones are not",
+                    organization=key[0],
+                    process=key[1],
+                    entries=of_one,
+                )
+
+
+def _begun_before(client: OpenSearch, seen: Seen) -> Iterator[Key]:
+    """Processes that begin on the bus, and of which something was received before it."""
+    begun = set(seen.begun())
+    ids = sorted({id_ for _, id_ in begun})
+    received = [{"event.ingested": {"order": "asc", "unmapped_type": "date"}}]
+    for begin in range(0, len(ids), _AT_ONCE):
+        body = {
+            "size": _AT_ONCE,
+            "track_total_hits": False,
+            "_source": False,
+            "query": _all({"terms": {"activity.process.id": ids[begin : begin + _AT_ONCE]}}),
+            "collapse": {
+                "field": "activity.process.id",
+                "inner_hits": {
+                    "name": "first",
+                    "size": _ORGANIZATIONS,
+                    "collapse": {"field": ORGANIZATION},
+                    "_source": list(_SAID),
+                    "sort": received,
+                },
+            },
+        }
+        for hit in ask.search(client, body)["hits"]["hits"]:
+            for first in hit["inner_hits"]["first"]["hits"]["hits"]:
+                key = key_of(first["_source"])
+                if key in begun and key is not None and not seen.has(key, first["_source"]):
+                    yield key
 
 
 def _open(client: OpenSearch) -> Iterable[Key]:
@@ -81,7 +154,7 @@ def _open(client: OpenSearch) -> Iterable[Key]:
     body = {
         "size": MOST,
         "track_total_hits": False,
-        "_source": ["organization.id", "activity.process", "activity.lens", "event.action"],
+        "_source": list(_SAID),
         "sort": [{"@timestamp": "desc"}],
         "query": _all(
             {"terms": {"event.action": list(_BEGINS)}},
@@ -111,7 +184,9 @@ def _open(client: OpenSearch) -> Iterable[Key]:
     return began
 
 
-def _entries(client: OpenSearch, ids: list[str]) -> Iterator[dict[str, Any]]:
+def _entries(client: OpenSearch, ids: list[str], full: Iterable[Key]) -> Iterator[dict[str, Any]]:
+    """Entries of processes with these ids; ``full``: those of which no more are wanted."""
+    signs_of_life = {"term": {"event.action": "process.heartbeat"}}
     body: dict[str, Any] = {
         "size": _PAGE,
         "track_total_hits": False,
@@ -119,7 +194,7 @@ def _entries(client: OpenSearch, ids: list[str]) -> Iterator[dict[str, Any]]:
         "query": {
             "bool": {
                 "filter": [{"terms": {"activity.process.id": ids}}],
-                "must_not": [{"term": {"event.action": "process.heartbeat"}}],
+                "must_not": [signs_of_life],
             }
         },
     }
@@ -128,6 +203,13 @@ def _entries(client: OpenSearch, ids: list[str]) -> Iterator[dict[str, Any]]:
         for hit in sized.hits(client, body):
             count, last = count + 1, hit["sort"]
             yield hit["_source"]
+        body["query"]["bool"]["must_not"] = [
+            signs_of_life,
+            *(
+                _all({"term": {"activity.process.id": id_}}, in_organization(organization))
+                for organization, id_ in full
+            ),
+        ]
         if count < _PAGE:
             return
         body["search_after"] = last
@@ -143,5 +225,4 @@ def _all(*clauses: dict[str, Any]) -> dict[str, Any]:
 
 
 def _attempt(entry: Mapping[str, Any]) -> int:
-    said = entry.get("activity", {}).get("process", {}).get("attempt")
-    return said if isinstance(said, int) else 1
+    return reading.number(reading.part(entry, "activity", "process"), "attempt") or 1

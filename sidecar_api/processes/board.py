@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
-from activity_center.processes import Delta, Process, apply, key_of
-from activity_center.processes.rights import Rights
+from activity_center.processes import Delta, Process, key_of, reading
 from sidecar_api.access import Subject
+from sidecar_api.processes.former import Former
+from sidecar_api.processes.guarded import folded
 from sidecar_api.search.times import written
+
+if TYPE_CHECKING:
+    from sidecar_api.processes.view import View
 
 Key = tuple[str, str]
 """Organization and id of a process."""
@@ -21,10 +25,12 @@ SHOWN_AFTER: Final = timedelta(hours=1)
 """So long a process that ended is still shown among the live ones."""
 MOST: Final = 5_000
 """Processes of which the state is held."""
-MOST_FORMER: Final = 50_000
-"""Processes that are no longer held, of which it is remembered whose they were."""
+MOST_SHOWN: Final = 500
+"""Processes in a snapshot."""
 RUNNING: Final = ("pending", "running")
+_LONG: Final = (SHOWN_AFTER - timedelta(minutes=5)) // timedelta(microseconds=1)
 _WHO: Final = frozenset({"organization", "workspace", "target", "initiator"})
+_INNER: Final = frozenset({"steps", "requests", "output"})
 _LISTS: Final = ["steps", "lines", "requests"]
 
 
@@ -38,9 +44,14 @@ class Kept:
         requested: rows of what people asked of it that nobody has taken yet.
         line: of the bus, on which its entries came; empty: on none yet.
         mixed: they came on several, whose order among each other is not fixed.
+        left_out: a snapshot did not have it, so that somebody may not know it.
+        lone: it was let go of in between: other sidecars may know more of it.
     """
 
-    __slots__ = ("_body", "former", "line", "mixed", "process", "requested", "subject", "top")
+    __slots__ = (
+        *("_body", "former", "left_out", "line", "lone", "mixed", "process"),
+        *("requested", "subject", "top"),
+    )
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -49,7 +60,7 @@ class Kept:
         self.former: Subject | None = None
         self.requested: list[dict[str, Any]] = []
         self.line = ""
-        self.mixed = False
+        self.mixed = self.left_out = self.lone = False
         self._body: bytes | None = None
 
     @property
@@ -61,6 +72,30 @@ class Kept:
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.top.get("state") in RUNNING
+
+    @classmethod
+    def again(cls, process: Process) -> Kept:
+        """One that was let go of, as it is remembered."""
+        made = cls(process)
+        made.top = {
+            **{name: one for name, one in process.as_dict().items() if name not in _INNER},
+            "initiator": process.rights.initiator,
+            "workspace": process.rights.value("workspace"),
+            "target": process.rights.value("target"),
+        }
+        made.subject = Subject.of(made.top)
+        made.lone = True
+        return made
+
+    def ended_long_before(self, activity: Mapping[str, Any]) -> bool:
+        """Whether a snapshot may not have had it when an entry came."""
+        if self.running:
+            return False
+        times = (
+            reading.moment(activity, "@timestamp"),
+            reading.moment(reading.part(activity, "event"), "ingested"),
+        )
+        return max(at or 0 for at in times) - (reading.moment(self.top, "updated") or 0) > _LONG
 
     def took(self, process: Process, delta: Delta) -> bool:
         """Take over what changed; whether others may see it now."""
@@ -111,27 +146,41 @@ class Kept:
         return orjson.dumps(delta)
 
 
+class Gone(NamedTuple):
+    """One that was let go of for room; ``ended``: when something was last heard of it then."""
+
+    subject: Subject
+    channel: str
+    ended: str
+
+
 class Board:
     """Folds activities into processes.
 
+    Attributes:
+        gone: those that were let go of for room since somebody last looked.
+
     Args:
-        most: how many processes are held.
+        most: how many are held; of more, whose organization has the most gives way.
     """
 
     def __init__(self, most: int = MOST) -> None:
+        self.gone: dict[Key, Gone] = {}
         self._most = most
         self._kept: dict[Key, Kept] = {}
-        self._former: dict[Key, Rights] = {}
+        self._former = Former()
+        self._missing: dict[Key, Gone] = {}
         self._begun_by: defaultdict[str, set[Key]] = defaultdict(set)
+
+    def __iter__(self) -> Iterator[tuple[Key, Kept]]:
+        """All processes."""
+        return iter(self._kept.items())
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def __iter__(self) -> Iterator[tuple[Key, Kept]]:
-        return iter(self._kept.items())
-
     def get(self, key: Key) -> Kept | None:
-        """Return a process that is held."""
+        """Return a process, if it is held."""
         return self._kept.get(key)
 
     def begun_by(self, person: str) -> list[tuple[Key, Kept]]:
@@ -147,23 +196,30 @@ class Board:
         key = key_of(activity)
         if key is None:
             return None
-        kept = self._kept.get(key)
-        found = apply(kept.process if kept else self._again(key), activity)
+        kept = held = self._kept.get(key)
+        if kept is None and (former := self._former.get(key)) is not None:
+            kept = Kept.again(former)
+        unknown = kept is not None and (
+            held is None or kept.left_out or kept.ended_long_before(activity)
+        )
+        found = folded(kept.process if kept else None, activity)
         if found is None:
             return None
         process, delta = found
-        fresh = kept is None
-        if kept is None:
-            kept = self._kept[key] = Kept(process)
+        kept = kept or Kept(process)
         kept.mixed = kept.mixed or bool(line and kept.line and line != kept.line)
         kept.line = line or kept.line
-        before = kept.subject.initiator
+        before = kept.subject.initiator if held else ""
         moved = kept.took(process, delta)
-        if moved:
+        if held is None:
+            self._hold(key, kept)
+        if moved or held is None:
             self._begun(key, before, kept.subject.initiator)
-        if fresh and len(self._kept) > self._most:
-            self._make_room(key)
-        return key, kept, kept.whole() if moved and not fresh else orjson.dumps(delta.as_dict())
+        begins = held is not None and "attempt" in delta.process
+        if unknown or begins or (moved and held is not None):
+            kept.left_out = False
+            return key, kept, kept.whole()
+        return key, kept, orjson.dumps(delta.as_dict())
 
     def newest(self, now: datetime) -> list[tuple[Key, Kept]]:
         """Return those that run or ended a short while ago, the newest first."""
@@ -171,10 +227,38 @@ class Board:
         shown = [one for one in self._kept.items() if one[0] not in over]
         return sorted(shown, key=lambda one: _begun(one[1]), reverse=True)
 
+    def shown(self, view: View, now: datetime) -> tuple[list[Kept], bool]:
+        """Return what a snapshot has, and whether something that somebody sees is left out.
+
+        The newest first. Of too many, organizations take turns, so that none crowds out another.
+        The others are told of as a whole when they move next.
+        """
+        for key in self._over(now):
+            self._kept[key].left_out = True
+        seen = [
+            kept for key, kept in self.newest(now) if view.sees(kept.subject, kept.channel, key[1])
+        ]
+        nth: Counter[str] = Counter()
+        turns: list[tuple[int, int]] = []
+        for at, kept in enumerate(seen):
+            nth[kept.subject.organization] += 1
+            turns.append((nth[kept.subject.organization], at))
+        turns.sort()
+        for _, at in turns[MOST_SHOWN:]:
+            seen[at].left_out = True
+        cut = len(seen) > MOST_SHOWN or any(
+            view.sees(one.subject, one.channel, key[1]) for key, one in self._missing.items()
+        )
+        return [seen[at] for at in sorted(at for _, at in turns[:MOST_SHOWN])], cut
+
     def prune(self, now: datetime) -> None:
         """Let go of what ended long enough ago."""
         for key in self._over(now):
             self._drop(key)
+        before = written(now - SHOWN_AFTER)
+        for key, one in [*self._missing.items()]:
+            if one.ended and one.ended < before:
+                del self._missing[key]
 
     def _over(self, now: datetime) -> list[Key]:
         before = written(now - SHOWN_AFTER)
@@ -184,26 +268,39 @@ class Board:
             if not kept.running and str(kept.top.get("updated") or "") < before
         ]
 
-    def _again(self, key: Key) -> Process | None:
-        """What is known of a process that is no longer held: it does not become somebody else's."""
-        rights = self._former.pop(key, None)
-        return Process(id=key[1], organization=key[0], rights=rights) if rights else None
+    def _hold(self, key: Key, kept: Kept) -> None:
+        kept.former = None  # nobody saw it until now
+        self._kept[key] = kept
+        self._former.forget(key)
+        self._missing.pop(key, None)
+        if len(self._kept) > self._most:
+            self._make_room(key)
 
     def _make_room(self, fresh: Key) -> None:
-        """Let go of a tenth: those that ended first, then those that were silent longest."""
+        """Let go of a tenth, of whoever has the most: what ended first, then what was silent."""
         order = sorted(
             (one for one in self._kept if one != fresh),
             key=lambda one: (self._kept[one].running, str(self._kept[one].top.get("updated"))),
+            reverse=True,
         )
-        for key in order[: max(self._most // 10, 1)]:
+        nth = Counter([fresh[0]])
+        turns: list[tuple[int, int, Key]] = []
+        for at, key in enumerate(order):
+            nth[key[0]] += 1
+            turns.append((nth[key[0]], at, key))
+        turns.sort(reverse=True)
+        for _, _, key in turns[: max(self._most // 10, 1)]:
+            kept = self._kept[key]
+            ended = "" if kept.running else str(kept.top.get("updated") or "")
+            self.gone[key] = self._missing[key] = Gone(kept.subject, kept.channel, ended)
             self._drop(key)
+        while len(self._missing) > self._most:
+            del self._missing[next(iter(self._missing))]
 
     def _drop(self, key: Key) -> None:
         kept = self._kept.pop(key)
         self._begun(key, kept.subject.initiator, "")
-        self._former[key] = kept.process.rights
-        if len(self._former) > MOST_FORMER:
-            del self._former[next(iter(self._former))]
+        self._former.put(kept.process)
 
     def _begun(self, key: Key, before: str, now: str) -> None:
         if before in self._begun_by:

@@ -8,13 +8,14 @@ recorded here a moment ago, and has not come round yet, is remembered.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.processes.attempt import ENDS
+from sidecar_api.failures import RateLimited
 from sidecar_api.ids import entry_id
 from sidecar_api.search.times import written
 
@@ -102,13 +103,18 @@ def _moment(text: Any) -> datetime | None:
 
 
 def fields(process: Mapping[str, Any], row: Row) -> dict[str, Any]:
-    """Return what the record of a control says, as arguments of the emitter."""
+    """Return what the record of a control says, as arguments of the emitter.
+
+    The id of the entry follows from that of the control: of two that are recorded for one wish,
+    at two sidecars at once or once more after an answer that got lost, one is stored.
+    """
     target = {name: one for name, one in (process["target"] or {}).items() if one}
     said = {
         "organization": {name: one for name, one in process["organization"].items() if one},
         "resource": target or {"type": "process", "id": process["id"], "name": process["name"]},
         "reason": row["reason"],
         "timestamp": row["at"],
+        "event_id": f"{row['id']}-{row['attempt']}",
         "activity.process.id": process["id"],
         "activity.process.channel": process["channel"],
         "activity.process.name": process["name"],
@@ -154,6 +160,44 @@ class Asked:
             self._rows[row["id"]] = (_key(process), row)
             while len(self._rows) > _REMEMBERED:
                 self._rows.popitem(last=False)
+
+
+class Waiting:
+    """Places of those who wait for controls; nobody has more of them than are left free.
+
+    Args:
+        most: how many there are.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self._taken: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def place(self, who: str) -> Iterator[None]:
+        """Have a place for the time of a block.
+
+        Raises:
+            RateLimited: ``who`` has that many already.
+        """
+        with self._lock:
+            if self._taken[who] >= self._free:
+                raise RateLimited(
+                    "Too many of your requests wait for controls.",
+                    retry_after=5,
+                    hint="Wait for one of them.",
+                )
+            self._taken[who] += 1
+            self._free -= 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._free += 1
+                self._taken[who] -= 1
+                if not self._taken[who]:
+                    del self._taken[who]
 
 
 def _key(process: Mapping[str, Any]) -> tuple[str, str]:

@@ -60,13 +60,16 @@ class Group:
 
     Attributes:
         binding: what their offsets are bound to.
+        bound: this sidecar knows less of what they see than others may, or cannot show all of
+            it: it alone can tell how it goes on.
     """
 
-    __slots__ = ("binding", "members", "view", "written")
+    __slots__ = ("binding", "bound", "members", "view", "written")
 
     def __init__(self, view: View) -> None:
         self.view = view
         self.binding = view.binding()
+        self.bound = False
         self.members: dict[Member, None] = {}
         self.written: tuple[int, Message] | None = None
         """The last snapshot, with the number of when it was made."""

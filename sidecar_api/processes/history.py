@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center.processes import Process, apply, key_of
+from activity_center.processes import Process, key_of
+from sidecar_api.processes.guarded import folded, tell
 from sidecar_api.processes.history_query import (
     ATTEMPT,
     ID,
@@ -238,7 +239,7 @@ class History:
         """Fold the rows of a list: from begins and ends, and each one's latest entry."""
         if not keys:
             return []
-        folded: dict[Key, Process | None] = dict.fromkeys(keys)
+        made: dict[Key, Process | None] = dict.fromkeys(keys)
         marks: Clause = {"terms": {"event.action": list(MARKS)}}
         wanted: list[tuple[tuple[Clause, ...], int, Any]] = [
             ((), _FIRST, _RECEIVED),
@@ -250,11 +251,11 @@ class History:
                 ids = [id_ for one, id_ in keys if one == organization]
                 for hit in self._some(organization, ids, extra, count, order):
                     key = key_of(hit["_source"])
-                    if key in folded:
-                        found = apply(folded[key], hit["_source"])
-                        folded[key] = found[0] if found else folded[key]
+                    if key in made:
+                        made[key] = _folded(made[key], [hit])
         now = datetime.now(UTC)
-        return [_row(process.as_dict(now)) for process in folded.values() if process]
+        rows = (_row(process, now) for process in made.values() if process)
+        return [row for row in rows if row is not None]
 
     def _some(
         self, organization: str, ids: list[str], extra: Iterable[Clause], count: int, order: Any
@@ -288,13 +289,19 @@ def _fits(row: Mapping[str, Any], states: tuple[str, ...]) -> bool:
     return row["state"] in states or (row["stalled"] and "stalled" in states)
 
 
-def _row(process: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in process.items() if name not in ("steps", "output")}
+def _row(process: Process, now: datetime) -> dict[str, Any] | None:
+    try:
+        shown = process.as_dict(now)
+    except Exception:
+        organization, id_ = process.key
+        tell("a process cannot be listed", organization=organization, process=id_)
+        return None
+    return {name: value for name, value in shown.items() if name not in ("steps", "output")}
 
 
 def _folded(process: Process | None, hits: Iterable[Mapping[str, Any]]) -> Process | None:
     for hit in hits:
-        found = apply(process, hit["_source"])
+        found = folded(process, hit["_source"])
         process = found[0] if found else process
     return process
 

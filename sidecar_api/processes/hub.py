@@ -2,62 +2,48 @@
 
 ::
 
-    bus ──→ Taking      folds entries into processes; keeps the last changes in a ring
+    bus ──→ Listening   reads; looks at the time
+            ├── Taking  folds entries into processes; keeps the last changes in a ring
             └── Hub     gives each change to the groups that may see it, made once a group
                 ├── Group   same rights, same filter
                 └── Member  one connection; one that falls behind reads the ring at its pace
 
 A client comes back with its offset and gets just what it missed, from any sidecar, also one
 that was started anew: it folds what the bus has from its oldest entry on, and so makes the same
-changes again. Where that cannot be said (another epoch, no longer kept, other rights), it is
-told so and gets a snapshot.
+changes again. Where that cannot be said (another epoch, no longer kept, other rights, or one of
+the two sidecars knows less than the other), it is told so and gets a snapshot.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
-
-from activity_center.errors import ActivityCenterError
-from sidecar_api import ending
 from sidecar_api.failures import RateLimited
 from sidecar_api.processes import messages
 from sidecar_api.processes.groups import Group, Groups, Member
+from sidecar_api.processes.listening import Listening, Tick
 from sidecar_api.processes.messages import Message
-from sidecar_api.processes.places import NO_PLACE, Offsets
-from sidecar_api.processes.taking import Taking
+from sidecar_api.processes.places import NO_PLACE, NOWHERE, Offsets
 from sidecar_api.processes.view import View
 
 if TYPE_CHECKING:
     from activity_center.bus import Reader
     from sidecar_api.access import Scope
-    from sidecar_api.processes.board import Kept, Key
+    from sidecar_api.processes.board import Key
     from sidecar_api.processes.ring import Change
-    from sidecar_api.processes.taking import Earlier
+    from sidecar_api.processes.taking import Earlier, Taking, Took
 
 PER_READER: Final = 20
 IN_ALL: Final = 1000
 """Connections of one reader, and of all, in one process."""
 PATIENCE: Final = 15.0
 """Seconds that who comes waits for the processes to be there."""
-MOST_SHOWN: Final = 500
-"""Processes in a snapshot."""
 MOST_CHANGES: Final = 1000
 MOST_BYTES: Final = 1024 * 1024
 """Of what somebody missed; beyond, a snapshot is less."""
-_WAIT: Final = 1.0
-_BACK_OFF: Final = (0.25, 5.0)
-_CLOCK: Final = 0.25
-_PRUNE: Final = 30.0
-_LOAD_AGAIN: Final = 30.0
-"""Seconds until OpenSearch is asked again for what the bus no longer has."""
-
-_log = structlog.get_logger("sidecar")
 
 
 class Hub:
@@ -67,11 +53,10 @@ class Hub:
         open_reader: opens the bus.
         earlier: what the bus no longer has, see :mod:`sidecar_api.processes.base`.
         secret: of the sidecar, for offsets.
-        tick: called about every second with all processes, for what must happen in time.
+        tick: see :data:`.listening.Tick`.
         per_reader, in_all: how many connections there may be.
 
     Attributes:
-        stale_since: since when the bus cannot be read; ``None``: it can.
         lock: held while anything of the hub is looked at or changed.
     """
 
@@ -81,39 +66,44 @@ class Hub:
         earlier: Earlier,
         secret: bytes,
         *,
-        tick: Callable[[Iterable[tuple[Key, Kept]], datetime], None] = lambda _all, _now: None,
+        tick: Tick = lambda _all, _now: None,
         per_reader: int = PER_READER,
         in_all: int = IN_ALL,
     ) -> None:
         self.lock = threading.RLock()
-        self.stale_since: datetime | None = None
         self.delivered = self.resets = 0
-        self._open_reader = open_reader
-        self._earlier = earlier
         self._offsets = Offsets(secret)
-        self._tick = tick
         self._per_reader = per_reader
         self._in_all = in_all
-        self._taking = Taking()
         self._groups = Groups()
-        self._loaded = threading.Event()
-        self._started = False
-        self._stopped = False
+        self._listening = Listening(
+            open_reader,
+            earlier,
+            tick,
+            self.lock,
+            took=self._publish,
+            anew=self._anew,
+            over=self._end,
+        )
 
     # -- life ------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to read the bus, once."""
-        with self.lock:
-            if self._started:
-                return
-            self._started = True
-        for run, name in ((self._read, "processes"), (self._clock, "processes-clock")):
-            threading.Thread(target=run, name=name, daemon=True).start()
+        self._listening.start()
 
     def stop(self) -> None:
         """End it; for tests."""
-        self._stopped = True
+        self._listening.stop()
+
+    @property
+    def stale_since(self) -> datetime | None:
+        """Since when the bus cannot be read; ``None``: it can."""
+        return self._listening.stale_since
+
+    @property
+    def _taking(self) -> Taking:
+        return self._listening.taking
 
     @property
     def end(self) -> int:
@@ -140,20 +130,20 @@ class Hub:
     # -- who watches -----------------------------------------------------------------
 
     def view(self, scope: Scope, **wanted: str) -> View:
-        """Return the view of a reader, with what they alone may see of what is there now."""
-        view = View.of(scope, **wanted)
+        """Return the view of a reader, with what they alone may see of what there is or was."""
+        view, person = View.of(scope, **wanted), scope.reader.id
         with self.lock:
-            for key, kept in self._taking.board.begun_by(scope.reader.id):
-                if not view.by_role(kept.subject) and view.wants(
-                    kept.subject, kept.channel, key[1]
-                ):
-                    return view.with_own(scope.reader.id)
+            held = self._taking.board.begun_by(person)
+            shown = [(kept.subject, kept.channel, key[1]) for key, kept in held]
+            for one in [*shown, *self._taking.ring.begun_by(person)]:
+                if not view.by_role(one[0]) and view.wants(*one):
+                    return view.with_own(person)
         return view
 
     def ready(self) -> None:
         """Wait until the processes are there, or for as long as is fair."""
         self.start()
-        self._loaded.wait(PATIENCE)
+        self._listening.loaded.wait(PATIENCE)
 
     def join(self, member: Member, offset: str = "") -> tuple[bool | None, list[Message]]:
         """Let somebody watch; :meth:`leave` in any case.
@@ -235,7 +225,8 @@ class Hub:
         places = self._offsets.open(offset, group.binding)
         missed = None
         if places is not None and taking.sure:
-            missed = taking.ring.missed(places, taking.places.of)
+            group.bound = group.bound or taking.mark in places
+            missed = taking.ring.missed(places, {**taking.places.of, taking.mark: NOWHERE})
         if missed is None or group.view.loses(missed):
             return False, [self._snapshot(group)]
         mine = self._seen(group, [*missed, *self._again(missed)])
@@ -259,79 +250,51 @@ class Hub:
     def _seen(self, group: Group, changes: Iterable[Change]) -> list[bytes]:
         """Those of the changes that the group sees, as JSON."""
         sees = group.view.sees
-        return [one.body for one in changes if sees(one.subject, one.channel, one.process)]
+        seen = [one for one in changes if sees(one.subject, one.channel, one.process)]
+        group.bound = group.bound or any(one.lone for one in seen)
+        return [one.body for one in seen]
 
     def _snapshot(self, group: Group) -> Message:
         end, epoch = self._taking.ring.end, self._taking.places.epoch
         if group.written is None or group.written[0] != end or group.written[1].epoch != epoch:
-            sees = group.view.sees
-            shown = [
-                kept
-                for key, kept in self._taking.board.newest(datetime.now(UTC))
-                if sees(kept.subject, kept.channel, key[1])
-            ][:MOST_SHOWN]
-            group.written = (end, messages.snapshot(*self._at(group), shown))
+            shown, cut = self._taking.board.shown(group.view, datetime.now(UTC))
+            cut = cut or self._taking.partial
+            group.bound = group.bound or cut or any(kept.lone for kept in shown)
+            group.written = (end, messages.snapshot(*self._at(group), shown, cut=cut))
         return group.written[1]
 
     def _at(self, group: Group) -> tuple[str, str]:
         """Epoch and offset of now."""
         taking = self._taking
         places = taking.places.of if taking.sure else NO_PLACE
+        if group.bound:
+            places = {**places, taking.mark: NOWHERE}
         return taking.places.epoch, self._offsets.seal(places, group.binding)
 
     # -- the bus ---------------------------------------------------------------------
 
-    def _read(self) -> None:
-        reader: Reader | None = None
-        pause, loaded_at = _BACK_OFF[0], 0.0
-        while not self._over():
-            try:
-                reader = reader or self._open_reader()
-                due = time.monotonic() - loaded_at > _LOAD_AGAIN
-                if not self._loaded.is_set() or (self._taking.partial and due):
-                    self._load(reader)
-                    loaded_at = time.monotonic()
-                found = reader.read(self._taking.places.after(), _WAIT)
-            except ActivityCenterError as wrong:
-                self._away(wrong)
-                ending.pause(pause)
-                pause = min(pause * 2, _BACK_OFF[1])
-                continue
-            except Exception:
-                _log.error("the step bus cannot be read", exc_info=True)
-                ending.pause(_BACK_OFF[1])
-                continue
-            self._back()
-            pause = _BACK_OFF[0]
-            if found:
-                with self.lock:
-                    self._publish(*self._taking.take(found))
-                time.sleep(0)  # others' turn
-        if reader is not None:
-            reader.close()
+    def _anew(self) -> None:
+        for _, kept in self._taking.board:
+            self._groups.show_own(kept.subject)
+        self._reset("history")
 
-    def _load(self, reader: Reader) -> None:
-        again = self._loaded.is_set()
-        made = Taking.load(reader, self._earlier)
-        with self.lock:
-            if again and made.partial:
-                return
-            self._taking = made
-            self._loaded.set()
-            for _, kept in made.board:
-                self._groups.show_own(kept.subject)
-            self._reset("history")
-
-    def _publish(self, changes: list[Change], gap: bool) -> None:
+    def _publish(self, took: Took) -> None:
+        changes = took.changes
         of: dict[Group, list[bytes]] = {}
         for change in changes:
             self._groups.show_own(change.subject)
-        if gap:
+        if took.gap:
             self._reset("gap")
             return
         for change in changes:
             for group in self._groups.seeing(change):
                 of.setdefault(group, []).append(change.body)
+                group.bound = group.bound or change.lone
+        for group in self._groups if took.gone else ():
+            sees = group.view.sees
+            if any(sees(one.subject, one.channel, key[1]) for key, one in took.gone.items()):
+                of.pop(group, None)
+                self._begin_anew(group, "room")
         if any(change.former is not None for change in changes):
             for group in self._groups:
                 if group.view.loses(changes):
@@ -345,7 +308,7 @@ class Hub:
     def _reset(self, reason: str) -> None:
         """Everybody begins anew: what they have may be less than all."""
         for group in self._groups:
-            group.written = None
+            group.written, group.bound = None, False
             self._begin_anew(group, reason)
 
     def _begin_anew(self, group: Group, reason: str) -> None:
@@ -353,46 +316,10 @@ class Hub:
         group.begin_anew(self._taking.ring.end, reason, *bodies)
         self.resets += len(group.members)
 
-    def _away(self, wrong: ActivityCenterError) -> None:
-        if self.stale_since is None:
-            self.stale_since = datetime.now(UTC)
-            _log.warning("the step bus cannot be read", error=wrong.message, hint=wrong.hint)
-
-    def _back(self) -> None:
-        if self.stale_since is not None:
-            self.stale_since = None
-            _log.info("the step bus can be read again")
-
-    # -- time ------------------------------------------------------------------------
-
-    def _clock(self) -> None:
-        ticked = pruned = time.monotonic()
-        while not self._stopped:
-            if ending.begun():
-                with self.lock:
-                    for member in self._groups.members():
-                        member.end(messages.GOING_AWAY, "the server goes away")
-                return
-            now = time.monotonic()
-            if now - pruned >= _PRUNE:
-                pruned = now
-                with self.lock:
-                    self._taking.board.prune(datetime.now(UTC))
-            if now - ticked >= _WAIT and self._loaded.is_set():
-                ticked = now
-                self._ticked()
-            time.sleep(_CLOCK)
-
-    def _ticked(self) -> None:
+    def _end(self) -> None:
         with self.lock:
-            held = [*self._taking.board]
-        try:
-            self._tick(held, datetime.now(UTC))
-        except Exception:
-            _log.error("what is overdue cannot be recorded", exc_info=True)
-
-    def _over(self) -> bool:
-        return self._stopped or ending.begun()
+            for member in self._groups.members():
+                member.end(messages.GOING_AWAY, "the server goes away")
 
 
 def _too_much(bodies: list[bytes]) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
+from activity_center.processes.errors import beginning_of
 from sidecar_api.search.times import written
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ TOO_MANY: Final = 4429
 
 MOST_OUTPUT: Final = 2 * 1024 * 1024
 """Bytes of processes in a snapshot that come with their output; further ones without lines."""
+MOST_BYTES: Final = 16 * 1024 * 1024
+SHARE: Final = 32 * 1024
+"""Bytes of a snapshot; where they are used up, those of a process that still comes as it is. So
+no snapshot is larger than what a client takes (:data:`activity_center.websocket.LONGEST`), and
+large processes leave no room only to other large ones."""
 
 
 class Message(NamedTuple):
@@ -65,18 +71,47 @@ def hello(recovered: bool | None, stale_since: datetime | None) -> bytes:
     return orjson.dumps(told)
 
 
-def snapshot(epoch: str, offset: str, processes: Sequence[Kept]) -> Message:
-    """All that is shown, from which deltas go on."""
-    return _message("snapshot", epoch, offset, b"processes", _rows(processes))
+def snapshot(epoch: str, offset: str, processes: Sequence[Kept], *, cut: bool = False) -> Message:
+    """All that is shown, from which deltas go on; ``cut``: there are more."""
+    made = _message("snapshot", epoch, offset, b"processes", _rows(processes))
+    return made._replace(body=made.body[:-1] + b',"cut":true}') if cut else made
 
 
 def _rows(processes: Sequence[Kept]) -> Iterable[bytes]:
     """Processes as JSON, the first ones with the last lines of their output."""
-    room = MOST_OUTPUT
+    output, room = MOST_OUTPUT, MOST_BYTES
     for kept in processes:
         body = kept.body()
+        output -= len(body)
+        if output < 0:
+            body = kept.without_lines()
+        for shorter in (_without_traces, _bare):
+            if len(body) > max(room, SHARE):
+                body = orjson.dumps(shorter(kept.process.as_dict()))
         room -= len(body)
-        yield body if room >= 0 else kept.without_lines()
+        yield body
+
+
+def _without_traces(shown: dict[str, Any]) -> dict[str, Any]:
+    """A process without lines, and with the beginnings of its errors, which say so."""
+    return {
+        **shown,
+        "error": beginning_of(shown["error"]),
+        "steps": [{**row, "error": beginning_of(row["error"])} for row in shown["steps"]],
+        "output": {**shown["output"], "lines": []},
+    }
+
+
+def _bare(shown: dict[str, Any]) -> dict[str, Any]:
+    """The same without its lists, of which each may be long."""
+    empty: dict[str, Any] = {
+        "steps": [],
+        "requests": [],
+        "attempts": [],
+        "effects": {},
+        "receipt": None,
+    }
+    return {**_without_traces({**shown, "steps": []}), **empty}
 
 
 def delta(epoch: str, offset: str, changes: Iterable[bytes]) -> Message:

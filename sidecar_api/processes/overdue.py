@@ -1,18 +1,21 @@
 """What is recorded because something did not happen in time.
 
 A process past its lease has stalled; a control that nobody took has expired, and a clean-up of
-a stalled process then counts as done by nobody, with a receipt of what is left. Every sidecar
+a stalled process then has failed and ends it, with a receipt of what is left. Every sidecar
 sees it; the ids of the entries follow from what is overdue and the secret that the sidecars
 share, so that it is one entry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar_api.ids import entry_id
+from sidecar_api.processes.guarded import tell
 from sidecar_api.search.times import written
 
 if TYPE_CHECKING:
@@ -25,10 +28,12 @@ REMEMBERED: Final = 10_000
 
 Emit = Callable[..., object]
 """As :meth:`activity_center.emit.Emitter.emit`."""
+_Entry = tuple[str, str, datetime, dict[str, Any]]
+"""Id, action, since when, fields."""
 
 
 class Overdue:
-    """Records what is overdue, each once.
+    """Records what is overdue, each once; organizations take turns, a hundred entries a call.
 
     Args:
         emit: makes a record without waiting; ``None``: nothing is recorded.
@@ -39,6 +44,7 @@ class Overdue:
         self._emit = emit
         self._secret = secret
         self._said: dict[str, datetime] = {}
+        self._last = ""
 
     def __call__(self, held: Iterable[tuple[Key, Kept]], now: datetime) -> None:
         """Look at all processes.
@@ -48,19 +54,46 @@ class Overdue:
         """
         if self._emit is None:
             return
+        of: defaultdict[str, list[Kept]] = defaultdict(list)
+        for (organization, _), kept in held:
+            of[organization].append(kept)
+        names = sorted(of)
+        at = bisect_right(names, self._last)  # who comes after the last one that had a turn
+        turns = deque((name, self._late(of[name], now)) for name in names[at:] + names[:at])
         made = 0
-        for _, kept in held:
-            for id_, action, since, fields in _entries(kept, now - GRACE, self._secret):
-                if not self._due(id_, now):
-                    continue
-                # Of when it was overdue, so that all sidecars say just the same: what differs
-                # under one id would be refused as another event.
-                at = since + GRACE
-                number = int(at.timestamp() * 1e6)
-                self._emit(action, event_id=id_, timestamp=at, sequence=number, **fields)
-                made += 1
-                if made == MOST_AT_ONCE:
-                    return
+        while turns and made < MOST_AT_ONCE:
+            name, late = turns.popleft()
+            entry = next(late, None)
+            if entry is None:
+                continue
+            self._last = name
+            turns.append((name, late))
+            made += 1
+            self._record(self._emit, *entry)
+
+    def _late(self, held: Iterable[Kept], now: datetime) -> Iterator[_Entry]:
+        """What is to be recorded of the processes of one organization."""
+        for kept in held:
+            try:
+                entries = [*_entries(kept, now - GRACE, self._secret)]
+            except Exception:
+                organization, id_ = kept.process.key
+                tell("what is overdue is not known", organization=organization, process=id_)
+                continue
+            for entry in entries:
+                if self._due(entry[0], now):
+                    yield entry
+
+    def _record(
+        self, emit: Emit, id_: str, action: str, since: datetime, fields: dict[str, Any]
+    ) -> None:
+        # Of when it was overdue, so that all sidecars say just the same: what differs under one
+        # id would be refused as another event.
+        at = since + GRACE
+        try:
+            emit(action, event_id=id_, timestamp=at, sequence=int(at.timestamp() * 1e6), **fields)
+        except Exception:
+            tell("what is overdue cannot be recorded", entry=id_)
 
     def _due(self, id_: str, now: datetime) -> bool:
         """Whether it was not said; again after a minute without hearing it on the bus."""
@@ -73,10 +106,8 @@ class Overdue:
         return True
 
 
-def _entries(
-    kept: Kept, now: datetime, secret: bytes
-) -> Iterable[tuple[str, str, datetime, dict[str, Any]]]:
-    """What is overdue of one process: id, action, since when, and fields of each entry."""
+def _entries(kept: Kept, now: datetime, secret: bytes) -> Iterator[_Entry]:
+    """What is overdue of one process."""
     top = kept.top
     lease = kept.process.lease
     if kept.running and not top.get("stalled") and lease is not None and lease < now:
@@ -107,7 +138,7 @@ def _entries(
                 _id(secret, kept, f"cleaned:{request['id']}"),
                 "process.cleaned_up",
                 expired + timedelta(milliseconds=1),  # after the other
-                _fields(kept, **_receipt(kept)),
+                _fields(kept, outcome="failure", **_receipt(kept)),
             )
 
 

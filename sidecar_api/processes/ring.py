@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -24,6 +24,7 @@ class Change(NamedTuple):
         subject: who may see it, as it was then.
         body: the delta as JSON.
         former: who could see it until then, where that is not who may see it now.
+        lone: other sidecars may know more of the process, see :class:`.board.Kept`.
     """
 
     line: str
@@ -33,6 +34,10 @@ class Change(NamedTuple):
     subject: Subject
     body: bytes
     former: Subject | None = None
+    lone: bool = False
+
+
+_Shown = tuple["Subject", str, str]
 
 
 class Ring:
@@ -51,6 +56,7 @@ class Ring:
         self._most_bytes = most_bytes
         self._kept: deque[Change] = deque()
         self._bytes = 0
+        self._begun: defaultdict[str, Counter[_Shown]] = defaultdict(Counter)
         self._gone: dict[str, int] = {}  # line -> up to where its changes are no longer kept
 
     def __len__(self) -> int:
@@ -61,11 +67,27 @@ class Ring:
         self._kept.append(change)
         self._bytes += len(change.body)
         self.end += 1
+        for subject in _subjects(change):
+            self._begun[subject.initiator][subject, change.channel, change.process] += 1
         while len(self._kept) > self._most or self._bytes > self._most_bytes:
             first = self._kept.popleft()
             self._bytes -= len(first.body)
+            self._forget(first)
             if first.line:
                 self._gone[first.line] = first.position
+
+    def begun_by(self, person: str) -> list[_Shown]:
+        """Return what changed of what somebody began: who may see it, channel and id."""
+        return [*self._begun.get(person, ())]
+
+    def _forget(self, change: Change) -> None:
+        for subject in _subjects(change):
+            shown, one = self._begun[subject.initiator], (subject, change.channel, change.process)
+            shown[one] -= 1
+            if not shown[one]:
+                del shown[one]
+            if not shown:
+                del self._begun[subject.initiator]
 
     def begins(self, line: str, position: int) -> None:
         """What a line had up to ``position`` was never here, or is void."""
@@ -103,3 +125,8 @@ class Ring:
                 found.append(change)
         found.reverse()
         return found
+
+
+def _subjects(change: Change) -> list[Subject]:
+    """Those of whoever began it, as it is and as it was."""
+    return [one for one in (change.subject, change.former) if one is not None and one.initiator]

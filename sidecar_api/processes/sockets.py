@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import secrets
 import socket
 import ssl
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
 
 import gevent
 import structlog
@@ -46,11 +48,16 @@ STALL: Final = 30.0
 SEND_BUFFER: Final = 128 * 1024
 """Bytes that the kernel holds for a socket."""
 CATCHING_UP: Final = 64
-"""Sockets that are sent much at the same time: each holds its messages in memory."""
+PER_READER: Final = 4
+"""Sockets, in all and of one reader, that are sent what they missed at the same time: each holds
+its messages in memory."""
+TURN: Final = 5.0
+"""Seconds after which one that takes nothing is in the way of others who wait for a turn."""
 _LINGER: Final = 1.0
 _BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 _turns = BoundedSemaphore(CATCHING_UP)
+_turns_of: WeakValueDictionary[str, BoundedSemaphore] = WeakValueDictionary()
 _log = structlog.get_logger("sidecar")
 
 
@@ -91,6 +98,7 @@ class Socket:
         "_second",
         "_size",
         "_sock",
+        "_turn",
         "lost",
         "number",
         "reader",
@@ -108,6 +116,7 @@ class Socket:
         self._sock = ws.sock
         self._protocol = ws.ws
         self._recheck = recheck
+        self._turn = _turns_of.setdefault(reader, BoundedSemaphore(PER_READER))
         self._rest: memoryview | None = None
         self._behind = True
         self._open = True
@@ -155,19 +164,24 @@ class Socket:
     def _catch_up(self) -> None:
         """Write what it has not had, until there is nothing more."""
         try:
-            with _turns:
+            self._write_rest()  # without a turn: it is in memory already
+            with self._turn, _turns:
+                turn = time.monotonic() + TURN
                 while self._open:
-                    self._write_rest()
                     found = self._hub.pending(self)
                     if not found:
                         self._behind = False
                         return
                     self._rest = memoryview(_framed(*(one.body for one in found)))
+                    self._write_rest(turn)
         except OSError:
             self._drop()
 
-    def _write_rest(self) -> None:
+    def _write_rest(self, turn: float = math.inf) -> None:
         """Write all of it.
+
+        Args:
+            turn: monotonic seconds from when on it may not hold up others.
 
         Raises:
             OSError: the client takes nothing, or is gone.
@@ -181,10 +195,11 @@ class Socket:
             if sent:
                 self._rest = self._rest[sent:]
                 continue
-            left = until - time.monotonic()
-            if left <= 0:
+            now = time.monotonic()
+            if now >= until or (now >= turn and _turns.locked()):
                 raise TimeoutError("the client takes nothing")
-            wait_write(self._sock.fileno(), left)
+            with contextlib.suppress(TimeoutError):
+                wait_write(self._sock.fileno(), min(until - now, 1.0))
         self._rest = None
 
     def _drop(self) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 import structlog
@@ -13,13 +15,14 @@ import structlog
 from activity_center.bus import Gap, Published
 from activity_center.errors import ActivityCenterError
 from activity_center.processes import key_of
-from sidecar_api.processes.base import Seen
-from sidecar_api.processes.board import Board
+from sidecar_api.processes.base import Seen, TooMany
+from sidecar_api.processes.board import Board, Gone, Kept, Key
+from sidecar_api.processes.guarded import tell_entry
 from sidecar_api.processes.places import NOWHERE, Places
 from sidecar_api.processes.ring import Change, Ring
 
 if TYPE_CHECKING:
-    from activity_center.bus import Reader
+    from activity_center.bus import Place, Reader
 
 Earlier = Callable[[Seen], Iterable[Mapping[str, Any]]]
 
@@ -27,21 +30,42 @@ SETTLES: Final = 10.0
 """Seconds without a repeat after which what the bus says again counts as said."""
 RECENT: Final = timedelta(minutes=5)
 """What happened within it, and is in OpenSearch alone, may still come by the bus."""
+TURN: Final = 0.02
+"""Seconds of folding after which it is others' turn."""
+PAUSE: Final = 0.001
+"""Seconds of such a turn."""
+
 _log = structlog.get_logger("sidecar")
+
+
+class Took(NamedTuple):
+    """What came of some entries.
+
+    Attributes:
+        gap: something is missing.
+        gone: those that were let go of for room.
+    """
+
+    changes: list[Change]
+    gap: bool
+    gone: dict[Key, Gone]
 
 
 class Taking:
     """The processes, the last changes of them, and the places in the bus that these go up to.
 
     Attributes:
-        partial: OpenSearch could not be asked for what the bus no longer has.
+        mark: in the places of those whom this sidecar alone can tell how it goes on.
+        partial: what the bus no longer has, and OpenSearch has, is not all there.
+        final: nor will it be if OpenSearch is asked again: it is too much.
     """
 
     def __init__(self) -> None:
         self.board = Board()
         self.ring = Ring()
         self.places = Places()
-        self.partial = False
+        self.mark = uuid.uuid4().hex[:12]
+        self.partial = self.final = False
         self._after_gap: set[str] = set()
         self._live = self._ahead = False
         self._doubt = float("-inf")
@@ -54,35 +78,49 @@ class Taking:
             BusUnavailable: the bus cannot be read.
         """
         made, seen = cls(), Seen()
-        for stream, (epoch, position) in reader.first().items():
-            # What came before may have been read by a client, or not: who read none of it was
-            # told less than all.
-            made.ring.begins(made.places.line(stream, epoch), max(position - 1, NOWHERE + 1))
+        first = reader.first()
+        for stream, place in first.items():
+            made._begins(stream, place)
         goal: dict[str, tuple[str, int]] = {}
+        turns = Turns()
         while found := reader.read(goal, 0.0):
             for item in found:
-                goal[item.stream] = (item.epoch, _position(item))
+                goal[item.stream] = place = (item.epoch, _position(item))
+                if item.stream not in first:  # it is new, or could not be asked
+                    made._begins(item.stream, first.setdefault(item.stream, place))
                 if isinstance(item, Published) and (activity := _parsed(item.body)):
                     seen.add(activity)
-            time.sleep(0)  # others' turn
+                turns()
         recent = (datetime.now(UTC) - RECENT).isoformat()
         try:
             for entry in earlier(seen):
-                made.board.take(entry)
+                made._fold(entry)
                 made._ahead = made._ahead or str(entry.get("@timestamp")) > recent
+                turns()
         except ActivityCenterError as wrong:
-            made.partial = True
+            made.partial, made.final = True, isinstance(wrong, TooMany)
             _log.warning("earlier entries of processes are missing", error=wrong.message)
+        except Exception:  # the bus alone is better than a sidecar that never shows anything
+            made.partial = True
+            _log.error("earlier entries of processes are missing", exc_info=True)
         while made._behind(goal):
             found = reader.read(made.places.after(), 0.0)
             if not found:
                 break
-            made.take(found)
-            time.sleep(0)
+            for _ in made.take_in_turns(found):
+                time.sleep(PAUSE)
         made._live = True
         if made._ahead:
             made._be_unsure()
         return made
+
+    def _begins(self, stream: str, place: Place) -> None:
+        """What came before may have been read by a client, or not.
+
+        Who read none of a stream was told less than all.
+        """
+        epoch, position = place
+        self.ring.begins(self.places.line(stream, epoch), max(position - 1, NOWHERE + 1))
 
     @property
     def sure(self) -> bool:
@@ -98,8 +136,14 @@ class Taking:
         if self._live:  # while it is built, nothing is known that the bus could say again
             self._doubt = time.monotonic() + SETTLES
 
-    def take(self, found: Iterable[Published | Gap]) -> tuple[list[Change], bool]:
-        """Fold in what the bus gave; return the changes, and whether something is missing."""
+    def take_in_turns(self, found: Iterable[Published | Gap]) -> Iterator[Took]:
+        """As :meth:`take`, a part at a time: others have their turn between."""
+        left = deque(found)
+        while left:
+            yield self.take(_drawn(left, time.monotonic() + TURN))
+
+    def take(self, found: Iterable[Published | Gap]) -> Took:
+        """Fold in what the bus gave."""
         changes: list[Change] = []
         gap = False
         for item in found:
@@ -118,24 +162,40 @@ class Taking:
             if change is not None:
                 self.ring.put(change)
                 changes.append(change)
-        return changes, gap
+        gone, self.board.gone = self.board.gone, {}
+        if gone:  # who was away may hold them, and would not be told
+            for line, position in self.places.of.items():
+                self.ring.begins(line, position)
+        return Took(changes, gap, gone)
 
     def _change(self, line: str, item: Published) -> Change | None:
         activity = _parsed(item.body)
         if activity is None:
             return None
-        try:
-            taken = self.board.take(activity, line)
-        except Exception:  # an entry that we cannot fold must not hold up all others
-            _log.error("an entry of a process cannot be folded in", exc_info=True)
-            return None
+        taken = self._fold(activity, line)
         if taken is None:
             if not self.sure and key_of(activity) is not None:
                 self._be_unsure()
                 self.ring.begins(line, item.position)  # to others it may have been a change
             return None
         key, kept, body = taken
-        return Change(line, item.position, key[1], kept.channel, kept.subject, body, kept.former)
+        return Change(
+            line,
+            item.position,
+            key[1],
+            kept.channel,
+            kept.subject,
+            body,
+            kept.former,
+            kept.lone,
+        )
+
+    def _fold(self, activity: Mapping[str, Any], line: str = "") -> tuple[Key, Kept, bytes] | None:
+        try:
+            return self.board.take(activity, line)
+        except Exception:  # an entry that we cannot take must not hold up all others
+            tell_entry(activity)
+            return None
 
     def _gap(self, gap: Gap) -> None:
         self._be_unsure()
@@ -150,6 +210,26 @@ class Taking:
             stream not in now or (now[stream][0] == epoch and now[stream][1] < position)
             for stream, (epoch, position) in goal.items()
         )
+
+
+class Turns:
+    """Called again and again by who is at work: gives others a turn when it is time."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def __call__(self) -> None:
+        """Go on, at once or after the others."""
+        if time.monotonic() - self._since > TURN:
+            time.sleep(PAUSE)
+            self._since = time.monotonic()
+
+
+def _drawn(left: deque[Published | Gap], until: float) -> Iterator[Published | Gap]:
+    """One at least, and more until it is time."""
+    yield left.popleft()
+    while left and time.monotonic() < until:
+        yield left.popleft()
 
 
 def _position(item: Published | Gap) -> int:

@@ -22,25 +22,17 @@ import orjson
 import structlog
 
 from activity_center.config_processes import Webhook
+from activity_center.posting import DEADLINE, TIMEOUT, opener
 from sidecar_api import ending
 
 TIME: Final = "Activity-Center-Timestamp"
 SIGNATURE: Final = "Activity-Center-Signature"
 RETRIES: Final = 5
-TIMEOUT: Final = 10.0
-"""Seconds for a connection and for each read of an answer."""
 FIRST_PAUSE: Final = 1.0
 AT_ONCE: Final = 32
 _AGAIN: Final = frozenset({408, 425, 429})
 """Statuses after which a request is sent again, beside every 5xx."""
 _log = structlog.get_logger("sidecar")
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry a signed wish to where nobody configured it."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Follow none: the answer is an error with the status of the redirect."""
 
 
 def signature(secret: str, timestamp: int, body: bytes) -> str:
@@ -63,15 +55,19 @@ class Messenger:
     Args:
         webhooks: by channel.
         clock: Unix time in seconds.
+        at_once: how many are posted at the same time.
     """
 
     def __init__(
-        self, webhooks: Mapping[str, Webhook], *, clock: Callable[[], float] = time.time
+        self,
+        webhooks: Mapping[str, Webhook],
+        *,
+        clock: Callable[[], float] = time.time,
+        at_once: int = AT_ONCE,
     ) -> None:
         self._webhooks = webhooks
         self._clock = clock
-        self._opener = urllib.request.build_opener(_NoRedirects)
-        self._free = threading.BoundedSemaphore(AT_ONCE)
+        self._free = threading.BoundedSemaphore(at_once)
 
     def tell(
         self,
@@ -107,7 +103,7 @@ class Messenger:
     ) -> None:
         try:
             for tries in range(1 + RETRIES):
-                status = self._post(webhook, body)
+                status = self._post(webhook, body, until)
                 if status is not None and 200 <= status < 300:
                     return
                 # Neither address nor body: both may hold secrets.
@@ -125,9 +121,10 @@ class Messenger:
         finally:
             self._free.release()
 
-    def _post(self, webhook: Webhook, body: bytes) -> int | None:
-        """Send it once; return the status, ``None`` without an answer."""
+    def _post(self, webhook: Webhook, body: bytes, until: float) -> int | None:
+        """Send it once; return the status, ``None`` without an answer by ``until`` (Unix time)."""
         now = int(self._clock())
+        left = min(DEADLINE, max(until - self._clock(), 1.0))
         request = urllib.request.Request(  # noqa: S310 - the configuration's check allows http(s)
             webhook.url,
             data=body,
@@ -140,7 +137,7 @@ class Messenger:
             },
         )
         try:
-            with self._opener.open(request, timeout=TIMEOUT) as answer:
+            with opener(left).open(request, timeout=min(TIMEOUT, left)) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as wrong:
             with wrong:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,8 +31,9 @@ from sidecar_api.text import is_text
 blueprint = Blueprint("controls", __name__, url_prefix="/api/v1/processes")
 
 LONGEST_WAIT: Final = 30
-AT_ONCE: Final = 300
-"""Programs that wait at the same time, in one process of the server."""
+PROGRAMS: Final = 300
+PEOPLE: Final = 60
+"""Requests that wait at the same time, in one process of the server."""
 STEP: Final = 0.25
 """Seconds between two looks: a program hears of a control so much later at most."""
 PERMISSION: Final = "process:control"
@@ -60,7 +60,8 @@ _TEXT: Final = (
 class _Parts:
     asked: controls.Asked
     messenger: Messenger
-    waiting: threading.BoundedSemaphore
+    programs: controls.Waiting
+    people: controls.Waiting
 
 
 @blueprint.post("/<path:process>/cancel")
@@ -116,7 +117,8 @@ def cleanup(process: str) -> Response:
 @operation(
     "Read what is asked of a process",
     description="For its program: waits until something is asked that nobody has taken yet. It "
-    "takes it with an activity process.control_taken, and later says process.control_done.",
+    "takes it with an activity process.control_taken, and later says process.control_done. "
+    "A program that may send for several organizations says which one it means, if any.",
     parameters=[
         Parameter(
             "wait",
@@ -135,43 +137,63 @@ def asked_of(process: str) -> Response:
     arguments = asking.arguments()
     until = monotonic() + arguments["wait"]
     live().ready()
-    slot = g.pop("slot", None)
-    if slot is not None:
-        slot.release()  # to wait is no work
-    waiting = _parts().waiting
-    if not waiting.acquire(blocking=False):
-        raise RateLimited("Too many programs wait for controls.", retry_after=5)
-    try:
-        while True:
-            found = _mine(process, arguments["organization"] or "")
-            now = datetime.now(UTC)
-            rows = controls.open_controls(found, now) if found is not None else []
-            left = until - monotonic()
-            if rows or left <= 0 or ending.begun():
-                break
-            if ending.pause(min(STEP, left)):
-                break
-    finally:
-        waiting.release()
-    if found is None:
+    sender = asking.sender()
+    if sender is None:
+        waiting, who = _parts().people, asking.reader().id
+        # Whoever could not hear of anything does not wait for it.
+        if _mine(process, arguments["organization"]) is None:
+            raise _unknown()
+    else:
+        waiting, who = _parts().programs, sender.name
+    with waiting.place(who):
+        slot = g.pop("slot", None)
+        if slot is not None:
+            slot.release()  # to wait is no work
+        rows = _wait(process, arguments["organization"], until)
+    if rows is None:
         raise _unknown()
     return json_answer({"controls": rows})
 
 
-def _mine(process: str, organization: str) -> dict[str, Any] | None:
-    """The process of the program that asks; ``None``: there is none, or it is another's.
+def _wait(process: str, organization: str | None, until: float) -> list[controls.Row] | None:
+    """What is open, once there is something or it is ``until`` (monotonic seconds).
+
+    A program waits for a process too that is not known: its beginning may be on its way.
+    """
+    looked, rows = None, None
+    while True:
+        left = until - monotonic()
+        # Time alone opens nothing; what does moves the end of all changes.
+        if looked != (end := live().end) or left <= 0:
+            looked = end
+            found = _mine(process, organization)
+            rows = controls.open_controls(found, datetime.now(UTC)) if found else None
+            if found is None and asking.sender() is None:
+                return None
+        if rows or left <= 0 or ending.begun() or ending.pause(min(STEP, left)):
+            return rows
+
+
+def _mine(process: str, organization: str | None) -> dict[str, Any] | None:
+    """The process of who asks; ``None``: there is none, or it is another's.
+
+    A program that names an empty organization means what the collector makes of that: the
+    only one for which it may send, or none.
 
     Raises:
         Forbidden: a person asks who may watch it, and not control it.
+        BadRequest: there are several.
     """
-    found = _named(process, organization)
     sender = asking.sender()
     if sender is None:
-        return _allowed(found, PERMISSION) if found else None
-    for one in found:
-        if sender.organizations is None or one["organization"]["id"] in sender.organizations:
-            return one
-    return None
+        return _allowed(_named(process, organization or ""), PERMISSION)
+    may = sender.organizations
+    found = [one for one in live().named(process) if may is None or _organization(one) in may]
+    if organization or (may is None and organization is not None):
+        found = [one for one in found if _organization(one) == organization]
+    if len(found) > 1:
+        raise _several()
+    return found[0] if found else None
 
 
 def _ask(process: str, kind: str) -> Response:
@@ -228,11 +250,7 @@ def _allowed(found: list[dict[str, Any]], permission: str) -> dict[str, Any] | N
     seen = [one for one in found if scope.watches(one)]
     mine = [one for one in seen if scope.controls(one)]
     if len(mine) > 1:
-        raise BadRequest(
-            "Several organizations of yours have a process with this id.",
-            parameter="organization",
-            hint="Say which one.",
-        )
+        raise _several()
     if mine or not seen:
         return mine[0] if mine else None
     raise Forbidden(
@@ -245,6 +263,14 @@ def _allowed(found: list[dict[str, Any]], permission: str) -> dict[str, Any] | N
 
 def _organization(process: Mapping[str, Any]) -> str:
     return str(process["organization"]["id"])
+
+
+def _several() -> BadRequest:
+    return BadRequest(
+        "Several organizations of yours have a process with this id.",
+        parameter="organization",
+        hint="Say which one.",
+    )
 
 
 def _unknown() -> NotFound:
@@ -291,6 +317,11 @@ def _parts() -> _Parts:
             for name, channel in services().config.channels.items()
             if channel.webhook is not None
         }
-        made = _Parts(controls.Asked(), Messenger(hooks), threading.BoundedSemaphore(AT_ONCE))
+        made = _Parts(
+            controls.Asked(),
+            Messenger(hooks),
+            controls.Waiting(PROGRAMS),
+            controls.Waiting(PEOPLE),
+        )
         found = current_app.extensions.setdefault(_EXTENSION, made)
     return cast(_Parts, found)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from flask import Blueprint, Response, request
 
 from sidecar_api import asking
-from sidecar_api.access import Scope
+from sidecar_api.access import Scope, Subject, Watching
 from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import Sealer, binding
 from sidecar_api.failures import BadRequest, Forbidden, NotFound
@@ -31,6 +31,15 @@ _ORGANIZATION: Final = Parameter(
     "organization", "Where several organizations have a process of that id: of which one."
 )
 _CURSOR: Final[Mapping[str, Any]] = {"type": "string", "maxLength": 4096}
+_SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
+    "event": ("id", "kind", "action", "outcome", "reason", "sequence"),
+    "organization": ("id", "name"),
+    "user": ("id", "name", "full_name"),
+    "error": ("message",),
+    "ecs": ("version",),
+    "activity": ("lens", "retention", "schema_version", "process", "control"),
+}
+"""What the fold and a replay need of an entry of the audit trail."""
 _TEXTS: Final = ("organization", "server", "cloud_account", "target", "initiator")
 
 
@@ -128,7 +137,11 @@ def one(process: str) -> Response:
 @blueprint.get("/processes/<path:process>/entries")
 @operation(
     "List what happened to a process",
-    description="Every entry of it in the order of their times, up to 1,000 at once: to replay it.",
+    description=(
+        "Every entry of it in the order of their times, up to 1,000 at once: to replay it. Of what "
+        "people asked, which is of the audit trail, only who, what, when and why, unless the "
+        "reader may see the entry there."
+    ),
     parameters=[_PROCESS, _ORGANIZATION, Parameter("after", "next of the last answer.", _CURSOR)],
     answer="ProcessEntries",
     failures=[NotFound],
@@ -142,9 +155,8 @@ def entries(process: str) -> Response:
     after = sealer.open(asked["after"], bound) if asked["after"] is not None else None
     found = History(services().client).entries(key, after)
     _note(scope, key)
-    return json_answer(
-        {"entries": found.rows, "next": found.next and sealer.seal(found.next, bound)}
-    )
+    rows = [row if _opened(scope, row) else _shown(row) for row in found.rows]
+    return json_answer({"entries": rows, "next": found.next and sealer.seal(found.next, bound)})
 
 
 @blueprint.get("/processes/<path:process>/output")
@@ -180,6 +192,33 @@ def output(process: str) -> Response:
     return json_answer(
         {"output": found.rows, "next": found.next and sealer.seal(found.next, bound)}
     )
+
+
+def _opened(scope: Scope, entry: Mapping[str, Any]) -> bool:
+    """Whether the reader sees all of an entry of a process that they may watch.
+
+    Of the audit trail: by a role that opens it there, or because they did it themselves.
+    """
+    lens, user = entry["activity"]["lens"], entry.get("user")
+    own = isinstance(user, Mapping) and user.get("id") == scope.reader.id
+    if lens == "process" or scope.everything or own:
+        return True
+    subject = Subject.of(entry)
+    return any(
+        lens in one.lenses
+        and Watching(one.organization, one.workspaces, one.resources).covers(subject)
+        for one in scope.openings
+    )
+
+
+def _shown(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of the audit trail without what is nobody's but its readers': addresses, session."""
+    made = {name: one for name, one in entry.items() if name in ("id", "@timestamp", "partial")}
+    for name, members in _SHOWN.items():
+        group = entry.get(name)
+        if isinstance(group, Mapping):
+            made[name] = {one: group[one] for one in members if one in group}
+    return made
 
 
 def _wanted(asked: Mapping[str, Any]) -> Wanted:

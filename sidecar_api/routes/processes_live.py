@@ -264,7 +264,8 @@ def stream() -> Response:
     hub.ready()
     feed = Feed(hub, scope.reader.id, hub.view(scope, **wanted))
     _, begin = feed.begin(_offset(request.headers.get("Last-Event-ID", "")))
-    response.response = _lines(feed, begin, _Recheck(scope, wanted), here())
+    # Who goes on and missed nothing hears that too: else it takes this for a way that is blocked.
+    response.response = _lines(feed, begin or [feed.moved()], _Recheck(scope, wanted), here())
     response.call_on_close(feed.close)
     return response
 
@@ -338,6 +339,8 @@ def polled() -> Response:
         "changes": said.get("changes", []),
         "wait": WAIT,
     }
+    if said.get("cut"):
+        answer["cut"] = True
     if hub.stale_since is not None:
         answer["stale_since"] = written(hub.stale_since)
     return json_answer(answer)

@@ -20,14 +20,15 @@ function decoded(part = "") {
 
 /** The address of one process, proposal, agent or case. */
 const addressOf = (kind) => (id) => `/${kind}/${encodeURIComponent(id)}`;
-export const processOf = addressOf("processes");
+/** Two organizations may use the same id for a process, so its address names the organization. */
+export const processOf = (id, organization) => `${addressOf("processes")(id)}${organization ? `?organization=${encodeURIComponent(organization)}` : ""}`;
 export const proposalOf = addressOf("proposals");
 export const agentOf = addressOf("agents");
 export const caseOf = addressOf("cases");
 
 const PLAIN = { home: "/", audit: "/audit", ai: "/ai", entries: "/ai/entries", oversight: "/ai/oversight", agents: "/agents", login: "/login", processes: "/processes" };
 /** Views of one thing, which `place.subject` names. */
-const ONE = { process: processOf, proposal: proposalOf, agent: agentOf, case: caseOf };
+const ONE = { process: addressOf("processes"), proposal: proposalOf, agent: agentOf, case: caseOf };
 const KINDS = { processes: "process", proposals: "proposal", agents: "agent", cases: "case" };
 
 /** view -> the module that shows it, loaded when it is opened. */

@@ -1,6 +1,7 @@
 // A process as a card: steps, the last output of the running one, the whole error of a failed one.
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { organization } from "./columns.js";
 import { exact } from "./time.js";
 import { icon } from "./icons.js";
 import { processOf } from "./place.js";
@@ -8,7 +9,7 @@ import { typeLabel } from "./reading.js";
 import { long, plain, safeUrl, word } from "./words.js";
 import { buttons } from "./process-controls.js";
 import {
-  badge,
+  badges,
   channelIcon,
   channelLabel,
   isOpen,
@@ -16,6 +17,7 @@ import {
   standing,
   starter,
   stateName,
+  tellsOrganization,
   texts,
   took,
   uncoloured,
@@ -34,8 +36,9 @@ export function target(process) {
   return html`${kind}${url ? html`<a href=${url} target="_blank" rel="noopener noreferrer">${word(label, { limit: 120 })}</a>` : word(label, { limit: 120 })}`;
 }
 
-function facts(process) {
+function facts(app, process) {
   const parts = [
+    process.organization?.id && tellsOrganization(app, process) ? organization(process.organization) : nothing,
     html`${word(channelLabel(process.channel))}`,
     target(process),
     process.server && process.server.name !== process.target?.name
@@ -74,12 +77,13 @@ export function steps(process, zone, { output = true } = {}) {
   const failed = process.steps.some((step) => step.state === "failed" && step.error);
   return html`<ol class="steps" aria-label=${texts.steps}>${process.steps.map((step) => {
     const running = step.state === "running" && isOpen(process);
-    const state = running && process.stalled ? "stalled" : step.state;
+    // The end of a process ends its steps, also where its program did not come to say so.
+    const state = step.state !== "running" || running ? (running && process.stalled ? "stalled" : step.state) : "broken_off";
     const [sign, tone] = look(state);
     return html`<li class=${`step ${state} ${tone}`} aria-current=${running ? "step" : nothing}>
       <span class="sign">${icon(sign)}</span><span class="step-name"><span class="unseen">${texts.step(stateName(state))}</span>${word(step.name || step.id)}${
         running && step.progress ? html` <span class="kind">${Math.round(step.progress * 100)} %</span>` : nothing
-      }${state === "skipped" || state === "cancelled" ? html` <span class="kind">${stateName(state).toLowerCase()}</span>` : nothing}</span>${took(step, zone, running && !process.past)}
+      }${state === "skipped" || state === "cancelled" || state === "broken_off" ? html` <span class="kind">${stateName(state).toLowerCase()}</span>` : nothing}</span>${took(step, zone, running && !process.past)}
       ${running && output ? lastLines(process, step) : nothing}
       ${step.state === "failed" ? failure(step.error ?? (failed ? null : process.error)) : nothing}</li>`;
   })}</ol>`;
@@ -90,11 +94,15 @@ export function progressBar(process) {
   return html`<progress class=${look(standing(process))[1]} max="1" value=${value} aria-label=${texts.progress(plain(nameOf(process)))}></progress>`;
 }
 
-/** Requests that still matter: open ones, and the newest that came to nothing. */
+/** Requests that still matter: open ones, the newest of each kind to this attempt, and the newest. */
 export function requests(process, zone, { all = false } = {}) {
   const listed = (process.requests ?? []).filter(
     (one, i, list) =>
-      all || one.state === "requested" || one.state === "taken" || (i === list.length - 1 && one.state !== "done"),
+      all ||
+      one.state === "requested" ||
+      one.state === "taken" ||
+      i === list.length - 1 ||
+      ((one.attempt ?? process.attempt) >= process.attempt && !list.slice(i + 1).some((other) => other.kind === one.kind)),
   );
   if (!listed.length) return nothing;
   const signs = { requested: "hourglass", taken: "loader-circle", done: "check", failed: "circle-x", expired: "clock" };
@@ -125,8 +133,12 @@ export function receipt(process) {
     ["left_behind", "package", "warn"],
     ["undone", "undo-2", "calm"],
   ].filter(([name]) => left[name]?.length);
-  const clean = !left.needs_person?.length && !left.left_behind?.length;
-  return html`<section class="receipt" aria-label=${R.title}><h3>${R.title}</h3>${clean ? html`<p>${icon("check")} ${R.clean}</p>` : nothing}
+  // Only what was said to be nothing is told as nothing: a list that is missing was not said.
+  const none = ["left_behind", "needs_person"].filter((name) => left[name] && !left[name].length);
+  const unsaid = !left.left_behind && !left.needs_person;
+  return html`<section class="receipt" aria-label=${R.title}><h3>${R.title}</h3>${
+    none.length ? html`<p>${icon("check")} ${R.nothing[none.length === 2 ? "both" : none[0]]}</p>` : nothing
+  }${unsaid ? html`<p class="quiet">${R.unsaid}</p>` : nothing}
     ${groups.map(([name, sign, tone]) => html`<div><h4 class=${tone}>${icon(sign)}${R[name]}</h4><ul>${left[name].map((one) => html`<li>${word(one, { limit: 1024 })}</li>`)}</ul></div>`)}</section>`;
 }
 
@@ -144,14 +156,14 @@ export function card(app, process, { compact = false } = {}) {
   const name = nameOf(process);
   const orphan = process.error && !process.steps?.some((step) => step.state === "failed");
   return html`<article class=${`process ${look(state)[1]} ${compact ? "compact" : ""}`} aria-label=${plain(name)}>
-    <header><h3>${icon(channelIcon(process.channel))}<a href=${processOf(process.id)} data-process=${process.id}>${word(name, { limit: 200 })}</a></h3>
-      <span class="standing">${running && state === "running" ? took(process, zone, true) : html`${process.ended ? took(process, zone) : nothing}${badge(state)}`}</span></header>
-    ${facts(process)}${progressBar(process)}
+    <header><h3>${icon(channelIcon(process.channel))}<a href=${processOf(process.id, process.organization?.id)} data-process=${process.id}>${word(name, { limit: 200 })}</a></h3>
+      <span class="standing">${running && state === "running" ? took(process, zone, true) : html`${process.ended ? took(process, zone) : nothing}${badges(process)}`}</span></header>
+    ${facts(app, process)}${progressBar(process)}
     ${compact ? nothing : html`${stalledNote(process, zone)}${steps(process, zone)}`}
     ${orphan ? failure(process.error) : nothing}
     ${requests(process, zone)}${receipt(process)}
     <footer>${buttons(app, process)}<span class="spring"></span>${
       process.case ? html`<a href=${`/ai?case=${encodeURIComponent(process.case)}`}>${texts.case}${icon("arrow-right")}</a>` : nothing
-    }${process.output?.total || process.output?.lines?.length ? html`<a href=${`${processOf(process.id)}#output`}>${texts.wholeOutput}</a>` : nothing}</footer></article>`;
+    }${process.output?.total || process.output?.lines?.length ? html`<a href=${`${processOf(process.id, process.organization?.id)}#output`}>${texts.wholeOutput}</a>` : nothing}</footer></article>`;
 }
 

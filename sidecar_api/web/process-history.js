@@ -5,20 +5,21 @@ import { Problem, ask } from "./api.js";
 import * as filters from "./filters.js";
 import { icon } from "./icons.js";
 import { pager } from "./pager.js";
+import { organization } from "./columns.js";
 import { processOf } from "./place.js";
 import { failure } from "./states.js";
 import { exact, relative } from "./time.js";
 import { word } from "./words.js";
 import { nameOf, target } from "./process-card.js";
 import {
-  badge,
+  badges,
   channelIcon,
   channelLabel,
   channelNames,
   isOpen,
-  standing,
   starter,
   stateName,
+  tellsOrganization,
   texts,
   tick,
   took,
@@ -120,25 +121,27 @@ export class Operations {
 
   table() {
     const { app, answer } = this;
-    const heads = Object.entries(H.heads);
+    const several = tellsOrganization(app) || answer?.processes.some((process) => tellsOrganization(app, process));
+    const heads = Object.entries(H.heads).filter(([name]) => several || name !== "organization");
     return html`<div class="scroller"><table class=${`operations ${this.loading && answer ? "stale" : ""}`} id="operations">
       <caption class="unseen">${answer ? H.caption(answer.page.total) : H.heads.name}</caption>
       <thead><tr>${heads.map(([name, label]) => html`<th scope="col" class=${`o-${name}`}>${label}</th>`)}</tr></thead>
       <tbody>${
         answer
-          ? answer.processes.map((process) => this.row(process))
+          ? answer.processes.map((process) => this.row(process, several))
           : Array.from({ length: app.size }, () => html`<tr class="skeleton" aria-hidden="true">${heads.map(([name]) => html`<td class=${`o-${name}`}><span class="bone"></span></td>`)}</tr>`)
       }</tbody></table></div>`;
   }
 
-  row(process) {
+  row(process, several) {
     const { zone } = this.app;
     const where = [process.server?.name, process.cloud_account?.name].filter(Boolean);
     const on = target(process);
     return html`<tr class="row" data-id=${process.id}>
-      <td class="o-state">${badge(standing(process))}</td>
-      <td class="o-name"><a href=${processOf(process.id)} data-process=${process.id}>${word(nameOf(process))}</a>${on === nothing || process.target?.name === nameOf(process) ? nothing : html` <span class="kind">${on}</span>`}</td>
+      <td class="o-state">${badges(process)}</td>
+      <td class="o-name"><a href=${processOf(process.id, process.organization?.id)} data-process=${process.id}>${word(nameOf(process))}</a>${on === nothing || process.target?.name === nameOf(process) ? nothing : html` <span class="kind">${on}</span>`}</td>
       <td class="o-channel"><span class="source">${icon(channelIcon(process.channel))}${word(channelLabel(process.channel))}</span></td>
+      ${several ? html`<td class="o-organization">${organization(process.organization)}</td>` : nothing}
       <td class="o-where">${where.length ? where.map((one, i) => html`${i ? html`<span class="slash"> · </span>` : nothing}${word(one)}`) : html`<span class="none">–</span>`}</td>
       <td class="o-who">${starter(process)}</td>
       <td class="o-started">${process.started ? html`<time datetime=${process.started} data-tip=${exact(process.started, zone)}>${relative(process.started)}</time>` : nothing}</td>

@@ -8,7 +8,7 @@ import { ProcessStream, keyOf, merge } from "./process-stream.js";
 import { card } from "./process-card.js";
 import { channelLabel, channelNames, isOpen, needsLook, texts, tick } from "./process-words.js";
 
-/** Milliseconds between two drawings, however fast deltas come. */
+/** Milliseconds between two drawings, however fast deltas come; the first one is at once. */
 const BREATH = 100;
 
 const rank = (process) => (needsLook(process) ? 0 : isOpen(process) ? 1 : 2);
@@ -45,7 +45,7 @@ export class LiveProcesses {
   stop() {
     this.stream?.stop();
     this.stream = null;
-    this.asked = null;
+    this.asked = this.counts = null;
     clearInterval(this.clock);
     clearTimeout(this.soon);
     this.soon = 0;
@@ -62,11 +62,12 @@ export class LiveProcesses {
   }
 
   later() {
-    if (!this.soon) this.soon = setTimeout(() => this.draw(), BREATH);
+    if (!this.soon) this.soon = setTimeout(() => this.draw(), Math.max(0, (this.drawn ?? 0) + BREATH - performance.now()));
   }
 
   draw() {
     this.soon = 0;
+    this.drawn = performance.now();
     if (!this.stream) return;
     for (const key of this.touched) this.drawCard(key);
     this.touched.clear();
@@ -156,18 +157,19 @@ export class LiveProcesses {
   // -- what is shown ------------------------------------------------------------------------------
 
   bar() {
-    const { app, counts } = this;
+    const { app } = this;
+    const counts = this.stream?.heard ? this.counts : null;
     const held = new Map(app.place.filters);
     const show = (name, label, n) => {
       const on = (held.get("show") ?? "") === name;
       const rest = app.place.filters.filter(([key]) => key !== "show");
       return html`<button type="button" class=${`button ${on ? "primary" : ""}`} aria-pressed=${on ? "true" : "false"} data-show=${name || "all"}
-        @click=${() => app.setFilters(name ? [...rest, ["show", name]] : rest)}>${name === "look" && n ? icon("triangle-alert") : nothing}${label(n)}</button>`;
+        @click=${() => app.setFilters(name ? [...rest, ["show", name]] : rest)}>${name === "look" && n ? icon("triangle-alert") : nothing}${n === undefined ? label : `${label} ${n}`}</button>`;
     };
     const channel = held.get("channel") ?? "";
     const names = channelNames();
     if (channel && !names.includes(channel)) names.push(channel);
-    return html`<div class="shows" role="group" aria-label=${texts.show.label}>${show("", texts.show.all, counts?.all ?? 0)}${show("look", texts.show.look, counts?.look ?? 0)}${show("running", texts.show.running, counts?.running ?? 0)}</div>
+    return html`<div class="shows" role="group" aria-label=${texts.show.label}>${show("", texts.show.all, counts?.all)}${show("look", texts.show.look, counts?.look)}${show("running", texts.show.running, counts?.running)}</div>
       <label class="kind-of"><span class="unseen">${texts.channel.label}</span><select id="channel" @change=${(event) => {
         const rest = app.place.filters.filter(([key]) => key !== "channel");
         app.setFilters(event.target.value ? [...rest, ["channel", event.target.value]] : rest);
@@ -207,7 +209,7 @@ export class LiveProcesses {
 }
 
 /** Cards of about the final height while nothing is known yet. */
-export const bones = () =>
+const bones = () =>
   html`<ul class="cards" aria-hidden="true">${Array.from(
     { length: 3 },
     () => html`<li><div class="process bones">${Array.from({ length: 7 }, () => html`<p><span class="bone"></span></p>`)}</div></li>`,

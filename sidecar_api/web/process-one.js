@@ -10,12 +10,11 @@ import { failure as failed } from "./states.js";
 import { exact } from "./time.js";
 import { plain, sentences, word } from "./words.js";
 import { failure, nameOf, progressBar, receipt, requests, stalledNote, steps, target } from "./process-card.js";
-import { bones } from "./process-live.js";
 import { buttons } from "./process-controls.js";
 import { Output } from "./process-output.js";
 import { Replay } from "./process-replay.js";
 import { ProcessStream, merge } from "./process-stream.js";
-import { badge, channelIcon, channelLabel, isOpen, span, standing, starter, stateName, texts, tick, took } from "./process-words.js";
+import { badge, badges, channelIcon, channelLabel, isOpen, span, starter, stateName, texts, tick, took } from "./process-words.js";
 
 const R = texts.replay,
   ONE = texts.one;
@@ -60,22 +59,28 @@ export class OneProcess {
     return `/api/v1/processes/${encodeURIComponent(this.id)}`;
   }
 
+  query(more = {}) {
+    return new URLSearchParams({ ...(this.organization ? { organization: this.organization } : {}), ...more });
+  }
+
   async load() {
     const { app } = this;
     const id = app.place.subject;
-    if (this.id === id && this.process) return this.show();
+    const organization = app.place.filters.find(([name]) => name === "organization")?.[1] ?? "";
+    if (this.id === id && this.organization === organization && this.process) return this.show();
     this.stop();
     this.id = id;
+    this.organization = organization;
     this.abort = new AbortController();
     const { signal } = this.abort;
-    this.stream = new ProcessStream({ process: id });
+    this.stream = new ProcessStream({ process: id, organization });
     this.stream.addEventListener("processes", () => this.heard());
     this.stream.addEventListener("state", () => app.lenses.processes.connection());
     this.stream.start();
     this.clock = setInterval(() => tick(document.querySelector("#main") ?? document, this.stream?.skew), 1000);
     app.render();
     try {
-      const answer = await ask(this.path, { signal });
+      const answer = await ask(this.path, { query: this.query(), signal });
       if (signal.aborted) return undefined;
       // The stream may have said more by now, or begin in the middle of what is long over.
       this.told = answer.process ?? answer;
@@ -94,7 +99,7 @@ export class OneProcess {
   }
 
   current() {
-    const all = [...(this.stream?.processes.values() ?? [])].filter((one) => one.id === this.id);
+    const all = [...(this.stream?.processes.values() ?? [])].filter((one) => one.id === this.id && (!this.organization || one.organization?.id === this.organization));
     return all[0]?.steps && all[0].state ? all[0] : null;
   }
 
@@ -142,7 +147,7 @@ export class OneProcess {
     const entries = [];
     let after = "";
     do {
-      const query = after ? new URLSearchParams({ after }) : undefined;
+      const query = this.query(after ? { after } : {});
       const answer = await ask(`${this.path}/entries`, { query, signal: this.abort.signal });
       entries.push(...(answer.entries ?? []));
       after = answer.next ?? "";
@@ -268,21 +273,25 @@ export class OneProcess {
     )}</ol></section>`;
   }
 
+  /** The head while no more is known of it than its address. */
+  named() {
+    return html`<div class="one-head"><h1><span>${word(this.id ?? this.app.place.subject, { limit: 200 })}</span></h1></div>`;
+  }
+
   view() {
     const { app } = this;
     const back = html`<p class="back"><a href="/processes">${icon("arrow-left")}${ONE.back}</a></p>`;
     if (this.problem && !this.process) {
       if (this.problem.status === 404)
         return html`${back}<div class="panel"><div class="blank" role="alert" id="failure">${icon("circle-slash")}<h1>${ONE.none}</h1><p>${ONE.noneHint}</p></div></div>`;
-      return html`${back}<h1 class="unseen">${texts.tabs.label}</h1>${failed(app)}`;
+      return html`${back}${this.named()}<div class="panel">${failed(app)}</div>`;
     }
-    if (!this.process) return html`${back}<h1 class="unseen">${texts.tabs.label}</h1>${bones()}`;
+    if (!this.process) return html`${back}${this.named()}${bones()}`;
     const past = this.replay && this.moment < this.replay.end;
     const process = (past ? this.replay.when(this.moment) : null) ?? this.process;
-    const state = standing(process);
     const orphan = process.error && !process.steps?.some((step) => step.state === "failed");
     const over = !isOpen(this.process);
-    return html`${back}<div class="one-head"><h1>${icon(channelIcon(process.channel))}<span>${word(nameOf(process))}</span></h1>${badge(state)}
+    return html`${back}<div class="one-head"><h1>${icon(channelIcon(process.channel))}<span>${word(nameOf(process))}</span></h1>${badges(process)}
         ${process.attempt > 1 ? html`<span class="quiet">${texts.attempt(process.attempt)}</span>` : nothing}<span class="spring"></span>${over && !this.stream?.processes.size ? nothing : app.lenses.processes.indicator()}</div>
       ${over ? this.bar() : nothing}
       <div class="one"><div class="one-side"><section class=${`panel one-steps ${past ? "past" : ""}`} aria-label=${texts.steps}>${progressBar(process)}
@@ -296,3 +305,9 @@ export class OneProcess {
       ${this.output.view(process, (step) => app.setFilters(step ? [["step", step]] : []))}</div>`;
   }
 }
+
+/** Steps and facts at the side, output beside them, while nothing is known yet. */
+const bones = () => {
+  const panel = (lines) => html`<div class="panel bones">${Array.from({ length: lines }, () => html`<p><span class="bone"></span></p>`)}</div>`;
+  return html`<div class="one" aria-hidden="true"><div class="one-side">${panel(6)}${panel(8)}</div>${panel(16)}</div>`;
+};

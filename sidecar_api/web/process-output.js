@@ -56,11 +56,13 @@ export class Output {
   }
 
   open(process, { attempt, step = "" } = {}) {
-    const asked = JSON.stringify([process.id, attempt, step]);
+    const organization = process.organization?.id ?? "";
+    const asked = JSON.stringify([process.id, organization, attempt, step]);
     if (asked === this.asked) return;
     this.stop();
     this.asked = asked;
     this.id = process.id;
+    this.organization = organization;
     this.attempt = attempt;
     this.step = step;
     this.expected = process.output?.bytes ?? 0;
@@ -87,7 +89,7 @@ export class Output {
     let room = ENOUGH;
     try {
       do {
-        const query = new URLSearchParams();
+        const query = new URLSearchParams(this.organization ? { organization: this.organization } : {});
         if (this.attempt) query.set("attempt", String(this.attempt));
         if (this.step) query.set("step", this.step);
         if (this.next) query.set("from", String(this.next));

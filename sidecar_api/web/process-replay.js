@@ -69,6 +69,16 @@ function request(process, entry, at) {
   return { kind: control.kind, ...known, id: control.id, state, answer: entry.error?.message ?? null };
 }
 
+/** What cleaning up changes of what the end left, as activity_center/processes/receipt.py has it. */
+function left(end, cleanup) {
+  if (!end) return cleanup;
+  const undone = cleanup.undone ?? [];
+  const kept = Object.entries(end).map(([name, listed]) => [name, name === "undone" ? listed : listed.filter((one) => !undone.includes(one))]);
+  const made = { ...Object.fromEntries(kept), ...cleanup };
+  if (made.undone) made.undone = [...new Set([...(end.undone ?? []), ...undone])];
+  return made;
+}
+
 /** The delta of one entry to the process as it was before it. */
 function deltaOf(process, entry) {
   const { activity = {}, event } = entry;
@@ -104,8 +114,9 @@ function deltaOf(process, entry) {
   }
   if (action === "process.stalled") delta.process.stalled = true;
   else if (process.stalled) delta.process.stalled = false;
-  if (action === "process.cleaned_up") delta.process.cleaned = true;
-  if (activity.receipt) delta.process.receipt = activity.receipt;
+  const cleanup = action === "process.cleaned_up";
+  if (cleanup && event.outcome !== "failure") delta.process.cleaned = true;
+  if (activity.receipt) delta.process.receipt = cleanup ? left(process.receipt, activity.receipt) : activity.receipt;
   if (typeof said.progress === "number") delta.process.progress = said.progress;
   if (activity.step && action.startsWith("process.step.")) {
     const row = stepRow(base, entry, at);
@@ -147,7 +158,7 @@ export class Replay {
   when(moment) {
     const then = this.at(moment);
     const until = (one) => (one.started && !one.ended ? { ...one, duration_ms: moment - Date.parse(one.started) } : one);
-    return then && { ...until(then), past: true, steps: then.steps.map(until) };
+    return then && { ...until(then), past: true, steps: ENDS.has(then.state) ? then.steps : then.steps.map(until) };
   }
 
   at(moment) {

@@ -18,6 +18,11 @@ const WAYS = ["websocket", "sse", "polling"];
 /** Signed out, not allowed, or another protocol: trying again would not help. */
 const FINAL = { 4401: "signed_out", 4403: "forbidden", 4409: "protocol" };
 
+/** Milliseconds: what a server may ask to wait at most; what ended is let go of by the server after an hour, and a little later here. */
+const LONGEST_WAIT = 300_000;
+const KEPT = 3_900_000;
+const ENDS = new Set(["done", "failed", "cancelled"]);
+
 /** What tells a process from others: its organization and its id. Takes a process or a delta. */
 export const keyOf = ({ id, organization }) => `${organization?.id ?? organization ?? ""} ${id}`;
 
@@ -78,18 +83,12 @@ export class ProcessStream extends EventTarget {
       if (this.state.phase === "waiting") this.connect();
       else this.listenFor();
     };
-    this.online = () => {
-      if (this.running && this.state.phase === "waiting") this.connect();
-    };
-    this.offline = () => {
-      if (this.running && this.state.phase !== "waiting") this.lost("offline");
-    };
-    document.addEventListener("visibilitychange", this.woken);
-    window.addEventListener("pageshow", this.woken);
-    window.addEventListener("online", this.online);
-    window.addEventListener("offline", this.offline);
+    this.online = () => this.running && this.state.phase === "waiting" && this.connect();
+    this.offline = () => this.running && this.state.phase !== "waiting" && this.lost("offline");
+    this.listeners = [[document, "visibilitychange", this.woken], [window, "pageshow", this.woken], [window, "online", this.online], [window, "offline", this.offline]]; // prettier-ignore
+    for (const [where, name, what] of this.listeners) where.addEventListener(name, what);
     this.running = true;
-    this.watchdog = setInterval(() => this.listenFor(), Math.min(1000, this.options.silence / 3));
+    this.watchdog = setInterval(() => (this.listenFor(), this.forget()), Math.min(1000, this.options.silence / 3));
     this.connect();
   }
 
@@ -97,10 +96,7 @@ export class ProcessStream extends EventTarget {
     this.running = false;
     this.close();
     clearInterval(this.watchdog);
-    document.removeEventListener("visibilitychange", this.woken);
-    window.removeEventListener("pageshow", this.woken);
-    window.removeEventListener("online", this.online);
-    window.removeEventListener("offline", this.offline);
+    for (const [where, name, what] of this.listeners) where.removeEventListener(name, what);
   }
 
   listenFor() {
@@ -173,9 +169,11 @@ export class ProcessStream extends EventTarget {
     };
     socket.onclose = ({ code, reason }) => {
       if (turn !== this.turn) return;
-      if (FINAL[code]) this.end(FINAL[code], reason);
+      // Refused before anything was said (Origin), another way may be open.
+      const refused = code === 1008 && (this.opened || this.refused + 1 >= this.options.ways.length);
+      if (FINAL[code] || refused) this.end(FINAL[code] ?? "forbidden", reason);
       else if (this.opened || code === 4429)
-        this.lost(reason || String(code), Number(/\d+/.exec(reason)?.[0]) * 1000);
+        this.lost(reason || String(code), Number(/Retry-After: *(\d+)/.exec(reason)?.[1]) * 1000);
       else this.blocked();
     };
   }
@@ -355,6 +353,13 @@ export class ProcessStream extends EventTarget {
     this.dispatchEvent(new CustomEvent("processes", { detail: touched }));
   }
 
+  forget() {
+    const before = new Date(Date.now() + this.skew - KEPT).toISOString();
+    const gone = [...this.processes].filter(([, one]) => ENDS.has(one.state) && one.updated < before).map(([key]) => key);
+    for (const key of gone) this.processes.delete(key);
+    if (gone.length) this.dispatchEvent(new CustomEvent("processes", { detail: new Set(gone) }));
+  }
+
   /** Back to the best way; if it is still shut, the next one goes on where this one was. */
   upgrade() {
     this.refused = 0;
@@ -364,7 +369,7 @@ export class ProcessStream extends EventTarget {
   lost(reason, after) {
     this.close();
     const { retry } = this.options;
-    const wait = Math.max(after || 0, retry / 2 + (Math.random() * retry) / 2);
+    const wait = Math.max(Math.min(after || 0, LONGEST_WAIT), retry / 2 + (Math.random() * retry) / 2);
     this.timer = setTimeout(() => this.connect(), wait);
     this.tell({ phase: "waiting", reason: reason ?? "", retryAt: Date.now() + wait });
   }

@@ -12,7 +12,7 @@ const kinds = (verb) => ({ cancel: verb("Cancel"), retry: verb("Retry"), cleanup
 
 export const texts = {
   tabs: { label: "Processes", live: "Live", history: "Operation history" },
-  show: { label: "Show", all: (n) => `All ${n}`, look: (n) => `Needs a look ${n}`, running: (n) => `Running ${n}` },
+  show: { label: "Show", all: "All", look: "Needs a look", running: "Running" },
   groups: { now: "Now", ended: "Ended within the last hour" },
   channel: { label: "Kind of process", all: "All kinds" },
   states: {
@@ -24,6 +24,7 @@ export const texts = {
     skipped: "Skipped",
     stalled: "Stalled",
     cleaned: "Cleaned up",
+    broken_off: "Broken off",
   },
   stalled: (since) => `Nothing was heard since ${since}: whoever runs it may be gone.`,
   by: "started by",
@@ -121,7 +122,11 @@ export const texts = {
     undone: "Undone",
     left_behind: "Left behind",
     needs_person: "Needs a person",
-    clean: "Nothing is left behind and nothing needs a person.",
+    nothing: {
+      both: "Nothing is left behind and nothing needs a person.",
+      left_behind: "Nothing is left behind.",
+      needs_person: "Nothing needs a person.",
+    },
     unsaid: "It did not say what is left.",
   },
   output: {
@@ -161,6 +166,7 @@ export const texts = {
       state: "Status",
       name: "Operation",
       channel: "Type",
+      organization: "Organization",
       where: "Server or cloud account",
       who: "Started by",
       started: "Started",
@@ -215,6 +221,7 @@ const LOOKS = {
   skipped: ["skip-forward", "calm"],
   stalled: ["hourglass", "warn"],
   cleaned: ["eraser", "calm"],
+  broken_off: ["circle-slash", "warn"],
 };
 export const look = (state) => pick(LOOKS, state) ?? ["circle-help", "calm"];
 export const stateName = (state) => pick(texts.states, state) ?? humanize(state);
@@ -227,12 +234,26 @@ export const isOpen = (process) => process.state === "running" || process.state 
 
 /** What waits for a person: it failed, fell silent, or left something to put right. */
 export const needsLook = (process) =>
-  !process.cleaned && (process.stalled || process.state === "failed" || Boolean(process.receipt?.needs_person?.length));
+  Boolean(process.receipt?.needs_person?.length) || (!process.cleaned && (process.stalled || process.state === "failed"));
 
 export const badge = (state) => {
   const [sign, tone] = look(state);
   return html`<span class=${`badge ${tone}`}>${icon(sign)}<span>${stateName(state)}</span></span>`;
 };
+
+/** How a process is; of one that was cleaned up also how it ended. */
+export const badges = (process) =>
+  process.cleaned
+    ? html`<span class="badges">${badge(process.state)}${badge("cleaned")}</span>`
+    : badge(standing(process));
+
+/** Whether the organization is told: not where one was chosen, nor where the reader has but one. */
+export function tellsOrganization(app, process) {
+  if (app.place.filters.some(([name]) => name === "organization")) return false;
+  const { reader, organizations: known = [] } = app.me ?? {};
+  if (known.length !== 1 || reader?.platform_roles?.length) return true;
+  return Boolean(process?.organization?.id) && process.organization.id !== known[0].id;
+}
 
 /** "0.8 s", "24 s", "1 min 12 s", "2 h 05 min" */
 export function span(milliseconds) {

@@ -157,7 +157,7 @@ def test_the_collector_checks_the_rules(tmp_path: Path) -> None:
 def test_the_example_of_the_page(tmp_path: Path) -> None:
     """The example in docs/alerts.md can be pasted."""
     page = Path(__file__).parents[2] / "docs" / "alerts.md"
-    (example,) = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.S)
+    (example,) = re.findall(r"```yaml\n(opensearch:.*?)```", page.read_text(), re.S)
     names = re.findall(r"\$\{(\w+)\}", example)
     environment = {name: f"https://{name.lower()}.example/x" for name in names}
     alerts = load(read(tmp_path, example), environment).alerts

@@ -294,6 +294,66 @@ def test_what_it_does_not_know_it_leaves_alone(liar: Callable[..., Liar]) -> Non
     valid(json.loads(server.heard[0]), "client")
 
 
+def test_what_ended_long_ago_is_let_go_of(liar: Callable[..., Liar]) -> None:
+    """As the server does, and by the server's clock: else a program that watches for days has all
+    that ever ran. What runs stays, and what ended a while ago."""
+    times = {"old": ("done", "11:50"), "new": ("failed", "12:10"), "long": ("running", "01:00")}
+    rows = [
+        {
+            "id": id_,
+            "organization": {"id": "acme"},
+            "state": state,
+            "updated": f"2026-11-24T{at}:00.000Z",
+        }
+        for id_, (state, at) in times.items()
+    ]
+    snapshot = {**json.loads(EMPTY), "processes": rows}
+    ping = '{"type":"ping","at":"2026-11-24T13:00:00.000Z"}'
+    watching = Watch(liar([HELLO, json.dumps(snapshot), ping, (4401, "over")]).url)
+    with pytest.raises(WatchEnded):
+        list(watching)
+    assert watching.processes.keys() == {("acme", "new"), ("acme", "long")}
+
+
+def test_many_that_ended_long_ago_are_let_go_of(liar: Callable[..., Liar]) -> None:
+    """Also between two signs of life; each was told of before."""
+
+    def delta(first: int) -> str:
+        changes = [
+            {
+                "id": f"p{first + number}",
+                "organization": "acme",
+                "process": {"state": "done", "updated": "2026-11-01T00:00:00.000Z"},
+            }
+            for number in range(500)
+        ]
+        return json.dumps({"type": "delta", "epoch": "e", "offset": "o", "changes": changes})
+
+    deltas = [delta(first) for first in range(0, 5000, 500)]
+    watching = Watch(liar([HELLO, EMPTY, *deltas, (4401, "over")]).url)
+    told = []
+    with pytest.raises(WatchEnded):
+        for event in watching:
+            told += [one["state"] for one in event.changed]
+    assert told == ["done"] * 5000
+    assert len(watching.processes) <= 1000
+
+
+@pytest.mark.parametrize("at", [None, 7, "soon", "0001-01-01T00:00:00+14:00", "9999-12-31"])
+def test_times_that_are_none_harm_nothing(liar: Callable[..., Liar], at: object) -> None:
+    """Whatever a server says of its clock or of a process."""
+    row = {"id": "p", "organization": {"id": "acme"}, "state": "done", "updated": at}
+    lines = [
+        HELLO,
+        json.dumps({**json.loads(EMPTY), "processes": [row]}),
+        json.dumps({"type": "ping", "at": at}),
+        json.dumps({"type": "ping", "at": "2026-11-24T13:00:00Z"}),
+        (4401, "over"),
+    ]
+    with pytest.raises(WatchEnded, match="over"):
+        list(Watch(liar(lines).url))
+
+
 def test_it_waits_as_long_as_it_is_asked(liar: Callable[..., Liar]) -> None:
     """Too many connections: it tries again by itself, with the place it had."""
     server = liar([HELLO, EMPTY, (4429, "Retry-After: 1; too many")], [HELLO, EMPTY, (4401, "")])

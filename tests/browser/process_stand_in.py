@@ -41,6 +41,7 @@ class Processes(StandIn):
         past: what the operation history has.
         entries, pieces: of one process: what happened, and its output.
         connected: sockets that were opened, in all.
+        last_word: code and reason with which they are closed.
         controls: what was asked: (path, idempotency key, body).
     """
 
@@ -55,6 +56,7 @@ class Processes(StandIn):
         self.number = 0
         self.epoch = "e1"
         self.connected = 0
+        self.last_word = (1001, "going away")
         self.controls: list[tuple[str, str, dict[str, Any]]] = []
         self._sockets: set[Server] = set()
         self._cuts = 0
@@ -166,7 +168,7 @@ class Processes(StandIn):
             self._sockets.discard(socket)
             # The server for development would write an answer of HTTP after the last frame.
             with suppress(OSError, ConnectionClosed):
-                socket.close(1001, "going away")
+                socket.close(*self.last_word)
             with suppress(OSError):
                 socket.sock.shutdown(SHUT_WR)
 

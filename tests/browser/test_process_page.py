@@ -267,7 +267,7 @@ def test_the_history_is_in_the_address(window: Window, server: Processes) -> Non
     page.go_back()
     expect(rows).to_have_count(6)
     rows.first.locator("a").click()
-    expect(page).to_have_url(re.compile(r"/processes/op-0$"))
+    expect(page).to_have_url(re.compile(r"/processes/op-0\?organization=northwind$"))
     page.go_back()
     expect(rows).to_have_count(6)
     page.click("#add-filter")

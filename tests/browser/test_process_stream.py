@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.browser.process_samples import process, step
+from tests.browser.process_samples import iso, process, step
 from tests.browser.process_stand_in import Processes
 
 if TYPE_CHECKING:
@@ -138,6 +138,51 @@ def test_a_cut_socket_goes_on_where_it_was(window: Window, server: Processes) ->
     reach(page, "steps.at(-1) === 0.4")
     assert page.evaluate("steps") in ([0, 0.1, 0.2, 0.3, 0.4], [0, 0.1, 0.3, 0.4])
     assert page.evaluate("[stream.state.via, stream.state.recovered]") == ["websocket", True]
+
+
+def test_the_last_word_says_when_to_come_again(window: Window, server: Processes) -> None:
+    """Only what it says of Retry-After counts, not any number; after breaking a rule it does not
+    come again."""
+    page = watching(window, server)
+    for code, reason in ((4408, "no sign of life for 45 seconds"), (1001, "gone at 20:00")):
+        reach(page, "stream.state.phase === 'live'")
+        server.last_word = (code, reason)
+        server.cut()
+        reach(page, f"stream.state.reason === '{reason}' || stream.state.phase === 'live'")
+    reach(page, "stream.state.phase === 'live'")
+    server.last_word = (4429, "Retry-After: 120; too many")
+    server.cut()
+    reach(page, "stream.state.phase === 'waiting'")
+    assert page.evaluate("stream.state.retryAt - Date.now()") > 60_000
+    page.evaluate("stream.connect()")
+    reach(page, "stream.state.phase === 'live'")
+    connected = server.connected
+    server.last_word = (1008, "a client may say 10 things a second")
+    server.cut()
+    reach(page, "stream.state.phase === 'ended'")
+    assert page.evaluate("stream.state.reason") == server.last_word[1]
+    assert server.connected == connected
+
+
+def test_what_ended_long_ago_is_let_go_of(window: Window, server: Processes) -> None:
+    """As the server does: else a page that is open for days has all that ever ran. Who draws is
+    told; what runs stays, and what ended a while ago."""
+    page = watching(window, server)
+    reach(page, "stream.processes.size === 1")
+    page.evaluate(
+        """() => {
+            window.told = [];
+            stream.addEventListener("processes", ({ detail }) => told.push(...(detail ?? [])));
+        }"""
+    )
+    for name, state, seconds in (("old", "done", 4200), ("new", "failed", 600)):
+        server.begin(process(name, state=state, updated=iso(seconds)))
+    server.happen_to("api-prod-3", process={"updated": iso(90_000)})
+    reach(page, "told.filter((key) => key === 'northwind old').length === 2")
+    assert page.evaluate("[...stream.processes.keys()]") == [
+        "northwind api-prod-3",
+        "northwind new",
+    ]
 
 
 def test_what_is_gone_is_said_to_be_gone(window: Window, server: Processes) -> None:

@@ -45,8 +45,10 @@ class Pods:
         (folder / "bin").mkdir()
         (folder / "bin" / "valkey-server").symlink_to(server)
 
-    def start(self, name: str, spec: Mapping[str, Any], probe: str = "") -> None:
+    def start(self, name: str, spec: Mapping[str, Any], probe: str = "") -> int:
         """Run the init containers, start the containers, and wait until ``probe`` answers 200.
+
+        Returns the id of the last process that was started.
 
         Args:
             name: of the folder and the log.
@@ -68,6 +70,7 @@ class Pods:
                 )
         if probe:
             until(lambda: self._is_ready(name, probe), why=f"{name} is not ready")
+        return self._processes[-1].pid
 
     def run_to_end(self, name: str, spec: Mapping[str, Any]) -> str:
         """Run a pod of one container to its end; it has to succeed. Return what it said."""
@@ -90,14 +93,22 @@ class Pods:
         return done.stdout
 
     def stop(self) -> None:
-        """SIGTERM all, the last that started first, as Kubernetes would; reap them."""
-        for process in reversed(self._processes):
+        """SIGTERM all, the last that started first, as Kubernetes would; reap them.
+
+        Raises:
+            AssertionError: one did not end by it.
+        """
+        deaf = []
+        while self._processes:
+            process = self._processes.pop()
             process.send_signal(signal.SIGTERM)
             try:
                 process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+                deaf.append(process.args)
+        assert deaf == []
 
     def here(self, text: str, name: str) -> str:
         """``text`` with paths, ports and Services of the cluster replaced by this machine's."""

@@ -6,6 +6,7 @@ The API server, its admission and its controllers are real; what runs inside the
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography import x509
 
 from tests.chart.cluster import Cluster, running, until
 from tests.chart.rendering import CHART, case
@@ -78,8 +80,9 @@ def test_a_release_comes_changes_goes_back_and_goes(cluster: Cluster) -> None:
     everything = cluster.everything("record")
     assert ("PodDisruptionBudget", "ac-activity-center-collector") in everything
     assert ("NetworkPolicy", "ac-activity-center-deny") in everything
-    # The install Job has done its work and is gone.
+    # The install Job has done its work and is gone, with what came before it.
     assert "Job" not in {kind for kind, _ in everything}
+    assert ("NetworkPolicy", "ac-activity-center-install-hook") not in everything
 
     assert "Phase:          Succeeded" in release.helm("test", "ac", "--timeout", "60s").stdout
 
@@ -113,6 +116,62 @@ def test_a_bad_value_changes_nothing(cluster: Cluster) -> None:
     assert "at '/collector/replicas': got string, want integer" in done.stderr
     assert release.helm("history", "ac").stdout.count("deployed") == 1
     assert release.collectors()["metadata"]["generation"] == 1
+    release.helm("uninstall", "ac", *WAIT)
+
+
+def test_an_upgrade_takes_no_keys_away(cluster: Cluster) -> None:
+    """What would delete the keys, or begin with new ones, is refused with the value to set.
+
+    Then with a copy of them under another name the upgrade goes through, and the keys live on.
+    """
+    release = Release(cluster, "keys")
+    release.helm("install", "ac", str(CHART), *WAIT)
+    before = release.secrets()
+    for value, words in (
+        ("secrets.existingSecret=ac-activity-center-secrets", "Helm would delete it"),
+        ("secrets.existingSecret=nowhere", "there is no Secret nowhere"),
+        ("fullnameOverride=other", "the StatefulSet ac-activity-center-collector"),
+        ("nameOverride=other", "the StatefulSet ac-activity-center-collector"),
+    ):
+        bad = ("upgrade", "ac", str(CHART), "--set", value)
+        done = cluster.helm(*bad, "--namespace", release.namespace)
+        assert done.returncode != 0, value
+        assert words in done.stderr, done.stderr
+    assert release.secrets() == before
+    keys = before["ac-activity-center-secrets"]
+    copy = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine"}, "data": keys}
+    cluster.apply("/api/v1/namespaces/keys/secrets/mine", copy)
+    release.helm("upgrade", "ac", str(CHART), *WAIT, "--set", "secrets.existingSecret=mine")
+    after = release.secrets()
+    assert after.pop("mine") == keys
+    assert after.keys() == before.keys() - {"ac-activity-center-secrets"}
+    forgotten = ("upgrade", "ac", str(CHART), "--reset-values", "--namespace", release.namespace)
+    done = cluster.helm(*forgotten)
+    assert done.returncode != 0
+    assert "this upgrade would make new keys" in done.stderr
+    release.helm("uninstall", "ac", *WAIT)
+
+
+def test_a_certificate_for_other_names_is_made_anew(cluster: Cluster) -> None:
+    """One authority signs all of them again, pods are replaced; asked the same, all stays."""
+    release = Release(cluster, "names")
+    release.helm("install", "ac", str(CHART), *WAIT)
+    before = release.secrets()
+    more = ("--set", "collector.tls.extraNames={activities.example}")
+    release.helm("upgrade", "ac", str(CHART), *WAIT, *more)
+    after = release.secrets()
+    keys = "ac-activity-center-secrets"
+    assert {name for name in after if after[name] == before[name]} == {keys}
+    assert len({after[name]["ca.crt"] for name in after if name != keys}) == 1
+    read = x509.load_pem_x509_certificate(
+        base64.b64decode(after["ac-activity-center-collector-tls"]["tls.crt"])
+    )
+    names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "activities.example" in names.get_values_for_type(x509.DNSName)
+    assert release.collectors()["metadata"]["generation"] == 2
+    release.helm("upgrade", "ac", str(CHART), *WAIT, *more)
+    assert release.secrets() == after
+    assert release.collectors()["metadata"]["generation"] == 2
     release.helm("uninstall", "ac", *WAIT)
 
 

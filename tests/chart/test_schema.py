@@ -64,6 +64,31 @@ def test_schema_is_complete() -> None:
         ("tls: {mode: none}", "/tls/mode"),
         ("sidecar: {pdb: {maxUnavailable: 200%}}", "/sidecar/pdb/maxUnavailable"),
         ("collector: {resources: {requests: {memory: lots}}}", "/collector/resources"),
+        ("collector: {resources: {limits: {memory: 512MB}}}", "/collector/resources/limits/memory"),
+        ("collector: {resources: {limits: {memory: 512m}}}", "/collector/resources/limits/memory"),
+        ("collector: {resources: {limits: {memory: 512}}}", "/collector/resources/limits/memory"),
+        ("sidecar: {resources: {requests: {cpu: 0.5m}}}", "/sidecar/resources/requests/cpu"),
+        ("collector: {persistence: {size: 11GB}}", "/collector/persistence/size"),
+        ('collector: {persistence: {size: "11"}}', "/collector/persistence/size"),
+        ("collector: {persistence: {size: 11}}", "/collector/persistence/size"),
+        ("collector: {pdb: {maxUnavailable: 0}}", "/collector/pdb/maxUnavailable"),
+        ("collector: {pdb: {maxUnavailable: 0%}}", "/collector/pdb/maxUnavailable"),
+        *(
+            (f"retention: {{cronJob: {{schedule: '{schedule}'}}}}", "/retention/cronJob/schedule")
+            for schedule in ("99 99 * * *", "* * * *", "60 * * * *", "0 0 0 * *", "@often")
+        ),
+        ("collector: {podLabels: {app.kubernetes.io/name: mine}}", "/collector/podLabels"),
+        ("sidecar: {podLabels: {team: 'no blanks'}}", "/sidecar/podLabels/team"),
+        ("collector: {podAnnotations: {checksum/config: a}}", "/collector/podAnnotations"),
+        (
+            "monitoring: {serviceMonitor: {labels: {app.kubernetes.io/instance: a}}}",
+            "/monitoring/serviceMonitor/labels",
+        ),
+        ("networkPolicy: {readers: [{}]}", "/networkPolicy/readers/0"),
+        ("networkPolicy: {senders: [{ipblock: {}}]}", "/networkPolicy/senders/0"),
+        ("fluentBit: {auditLogs: /var/../etc}", "/fluentBit/auditLogs"),
+        ("image: {repository: 'https://registry.example/ac'}", "/image/repository"),
+        ("image: {repository: 'registry.example/ac:1'}", "/image/repository"),
         ("image: {digest: latest}", "/image/digest"),
         ("config: {opensearch: {url: x}}", "/config"),
         ("config: {collector: {data_dir: /tmp}}", "/config/collector"),
@@ -82,6 +107,16 @@ def test_a_bad_value_is_refused_with_its_path(bad: str, path: str) -> None:
     assert "values don't meet the specifications of the schema" in done.stderr
 
 
+def given(collector: str, sidecar: str, bus: str) -> str:
+    """Values that name a Secret for each certificate."""
+    return (
+        f"{{fullnameOverride: ac, tls: {{mode: existing}}, "
+        f"collector: {{tls: {{existingSecret: {collector}}}}}, "
+        f"sidecar: {{tls: {{existingSecret: {sidecar}}}}}, "
+        f"bus: {{bundled: {{tls: {{existingSecret: {bus}}}}}}}}}"
+    )
+
+
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
@@ -93,13 +128,66 @@ def test_a_bad_value_is_refused_with_its_path(bad: str, path: str) -> None:
             "{fluentBit: {enabled: true}, collector: {forward: false}}",
             "fluentBit.enabled",
         ),
+        ("bus: {bundled: {enabled: false}}", "bus.url: without the bundled step bus"),
+        ("collector: {persistence: {size: 1Gi}}", "collector.persistence.size: 1Gi is too small"),
+        ("collector: {quota: 8GiB}", "too small for a quota of 8GiB"),
+        ("collector: {quota: 99516192768}", "collector.persistence.size: 11Gi is too small"),
+        ("bus: {bundled: {maxMemory: 512mb}}", "bus.bundled.maxMemory: 512mb has to be less"),
+        ("bus: {bundled: {maxMemory: 384mb}}", "bus.bundled.resources.limits.memory, 384Mi"),
+        (
+            "sidecar: {autoscaling: {enabled: true, minReplicas: 9, maxReplicas: 6}}",
+            "sidecar.autoscaling.minReplicas",
+        ),
+        (
+            "sidecar: {resources: {requests: {memory: 1Gi}}}",
+            "sidecar.resources.requests.memory: has to be at most sidecar.resources.limits.memory",
+        ),
+        ("install: {resources: {limits: {memory: 120M}}}", "install.resources.requests.memory"),
+        (
+            "secrets: {existingSecret: ac-activity-center-secrets}",
+            "secrets.existingSecret: ac-activity-center-secrets is the name of the Secret that",
+        ),
+        (
+            "{fullnameOverride: x, secrets: {existingSecret: x-collector-tls}}",
+            "secrets.existingSecret: x-collector-tls",
+        ),
+        (given("ac-collector-tls", "s", "b"), "collector.tls.existingSecret: ac-collector-tls is"),
+        (given("c", "ac-sidecar-tls", "b"), "sidecar.tls.existingSecret: ac-sidecar-tls is"),
+        (given("c", "s", "ac-bus-tls"), "bus.bundled.tls.existingSecret: ac-bus-tls is"),
     ],
 )
 def test_what_belongs_together_is_asked_for(bad: str, words: str) -> None:
-    """A switch that needs another value names it."""
+    """A switch that needs another value names it, and values that contradict each other too."""
     done = template(bad)
     assert done.returncode != 0
     assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        given("c", "s", "b"),
+        "{fullnameOverride: ac, secrets: {existingSecret: ac-keys}}",
+        "collector: {quota: 7516192768}",
+        "collector: {quota: 8GiB, persistence: {size: 12Gi}}",
+        "bus: {bundled: {maxMemory: 383mb}}",
+        "bus: {bundled: {maxMemory: 512mb}, url: 'rediss://valkey.example'}",
+        "sidecar: {autoscaling: {minReplicas: 9}}",
+        "sidecar: {resources: {requests: {memory: 512Mi}}}",
+        "image: {repository: 'registry.example:5000/team/activity-center'}",
+        "collector: {resources: {limits: {memory: 0.5Gi}, requests: {cpu: 2, memory: 268435456}}}",
+        "sidecar: {pdb: {maxUnavailable: 50%}}",
+        *(
+            f"retention: {{cronJob: {{enabled: true, schedule: '{schedule}'}}}}"
+            for schedule in ("@daily", "*/15 0-6,22,23 1 JAN-MAR MON", "05 4 ? * 0")
+        ),
+        "ingress: {enabled: true, host: a.example, annotations: {mine: null}}",
+        "networkPolicy: {extraEgress: [{to: [{ipBlock: {cidr: 192.0.2.0/24}}]}]}",
+    ],
+)
+def test_what_fits_together_is_taken(good: str) -> None:
+    """The checks refuse no more than they have to: right at the limits the chart is rendered."""
+    assert template(good).returncode == 0, template(good).stderr
 
 
 def test_the_page_has_it_right() -> None:

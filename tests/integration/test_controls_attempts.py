@@ -1,14 +1,21 @@
-"""What was asked of one attempt of a process does not reach the next one, all the way round."""
+"""One wish is one control, of one attempt: all the way round."""
 
 from __future__ import annotations
 
+import threading
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
+from activity_center.config import Cluster
 from activity_center.emit import Process
-from tests.integration.controls import Place
+from tests.integration.controls import Place, Running
+from tests.integration.process import until
+from tests.integration.sidecar import Sidecar
 from tests.sidecar_api.search.log import put_templates
 
 if TYPE_CHECKING:
@@ -58,3 +65,44 @@ def test_a_clean_up_does_not_reach_the_attempt_after_its_own(place: Place) -> No
     assert place.ask(process.id, "cleanup").status_code == 202
     place.wait(process.id, lambda one: one["cleaned"])
     assert cleaned == [2]
+
+
+def test_the_same_wish_at_two_sidecars_is_recorded_once(place: Place, tmp_path: Path) -> None:
+    """Both are asked before either has heard of the other's: one control, and one entry."""
+    running = Running(place)
+    place.wait(running.id, lambda one: one["controls"] == ["cancel"])
+    url = place.sidecar.document["opensearch"]["url"]
+    other = Sidecar(tmp_path, Cluster(url=url), **place.sidecar.document["sidecar"])
+    other.document = {**place.sidecar.document, "sidecar": dict(other.document["sidecar"])}
+    other.document["sidecar"] |= {
+        "bind": f"127.0.0.1:{other.port}",
+        "data_dir": str(tmp_path / "data"),
+    }
+    (tmp_path / "data").mkdir(mode=0o700)
+    key = place.sidecar.folder / "data" / "secret.key"
+    (tmp_path / "data" / "secret.key").write_bytes(key.read_bytes())
+    (tmp_path / "data" / "secret.key").chmod(0o600)
+    answers: list[requests.Response] = []
+    ready = threading.Barrier(2)
+    headers = {"Authorization": "Bearer person-owner", "Idempotency-Key": uuid.uuid4().hex}
+
+    def send(sidecar: Sidecar) -> None:
+        path = f"{sidecar.url}/api/v1/processes/{running.id}/cancel"
+        ready.wait()
+        answers.append(requests.post(path, headers=headers, json={}, timeout=30))
+
+    with other:
+        other.start()
+        live = f"/api/v1/processes/live?process={running.id}"
+        until(lambda: other.get(live, token="person-owner").json()["processes"], why="not seen")
+        threads = [threading.Thread(target=send, args=(one,)) for one in (place.sidecar, other)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join(60)
+    assert [one.status_code for one in answers] == [202, 202]
+    assert len({one.json()["request"]["id"] for one in answers}) == 1
+    shown = place.wait(running.id, lambda one: one["state"] == "cancelled")
+    assert len(shown["requests"]) == 1
+    until(lambda: place.records(running.id, "process.control_done"), why="it is not stored")
+    assert len(place.records(running.id, "process.cancel")) == 1

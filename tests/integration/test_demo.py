@@ -90,8 +90,8 @@ def _verdicts(opensearch: Node, since: str) -> set[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_live_demo_shows_the_three_lenses_and_ends_by_a_signal(number: int) -> None:
-    """What came back out of OpenSearch is on the screen; the printed lines work as they are;
-    Ctrl-C, SIGTERM and a closed terminal stop the collector."""
+    """What came back out of OpenSearch is on the screen; the printed lines work as they are,
+    and ``doctor`` finds nothing wrong; Ctrl-C, SIGTERM and a closed terminal stop the collector."""
     process = subprocess.Popen(
         [*DEMO, "--days", "5"],
         stdout=subprocess.PIPE,
@@ -120,6 +120,13 @@ def test_the_live_demo_shows_the_three_lenses_and_ends_by_a_signal(number: int) 
         check=False,
     )
     assert listed.returncode == 0, listed.stderr
+    doctor = subprocess.run(
+        [sys.executable, "-m", "activity_center", "doctor"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
     (watch,) = [line.strip() for line in seen.splitlines() if " processes watch " in line]
     watching = subprocess.Popen(
         [sys.executable, "-m", "activity_center", *watch.split()[1:], "--json"],

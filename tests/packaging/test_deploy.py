@@ -39,7 +39,7 @@ def declared(*extras: str) -> list[Requirement]:
     config = ConfigParser()
     config.read(ROOT / "setup.cfg")
     lines = config["options"]["install_requires"].split("\n")
-    for extra in (*extras, "cli"):
+    for extra in (*extras, "cli", "watch"):
         lines += config["options.extras_require"][extra].split("\n")
     wanted = [Requirement(line) for line in lines if line.strip()]
     return [one for one in wanted if canonicalize_name(one.name) != "activity-center"]

@@ -57,6 +57,15 @@ def test_importing_the_emitter_is_cheap() -> None:
     assert not modules & HEAVY
 
 
+def test_watching_needs_no_more_than_the_emitter() -> None:
+    """Than the emitter and what the extra ``watch`` names (docs/process-stream.md)."""
+    modules = loaded("from activity_center.watch import Watch")
+    assert "activity_center.watch" in modules
+    ours = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names
+    started = {name.partition(".")[0] for name in loaded("pass")}
+    assert ours - started == {"activity_center", "wsproto", "h11"}
+
+
 def test_the_help_is_cheap() -> None:
     """``activity-center --help`` imports no verb: each is loaded when it is used."""
     modules = loaded("from activity_center.cli import build; build()")

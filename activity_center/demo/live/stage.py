@@ -151,7 +151,7 @@ class Stage:
             person.wait(id_, lambda one: one["attempt"] > 1 and one["state"] == "done", PATIENCE)
 
     def _fall_silent(self, person: Person | None) -> None:
-        """A program is killed; somebody sees that it stalled, and cleans up after it."""
+        """A program is killed; somebody sees that it stalled, and asks to clean up after it."""
         process = subprocess.Popen(
             [sys.executable, "-m", upload.__name__, self._url, str(self._pace)],
             stdout=subprocess.PIPE,
@@ -167,4 +167,4 @@ class Stage:
             return
         if person.wait(id_, lambda one: one["stalled"], PATIENCE) and not self._pause(LINE):
             person.ask(id_, "cleanup", "The upload host was rebooted")
-            person.wait(id_, lambda one: one["cleaned"], PATIENCE)
+            person.wait(id_, lambda one: one["state"] == "failed", PATIENCE)

@@ -5,7 +5,7 @@
 
 {{/* A login: dict root, account. The user's name comes from the environment, the password from a file. */}}
 {{- define "ac.account" -}}
-url: {{ .root.Values.opensearch.url }}
+url: {{ .root.Values.opensearch.url | quote }}
 {{- if .root.Values.opensearch.ca.existingSecret }}
 ca: {{ include "ac.etc" . }}/opensearch/ca.crt
 {{- end }}
@@ -17,7 +17,7 @@ password_file: {{ include "ac.etc" . }}/login-{{ .account }}/password
 
 {{- define "ac.bus" -}}
 {{- if .Values.bus.url }}
-url: {{ .Values.bus.url }}
+url: {{ .Values.bus.url | quote }}
 {{- if .Values.bus.existingSecret }}
 username: ${BUS_USERNAME:-default}
 password_file: {{ include "ac.etc" . }}/bus/password
@@ -88,7 +88,7 @@ digest_key_file: {{ include "ac.etc" . }}/own/digest.key
   password_file: {{ include "ac.etc" . }}/own/fluent-bit-password
   sources: [kubernetes-audit]
   {{- if .Values.fluentBit.organization }}
-  organizations: [{{ .Values.fluentBit.organization }}]
+  organizations: [{{ .Values.fluentBit.organization | quote }}]
   {{- end }}
 {{- end }}
 {{- with dig "senders" list .Values.config }}
@@ -121,7 +121,7 @@ alerts: {{- toYaml . | nindent 2 }}
 
 {{- define "ac.sidecarSection" -}}
 bind: "0.0.0.0:8600"
-public_url: {{ include "ac.publicUrl" . }}
+public_url: {{ include "ac.publicUrl" . | quote }}
 tls: {certificate: {{ include "ac.etc" . }}/tls/tls.crt, key: {{ include "ac.etc" . }}/tls/tls.key}
 data_dir: /var/lib/activity-center/data
 opensearch:
@@ -169,7 +169,7 @@ opensearch:
     {{- include "ac.account" . | nindent 4 }}
   {{- end }}
 sidecar:
-  public_url: {{ include "ac.publicUrl" .root }}
+  public_url: {{ include "ac.publicUrl" .root | quote }}
 {{- with $alerts }}
 alerts: {{- toYaml . | nindent 2 }}
 {{- end }}

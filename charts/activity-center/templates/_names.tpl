@@ -12,8 +12,8 @@
 {{- end -}}
 
 {{- define "ac.selector" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "ac.labels" -}}
@@ -27,7 +27,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{/* metadata of an object of a component: dict root, component, name (a suffix; default: component) */}}
 {{- define "ac.metadata" -}}
 name: {{ include "ac.fullname" .root }}-{{ default .component .name }}
-namespace: {{ .root.Release.Namespace }}
+namespace: {{ .root.Release.Namespace | quote }}
 labels:
   {{- include "ac.labels" .root | nindent 2 }}
   app.kubernetes.io/component: {{ .component }}
@@ -35,9 +35,9 @@ labels:
 
 {{- define "ac.image" -}}
 {{- if .digest -}}
-{{ .repository }}@{{ .digest }}
+{{ printf "%s@%s" .repository .digest | quote }}
 {{- else -}}
-{{ .repository }}:{{ .tag }}
+{{ printf "%s:%s" .repository .tag | quote }}
 {{- end -}}
 {{- end -}}
 
@@ -67,6 +67,14 @@ labels:
 {{- $own := (eq .component "bus") | ternary dict (get .root.Values .component) -}}
 {{- $names = concat $names (dig "tls" "extraNames" list $own) -}}
 {{- join "\n" $names -}}
+{{- end -}}
+
+{{/* Changes when Helm makes other certificates: pods that check each other's have to begin anew
+     together. Empty where certificates are not Helm's. */}}
+{{- define "ac.tlsChecksum" -}}
+{{- if eq .Values.tls.mode "generated" -}}
+checksum/names: {{ list (include "ac.tlsNames" (dict "root" . "component" "collector")) (include "ac.tlsNames" (dict "root" . "component" "sidecar")) | toJson | sha256sum }}
+{{- end -}}
 {{- end -}}
 
 {{/* Login of an account: deliver, maintain, search, install. dict root, account */}}

@@ -27,7 +27,7 @@ nodeSelector: {{- toYaml . | nindent 2 }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 affinity:
 {{- if .values.affinity }}
@@ -64,17 +64,17 @@ env:
   {{- range $account := .accounts }}
   {{- with include "ac.login" (dict "root" $.root "account" $account) }}
   - name: OPENSEARCH_{{ upper $account }}_USERNAME
-    valueFrom: {secretKeyRef: {name: {{ . }}, key: username}}
+    valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: username}}
   {{- end }}
   {{- end }}
   {{- if and .bus .root.Values.bus.url .root.Values.bus.existingSecret }}
   - name: BUS_USERNAME
-    valueFrom: {secretKeyRef: {name: {{ .root.Values.bus.existingSecret }}, key: username, optional: true}}
+    valueFrom: {secretKeyRef: {name: {{ .root.Values.bus.existingSecret | quote }}, key: username, optional: true}}
   {{- end }}
 {{- if and .secrets .root.Values.secrets.env }}
 envFrom:
   {{- range .root.Values.secrets.env }}
-  - secretRef: {name: {{ . }}}
+  - secretRef: {name: {{ . | quote }}}
   {{- end }}
 {{- end }}
 {{- end -}}
@@ -120,23 +120,23 @@ envFrom:
 {{- range $account := .accounts }}
 {{- with include "ac.login" (dict "root" $.root "account" $account) }}
 - name: login-{{ $account }}
-  secret: {secretName: {{ . }}, defaultMode: 0440, items: [{key: password, path: password}]}
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440, items: [{key: password, path: password}]}
 {{- end }}
 {{- end }}
 {{- with .root.Values.opensearch.ca }}
 {{- if .existingSecret }}
 - name: opensearch-ca
-  secret: {secretName: {{ .existingSecret }}, defaultMode: 0440, items: [{key: {{ .key | quote }}, path: ca.crt}]}
+  secret: {secretName: {{ .existingSecret | quote }}, defaultMode: 0440, items: [{key: {{ .key | quote }}, path: ca.crt}]}
 {{- end }}
 {{- end }}
 {{- if .tls }}
 - name: tls
-  secret: {secretName: {{ include "ac.tlsSecret" (dict "root" .root "component" .tls) }}, defaultMode: 0440}
+  secret: {secretName: {{ include "ac.tlsSecret" (dict "root" .root "component" .tls) | quote }}, defaultMode: 0440}
 {{- end }}
 {{- if .own }}
 - name: own
   secret:
-    secretName: {{ include "ac.secret" .root }}
+    secretName: {{ include "ac.secret" .root | quote }}
     defaultMode: 0440
     items:
       {{- range .own }}
@@ -147,22 +147,22 @@ envFrom:
 {{- with .root.Values.bus }}
 {{- if and .url .existingSecret }}
 - name: bus
-  secret: {secretName: {{ .existingSecret }}, defaultMode: 0440, items: [{key: password, path: password}]}
+  secret: {secretName: {{ .existingSecret | quote }}, defaultMode: 0440, items: [{key: password, path: password}]}
 {{- end }}
 {{- if and .url .ca.existingSecret }}
 - name: bus-ca
-  secret: {secretName: {{ .ca.existingSecret }}, defaultMode: 0440, items: [{key: {{ .ca.key | quote }}, path: ca.crt}]}
+  secret: {secretName: {{ .ca.existingSecret | quote }}, defaultMode: 0440, items: [{key: {{ .ca.key | quote }}, path: ca.crt}]}
 {{- end }}
 {{- end }}
 {{- if include "ac.busBundled" .root }}
 - name: bus-ca
-  secret: {secretName: {{ include "ac.tlsSecret" (dict "root" .root "component" "bus") }}, defaultMode: 0440, items: [{key: ca.crt, path: ca.crt}]}
+  secret: {secretName: {{ include "ac.tlsSecret" (dict "root" .root "component" "bus") | quote }}, defaultMode: 0440, items: [{key: ca.crt, path: ca.crt}]}
 {{- end }}
 {{- end }}
 {{- if .secrets }}
 {{- range $index, $name := .root.Values.secrets.files }}
 - name: secret-{{ $index }}
-  secret: {secretName: {{ $name }}, defaultMode: 0440}
+  secret: {secretName: {{ $name | quote }}, defaultMode: 0440}
 {{- end }}
 {{- end }}
 {{- end -}}

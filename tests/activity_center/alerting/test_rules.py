@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from activity_center.alerting import fires, load_rule, load_rules
-from activity_center.alerting.rules import of_names
+from activity_center.alerting.loading import of_names
 from activity_center.assets import data_folder
 from activity_center.errors import ConfigError, VocabularyError
 
@@ -125,15 +125,24 @@ def test_a_good_rule(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"severity": "loud"}, "severity: 'loud' is not one of"),
+        (
+            {"severity": "loud"},
+            "severity: 'loud': must be one of the known values (known: critical, high, "
+            "low, medium)",
+        ),
         (asks("user.nam", "is", "x"), "user.nam: no such field; did you mean user.name"),
         (asks("message", "is", "x"), "message: is of type match_only_text and cannot be compared"),
         (asks("source.ip", "like", "10.*"), "source.ip: is of type ip and has no text"),
         (asks("user.name", "at_least", 3), "user.name: is of type keyword and no number"),
         (asks("event.outcome", "is", "bad"), "'bad' is none of success"),
         ({"query": [{"not": {"any": [{"same": ["user.id", "user.i"]}]}}]}, "user.i: no such field"),
-        ({"query": [{"query_string": "user.name:*"}]}, "query.0"),
-        (asks("user.name", "like", "*" * 501), "query.0"),
+        (
+            {"query": [{"query_string": "user.name:*"}]},
+            "query.0: {query_string} is no condition; there are {field, is}, {field, any_of}, ",
+        ),
+        (asks("user.name", "iss", "x"), "query.0: {field, iss} is no condition; there are"),
+        (asks("user.name", "like", "*" * 501), "**...: must have at most 500 characters"),
+        ({"query": [{"any": [{"same": ["user.id"]}]}]}, "query.0.any.0.same: must have at least 2"),
         ({"group_by": ["metadata"]}, "metadata: is of type flat_object and cannot be grouped by"),
         ({"group_by": ["gen_ai.tool.call.arguments.server"]}, "no such field"),
         ({"distinct": "message"}, "and cannot be grouped by or counted"),
@@ -141,16 +150,26 @@ def test_a_good_rule(tmp_path: Path) -> None:
         ({"message": "by {user.id|user.email} often"}, "message: {user.email} is none of"),
         ({"every": "1h"}, "every: is longer than the window"),
         ({"throttle": "5m"}, "throttle: is shorter than the window"),
-        ({"window": "ten minutes"}, "window"),
+        ({"window": "ten"}, "window: 'ten': must be a number and a unit: 30s, 10m, 4h or 7d"),
+        ({"title": "no"}, "title: 'no': must have at least 3 characters"),
+        ({"title": "x" * 101}, "xx...: must have at most 100 characters"),
+        ({"question": "Who"}, "question: 'Who': must be a question of at most 300 characters"),
+        ({"reference": "http://x"}, "must be an address that begins with https://"),
+        ({"group_by": ["user.id", "user.id"]}, "group_by: must name each once"),
+        ({"needs": ["user name"]}, "needs.0: 'user name': must be the name of a field"),
+        ({"query": []}, "query: must not be empty"),
+        ({"query": [{"critical": "yes"}]}, "query.0.critical: 'yes': must be true"),
         ({"window": "99999999d"}, "window: is longer than 400 days"),
         ({"window": "999999999999999d"}, "window"),
         ({"throttle": "401d"}, "throttle: is longer than 400 days"),
-        ({"at_least": 1.5}, "at_least: 1.5 is not of type 'integer'"),
+        ({"at_least": 1.5}, "at_least: 1.5: must be a whole number; only a figure has fractions"),
+        ({"at_least": "ten"}, "at_least: 'ten': must be a number above 0"),
         ({"query": [_deep(11)]}, "query: conditions are nested over 10 deep"),
-        ({"kind": "missing"}, "'join' is a required property"),
-        ({"baseline": "1d"}, "baseline does not go with this kind of rule"),
+        ({"kind": "missing"}, "'join' is missing"),
+        ({"baseline": "1d"}, "baseline: '1d': must be left out: it does not go with this kind"),
         ({"cases": [{"name": "always", "fires": 1}]}, "at least one must not"),
-        ({"unknown": 1}, "unknown"),
+        ({"unknown": 1}, "unknown: no such key"),
+        ({"at_leest": 1}, "at_leest: no such key; did you mean 'at_least'?"),
     ],
 )
 def test_a_wrong_rule(tmp_path: Path, change: dict[str, Any], words: str) -> None:
@@ -159,6 +178,74 @@ def test_a_wrong_rule(tmp_path: Path, change: dict[str, Any], words: str) -> Non
         _load(tmp_path, {**_good(), **change})
     assert words in str(wrong.value)
     assert "my-rule.yml" in str(wrong.value)
+
+
+WRONG = """\
+title: Payments deleted
+question: Who deletes payments
+severity: loud
+kind: threshold
+streams: [audit]
+query:
+  - {field: event.action, is: site.delete}
+  - any:
+      - {field: user.name, iss: mira}
+at_least: ten
+window: 10
+throttle: 1h
+throttle: 2h
+message: "{count} by {user.name}"
+reference: https://example.org/
+cases:
+  - {name: one, fires: 1}
+"""
+"""A rule with seven things wrong."""
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    """Each with its line and its place, in the order of the lines, as of the configuration."""
+    with pytest.raises(VocabularyError) as wrong:
+        _load(tmp_path, WRONG)
+    head, *told = wrong.value.message.split("\n  ")
+    assert head == "8 findings"
+    places = [one.removeprefix(f"{tmp_path}/my-rule.yml:").partition(" ") for one in told]
+    assert [(line, rest.partition(": ")[0]) for line, _, rest in places] == [
+        ("1:", "(top)"),
+        ("2:", "question"),
+        ("3:", "severity"),
+        ("9:", "query.1.any.0"),
+        ("10:", "at_least"),
+        ("11:", "window"),
+        ("13:", "throttle"),
+        ("17:", "cases.0.name"),
+    ]
+    assert "'false_positives' is missing" in told[0]
+    assert "the key 'throttle' stands twice" in told[6]
+    assert "docs/alerts.md" in str(wrong.value.hint)
+
+
+def test_what_the_fields_contradict_has_its_line(tmp_path: Path) -> None:
+    """What only the vocabulary knows is told with its line too."""
+    text = WRONG.replace("loud", "low").replace("payments\n", "payments?\n").replace("iss", "is")
+    text = text.replace("ten", "10").replace("window: 10\n", "window: 10m\n")
+    text = text.replace("throttle: 1h\n", "").replace("name: one", "name: one of them")
+    text += "false_positives: [none that we know]\n"
+    with pytest.raises(VocabularyError) as wrong:
+        _load(tmp_path, text.replace("user.name, is", "user.nam, is"))
+    assert [one.partition("my-rule.yml:")[2] for one in wrong.value.message.split("\n  ")][1:] == [
+        "9: query.1.any.0: user.nam: no such field; did you mean user.name?",
+        "13: message: {user.name} is none of count, distinct, window",
+        "15: cases: at least one must fire, and at least one must not",
+    ]
+
+
+def test_a_kind_that_is_none_says_nothing_of_the_rest(tmp_path: Path) -> None:
+    """What goes with a kind is judged once the kind is known."""
+    for change in ({"kind": "treshold"}, {"kind": None}, {"kind": ["x"]}):
+        with pytest.raises(VocabularyError) as wrong:
+            _load(tmp_path, {**_good(), **change, "distinct": "user.id"})
+        head, told = wrong.value.message.split("\n  ")
+        assert (head, ": kind: " in told) == ("1 finding", True)
 
 
 def test_a_case_of_unknown_things(tmp_path: Path) -> None:
@@ -195,7 +282,20 @@ def test_aliases_are_refused(tmp_path: Path) -> None:
     assert str(wrong.value.where).endswith("my-rule.yml:2")
 
 
-@pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\tb: 1", "a: &a [*a]", "x" * 300_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[1, 2]",
+        "a: [",
+        "\tb: 1",
+        "a: &a [*a]",
+        "x" * 300_000,
+        "a: \0",
+        "{[a]: 1}",
+        "2026-13-40",
+    ],
+)
 def test_what_is_no_rule(tmp_path: Path, text: str) -> None:
     """Anything else that stands in the folder is refused by name, without a traceback."""
     with pytest.raises(VocabularyError, match=r"my-rule\.yml"):
@@ -218,6 +318,35 @@ def test_rules_of_ones_own(tmp_path: Path) -> None:
         load_rules(own=str(tmp_path))
     with pytest.raises(VocabularyError, match="the folder of rules is missing"):
         load_rules(own=str(tmp_path / "none"))
+
+
+def test_a_file_of_another_name_is_not_ignored(tmp_path: Path) -> None:
+    """A rule in a file that ends otherwise would never fire; what is no YAML may lie beside."""
+    (tmp_path / "README.md").write_text("Our rules.")
+    assert load_rules(own=str(tmp_path)).keys() == RULES.keys()
+    for name, ending in (("x.yaml", ".yaml"), ("x.YML", ".YML")):
+        (tmp_path / name).write_text(yaml.safe_dump(_good()))
+        with pytest.raises(VocabularyError, match=f"ends with .yml, not {ending}") as wrong:
+            load_rules(own=str(tmp_path))
+        assert wrong.value.hint == "rename it x.yml"
+        (tmp_path / name).unlink()
+
+
+def test_wrong_files_beside_good_ones(tmp_path: Path) -> None:
+    """Who only looks gets the good ones, and what is wrong with the others; who works by them
+    gets no part of them, and is told of every wrong file."""
+    _load(tmp_path, _good())
+    for name in ("broken.yml", "other.yml"):
+        (tmp_path / name).write_text(yaml.safe_dump({**_good(), "severity": "loud"}))
+    wrong: dict[str, VocabularyError] = {}
+    assert load_rules(own=str(tmp_path), wrong=wrong).keys() == RULES.keys() | {"my-rule"}
+    assert {name: str(one.where) for name, one in wrong.items()} == {
+        name: str(tmp_path / f"{name}.yml") for name in ("broken", "other")
+    }
+    with pytest.raises(VocabularyError) as raised:
+        load_rules(own=str(tmp_path))
+    for name in ("broken.yml:", "other.yml:"):
+        assert name in str(raised.value)
 
 
 def test_names() -> None:

@@ -12,7 +12,7 @@ from sigma.backends.opensearch import OpensearchLuceneBackend
 from sigma.collection import SigmaCollection
 
 from activity_center.alerting.conditions import compiled
-from activity_center.alerting.rules import rule_of
+from activity_center.alerting.loading import rule_of
 from activity_center.alerting.sigma import _pipeline, convert
 from activity_center.config_alerts import Hours
 from activity_center.errors import VocabularyError
@@ -256,3 +256,37 @@ def test_other_correlations() -> None:
     for old, new in (("value_count", "temporal"), ("gte: 5", "lt: 5")):
         with pytest.raises(VocabularyError):
             convert(COUNTED.replace(old, new), "x.yml")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("- 1", 1, "a rule is a mapping of keys to values"),
+        ("just text", 1, "a rule is a mapping of keys to values"),
+        ("title: x\na: {b: c\nd: e\n", 3, "not YAML: did not find expected ',' or '}'"),
+        (f"{EXEC}---\ntitle: Second\ncorrelation: 3\n", 18, "a part of it is not of the form"),
+        (EXEC.replace("selection and not filter", "3"), 0, "a part of it is not of the form"),
+        (EXEC.replace("selection and not filter", "'selection and'"), 0, "its condition cannot be"),
+        (EXEC.replace("title: Shell in a container\n", ""), 2, "no Sigma rule"),
+    ],
+    ids=["list", "text", "braces", "second", "number", "condition", "title"],
+)
+def test_what_is_wrong_is_said_in_words(text: str, line: int, words: str) -> None:
+    """Nothing of Python's or of a parser's insides; the line where it is known; the next step."""
+    with pytest.raises(VocabularyError) as wrong:
+        convert(text, "x.yml")
+    assert words in wrong.value.message
+    assert wrong.value.where == (f"x.yml:{line}" if line else "x.yml")
+    assert wrong.value.hint
+    for inside in ("object has no", "unicode string", "Expected {", "not iterable"):
+        assert inside not in str(wrong.value)
+
+
+def test_messages_read_well_for_one_and_for_many() -> None:
+    """A message names a count where no word has to agree with it."""
+    (one,) = convert(EXEC, "x.yml").values()
+    assert one["message"] == "Shell in a container by {user.name}: {count} within {window}"
+    (counted,) = convert(COUNTED, "x.yml").values()
+    assert counted["message"] == (
+        "Password spraying for {source.ip}: {distinct} of user.name within {window}"
+    )

@@ -85,3 +85,29 @@ def test_damage(tmp_path: Path) -> None:
             writer.begin("e")
             writer.publish(("e", 0), entries(7))
         assert positions(follower.read_all()) == [7]
+
+
+@pytest.mark.parametrize("left", [b"no database" * 1000, None, b""], ids=["other", "half", "empty"])
+def test_damage_holds_up_no_start(tmp_path: Path, left: bytes | None) -> None:
+    """Where the streams begin is told of all others; that a file is broken is said once, and it
+    holds nothing from then on: nobody waits for what nobody can read."""
+    config = BusConfig(folder=str(tmp_path / "steps"))
+    for name in ("bad", "well"):
+        with closing(open_writer(config, name)) as writer:
+            writer.begin("e")
+            writer.publish(("e", 0), entries(1))
+    bad = tmp_path / "steps" / "bad.db"
+    data = bad.read_bytes()
+    bad.write_bytes(data[: len(data) // 2] if left is None else left)
+    with closing(open_reader(config)) as reader:
+        assert reader.first() == {"well": ("e", 1)}
+        follower = Follower(reader)
+        assert positions(follower.read()) == [1]
+        if left != b"":
+            with pytest.raises(BusUnavailable):
+                follower.read()
+        for _ in range(3):
+            assert follower.read() == []
+        with closing(open_writer(config, "well")) as writer:
+            writer.publish(("e", 1), entries(2))
+        assert positions(follower.read()) == [2]

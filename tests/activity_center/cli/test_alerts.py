@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,8 +47,10 @@ def as_json(done: subprocess.CompletedProcess[str], code: int = 0) -> Any:
 
 
 def test_list() -> None:
-    """Each rule is one line for a pipe; JSON says severity, who evaluates it and its needs."""
-    lines = run("list").stdout.splitlines()
+    """Each rule is one line for a pipe, below the names of the columns; JSON says severity, who
+    evaluates it and its needs."""
+    head, *lines = run("list").stdout.splitlines()
+    assert head.split("\t") == ["name", "severity", "kind", "on", "engine", "needs", "title"]
     assert [line.split("\t")[0] for line in lines] == [*RULES]
     rows = {row["name"]: row for row in as_json(run("list", "--json"))}
     assert rows["break-glass"]["severity"] == "critical"
@@ -55,6 +58,24 @@ def test_list() -> None:
     assert rows["agent-without-approval"]["engine"] == "collector"
     assert rows["login-new-country"]["needs"] == ["source.geo.country_iso_code"]
     assert all(row["on"] for row in rows.values())
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_list_on_a_terminal(columns: int) -> None:
+    """Name, severity and title of every rule can be read, no name is folded, and on 120 columns
+    no title; what is left out for that is named."""
+    shown = run("list", COLUMNS=str(columns), FORCE_COLOR="1").stdout
+    head, *lines, note = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    rows = [line for line in lines if not line.startswith(" ")]
+    for rule, row in zip(RULES.values(), rows, strict=True):
+        assert row.split()[:3] == [rule.name, rule.severity, "on"]
+    at = head.index("title")
+    titles = " ".join(line[at:].strip() for line in lines)
+    assert titles == " ".join(rule.title for rule in RULES.values())
+    assert len(rows) == len(lines) or columns == 80
+    left_out = "kind, needs" if columns == 120 else "kind, needs, engine"
+    assert note == f"not shown for want of room: {left_out}; --json has everything"
+    assert max(len(line.rstrip()) for line in (head, *lines)) <= columns
 
 
 def test_a_configuration_turns_rules_off_and_adds_some(tmp_path: Path) -> None:
@@ -95,7 +116,46 @@ def test_test(opensearch: Node) -> None:
     assert [row["rule"] for row in rows] == ["break-glass"] * 3 + ["source-silent"] * 3
     assert all(row["right"] for row in rows)
     done = run("test", "break-glass", **environment)
-    assert done.stdout.splitlines()[-1] == "3 cases of 1 rules, 0 wrong"
+    assert done.stdout.splitlines()[-1] == "3 cases of 1 rule, 0 wrong"
+    done = run("test", "break-glass", "source-silent", **environment)
+    assert done.stdout.splitlines()[-1] == "6 cases of 2 rules, 0 wrong"
+
+
+def test_a_node_that_does_not_answer() -> None:
+    """It is said that OpenSearch does not answer, and not that tidying up failed."""
+    done = run("test", "break-glass", OPENSEARCH_URL="http://127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "GET /: no answer from OpenSearch" in done.stderr
+    assert "hint: is the address right, is the node up?" in done.stderr
+    assert "DELETE" not in done.stderr
+
+
+def test_a_wrong_file_beside_good_ones(opensearch: Node, tmp_path: Path) -> None:
+    """The other rules are listed, shown and tested, and standard error says what is wrong, with
+    the file; that one itself can be neither shown nor tested, and it all ends with 1."""
+    good = _imported(tmp_path) / "shell-in-a-container.yml"
+    (tmp_path / "rules" / "broken.yml").write_text(good.read_text().replace("10m", "ten"))
+    (tmp_path / "rules" / "unread.yaml").write_text(good.read_text())
+    config = tmp_path / "activity-center.yml"
+    config.write_text(
+        f"opensearch: {{url: '{opensearch.url}'}}\nalerts: {{rules_dir: '{tmp_path}/rules'}}\n"
+    )
+    arguments = ("--config", str(config))
+    for more in ((), ("--json",)):
+        done = run("list", *more, *arguments)
+        assert done.returncode == 1
+        assert "shell-in-a-container" in done.stdout and "break-glass" in done.stdout
+        assert "broken" not in done.stdout
+        assert re.search(r"broken\.yml:\d+: window: 'ten': must be a number", done.stderr)
+        assert "hint: rename it unread.yml" in done.stderr
+    done = run("test", "shell-in-a-container", *arguments)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "2 cases of 1 rule, 0 wrong")
+    assert "broken.yml" in done.stderr
+    assert run("show", "break-glass", *arguments).returncode == 0
+    for verb in ("show", "test"):
+        done = run(verb, "broken", *arguments)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "broken.yml" in done.stderr and "unread" not in done.stderr
 
 
 def test_a_case_that_fails_is_told(opensearch: Node, tmp_path: Path) -> None:
@@ -126,7 +186,13 @@ def test_import(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"\xff\xfe", "not UTF-8"), (b"title: x", "no Sigma rule"), (None, "No such file")],
+    [
+        (b"\xff\xfe", "not UTF-8"),
+        (b"title: x", "x.yml:1: no Sigma rule"),
+        (b"- 1", "x.yml:1: a rule is a mapping"),
+        (b"a: {b: c\nd: e", "x.yml:2: not YAML: did not find expected"),
+        (None, "cannot read it: No such file"),
+    ],
 )
 def test_what_cannot_be_imported(tmp_path: Path, content: bytes | None, words: str) -> None:
     """What is no Sigma rule is refused with its name, without a traceback."""
@@ -137,6 +203,7 @@ def test_what_cannot_be_imported(tmp_path: Path, content: bytes | None, words: s
     assert done.returncode == 1
     assert words in done.stderr
     assert "x.yml" in done.stderr
+    assert "\n  hint: " in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -167,3 +234,20 @@ def _imported(tmp_path: Path) -> Path:
     done = run("import", _sigma(tmp_path), "--into", str(tmp_path / "rules"))
     assert done.returncode == 0, done.stderr
     return tmp_path / "rules"
+
+
+def test_the_example_of_the_docs(opensearch: Node, tmp_path: Path) -> None:
+    """The rule of docs/alerts.md can be pasted under its name: the commands say what is there."""
+    page = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    (tmp_path / "rules").mkdir()
+    name, rule = re.findall(r"```yaml\n# (rules/\S+\.yml)\n(.*?)```", page, re.S)[0]
+    (tmp_path / name).write_text(rule)
+    _, _, said = page.partition("alerts: {rules_dir: rules}")
+    config = tmp_path / "activity-center.yml"
+    config.write_text(
+        f"opensearch: {{url: '{opensearch.url}'}}\nalerts: {{rules_dir: '{tmp_path}/rules'}}\n"
+    )
+    done = run("test", Path(name).stem, "--config", str(config))
+    assert done.returncode == 0, done.stderr
+    command, told = f"alerts test {Path(name).stem} --config activity-center.yml\n", done.stdout
+    assert f"{command}{told}```" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,6 +59,27 @@ def test_so_long_ago(text: str, ago: timedelta) -> None:
     before = datetime.now(UTC)
     found = read(text)
     assert before <= found + ago <= datetime.now(UTC)
+
+
+def test_what_lies_ahead() -> None:
+    """``+30d`` is that long from now; a date may be today's; neither a past one nor a length of
+    the past is taken, and what is said to it names the form of what is to come."""
+    before = datetime.now(UTC)
+    coming = When(coming=True)
+    found = coming.convert("+30d", None, None)
+    assert before <= found - timedelta(days=30) <= datetime.now(UTC)
+    assert coming.convert("2300-01-01", None, None).year == 2300
+    today = before.date().isoformat()
+    assert coming.convert(today, None, None).date().isoformat() == today
+    for text, words in (
+        ("2020-01-01", "is past: name a date to come, or +30d"),
+        ("30m", "is not like +12h, +30d, 2026"),
+        ("tomorrow", "is not like +12h, +30d, 2026"),
+    ):
+        with pytest.raises(click.BadParameter, match=re.escape(words)):
+            coming.convert(text, None, None)
+    with pytest.raises(click.BadParameter, match="30m, 24h, 7d"):
+        read("+30d")
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,8 @@ def test_list(stage: Stage) -> None:
     for when, number in ((("--from", "1h"), 2), (("--to", "1h"), 0), (("--from", "9s"), 0)):
         timed = run("list", "--json", "--organization", stage.a, *when, stage=stage)
         assert len(json.loads(timed.stdout)["processes"]) == number, (when, timed.stderr)
+    head = failed.stdout.splitlines()[0].split("\t")
+    assert head == ["State", "Started", "Took", "Channel", "Name", "Id"]
     others = run("list", "--json", stage=stage, who="other")
     assert stage.mark not in "".join(
         one["id"] for one in json.loads(others.stdout)["processes"] if one["id"].startswith("good")
@@ -136,6 +138,8 @@ def test_show(stage: Stage) -> None:
     assert plain.returncode == 0, plain.stderr
     assert "Deploy bad" in plain.stdout and "the quota is used up" in plain.stdout
     assert "it did not say what is left" in plain.stdout
+    assert f"  organization  {stage.a}\n" in plain.stdout
+    assert f"  id            {name}\n" in plain.stdout
     assert "second" in plain.stdout and "\x1b" not in plain.stdout
     pieces = lines_of(run("show", name, "--output", "--json", stage=stage).stdout)
     assert "".join(one["text"] for one in pieces[1:]) == "first\nsecond \x1b[31mred\n"
@@ -170,10 +174,10 @@ def test_what_goes_wrong(stage: Stage, tmp_path: Path) -> None:
 class Watches:
     """``processes watch`` that runs."""
 
-    def __init__(self, stage: Stage, *arguments: str) -> None:
+    def __init__(self, stage: Stage, *arguments: str, who: str = "owner") -> None:
         self._process = subprocess.Popen(
             [*COMMAND, "watch", *arguments],
-            env=environment(stage),
+            env=environment(stage, who),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -237,14 +241,17 @@ def test_watch_tells_what_happens(stage: Stage, process: str) -> None:
 
 
 def test_watch_says_that_there_is_nothing(stage: Stage, process: str) -> None:
-    """Under an id that nobody has, and on a channel that nobody declared; it goes on to wait."""
+    """Under an id that nobody has, on a channel that nobody declared, and of an organization
+    that the token's reader does not know; it goes on to wait."""
     nothing = f"nothing yet under this id: {process}"
     undeclared = "nothing yet on this channel, which nobody declared: nope; declared are "
+    sees = f"this token may see {stage.a}, {stage.b}"
     for arguments, words in (
         (("--process", process), nothing),
         (("--channel", "nope", "--process", ""), undeclared),
+        (("--organization", "nope"), f"nothing yet of this organization: nope; {sees}"),
     ):
-        watches = Watches(stage, *arguments)
+        watches = Watches(stage, *arguments, who="admin")
         assert words in watches.warning()
         watches.signal(signal.SIGINT)
         assert watches.end() == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,6 +70,8 @@ def test_from_status_to_restored(place: Place) -> None:
     assert (row["documents"], row["due"], row["deleted"]) == (4, due, due)
     assert row["archived"] == datetime.now(UTC).strftime("%Y-%m-%d")
     lines = place.run("retention", "status").stdout.splitlines()
+    names = "index class age entries size tier next due deleted"
+    assert lines[0].split("\t") == names.split()
     assert f"{INDEX}\tstandard-90d\t85 d\t4\t" in "\n".join(lines)
 
     until = place.run("retention", "simulate", "--at", due, "--json")
@@ -129,6 +133,38 @@ def test_what_fails_is_told_by_the_exit_code(place: Place) -> None:
     assert (as_json.returncode, json.loads(as_json.stdout)["ok"]) == (1, False)
 
 
+def test_a_repository_that_is_missing_is_no_empty_one(place: Place) -> None:
+    """Whoever asks for archives where none can be is told so, with 1 and the next step; an
+    empty repository is empty, with 0."""
+    for arguments in (("list",), ("restore", "--stream", STREAM), ("list", "--json")):
+        done = place.run("archive", *arguments, "--repository", "nowhere")
+        assert (done.returncode, done.stdout) == (1, ""), arguments
+        assert "nowhere: there is no such snapshot repository" in done.stderr
+        assert "hint: register it (docs/retention.md" in done.stderr
+    done = place.run("archive", "list")
+    assert (done.returncode, done.stdout) == (0, f"nothing is archived in {REPOSITORY}\n")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_what_is_kept_can_be_read_on_a_terminal(place: Place, columns: int) -> None:
+    """The name of an index stands in one line, beside its tier and what comes next, and when."""
+    environment = {**place.environment, "COLUMNS": str(columns), "FORCE_COLOR": "1"}
+    done = subprocess.run(
+        place.command("retention", "status"),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=True,
+    )
+    head, *lines = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).splitlines()
+    assert {"index", "tier", "next", "due"} <= {*head.split()}
+    assert ("size" in head) == (columns == 120)
+    (row,) = (line for line in lines if line.startswith(INDEX))
+    assert re.search(r" warm  read_only  \d{4}-\d\d-\d\d  \d{4}-\d\d-\d\d$", row.rstrip()), row
+    assert max(len(line.rstrip()) for line in (head, *lines[:-1])) <= columns
+
+
 def test_removing_an_organization(place: Place) -> None:
     """The id is typed first; what the law keeps is told; a wrong id changes nothing."""
     dry = place.run("retention", "remove-organization", "northwind", "--dry-run", "--json")
@@ -158,9 +194,11 @@ def test_removing_an_organization(place: Place) -> None:
     [
         (("retention", "simulate", "--at", "tomorrow"), 2),
         (("retention", "simulate"), 2),
+        (("retention", "simulate", "--at", "2020-01-01"), 2),
+        (("retention", "simulate", "--at", "+30d"), 0),
         (("retention", "remove-organization", "A B", "--yes"), 1),
         (("archive", "list", "--since", "never"), 2),
-        (("archive", "list", "--repository", "nowhere", "--json"), 0),
+        (("archive", "list", "--repository", "nowhere", "--json"), 1),
     ],
 )
 def test_wrong_use(place: Place, arguments: tuple[str, ...], code: int) -> None:

@@ -113,7 +113,32 @@ def test_a_cancel_raises_where_the_program_looks(
     assert shown["receipt"]["undone"] == ["Order cancelled"]
     assert shown["receipt"]["needs_person"] == ["Look at DNS"]
     assert asking.tokens[0] == f"Bearer {TOKEN}"
-    assert asking.paths[0] == f"/api/v1/processes/{process.id}/controls?wait=30"
+    path = f"/api/v1/processes/{process.id}/controls"
+    assert asking.paths[0] == f"{path}?wait=30&organization=northwind"
+
+
+def test_a_program_asks_for_controls_of_its_organization(
+    asked: Heard, asking: Asking, until: Callable[..., None]
+) -> None:
+    """Others may have a process of the same id: that of the process counts, then that around it,
+    then that of the emitter; a group without an id names none."""
+    made = asked.emitter.process
+
+    def heard(process: Process) -> str:
+        with process:
+            until(lambda: asking.paths)
+        found = asking.paths[-1]
+        asking.paths.clear()
+        return found.partition("&")[2]
+
+    assert heard(made("ssl", "C", controls=["cancel"])) == "organization=northwind"
+    with asked.emitter.context(organization={"id": "acme", "name": "Acme"}):
+        around = made("ssl", "C", controls=["cancel"])
+        own = made("ssl", "C", controls=["cancel"], organization="a&b")
+        nameless = made("ssl", "C", controls=["cancel"], organization={"name": "Acme"})
+    assert heard(around) == "organization=acme"
+    assert heard(own) == "organization=a%26b"
+    assert heard(nameless) == "organization="
 
 
 def test_the_next_step_does_not_begin_after_a_cancel(
@@ -321,3 +346,29 @@ def test_controls_go_only_where_nobody_can_read_the_token(emitter: Any) -> None:
     for url in ("http://sidecar.example:8600", "forward://127.0.0.1:1"):
         with pytest.raises(ConfigError):
             emitter("forward://127.0.0.1:1", controls_url=url)
+
+
+def test_a_process_that_stays_unknown_is_told(
+    asked: Heard, asking: Asking, until: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A new one is not known at once; later the address is likely the collector's."""
+    asking.status = 404
+    with asked.emitter.process("ssl", "C", controls=["cancel"]):
+        until(lambda: len(asking.paths) >= 2)
+        assert "controls_url" not in caplog.text
+        until(lambda: "controls_url has to be the sidecar's address" in caplog.text)
+
+
+def test_what_cannot_be_meant_is_told(asked: Heard, caplog: pytest.LogCaptureFixture) -> None:
+    """A control that there is not, and a name that no channel can have."""
+    asked.emitter.process("ssl", "C", controls=["pause"])
+    assert "there is no control 'pause': cancel, retry, cleanup" in caplog.text
+    caplog.clear()
+
+
+def test_a_name_that_no_channel_has_is_told(asked: Heard, caplog: pytest.LogCaptureFixture) -> None:
+    """It goes on all the same: what happened is recorded."""
+    with asked.emitter.process("Not A Channel", "C"):
+        pass
+    assert "'Not A Channel' is no name of a channel" in caplog.text
+    assert asked.of("process.completed")

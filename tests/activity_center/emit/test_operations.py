@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from activity_center.emit.step import MOST_STEPS
+from activity_center.processes import attempt
 from tests.activity_center.emit.heard import STEPS, AcmeError, Heard
 
 
@@ -87,7 +89,7 @@ def test_an_error_fails_step_and_process_and_goes_on(heard: Heard) -> None:
     assert [one["state"] for one in shown["steps"]] == ["done", "failed", "pending"]
     assert shown["state"] == "failed"
     left = ["Check DNS", "Order certificate (broken off)"]
-    assert shown["receipt"] == {"undone": [], "left_behind": left, "needs_person": []}
+    assert shown["receipt"] == {"left_behind": left}
 
 
 def test_what_nobody_said_is_not_in_a_receipt(heard: Heard) -> None:
@@ -105,9 +107,14 @@ def test_what_nobody_said_is_not_in_a_receipt(heard: Heard) -> None:
     (_, end) = heard.of("process.failed")
     assert end["activity"]["receipt"] == {
         "undone": ["Record removed"],
-        "left_behind": [],
-        "needs_person": [],
+        "left_behind": ["Check DNS (broken off)"],
     }
+    process = heard.emitter.process("ssl", "E", steps=STEPS)
+    with pytest.raises(AcmeError), process, process.step("Check DNS"):
+        process.receipt(undone=["Record removed"], left_behind=[])
+        raise AcmeError("no quota")
+    (*_, end) = heard.of("process.failed")
+    assert end["activity"]["receipt"] == {"undone": ["Record removed"], "left_behind": []}
 
 
 def test_entered_again_it_is_the_next_attempt(heard: Heard) -> None:
@@ -243,3 +250,43 @@ def test_hostile_values_do_not_break_the_program(heard: Heard) -> None:
     assert end["activity"]["process"]["controls"] == ["cancel"]
     assert list(end["activity"]["process"]["effects"]) == ["cancel"]
     assert heard.of("process.output")[0]["activity"]["output"]["stream"] == "log"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["Build C", "Build C++", "Build C#", "build-c-2"],
+        ["Größe é", "Größe è"],
+        ["Push → eu", "Push ← eu"],
+        ["→", "←"],
+    ],
+)
+def test_steps_whose_names_look_alike_are_several(heard: Heard, names: list[str]) -> None:
+    """Each keeps its own state: one that failed does not hide behind the next."""
+    with heard.emitter.process("ssl", "C") as process:
+        with pytest.raises(AcmeError), process.step(names[0]):
+            raise AcmeError("red")
+        for name in names[1:]:
+            with process.step(name):
+                pass
+    states = [(step["name"], step["state"]) for step in heard.folded()["steps"]]
+    assert states == [(names[0], "failed"), *((name, "done") for name in names[1:])]
+
+
+@pytest.mark.parametrize("lease", [float("inf"), float("nan"), 1e12, -1.0, "soon"])
+def test_a_lease_that_cannot_be_breaks_no_program(heard: Heard, lease: Any) -> None:
+    """It is brought within what can be."""
+    with heard.emitter.process("ssl", "C", lease=lease):
+        pass
+    assert heard.of("process.completed")
+
+
+def test_of_very_many_steps_not_all_are_shown(
+    heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says so; as many are shown as who watches keeps."""
+    assert MOST_STEPS == attempt.MOST_STEPS
+    with heard.emitter.process("ssl", "C", steps=map(str, range(MOST_STEPS))) as process:
+        assert "are recorded and not shown" not in caplog.text
+        process.step("one more")
+        assert "more than 500 steps: those beyond are recorded and not shown" in caplog.text

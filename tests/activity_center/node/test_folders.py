@@ -32,6 +32,20 @@ def test_root_keeps_out_of_its_home(monkeypatch: pytest.MonkeyPatch) -> None:
         assert state_folder() == Path.home() / ".local/state/activity-center"
 
 
+def test_xdg_moves_a_users_folders_and_not_roots(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """XDG_CACHE_HOME and XDG_STATE_HOME are a user's; root's may be of whoever used sudo."""
+    for kind in ("CACHE", "STATE"):
+        monkeypatch.delenv(f"ACTIVITY_CENTER_{kind}", raising=False)
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind))
+    found = (cache_folder(), state_folder())
+    if os.geteuid() == 0:
+        assert found == (Path("/var/cache/activity-center"), Path("/var/lib/activity-center"))
+    else:
+        assert found == tuple(tmp_path / one / "activity-center" for one in ("CACHE", "STATE"))
+
+
 @pytest.mark.parametrize("name", ["", "..", "a/b", "A", "-a", "a" * 64, "a b", ".a"])
 def test_a_name_never_leaves_the_folder(name: str) -> None:
     """A node's name is one plain folder name; wipe can remove nothing else."""

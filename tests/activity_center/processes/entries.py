@@ -105,11 +105,14 @@ def runs(draw: st.DrawFn) -> list[dict[str, Any]]:
             else:
                 say("process.stalled", activity__process__attempt=attempt)
         if draw(st.booleans()):
-            producer(draw(st.sampled_from(END_ACTIONS)), activity__receipt__undone=["a"])
+            producer(draw(st.sampled_from(END_ACTIONS)), activity__receipt__left_behind=["a"])
         if draw(st.booleans()):
             say(
                 "process.cleaned_up",
                 activity__process__attempt=attempt,
-                activity__receipt__left_behind=["b"],
+                event__outcome=draw(st.sampled_from(["success", "failure"])),
+                activity__receipt=draw(
+                    st.sampled_from([{"left_behind": ["b"]}, {"undone": ["a"]}, {}])
+                ),
             )
     return made

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from activity_center.processes import Process, apply, key_of, merge, stalled
 from activity_center.processes.attempt import MOST_STEPS
-from activity_center.processes.fold import DEFAULT_LEASE, MOST_ATTEMPTS
+from activity_center.processes.fold import MOST_ATTEMPTS
+from activity_center.processes.lease import DEFAULT_LEASE
 from activity_center.processes.output import KEPT_CHARACTERS, KEPT_LINES
 from activity_center.processes.requests import MOST_REQUESTS
 from tests.activity_center.processes.entries import NOON, entry, runs

@@ -84,9 +84,10 @@ def test_once(place: Place, receiver: Receiver, tmp_path: Path) -> None:
     assert len(receiver.got) == 1
     (listed,) = found(run(place, "fired", "--json"))
     assert listed["alert"]["told"] == ["hook"]
-    line = run(place, "fired", "--rule", "failed-logins-account").stdout
+    head, line = run(place, "fired", "--rule", "failed-logins-account").stdout.splitlines()
+    assert head.split("\t") == ["time", "severity", "rule", "organization", "message"]
     assert line.endswith(
-        "\thigh\tfailed-logins-account\t12 failed logins for mira within 10 minutes\n"
+        "\thigh\tfailed-logins-account\tnorthwind\t12 failed logins for mira within 10 minutes"
     )
     assert run(place, "fired", "--rule", "break-glass").stdout == "no alert has fired\n"
 

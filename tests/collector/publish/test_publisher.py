@@ -329,3 +329,44 @@ def test_a_full_disk_lets_go_what_only_waits_for_the_bus(tmp_path: Path) -> None
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert len(parts.spool.segments) < before
     parts.stop()
+
+
+def test_what_a_failover_lost_comes_again_by_itself(tmp_path: Path) -> None:
+    """A replica that lacks what was confirmed gets it although nothing new happens."""
+    server = RedisServer(tmp_path / "redis")
+    try:
+        bus = BusConfig(url=server.url)
+        with running(tmp_path, bus=bus) as parts:
+            parts.add([step(1)])
+            until(lambda: parts.publisher.published == 1)
+            client = server.client()
+            before = {key: client.dump(key) for key in client.scan_iter()}
+            parts.add([step(2)])
+            until(lambda: parts.publisher.published == 2)
+            client.flushall()
+            for key, value in before.items():
+                client.restore(key, 0, value)
+            with following(bus) as follower:
+                assert collect(follower, 2) == texts([step(1), step(2)])
+                assert parts.publisher.epochs == 1
+    finally:
+        server.kill()
+
+
+def test_collectors_of_one_name_have_streams_of_their_own(tmp_path: Path) -> None:
+    """Two clusters, the same pod and path in each, and one bus: a copy of the path is enough
+    to see that the name hangs on the data folder, not on where it is."""
+    bus = BusConfig(folder=str(tmp_path / "bus"))
+    with running(tmp_path / "a", bus=bus) as one:
+        one.add([step(1)])
+        until(lambda: one.publisher.published == 1)
+    (tmp_path / "a").rename(tmp_path / "elsewhere")
+    with running(tmp_path / "a", bus=bus) as two, following(bus) as follower:
+        two.add([step(2)])
+        assert sorted(collect(follower, 2)) == texts([step(1), step(2)])
+        assert two.places.value.stream != one.places.value.stream
+    shutil.rmtree(tmp_path / "a")
+    (tmp_path / "elsewhere").rename(tmp_path / "a")
+    (tmp_path / "a" / "data" / one.folder.name / "published").unlink()
+    with running(tmp_path / "a", bus=bus) as again:
+        assert again.places.value.stream == one.places.value.stream

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -112,6 +114,39 @@ def test_what_is_under_way_is_not_asked_again(asked: Any, refused: bool) -> None
     assert bool(refusal(process(requests=[asked]), "cancel", NOW)) is refused
 
 
+@pytest.mark.parametrize(("taken", "state"), [(60, "taken"), (61, "expired")], ids=str)
+def test_what_was_taken_in_time_is_under_way(taken: int, state: str) -> None:
+    """Also where word of it came after it counted as expired: it is not offered once more. What
+    was taken too late stays expired."""
+    control = {"id": "ctl_1", "kind": "cancel"}
+    until = (NOW + VALID).isoformat()
+    entries = [
+        (0, "started", None),
+        (0, "cancel", {**control, "expires_at": until}),
+        (62, "control_expired", control),
+        (taken, "control_taken", control),
+    ]
+    for order in (entries, entries[::-1]):
+        folded = None
+        for seconds, action, said in order:
+            entry = {
+                "@timestamp": (NOW + timedelta(seconds=seconds)).isoformat(),
+                "event": {"action": f"process.{action}", "sequence": seconds, "id": action},
+                "organization": {"id": "northwind"},
+                "user": {"id": "usr_mk"},
+                "activity": {
+                    "lens": "process",
+                    "process": {"id": "prc_1", "controls": ["cancel"]},
+                    **({"control": said} if said else {}),
+                },
+            }
+            folded, _ = apply(folded, entry) or (folded, None)
+        assert folded is not None
+        shown = folded.as_dict()
+        assert [one["state"] for one in shown["requests"]] == [state]
+        assert bool(refusal(shown, "cancel", NOW + timedelta(seconds=63))) is (state == "taken")
+
+
 def test_a_program_hears_of_what_is_open_alone() -> None:
     """Neither of what is taken, nor of what has run out, nor of what nobody asked."""
     rows = [
@@ -209,6 +244,35 @@ def test_a_wish_that_is_sent_many_times_at_once_is_recorded_once() -> None:
     assert records[0]["activity.control.expires_at"] == answers[0][0]["expires_at"]
 
 
+def test_the_same_wish_at_two_sidecars_is_one_entry() -> None:
+    """Neither knows of the other's yet: control and entry have the same id, whenever it is asked;
+    that of another wish, or attempt, is another."""
+    records: list[dict[str, Any]] = []
+
+    def wish(shown: dict[str, Any], key: str, now: datetime) -> None:
+        more: Any = {"reason": "", "messenger": Messenger({}), "latest": list}
+        id_ = control_id(SECRET, "usr_mk", shown, "cancel", key)
+        ask(
+            shown,
+            "cancel",
+            id_=id_,
+            by={},
+            asked=Asked(),
+            record=records.append,
+            now=now,
+            **more,
+        )
+
+    wish(process(), "k", NOW)
+    wish(process(), "k", NOW + timedelta(seconds=1))
+    wish(process(attempt=2), "k", NOW)
+    wish(process(), "l", NOW)
+    first, same, later, other = records
+    assert first["event_id"] == same["event_id"]
+    assert first["activity.control.id"] == same["activity.control.id"]
+    assert len({one["event_id"] for one in (first, later, other)}) == 3
+
+
 def test_what_could_not_be_recorded_was_not_asked() -> None:
     """The failure goes on, and the next try is a first one."""
     asked = Asked()
@@ -274,6 +338,36 @@ def test_a_webhook_is_not_told_again_of_what_is_void() -> None:
         assert len(failing.got) == 1
     finally:
         failing.close()
+
+
+def test_a_webhook_that_trickles_holds_no_place_for_long() -> None:
+    """A receiver that sends a byte now and then is cut off when the control is over, and what is
+    asked then finds a place."""
+    stop = threading.Event()
+
+    def trickle() -> None:
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not stop.wait(0.2):
+                connection.sendall(b"a")
+
+    other = Receiver()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=trickle, daemon=True).start()
+        slow = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        hooks = {"ssl": Webhook(slow, "key"), "dns": Webhook(other.address, "key")}
+        messenger = Messenger(hooks, at_once=1)
+        messenger.tell(process(), row(), 2.0, lambda: False)
+
+        def told() -> bool:
+            messenger.tell(process() | {"channel": "dns"}, row(), 60.0, lambda: False)
+            return bool(other.got)
+
+        assert not told()
+        until(told, why="the place was not given back")
+        stop.set()
+    other.close()
 
 
 def test_the_signature_is_that_of_the_documentation() -> None:

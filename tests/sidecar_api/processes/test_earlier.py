@@ -10,7 +10,7 @@ import pytest
 from activity_center.config import Cluster
 from activity_center.connection import connect
 from activity_center.errors import ActivityCenterError
-from sidecar_api.processes.base import Seen, earlier
+from sidecar_api.processes.base import Seen, TooMany, earlier
 from tests.sidecar_api.processes.past import Past
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ def past(streams: Node) -> Past:
     return Past(streams.client)
 
 
-def found(past: Past, seen: Seen | None = None) -> list[tuple[str, str]]:
+def found(past: Past, seen: Seen | None = None, **bounds: int) -> list[tuple[str, str]]:
     """(process, action) of what is given of this test's processes, in order."""
     return [
         (entry["activity"]["process"]["id"].removeprefix(f"{past.mark}-"), entry["event"]["action"])
-        for entry in earlier(past.client, seen or Seen())
+        for entry in earlier(past.client, seen or Seen(), **bounds)
         if past.mark in entry["activity"]["process"]["id"]
     ]
 
@@ -100,6 +100,68 @@ def test_the_same_id_elsewhere(past: Past) -> None:
     past.add("process.completed", "same", at=ago(hours=2), organization__id=other)
     past.store()
     assert found(past) == [("same", "process.started")]
+
+
+def test_a_beginning_is_what_the_record_knows(past: Past) -> None:
+    """That the bus has a process.started is not enough: somebody else may have said so, or it is
+    that of a later attempt. Where something was received before, all that was goes first."""
+
+    def received(**span: float) -> dict[str, str]:
+        return {"event__ingested": ago(**span).isoformat()}
+
+    past.add("process.started", "forged", at=ago(hours=3), **received(hours=3))
+    past.add("process.step.started", "forged", at=ago(hours=2), **received(hours=2))
+    forged = past.add("process.started", "forged", at=ago(hours=9), **received(minutes=5))
+    past.add("process.started", "second", at=ago(hours=3), **received(hours=3))
+    past.add("process.failed", "second", at=ago(minutes=50), **received(minutes=50))
+    second = past.add(
+        "process.started",
+        "second",
+        at=ago(minutes=20),
+        activity__process__attempt=2,
+        **received(minutes=20),
+    )
+    whole = past.add("process.started", "whole", at=ago(minutes=30), **received(minutes=30))
+    step = past.add("process.step.started", "whole", at=ago(minutes=9), **received(minutes=9))
+    other = f"{past.organization}x"
+    past.add(
+        "process.started", "whole", at=ago(hours=9), organization__id=other, **received(hours=9)
+    )
+    past.add(
+        "process.completed", "whole", at=ago(hours=8), organization__id=other, **received(hours=8)
+    )
+    past.store()
+    assert found(past, on_the_bus(forged, second, whole, step)) == [
+        ("forged", "process.started"),
+        ("second", "process.started"),
+        ("forged", "process.step.started"),
+        ("second", "process.failed"),
+    ]
+
+
+def test_one_process_is_not_all(past: Past) -> None:
+    """Of a process with very many entries the first ones come, and all of the others."""
+    past.add("process.started", "chatty", at=ago(hours=3))
+    for number in range(9):
+        past.add("process.step.started", "chatty", at=ago(hours=2, seconds=number))
+    past.add("process.started", "calm", at=ago(hours=1))
+    past.store()
+    assert found(past, of_one=2) == [
+        ("chatty", "process.started"),
+        ("chatty", "process.step.started"),
+        ("calm", "process.started"),
+    ]
+
+
+def test_more_than_is_folded_in_is_an_error(past: Past) -> None:
+    """Not left out without a word."""
+    for name in ("one", "two"):
+        past.add("process.started", name, at=ago(hours=1))
+    past.store()
+    given = earlier(past.client, Seen(), most=1)
+    next(given)
+    with pytest.raises(TooMany):
+        next(given)
 
 
 def test_no_opensearch() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from activity_center.config_processes import BusConfig
-from activity_center.processes.fold import DEFAULT_LEASE
+from activity_center.processes.lease import DEFAULT_LEASE
 from activity_center.streams import LENS_PATTERNS
 from sidecar_api.processes.board import Board
 from sidecar_api.processes.overdue import GRACE, MOST_AT_ONCE, Overdue
@@ -149,7 +149,7 @@ def test_a_process_without_a_lease_does_not_run_for_ever() -> None:
 
 def test_what_nobody_took() -> None:
     """A control past its time has expired; one that was taken has not; the clean-up of a process
-    that is known to have stalled then counts as done, with what is left behind."""
+    that is known to have stalled then has failed, with what is left behind."""
     taken = entry("prc", "process.control_taken", 3, control={"id": "ctl_cancel"})
     running = entry("prc", "process.started", own={"lease": "2026-11-24T14:00:00Z"})
     assert Records(board(running, asked("cancel"))).after(LATE) == ["process.control_expired"]
@@ -164,6 +164,7 @@ def test_what_nobody_took() -> None:
     records = Records(board(silent(), *steps, fell_silent, asked("cleanup")))
     assert records.after(LATE) == ["process.control_expired", "process.cleaned_up"]
     receipt = records.made[1][2]
+    assert receipt["outcome"] == "failure"
     assert receipt["activity.receipt.left_behind"] == ["Build"]
     assert [one for one in receipt["activity.receipt.needs_person"] if "Ship" in one]
     assert [one for one in receipt["activity.receipt.needs_person"] if "Deploy" in one]
@@ -175,6 +176,35 @@ def test_many_at_once() -> None:
     assert len(records.after(LATE)) == MOST_AT_ONCE
     assert len(records.after(LATE + timedelta(seconds=1))) == 50
     assert len({id_ for id_, _, _ in records.made}) == MOST_AT_ONCE + 50
+
+
+def test_organizations_take_turns() -> None:
+    """One of which a hundred processes are late at every look starves no other, whether that
+    has one late process or as many organizations do as there are turns."""
+    held = board(*(silent(f"prc_{n}") for n in range(MOST_AT_ONCE * 3)))
+    for name in ("umbrella", "zenith"):
+        held.take({**silent(name), "organization": {"id": name}})
+    records = Records(held)
+    assert len(records.after(LATE)) == MOST_AT_ONCE
+    said = [fields["organization"]["id"] for _, _, fields in records.made]
+    assert {name: said.count(name) for name in said} == {
+        "acme": MOST_AT_ONCE - 2,
+        "umbrella": 1,
+        "zenith": 1,
+    }
+    everybody = Records(
+        board(
+            *(
+                {**silent(f"{n}-{turn}"), "organization": {"id": f"org{n}"}}
+                for n in range(MOST_AT_ONCE + 50)
+                for turn in range(2)
+            )
+        )
+    )
+    everybody.after(LATE)
+    everybody.after(LATE)
+    said = [fields["organization"]["id"] for _, _, fields in everybody.made]
+    assert len(set(said)) == MOST_AT_ONCE + 50
 
 
 def test_nobody_without_the_secret_knows_the_id_beforehand() -> None:
@@ -296,7 +326,7 @@ def test_one_entry_of_a_control_that_nobody_took(both: Both, process: str) -> No
     both.all_show(process, stalled=True)
     until(lambda: both.stored(process, "process.stalled"))
     both.post(event("process.cleanup", 3, control={**control, "expires_at": at(1)}))
-    both.all_show(process, cleaned=True, state="failed")
+    both.all_show(process, cleaned=False, state="failed")
     for one in both.sidecars:
         (row,) = one.sees(process, "admin")["requests"]
         assert row["state"] == "expired"

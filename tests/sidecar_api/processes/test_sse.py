@@ -40,6 +40,16 @@ def test_who_comes_back_gets_just_what_was_missed(stage: Stage, process: str) ->
         assert stream.moves == [1, 2, 3]
 
 
+def test_who_missed_nothing_hears_that_at_once(stage: Stage, process: str) -> None:
+    """A client that hears nothing takes the way for blocked, and goes over to asking."""
+    stage.steps.start(process, stage.a)
+    with Stream(stage) as stream:
+        stream.until(lambda: stream.shows(process) is not None)
+    with Stream(stage, after=stream) as stream:
+        stream.until(lambda: bool(stream.said))
+        assert [(one["type"], one["changes"]) for one in stream.said] == [("delta", [])]
+
+
 @pytest.mark.parametrize("last", ["x", "x:y", ":", "a:" + "b" * 4096])
 def test_a_place_that_is_none(stage: Stage, process: str, last: str) -> None:
     """A snapshot comes in place of what was missed."""

@@ -10,6 +10,7 @@ from wsproto.events import BytesMessage, TextMessage
 from wsproto.events import Ping as Beat
 
 from sidecar_api.processes.hub import PER_READER
+from sidecar_api.processes.sockets import CATCHING_UP
 from tests.integration.process import until
 from tests.sidecar_api.processes.peer import SUBPROTOCOL, Gone, Peer
 from tests.sidecar_api.processes.stage import Stage
@@ -173,6 +174,27 @@ def test_who_takes_nothing_gets_it_all_at_once(stage: Stage, process: str) -> No
         assert stage.metric("process_resets_total") == before + len(slow.resets)
         stage.steps.print(process, stage.a, "late\n", 1500 * size)
         slow.until(lambda: slow.shows(process)["output"]["lines"][-1]["text"] == "late")
+
+
+def test_who_takes_nothing_holds_up_nobody(make_stage: Callable[..., Stage]) -> None:
+    """More sockets than are sent much at a time take nothing of a large snapshot: another reader
+    is told all there is at once, and what changes."""
+    stage = make_stage()
+    for number in range(100):
+        stage.steps.start(f"big-{number}", stage.a, activity__workspace="lab")
+        stage.steps.print(f"big-{number}", stage.a, f"{'x' * 1000}\n" * 20)
+    stage.steps.start("theirs", stage.b)
+    stage.start()
+    people = [who for who in ("owner", "second", "admin", "limited") for _ in range(PER_READER)]
+    idle = [Peer(stage, who, receive=4096) for who in people]
+    assert len(idle) > CATCHING_UP
+    with Peer(stage, "other") as peer:
+        peer.sock.settimeout(15)  # half of what those have until they are cut off
+        peer.until(lambda: peer.shows("theirs") is not None)
+        stage.steps.move("theirs", stage.b, 7)
+        peer.until(lambda: peer.at("theirs") == 7)
+    for one in idle:
+        one.break_off()
 
 
 # -- who may open one --------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.sidecar_api.desk import Desk
@@ -89,6 +91,49 @@ def test_one_process(desk: Desk, past: Past) -> None:
     assert actions == ["process.started", "process.failed", "process.retried", "process.completed"]
     assert entries["next"] is None
     assert desk.get(f"{path}/output") == {"output": [], "next": None}
+
+
+def test_what_people_asked_tells_a_watcher_no_address(desk: Desk, past: Past) -> None:
+    """Its entry is of the audit trail: who watches has what a replay needs, who may read the trail
+    there, or did it, has all of it; what the program said is the same to all."""
+    asker = {
+        "source__ip": "203.0.113.7",
+        "user_agent__original": "Firefox",
+        "session__id": "ses_1",
+        "user__email": "boss@example.com",
+        "user__name": "boss",
+        "activity__token": {"name": "laptop"},
+    }
+    for who, at in (("stranger", 3), ("member", 4)):
+        control = {"id": f"ctl_{at}", "kind": "cleanup", "expires_at": "2026-11-24T12:05:00Z"}
+        said = {"user__id": desk.people[who], "activity__control": control, **asker}
+        past.add("process.cleanup", "one", at=at, event__reason="full", **said)
+    past.add("process.heartbeat", "one", at=5, source__ip="203.0.113.9")
+    past.store()
+    path = f"/api/v1/processes/{past.id('one')}/entries"
+
+    def asked(who: str) -> list[dict[str, Any]]:
+        *_, first, second, alive = desk.get(path, who)["entries"]
+        assert alive["source"]["ip"] == "203.0.113.9"
+        return [first, second]
+
+    whole = asked("owner")
+    assert whole == asked("admin")
+    assert [one["source"]["ip"] for one in whole] == ["203.0.113.7"] * 2
+    bare, mine = asked("member")
+    event = ("id", "kind", "action", "outcome", "reason", "sequence")
+    ours = ("lens", "retention", "schema_version", "process", "control")
+    assert mine == whole[1]
+    full = whole[0]
+    assert bare == {
+        "id": full["id"],
+        "@timestamp": full["@timestamp"],
+        "ecs": full["ecs"],
+        "event": {name: full["event"][name] for name in event},
+        "organization": {"id": desk.a},
+        "user": {"id": desk.people["stranger"], "name": "boss"},
+        "activity": {name: full["activity"][name] for name in ours},
+    }
 
 
 def test_places_in_output_and_entries_belong_to_the_reader(desk: Desk, past: Past) -> None:

@@ -1,0 +1,206 @@
+"""Reads the bus as long as the sidecar lives, and looks at the time.
+
+Others have their turn between entries: what it costs to fold many of them holds up no answer, no
+heartbeat, and no sign of life of the worker itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from activity_center.errors import ActivityCenterError
+from sidecar_api import ending
+from sidecar_api.processes.taking import PAUSE, Taking, Took
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from activity_center.bus import Published, Reader
+    from sidecar_api.processes.board import Kept, Key
+    from sidecar_api.processes.taking import Earlier
+
+Tick = Callable[[Iterable[tuple["Key", "Kept"]], datetime], None]
+"""Called about every second with all processes, for what must happen in time."""
+SETTLES: Final = 10.0
+"""Seconds after the bus was away in which it may still get what collectors kept for it."""
+_DEAF: Final = 5.0
+"""Seconds since all of the bus was read, after which nothing is said of silence."""
+_WAIT: Final = 1.0
+_BACK_OFF: Final = (0.25, 5.0)
+_CLOCK: Final = 0.25
+_PRUNE: Final = 30.0
+_LOAD_AGAIN: Final = 30.0
+"""Seconds until OpenSearch is asked again for what the bus no longer has."""
+_NEVER: Final = float("-inf")
+
+_log = structlog.get_logger("sidecar")
+
+
+class Listening:
+    """One reader of the bus, and a clock.
+
+    Args:
+        open_reader: opens the bus.
+        earlier: what the bus no longer has, see :mod:`sidecar_api.processes.base`.
+        tick: see :data:`Tick`; not called while the bus is away or has more to tell.
+        lock: held while anything is changed.
+        took: what to do with changes; the lock is held.
+        anew: what to do when all was loaded, again too; the lock is held.
+        over: what to do when the server is about to end.
+
+    Attributes:
+        taking: all processes.
+        stale_since: since when the bus cannot be read; ``None``: it can.
+        loaded: set when the processes are there.
+    """
+
+    def __init__(
+        self,
+        open_reader: Callable[[], Reader],
+        earlier: Earlier,
+        tick: Tick,
+        lock: AbstractContextManager[Any],
+        *,
+        took: Callable[[Took], None],
+        anew: Callable[[], None],
+        over: Callable[[], None],
+    ) -> None:
+        self.taking = Taking()
+        self.stale_since: datetime | None = None
+        self.loaded = threading.Event()
+        self._open_reader = open_reader
+        self._earlier = earlier
+        self._tick = tick
+        self._lock = lock
+        self._took = took
+        self._anew = anew
+        self._ending = over
+        self._heard = self._away_at = _NEVER
+        self._started = False
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin to read the bus, once."""
+        with self._lock:
+            if self._started:
+                return
+            self._started = True
+        for run, name in ((self._read, "processes"), (self._clock, "processes-clock")):
+            threading.Thread(target=run, name=name, daemon=True).start()
+
+    def stop(self) -> None:
+        """End it; for tests."""
+        self._stopped = True
+
+    # -- the bus ---------------------------------------------------------------------
+
+    def _read(self) -> None:
+        reader: Reader | None = None
+        pause, loaded_at = _BACK_OFF[0], 0.0
+        while not self._over():
+            try:
+                reader = reader or self._open_reader()
+                again = self.taking.partial and not self.taking.final
+                due = time.monotonic() - loaded_at > _LOAD_AGAIN
+                if not self.loaded.is_set() or (again and due):
+                    self._load(reader)
+                    loaded_at = time.monotonic()
+                found = self._next(reader)
+            except ActivityCenterError as wrong:
+                self._away(wrong)
+                ending.pause(pause)
+                pause = min(pause * 2, _BACK_OFF[1])
+                continue
+            except Exception:
+                self._heard = _NEVER
+                _log.error("the step bus cannot be read", exc_info=True)
+                ending.pause(_BACK_OFF[1])
+                continue
+            self._back()
+            pause = _BACK_OFF[0]
+            self._take(found)
+        if reader is not None:
+            reader.close()
+
+    def _next(self, reader: Reader) -> list[Any]:
+        """What the bus has, or gets within a moment."""
+        places, now = self.taking.places.after(), time.monotonic()
+        found = reader.read(places, 0.0)
+        if found:
+            self._heard = _NEVER
+            return found
+        self._heard = now
+        found = reader.read(places, _WAIT)
+        if found:
+            self._heard = _NEVER
+        return found
+
+    def _take(self, found: list[Published]) -> None:
+        parts = self.taking.take_in_turns(found)
+        while True:
+            with self._lock:
+                took = next(parts, None)
+                if took is None:
+                    return
+                self._took(took)
+            time.sleep(PAUSE)
+
+    def _load(self, reader: Reader) -> None:
+        again = self.loaded.is_set()
+        made = Taking.load(reader, self._earlier)
+        with self._lock:
+            if again and made.partial:
+                return
+            self.taking = made
+            self.loaded.set()
+            self._anew()
+
+    def _away(self, wrong: ActivityCenterError) -> None:
+        self._heard, self._away_at = _NEVER, time.monotonic()
+        if self.stale_since is None:
+            self.stale_since = datetime.now(UTC)
+            _log.warning("the step bus cannot be read", error=wrong.message, hint=wrong.hint)
+
+    def _back(self) -> None:
+        if self.stale_since is not None:
+            self.stale_since = None
+            _log.info("the step bus can be read again")
+
+    # -- time ------------------------------------------------------------------------
+
+    def _clock(self) -> None:
+        ticked = pruned = time.monotonic()
+        while not self._stopped:
+            if ending.begun():
+                self._ending()
+                return
+            now = time.monotonic()
+            if now - pruned >= _PRUNE:
+                pruned = now
+                with self._lock:
+                    self.taking.board.prune(datetime.now(UTC))
+            if now - ticked >= _WAIT and self._hears(now):
+                ticked = now
+                self._ticked()
+            time.sleep(_CLOCK)
+
+    def _hears(self, now: float) -> bool:
+        """Whether silence is that of the producers, and not our own."""
+        return now - self._heard < _DEAF and now - self._away_at > SETTLES
+
+    def _ticked(self) -> None:
+        with self._lock:
+            held = [*self.taking.board]
+        try:
+            self._tick(held, datetime.now(UTC))
+        except Exception:
+            _log.error("what is overdue cannot be recorded", exc_info=True)
+
+    def _over(self) -> bool:
+        return self._stopped or ending.begun()

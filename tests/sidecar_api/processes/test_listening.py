@@ -1,0 +1,133 @@
+"""The reader of the bus: what is silence and what is not, and that others have their turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activity_center.bus import Gap, Place, Published, Reader, open_reader
+from activity_center.config_processes import BusConfig
+from activity_center.errors import BusUnavailable
+from sidecar_api.processes import Hub
+from sidecar_api.processes.overdue import Overdue
+from sidecar_api.processes.taking import Taking
+from tests.integration.process import until
+from tests.sidecar_api.processes.stage import Steps, at
+
+
+@pytest.fixture
+def steps(tmp_path: Path) -> Iterator[Steps]:
+    """A stream on an embedded bus."""
+    made = Steps(BusConfig(folder=str(tmp_path / "steps")))
+    yield made
+    made.close()
+
+
+class Line:
+    """A reader of the bus on a line that can be cut, and that can bring little at a time.
+
+    Attributes:
+        cut: the bus is away.
+        held_back: it has more to tell than it has told; the last read gets the first entry.
+        reads: how many there were.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self.cut = self.held_back = False
+        self.reads = 0
+        self._reader = reader
+
+    def first(self) -> dict[str, Place]:
+        """See :class:`activity_center.bus.Reader`."""
+        return self._reader.first()
+
+    def read(self, after: Mapping[str, Place], wait: float) -> list[Published | Gap]:
+        """See :class:`activity_center.bus.Reader`."""
+        self.reads += 1
+        if self.cut:
+            raise BusUnavailable("the line is cut")
+        found = self._reader.read(after, min(wait, 0.05))
+        return found[:1] if self.held_back else found
+
+    def close(self) -> None:
+        """See :class:`activity_center.bus.Reader`."""
+        self._reader.close()
+
+
+class Looked:
+    """What a hub recorded as overdue, and how often it looked."""
+
+    def __init__(self, line: Line) -> None:
+        self.times = 0
+        self.made: list[str] = []
+        self._look = Overdue(lambda action, **_: self.made.append(action), b"s" * 32)
+        self.hub = Hub(lambda: line, lambda _seen: (), bytes(32), tick=self._tick)
+
+    def _tick(self, held: Any, now: datetime) -> None:
+        self.times += 1
+        self._look(held, now)
+
+
+def test_a_bus_that_is_away_is_no_silence(steps: Steps) -> None:
+    """Nothing is recorded of a lease that passed meanwhile: its producer goes on, and only we do
+    not hear it. When the bus is back, what it has is heard first; real silence is recorded."""
+    line = Line(open_reader(steps.config))
+    looked = Looked(line)
+    steps.start("alive", "acme", activity__process__lease=at(2))
+    looked.hub.ready()
+    until(lambda: looked.times > 0)
+    line.cut = True
+    until(lambda: looked.hub.stale_since is not None)
+    steps.publish(
+        steps.entry("alive", "process.heartbeat", "acme", activity__process__lease=at(600)),
+        steps.entry("silent", "process.started", "acme", activity__process__lease=at(-60)),
+    )
+    times, reads = looked.times, line.reads
+    until(lambda: line.reads >= reads + 4)  # further apart each time
+    assert looked.times == times
+    line.cut = False
+    until(lambda: bool(looked.made))
+    assert looked.made == ["process.stalled"]
+    assert [one["stalled"] for one in looked.hub.named("alive")] == [False]
+    looked.hub.stop()
+
+
+def test_a_backlog_is_read_before_silence_counts(steps: Steps) -> None:
+    """While the bus has more to tell, nothing is said of what it has not told yet."""
+    line = Line(open_reader(steps.config))
+    looked = Looked(line)
+    looked.hub.ready()
+    until(lambda: looked.times > 0)
+    line.held_back = True
+    steps.start("alive", "acme", activity__process__lease=at(-60))
+    for number in range(200):
+        steps.print("alive", "acme", "a line\n", offset=7 * number)
+    steps.publish(steps.entry("alive", "process.completed", "acme"))
+    until(lambda: [one["state"] for one in looked.hub.named("alive")] == ["done"])
+    assert looked.made == []
+    looked.hub.stop()
+
+
+def test_others_have_their_turn(steps: Steps) -> None:
+    """Many entries that come in one answer of the bus are folded a part at a time, all of them
+    and in order; each part leaves the state in which everything up to it is told."""
+    steps.publish(*(steps.entry(f"p{n}", "process.started", "acme") for n in range(3000)))
+    with_all = open_reader(steps.config)
+    found = with_all.read({}, 0.0)
+    while len(found) < 3000:
+        places = {"one-0": (steps.epoch, len(found))}
+        found += with_all.read(places, 0.0)
+    taking = Taking()
+    positions: list[int] = []
+    parts = 0
+    for took in taking.take_in_turns(found):
+        parts += 1
+        positions += [change.position for change in took.changes]
+        assert list(taking.places.of.values()) == [positions[-1]]
+    assert positions == [*range(1, 3001)]
+    assert parts > 1
+    with_all.close()

@@ -1,0 +1,58 @@
+"""How large the messages of the protocol can become."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from activity_center.websocket import LONGEST
+from sidecar_api.processes import messages
+from sidecar_api.processes.board import Board
+from tests.sidecar_api.processes.stage import valid
+
+COUNT = 120
+
+
+def entry(id_: str, action: str, sequence: int, **more: Any) -> dict[str, Any]:
+    """An activity of a process; ``more`` of what it says of the process, or its error."""
+    error = {"error": more.pop("error")} if "error" in more else {}
+    return {
+        "@timestamp": "2026-11-24T12:00:00Z",
+        "event": {"id": f"{id_}-{sequence}", "action": action, "sequence": sequence},
+        "organization": {"id": "acme"},
+        "activity": {"lens": "process", "process": {"id": id_, **more}},
+        **error,
+    }
+
+
+def test_a_snapshot_is_one_that_a_client_takes() -> None:
+    """Of many large processes only the first come whole: then without lines, with the beginnings
+    of their errors, and without lists; a small one is whole, wherever it stands."""
+    board = Board()
+    names = [f"{'n' * 1200} {number}" for number in range(500)]
+    trace = {"message": "m" * 2000, "stack_trace": "t" * 65_000}
+    for number in range(COUNT):
+        wide, loud = f"wide-{number}", f"loud-{number}"
+        board.take(entry(wide, "process.started", 1, steps=names))
+        for step in range(4):
+            failed = entry(loud, "process.step.failed", step + 1, error=trace)
+            failed["activity"]["step"] = {"id": f"s{step}", "index": step}
+            board.take(failed)
+    small = entry("small", "process.failed", 1, error={"message": "why", "stack_trace": "t" * 900})
+    small["activity"]["step"] = {"id": "s0", "index": 0}
+    board.take(small)
+    kept = {key[1]: one for key, one in board}
+    in_full = sum(len(one.body()) for one in kept.values())
+    order = [*(one for id_, one in kept.items() if id_ != "small"), kept["small"]]
+    found = messages.snapshot("e", "o", order)
+    assert len(found.body) < LONGEST < in_full
+    rows = {one["id"]: one for one in valid(orjson.loads(found.body))["processes"]}
+    assert rows.keys() == kept.keys()
+    assert rows["small"] == orjson.loads(kept["small"].body())
+    assert rows["wide-0"] == orjson.loads(kept["wide-0"].body())
+    assert len(rows["loud-0"]["steps"][-1]["error"]["stack_trace"]) == 65_000
+    last = rows[f"loud-{COUNT - 1}"]["steps"][-1]["error"]
+    assert (len(last["message"]), last["stack_trace"], last["whole"]) == (500, None, False)
+    bare = rows[f"wide-{COUNT - 1}"]
+    assert (bare["state"], bare["steps"]) == ("running", [])
