@@ -40,7 +40,7 @@ _REPOSITORY: Final = {
     ),
 }
 _SECRET_KEY: Final = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,253}$"}
-_PATH: Final = {"type": "string", "pattern": "^(/\\.?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"}
+_PATH: Final = {"type": "string", "pattern": "^(/\\.?[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?$"}
 # Units that Kubernetes knows; those in lower case are thousandths, which nobody means.
 _BYTES: Final = {
     "type": ["string", "number"],
@@ -53,6 +53,7 @@ _CPU: Final = {
     "pattern": "^([0-9]+m|[0-9]+(\\.[0-9]{1,3})?)$",
 }
 _QUANTITIES: Final = {"cpu": _CPU, "memory": _BYTES, "ephemeral-storage": _BYTES}
+_FREE: Final = {"annotations", "labels", "nodeSelector", "podAnnotations", "podLabels"}
 _STRINGS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
 _LABEL: Final = {"type": "string", "pattern": "^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$"}
 # Those of the chart select its pods; a second one of the same key would be refused or would win.
@@ -86,18 +87,20 @@ _PERCENT_OR_COUNT: Final = {
 
 def _cron() -> str:
     """A schedule as the CronJob controller reads it (robfig/cron, five fields or a macro)."""
+    months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+    days = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
     fields = []
     for one in (
         "[1-5]?[0-9]|0[0-9]",
         "1?[0-9]|2[0-3]|0[0-9]",
         "[1-9]|[12][0-9]|3[01]|0[1-9]",
-        "[1-9]|1[0-2]|0[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC",
-        "[0-6]|SUN|MON|TUE|WED|THU|FRI|SAT",
+        "|".join(("[1-9]|1[0-2]|0[1-9]", *months, *(name.upper() for name in months))),
+        "|".join(("[0-6]", *days, *(name.upper() for name in days))),
     ):
         part = f"(\\*|\\?|({one})(-({one}))?)(/[1-9][0-9]?)?"
         fields.append(f"{part}(,{part})*")
-    macros = "@(yearly|annually|monthly|weekly|daily|midnight|hourly)"
-    return f"^({macros}|{' '.join(fields)})$"
+    macros = "@(yearly|annually|monthly|weekly|daily|midnight|hourly|every [0-9]+[smh])"
+    return f"^({macros}|{' +'.join(fields)})$"
 
 
 # By the last part of a value's path: the same name means the same everywhere.
@@ -153,6 +156,7 @@ _BY_PATH: Final[dict[str, dict[str, Any]]] = {
         "minItems": 1,
         "items": {"enum": ["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]},
     },
+    "install.deadlineSeconds": {"type": "integer", "minimum": 30, "maximum": 7200},
     "collector.quota": {"type": ["integer", "string"], "pattern": "^[0-9]+(KiB|MiB|GiB)$"},
     "collector.drainSeconds": {"type": "integer", "minimum": 0, "maximum": 3600},
     "collector.minReadySeconds": {"type": "integer", "minimum": 0, "maximum": 600},
@@ -163,7 +167,7 @@ _BY_PATH: Final[dict[str, dict[str, Any]]] = {
     "sidecar.autoscaling.maxReplicas": {**_COUNT, "minimum": 1},
     "sidecar.autoscaling.targetCPU": {"type": "integer", "minimum": 1, "maximum": 1000},
     "retention.cronJob.schedule": {"type": "string", "pattern": _cron()},
-    "bus.url": {"type": "string", "pattern": "^(rediss://[^/?#@\\s]+(/[0-9]{1,5})?)?$"},
+    "bus.url": {"type": "string", "pattern": "^(rediss://[^/?#@\\s]+(/[0-9]{0,5})?)?$"},
     "bus.bundled.maxMemory": {"type": "string", "pattern": "^[0-9]+(kb|mb|gb)$"},
     "ingress.className": _NAME,
     "ingress.host": _NAME,
@@ -240,22 +244,38 @@ def _of(value: Any, path: str) -> dict[str, Any]:
             }
         )
     if isinstance(value, dict):
-        return _closed({key: _of(it, f"{path}.{key}".lstrip(".")) for key, it in value.items()})
+        needed = [key for key, it in value.items() if not _may_be_empty(path, key, it)]
+        parts = {key: _of(it, f"{path}.{key}".lstrip(".")) for key, it in value.items()}
+        return _closed(parts, needed)
     if isinstance(value, bool):
         return {"type": "boolean"}
     raise TypeError(f"{path}: its type is not clear from {value!r}; add it to a table above")
 
 
-def _closed(properties: dict[str, Any]) -> dict[str, Any]:
-    """An object of these keys and no others; none may be missing.
+def _may_be_empty(path: str, key: str, value: Any) -> bool:
+    """Whether a key may be left blank: it is empty by default, or only adds to an object.
+
+    Of network policies none may: an empty list is not the same as none. Nor ``config``, which
+    templates look into.
+    """
+    if path.startswith("networkPolicy") or key == "config":
+        return False
+    return value in ("", [], {}) or key in _FREE
+
+
+def _closed(properties: dict[str, Any], needed: list[str] | None = None) -> dict[str, Any]:
+    """An object of these keys and no others.
 
     helm takes a value that is null out before it looks at the schema, and a template reads what
     is not there as "off": limits, certificates, network policies.
+
+    Args:
+        needed: those that may not be missing; by default all.
     """
     return {
         "type": "object",
         "additionalProperties": False,
-        "required": list(properties),
+        "required": list(properties) if needed is None else needed,
         "properties": properties,
     }
 

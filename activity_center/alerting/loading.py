@@ -68,7 +68,13 @@ def load_rules(
             continue
         if not place.is_dir():
             raise VocabularyError("the folder of rules is missing", where=str(place))
-        for file in sorted(place.iterdir()):
+        try:
+            files = sorted(place.iterdir())
+        except OSError as unread:
+            raise VocabularyError(
+                f"the folder of rules cannot be read: {unread.strerror}", where=str(place)
+            ) from unread
+        for file in files:
             if file.suffix.lower() not in (".yml", ".yaml"):
                 continue
             try:

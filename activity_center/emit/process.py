@@ -136,7 +136,8 @@ class Process:
         with self._lock:
             for name, more in told.items():
                 if more is not None:
-                    self._receipt.setdefault(name, []).extend([more] if type(more) is str else more)
+                    listed = [more] if isinstance(more, str) else more
+                    self._receipt.setdefault(name, []).extend(listed)
 
     def __enter__(self) -> Process:
         with self._lock:

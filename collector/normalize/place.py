@@ -218,7 +218,7 @@ def _fit_leaf(field: Field, value: Any) -> Any:
         if not field.many and len(value) != 1:
             return None
         items = [fit(field, item) for item in value]
-        if any(item is None for item in items) or not items:
+        if any(item is None for item in items):
             return None
         return items if field.many else items[0]
     fitted = fit(field, value)

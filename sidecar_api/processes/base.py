@@ -100,14 +100,16 @@ def earlier(
     ids = sorted({key[1] for key in wanted if key in before or not seen.whole(key)})
     given: Counter[Key] = Counter()
     full: list[Key] = []
+    total = 0
     for begin in range(0, len(ids), _AT_ONCE):
         for entry in _entries(client, ids[begin : begin + _AT_ONCE], full):
             key = key_of(entry)
             if key not in wanted or key is None or seen.has(key, entry) or given[key] >= of_one:
                 continue
-            if given.total() >= most:
+            if total >= most:
                 raise TooMany(f"there are more than {most} entries of processes that still run")
             yield entry
+            total += 1
             given[key] += 1
             if given[key] == of_one:
                 full.append(key)

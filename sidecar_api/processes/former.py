@@ -25,7 +25,7 @@ _ENDS: Final = {
 }
 _KEPT: Final = (
     *("channel", "name", "attempt", "state", "started", "ended", "updated"),
-    *("controls", "cleaned"),
+    *("controls", "cleaned", "lease"),
 )
 
 
@@ -96,6 +96,11 @@ def _entries(key: Key, known: _Known) -> Iterator[dict[str, Any]]:
     facts = {name: top[name] for name in ("channel", "name", "controls")}
     ends = _ENDS.get(top["state"])
     first = {**said, **facts} if ends else {**said, **facts, "state": top["state"]}
+    heard = {}
+    if not ends and top["lease"]:
+        first["lease"] = top["lease"]
+    elif not ends:  # the lease of who names none counts from when it was last heard of
+        heard = {"ingested": top["updated"]}
     ended = top["ended"] or top["updated"]
     told = [("process.started", top["started"] or ended, first)]
     told += [(ends, ended, said)] if ends else []
@@ -103,7 +108,7 @@ def _entries(key: Key, known: _Known) -> Iterator[dict[str, Any]]:
     for action, at, process in told:
         yield {
             "@timestamp": at,
-            "event": {"action": action},
+            "event": {"action": action, **heard},
             "organization": organization,
             "activity": {"lens": "process", "process": process},
         }

@@ -118,7 +118,7 @@ class Listening:
                 pause = min(pause * 2, _BACK_OFF[1])
                 continue
             except Exception:
-                self._heard = _NEVER
+                self._heard, self._away_at = _NEVER, time.monotonic()
                 _log.error("the step bus cannot be read", exc_info=True)
                 ending.pause(_BACK_OFF[1])
                 continue
@@ -152,6 +152,7 @@ class Listening:
             time.sleep(PAUSE)
 
     def _load(self, reader: Reader) -> None:
+        self._heard = _NEVER  # meanwhile nothing new is taken in
         again = self.loaded.is_set()
         made = Taking.load(reader, self._earlier)
         with self._lock:

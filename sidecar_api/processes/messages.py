@@ -88,6 +88,7 @@ def _rows(processes: Sequence[Kept]) -> Iterable[bytes]:
         for shorter in (_without_traces, _bare):
             if len(body) > max(room, SHARE):
                 body = orjson.dumps(shorter(kept.process.as_dict()))
+                kept.left_out |= shorter is _bare  # so that its next delta is whole
         room -= len(body)
         yield body
 

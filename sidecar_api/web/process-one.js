@@ -302,7 +302,7 @@ export class OneProcess {
         }</footer></section>
         ${this.attempts(process)}
         <section class="panel about">${this.facts(process)}</section></div>
-      ${this.output.view(process, (step) => app.setFilters(step ? [["step", step]] : []))}</div>`;
+      ${this.output.view(process, (step) => app.setFilters([...app.place.filters.filter(([name]) => name !== "step"), ...(step ? [["step", step]] : [])]))}</div>`;
   }
 }
 

@@ -66,6 +66,8 @@ function request(process, entry, at) {
       reason,
     };
   const state = ANSWERED[action] === "done" && (outcome === "failure" || control.state === "failed") ? "failed" : ANSWERED[action];
+  // It was taken in time, and word of that came late (activity_center/processes/requests.py).
+  if (state === "expired" && known && known.state !== "requested") return known;
   return { kind: control.kind, ...known, id: control.id, state, answer: entry.error?.message ?? null };
 }
 
@@ -103,6 +105,8 @@ function deltaOf(process, entry) {
   // A step's entry may say that the process runs; that it ended tells its own entry alone.
   let state = STATES[action] ? (said.state ?? STATES[action]) : action === "process.stalled" ? null : said.state;
   if (ENDS.has(state) && !STATES[action]) state = "running";
+  // Cleaning up changes nothing of how an attempt has ended.
+  if (action === "process.cleaned_up" && ENDS.has(process.state)) state = null;
   if (state) {
     delta.process.state = state;
     if (ENDS.has(state)) {

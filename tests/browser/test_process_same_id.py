@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from playwright.sync_api import expect
@@ -13,6 +14,8 @@ from tests.sidecar_api.search.log import put_templates
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Window
+
+STEPS: Final = {"steps": ["Build", "Switch over"]}
 
 
 def test_each_card_opens_its_own(window: Window, calm_opensearch: Any, tmp_path: Path) -> None:
@@ -27,8 +30,12 @@ def test_each_card_opens_its_own(window: Window, calm_opensearch: Any, tmp_path:
     file.write_text(yaml.safe_dump(document))
     desk.start()
     try:
-        first = desk.entry("deploy-1", "process.started", process={"name": "Deploy of Northwind"})
-        other = desk.entry("deploy-1", "process.started", process={"name": "Deploy of Umbrella"})
+        first = desk.entry(
+            "deploy-1", "process.started", process={"name": "Deploy of Northwind", **STEPS}
+        )
+        other = desk.entry(
+            "deploy-1", "process.started", process={"name": "Deploy of Umbrella", **STEPS}
+        )
         other["organization"] = {"id": second, "name": "Umbrella"}
         desk.tell(first, other)
         page = window.open(f"{desk.url}/processes")
@@ -37,6 +44,10 @@ def test_each_card_opens_its_own(window: Window, calm_opensearch: Any, tmp_path:
             page.get_by_role("link", name=name).first.click()
             expect(page.locator("h1")).to_have_text(name)
             page.reload()
+            expect(page.locator("h1")).to_have_text(name)
+            expect(page.locator("#failure")).to_have_count(0)
+            page.locator("#output-step").select_option(label="Build")
+            expect(page).to_have_url(re.compile(r"organization=northwind_\w+&step="))
             expect(page.locator("h1")).to_have_text(name)
             expect(page.locator("#failure")).to_have_count(0)
         page.goto("about:blank")

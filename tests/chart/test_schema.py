@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.rendering import CHART, case, objects, one, rendered, template
+from tests.chart.provision import KUBERNETES
+from tests.chart.rendering import (
+    CHART,
+    NAMESPACE,
+    RELEASE,
+    case,
+    helm,
+    objects,
+    one,
+    rendered,
+    template,
+)
 
 GENERATOR = CHART.parent / "generate_schema.py"
 
@@ -128,7 +139,6 @@ def given(collector: str, sidecar: str, bus: str) -> str:
             "{fluentBit: {enabled: true}, collector: {forward: false}}",
             "fluentBit.enabled",
         ),
-        ("bus: {bundled: {enabled: false}}", "bus.url: without the bundled step bus"),
         ("collector: {persistence: {size: 1Gi}}", "collector.persistence.size: 1Gi is too small"),
         ("collector: {quota: 8GiB}", "too small for a quota of 8GiB"),
         ("collector: {quota: 99516192768}", "collector.persistence.size: 11Gi is too small"),
@@ -143,6 +153,20 @@ def given(collector: str, sidecar: str, bus: str) -> str:
             "sidecar.resources.requests.memory: has to be at most sidecar.resources.limits.memory",
         ),
         ("install: {resources: {limits: {memory: 120M}}}", "install.resources.requests.memory"),
+        ("collector: {resources: {limits: {cpu: 200m}}}", "collector.resources.requests.cpu"),
+        ("collector: {resources: {limits: {cpu: 0.2}}}", "collector.resources.requests.cpu"),
+    ],
+)
+def test_what_belongs_together_is_asked_for(bad: str, words: str) -> None:
+    """A switch that needs another value names it, and values that contradict each other too."""
+    done = template(bad)
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
         (
             "secrets: {existingSecret: ac-activity-center-secrets}",
             "secrets.existingSecret: ac-activity-center-secrets is the name of the Secret that",
@@ -156,16 +180,22 @@ def given(collector: str, sidecar: str, bus: str) -> str:
         (given("c", "s", "ac-bus-tls"), "bus.bundled.tls.existingSecret: ac-bus-tls is"),
     ],
 )
-def test_what_belongs_together_is_asked_for(bad: str, words: str) -> None:
-    """A switch that needs another value names it, and values that contradict each other too."""
-    done = template(bad)
+def test_an_upgrade_does_not_take_helms_own_secrets_for_given_ones(bad: str, words: str) -> None:
+    """Helm would delete what it made. A first install has nothing to lose: there the name is
+    somebody's own, as cert-manager or a sealed Secret made it."""
+    where = ("--namespace", NAMESPACE, "--kube-version", KUBERNETES, "--values", "-")
+    done = helm("template", RELEASE, str(CHART), "--is-upgrade", *where, values=bad)
     assert done.returncode != 0
     assert words in done.stderr
+    assert template(bad).returncode == 0
 
 
 @pytest.mark.parametrize(
     "good",
     [
+        "bus: {bundled: {enabled: false}}",
+        "collector: {resources: {limits: {cpu: 250m}}}",
+        "collector: {resources: {limits: {cpu: 1}}}",
         given("c", "s", "b"),
         "{fullnameOverride: ac, secrets: {existingSecret: ac-keys}}",
         "collector: {quota: 7516192768}",
@@ -179,7 +209,10 @@ def test_what_belongs_together_is_asked_for(bad: str, words: str) -> None:
         "sidecar: {pdb: {maxUnavailable: 50%}}",
         *(
             f"retention: {{cronJob: {{enabled: true, schedule: '{schedule}'}}}}"
-            for schedule in ("@daily", "*/15 0-6,22,23 1 JAN-MAR MON", "05 4 ? * 0")
+            for schedule in (
+                *("@daily", "@every 6h", "*/15 0-6,22,23 1 JAN-MAR MON", "05 4 ? * 0"),
+                *("0 3 * * mon", "0  3 * * *"),
+            )
         ),
         "ingress: {enabled: true, host: a.example, annotations: {mine: null}}",
         "networkPolicy: {extraEgress: [{to: [{ipBlock: {cidr: 192.0.2.0/24}}]}]}",

@@ -48,14 +48,35 @@ def merged(below: Any, above: Any) -> Any:
     return below | {key: merged(below.get(key), value) for key, value in above.items()}
 
 
+FREE: Final = {"annotations", "labels", "nodeSelector", "podAnnotations", "podLabels"}
+
+
+def protects(path: Path, value: Any) -> bool:
+    """Whether something would be off without it."""
+    if path[0] in ("networkPolicy", "config"):
+        return True
+    return value not in ("", [], {}) and path[-1] not in FREE
+
+
+def test_what_only_adds_may_be_left_blank() -> None:
+    """As values files often are, and as helm drops a default map."""
+    blank = {path for path, value in inner(VALUES) if not protects(path, value)}
+    assert len(blank) > 20
+    done = template(yaml.safe_dump({"fullnameOverride": "ac", **nested(dict.fromkeys(blank))}))
+    assert done.returncode == 0, done.stderr
+    assert "null" not in re.sub(r"(?m)^\s*(- )?#.*$", "", done.stdout)
+
+
 DEPTHS: Final = sorted({len(path) for path, _ in inner(VALUES)})
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_no_value_can_be_taken_away(depth: int) -> None:
-    """A key that is null is refused, not read as "off": no limit, policy or certificate goes."""
-    wanted = {path for path, _ in inner(VALUES) if len(path) == depth}
-    assert wanted
+    """A key that is null is refused, not read as "off": no limit, policy or certificate goes.
+
+    What is empty by default, or only adds to an object, may be left blank.
+    """
+    wanted = {path for path, value in inner(VALUES) if len(path) == depth and protects(path, value)}
     done = template(yaml.safe_dump(nested(dict.fromkeys(wanted))))
     assert done.returncode != 0
     said = set()

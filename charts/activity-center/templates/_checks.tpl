@@ -15,11 +15,14 @@
 {{- $found | int64 -}}
 {{- end -}}
 
+{{/* Thousandths of a processor. */}}
+{{- define "ac.cpu" -}}
+{{- $text := toString . -}}
+{{- if hasSuffix "m" $text -}}{{ trimSuffix "m" $text }}{{- else -}}{{ mulf (float64 $text) 1000.0 }}{{- end -}}
+{{- end -}}
+
 {{- define "ac.checks" -}}
 {{- include "ac.checkNames" . -}}
-{{- if and (not .Values.bus.bundled.enabled) (not .Values.bus.url) -}}
-{{- fail "bus.url: without the bundled step bus the sidecar sees no process live; name a Redis or Valkey (rediss://…), or set bus.bundled.enabled" -}}
-{{- end -}}
 {{- $quota := include "ac.bytes" (dict "text" .Values.collector.quota "powersOfTwo" true) | float64 -}}
 {{- $size := include "ac.bytes" (dict "text" .Values.collector.persistence.size "powersOfTwo" false) | float64 -}}
 {{- if lt $size (addf (mulf $quota 1.25) 1181116006) -}}
@@ -33,6 +36,10 @@
 {{- end -}}
 {{- $all := dict "collector.resources" .Values.collector.resources "sidecar.resources" .Values.sidecar.resources "install.resources" .Values.install.resources "retention.cronJob.resources" .Values.retention.cronJob.resources "bus.bundled.resources" .Values.bus.bundled.resources "fluentBit.resources" .Values.fluentBit.resources -}}
 {{- range $path, $resources := $all -}}
+{{- $cpu := get $resources.limits "cpu" -}}
+{{- if and $cpu (gt (include "ac.cpu" (get $resources.requests "cpu") | float64) (include "ac.cpu" $cpu | float64)) -}}
+{{- fail (printf "%s.requests.cpu: has to be at most %s.limits.cpu" $path $path) -}}
+{{- end -}}
 {{- range list "memory" "ephemeral-storage" -}}
 {{- if gt (include "ac.bytes" (dict "text" (get $resources.requests .) "powersOfTwo" false) | float64) (include "ac.bytes" (dict "text" (get $resources.limits .) "powersOfTwo" false) | float64) -}}
 {{- fail (printf "%s.requests.%s: has to be at most %s.limits.%s" $path . $path .) -}}
@@ -62,8 +69,12 @@
 {{- $own = append $own (printf "%s-%s" $name .) -}}
 {{- end -}}
 {{- range $path, $secret := $given -}}
-{{- if has $secret $own -}}
+{{- /* One of that name that is not Helm's is somebody's own; a first install has nothing to lose. */}}
+{{- if and $.Release.IsUpgrade (has $secret $own) -}}
+{{- $there := lookup "v1" "Secret" $.Release.Namespace $secret -}}
+{{- if or (not $there) (eq (dig "metadata" "labels" "app.kubernetes.io/managed-by" "" $there) "Helm") -}}
 {{- fail (printf "%s: %s is the name of the Secret that the chart makes itself, and Helm would delete it; copy it into a Secret of another name, and name that one (docs/kubernetes.md, Taking over the keys)" $path $secret) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if .Release.IsUpgrade -}}

@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 import pytest
 
-from activity_center.processes import merge
+from activity_center.processes import apply, merge
 from sidecar_api.processes.board import MOST_SHOWN, SHOWN_AFTER, Board
+from sidecar_api.processes.former import Former
 from sidecar_api.processes.view import View
 
 NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
@@ -185,3 +186,32 @@ def test_who_ended_long_ago_is_told_of_as_a_whole() -> None:
         taken = board.take(entry("prc", "process.step.completed", 3, at=late, step="Clean"))
         assert taken is not None
         assert orjson.loads(taken[2])["process"]["name"] == "Run prc"
+
+
+@pytest.mark.parametrize("lease", ["2026-11-24T23:00:00.000000Z", None])
+def test_who_was_let_go_of_keeps_its_lease(lease: str | None) -> None:
+    """Else a healthy process that comes back by an entry about it would count as silent."""
+    entry = {
+        "@timestamp": "2026-11-24T06:00:00Z",
+        "event": {"id": "e1", "action": "process.started", "sequence": 1},
+        "organization": {"id": "acme"},
+        "activity": {
+            "lens": "process",
+            "process": {"id": "p", **({"lease": lease} if lease else {})},
+        },
+    }
+    beat = {
+        **entry,
+        "@timestamp": "2026-11-24T09:00:00Z",
+        "event": {"id": "e2", "action": "process.heartbeat", "sequence": 2},
+    }
+    process = None
+    for one in (entry, beat):
+        found = apply(process, one)
+        process = found[0] if found else process
+    assert process is not None
+    former = Former()
+    former.put(process)
+    again = former.get(process.key)
+    assert again is not None
+    assert again.lease == process.lease

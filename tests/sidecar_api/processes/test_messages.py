@@ -56,3 +56,9 @@ def test_a_snapshot_is_one_that_a_client_takes() -> None:
     assert (len(last["message"]), last["stack_trace"], last["whole"]) == (500, None, False)
     bare = rows[f"wide-{COUNT - 1}"]
     assert (bare["state"], bare["steps"]) == ("running", [])
+    step = entry(f"wide-{COUNT - 1}", "process.step.started", 2)
+    step["activity"]["step"] = {"id": "s0", "name": names[0], "index": 0, "state": "running"}
+    told = board.take(step)
+    assert told is not None
+    change = orjson.loads(told[2])
+    assert len(change["steps"]) == 500 and "steps" in change["renewed"]
