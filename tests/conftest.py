@@ -136,7 +136,8 @@ def _remove(folder: Path) -> None:
 
 
 def _shared(name: str, *, secure: bool) -> Iterator[Node]:
-    info = node.start(name, secure=secure, fast=True)
+    # Half an hour of tests leaves much in it: with 512 MB its circuit breaker opens at the end.
+    info = node.start(name, secure=secure, fast=True, heap="768m")
     client = connect(info.cluster)
     yield Node(info, client)
     client.close()

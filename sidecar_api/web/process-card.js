@@ -51,7 +51,6 @@ function facts(app, process) {
   return html`<p class="facts">${parts.map((part, i) => html`${i ? html`<span aria-hidden="true"> · </span>` : nothing}<span>${part}</span>`)}</p>`;
 }
 
-/** An error as it was told: the message whole, the stack trace on demand. */
 export function failure(error) {
   if (!error) return nothing;
   const about = [error.type, error.code].filter(Boolean).join(" · ");
@@ -71,7 +70,6 @@ function lastLines(process, step) {
   return html`<div class="tail mono" role="group" aria-label=${texts.lastLines(plain(step.name))}>${shown.map((line) => html`<div>${word(line, { limit: 400 })}</div>`)}</div>`;
 }
 
-/** The steps of a process. `output: false` leaves the last lines away. */
 export function steps(process, zone, { output = true } = {}) {
   if (!process.steps?.length) return nothing;
   const failed = process.steps.some((step) => step.state === "failed" && step.error);
@@ -148,7 +146,6 @@ export function stalledNote(process, zone) {
   return html`<p class="note warn">${icon("hourglass")}<span>${texts.stalled(at ? exact(at, zone).replace(/\.\d+/, "") : "–")}</span></p>`;
 }
 
-/** The whole card; `compact` leaves the steps of what went well away. */
 export function card(app, process, { compact = false } = {}) {
   const zone = app.zone;
   const state = standing(process);

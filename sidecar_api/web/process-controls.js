@@ -19,7 +19,6 @@ function mayControl(app, process) {
   return Boolean(app.me?.reader?.platform_roles?.length);
 }
 
-/** What may be asked of a process now: what it offers, unless the same is asked already. */
 export function offered(app, process) {
   if (!mayControl(app, process)) return [];
   const open = (process.requests ?? []).filter((one) => one.state === "requested" || one.state === "taken");
@@ -46,7 +45,6 @@ export function buttons(app, process) {
   }`;
 }
 
-/** A key that only this wish has, so that sending it twice asks once. */
 function fresh() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

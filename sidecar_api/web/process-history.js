@@ -29,7 +29,6 @@ const H = texts.history;
 const SPANS = { "24h": 1, "7d": 7, "30d": 30 };
 const DAY = 24 * 3600 * 1000;
 
-/** The filters of this list, in the words of the others. */
 function declared() {
   const choice = (value, label) => ({ value, label });
   const F = H.filters;

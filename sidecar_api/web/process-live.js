@@ -24,7 +24,6 @@ export class LiveProcesses {
     this.waiting = { fresh: 0, look: 0 };
   }
 
-  /** Watch what the place asks for; the same question goes on with the same stream. */
   watch({ channel, organization, show }) {
     this.show = show;
     const asked = JSON.stringify([channel, organization]);
@@ -90,7 +89,6 @@ export class LiveProcesses {
     this.tick();
   }
 
-  /** What the server said of a request comes before the stream has it. */
   noted(process, request) {
     const key = keyOf(process);
     const known = this.stream?.processes.get(key);
@@ -99,7 +97,6 @@ export class LiveProcesses {
     this.drawCard(key);
   }
 
-  /** Whether somebody reads or is about to press something. */
   get held() {
     const list = document.querySelector(".processes");
     return (
@@ -208,7 +205,6 @@ export class LiveProcesses {
   }
 }
 
-/** Cards of about the final height while nothing is known yet. */
 const bones = () =>
   html`<ul class="cards" aria-hidden="true">${Array.from(
     { length: 3 },

@@ -19,7 +19,6 @@ import { badge, badges, channelIcon, channelLabel, isOpen, span, starter, stateN
 const R = texts.replay,
   ONE = texts.one;
 const SPEEDS = [1, 2, 5, 10, 60, 600];
-/** Seconds that a replay takes at the speed that is chosen at first, at most. */
 const PATIENCE = 45;
 const FRAME = 100;
 const MOST_ENTRIES = 20_000;
@@ -201,7 +200,6 @@ export class OneProcess {
     if (this.replay) this.seek((this.moment ?? this.replay.end) + by);
   }
 
-  /** Space plays and pauses, arrow keys move through the replay. */
   key({ key, target }) {
     if (!this.process || isOpen(this.process) || target.closest?.("input, select, button, summary, a, .output")) return false;
     if (key === " ") this.toggle();
@@ -273,7 +271,6 @@ export class OneProcess {
     )}</ol></section>`;
   }
 
-  /** The head while no more is known of it than its address. */
   named() {
     return html`<div class="one-head"><h1><span>${word(this.id ?? this.app.place.subject, { limit: 200 })}</span></h1></div>`;
   }
@@ -306,7 +303,6 @@ export class OneProcess {
   }
 }
 
-/** Steps and facts at the side, output beside them, while nothing is known yet. */
 const bones = () => {
   const panel = (lines) => html`<div class="panel bones">${Array.from({ length: lines }, () => html`<p><span class="bone"></span></p>`)}</div>`;
   return html`<div class="one" aria-hidden="true"><div class="one-side">${panel(6)}${panel(8)}</div>${panel(16)}</div>`;

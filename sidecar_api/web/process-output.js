@@ -21,7 +21,6 @@ const PLAIN = /^[\u0000-\u007f]*$/;
 const sizeOf = (line) => (PLAIN.test(line) ? line.length : new TextEncoder().encode(line).length);
 
 export class Output {
-  /** `changed` is called when what stands around the list is to be drawn again. */
   constructor(app, changed) {
     this.app = app;
     this.changed = changed;
@@ -111,7 +110,6 @@ export class Output {
     this.update();
   }
 
-  /** Adds a piece unless it is there: the history and the stream overlap. */
   add({ step = "", stream = "", offset = 0, text = "", at }) {
     const lines = String(text).split("\n");
     if (lines.at(-1) === "" && lines.length > 1) lines.pop();
@@ -211,7 +209,6 @@ export class Output {
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   }
 
-  /** The list with its tools; `steps` are offered to choose from. */
   view(process, choose) {
     const nameOfStep = (step) => plain(step.name || step.id, 80);
     const state = this.problem

@@ -81,7 +81,6 @@ function left(end, cleanup) {
   return made;
 }
 
-/** The delta of one entry to the process as it was before it. */
 function deltaOf(process, entry) {
   const { activity = {}, event } = entry;
   const at = entry["@timestamp"];
@@ -133,7 +132,6 @@ function deltaOf(process, entry) {
 }
 
 export class Replay {
-  /** `entries` in their order, `process` as it ended. */
   constructor(process, entries) {
     this.frames = [];
     let now = {

@@ -1,15 +1,4 @@
-// The live processes of an Activity Center as a module for any page of its address. It needs
-// nothing else of the page:
-//
-//   import { ProcessStream } from "/static/process-stream.js";
-//   const stream = new ProcessStream({ channel: "ssl" });
-//   stream.addEventListener("processes", () => draw(stream.processes)); // Map keyOf(process) -> process
-//   stream.addEventListener("state", () => show(stream.state));
-//   stream.start();
-//
-// WebSocket first; where it does not get through, server-sent events; where they do not either,
-// asking. The way is `state.via`. After a disconnect it goes on where it was: `state.recovered`
-// says whether nothing was missed (true) or everything was sent anew (false).
+// The live processes as a module for any page of this address (docs/process-stream.md, "In a page").
 
 const SUBPROTOCOL = "activity-center.processes.v1";
 const VERSION = 1;
@@ -59,9 +48,8 @@ export function merge(process, delta) {
 
 export class ProcessStream extends EventTarget {
   /**
-   * @param options `channel`, `organization`, `process` narrow it down; `ways` are those to try, in
-   *   order; `retry`, `silence`, `patience`, `upgrade` are milliseconds: until the next try (half of it is
-   *   chance), without a word until a connection counts as dead, without an answer until a way counts as shut, until a better one is tried again.
+   * @param options `channel`, `organization`, `process` narrow it down; `ways` in order; milliseconds:
+   *   `retry` (half of it is chance), `silence` (then it counts as dead), `patience` (a way counts as shut), `upgrade`.
    */
   constructor(options = {}) {
     super();

@@ -226,7 +226,6 @@ const LOOKS = {
 export const look = (state) => pick(LOOKS, state) ?? ["circle-help", "calm"];
 export const stateName = (state) => pick(texts.states, state) ?? humanize(state);
 
-/** The one word for how a process is: its state, unless it is stalled or was cleaned up. */
 export const standing = (process) =>
   process.cleaned ? "cleaned" : process.stalled ? "stalled" : (process.state ?? "pending");
 
@@ -278,7 +277,6 @@ export function took(one, zone, running) {
     : html`<time class="took" datetime=${`PT${(ms / 1000).toFixed(3)}S`} data-tip=${tip}>${span(ms)}</time>`;
 }
 
-/** Writes the running spans; lit-html puts nothing into these elements. */
 export function tick(root, skew = 0) {
   const now = Date.now() + skew;
   for (const element of root.querySelectorAll("[data-since]")) {
@@ -305,7 +303,6 @@ export const channelIcon = (name) => {
 export const bytes = (n) =>
   n < 1000 ? `${n} B` : n < 1e6 ? `${(n / 1000).toFixed(1)} kB` : `${(n / 1e6).toFixed(1)} MB`;
 
-/** Who began it: a person, or the agent for a person. */
 export function starter(process) {
   const { initiator } = process;
   if (!initiator) return nothing;

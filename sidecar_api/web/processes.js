@@ -12,7 +12,6 @@ import { learnChannels, texts } from "./process-words.js";
 
 const STYLES = "/static/styles/processes.css";
 
-/** The style of the lens, before its first card is drawn. */
 function dress() {
   if (document.querySelector(`link[href="${STYLES}"]`)) return Promise.resolve();
   return new Promise((done) => {
@@ -59,7 +58,6 @@ export class Lens {
     for (const part of [this.live, this.history, this.one]) part.stop();
   }
 
-  /** After the zone or a wish has changed: cards are drawn by themselves. */
   redraw(key) {
     if (this.part === this.live && this.live.stream) {
       if (key) this.live.drawCard(key);

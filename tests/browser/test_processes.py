@@ -345,6 +345,7 @@ def test_keys(window: Window, server: Processes) -> None:
     expect(page.locator(".process a[data-process]").first).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator(".one-head h1")).to_be_visible()
+    expect(page.locator("#connection[data-phase=live]")).to_be_visible()
 
 
 def test_empty_loading_and_denied(windows: Windows, server: Processes) -> None:

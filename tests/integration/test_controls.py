@@ -314,7 +314,7 @@ def test_a_stalled_process_that_nobody_cleans_up_has_a_receipt(place: Place) -> 
     """Its program is gone: it stalls, clean-up is offered, nobody takes it, and what is left is
     told once; it has failed, and nobody says that it was cleaned up."""
     lone = Emitter(place.collector.url, token="program-a", organization=place.a)
-    process = lone.process("cloud-transfer", "Upload", steps=["Open", "Send"], lease=3)
+    process = lone.process("cloud-transfer", "Upload", steps=["Open", "Send"], lease=8)
     process.__enter__()
     with process.step("Open"):
         pass

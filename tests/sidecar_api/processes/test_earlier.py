@@ -112,7 +112,7 @@ def test_a_beginning_is_what_the_record_knows(past: Past) -> None:
     past.add("process.started", "forged", at=ago(hours=3), **received(hours=3))
     past.add("process.step.started", "forged", at=ago(hours=2), **received(hours=2))
     forged = past.add("process.started", "forged", at=ago(hours=9), **received(minutes=5))
-    past.add("process.started", "second", at=ago(hours=3), **received(hours=3))
+    past.add("process.started", "second", at=ago(hours=2.5), **received(hours=2.5))
     past.add("process.failed", "second", at=ago(minutes=50), **received(minutes=50))
     second = past.add(
         "process.started",
