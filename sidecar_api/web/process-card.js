@@ -142,7 +142,8 @@ export function receipt(process) {
 
 export function stalledNote(process, zone) {
   if (!process.stalled || process.cleaned) return nothing;
-  const at = process.updated ?? process.lease;
+  // What was asked meanwhile, and that it stalled, is newer: neither is of whoever runs it.
+  const at = process.lease ?? process.updated;
   return html`<p class="note warn">${icon("hourglass")}<span>${texts.stalled(at ? exact(at, zone).replace(/\.\d+/, "") : "–")}</span></p>`;
 }
 

@@ -52,6 +52,7 @@ def sample() -> list[dict[str, Any]]:
         channel="cloud-transfer",
         name="Upload backup",
         stalled=True,
+        lease="2026-11-24T09:15:30.000Z",
         controls=["cleanup"],
         effects={"cleanup": "Removes 152 parts"},
     )
@@ -121,7 +122,8 @@ def test_what_waits_for_a_person_stands_on_top(window: Window, server: Processes
     assert listed[2] == "Provision api-prod-3"
     assert set(listed[3:]) == {"Deploy checkout", "Provision db-2"}
     expect(card(page, "Upload backup").locator("header .badge")).to_have_text("Stalled")
-    expect(card(page, "Upload backup")).to_contain_text("Nothing was heard since")
+    silent = "Nothing was heard since 24 Nov 2026, 10:15:30"  # its lease, not what came later
+    expect(card(page, "Upload backup")).to_contain_text(silent)
     expect(card(page, "Certificate for shop.example")).to_contain_text("AI Pilot for Jonas Osei")
     expect(page.locator("#connection")).to_have_text("Live · WebSocket")
     page.click("[data-show=look]")
