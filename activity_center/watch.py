@@ -49,8 +49,9 @@ class Event:
     """Something happened.
 
     Attributes:
-        kind: ``snapshot`` (all that is shown), ``delta`` (what changed) or ``waiting`` (the
-            connection is gone, and is tried again after a while).
+        kind: ``snapshot`` (all that is shown), ``delta`` (what changed), ``waiting`` (the
+            connection is gone, and is tried again after a while) or ``stale`` (the server can
+            no longer read what is new, or can again: :attr:`Watch.stale_since`).
         changed: processes as they are now: of a snapshot all, of a delta those that changed.
         recovered: of the first event after a reconnect: whether nothing was missed; else
             ``None``.
@@ -77,6 +78,8 @@ class Watch:
     Attributes:
         processes: all that is shown, by (organization id, process id), those that ended for an
             hour. Not to be changed.
+        cut: whether there are more than these.
+        stale_since: since when the server cannot read what is new; ``None``: it can.
 
     Raises:
         ConfigError: the URL is none or would send the token in the clear, or the token is none.
@@ -102,6 +105,8 @@ class Watch:
         if not (token.isascii() and token.isprintable()):
             raise ConfigError("the API token has characters that no token has")
         self.processes: dict[Key, dict[str, Any]] = {}
+        self.cut = False
+        self.stale_since: datetime | None = None
         self._url = url
         self._channel = channel
         self._wanted = {"organization": organization, "process": process}
@@ -171,6 +176,8 @@ class Watch:
             while True:
                 message = _parsed(connection.receive(silence))
                 kind = message.get("type")
+                if message.get("at"):
+                    self._ahead = _moment(message["at"]) - datetime.now(UTC)
                 if kind == "hello":
                     if message.get("version") != VERSION:
                         raise Closed(4409, "the server speaks another version of the protocol")
@@ -181,20 +188,25 @@ class Watch:
                         recovered = None
                 elif kind == "ping":
                     connection.send('{"type":"pong"}')
-                    self._ahead = _moment(message.get("at")) - datetime.now(UTC)
                     self._forget()
                 elif kind == "reset":
                     recovered, reason = False, str(message.get("reason", ""))
                 elif kind in ("snapshot", "delta"):
                     yield Event(kind, self._take(message), recovered, reason)
                     recovered, reason = None, ""
+                if kind in ("hello", "ping"):
+                    since = message.get("stale_since")
+                    since = None if since is None else _moment(since)
+                    if since != self.stale_since:
+                        self.stale_since = since
+                        yield Event("stale")
 
     def _take(self, message: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Take over a snapshot or deltas; return what changed."""
         try:
             touched: dict[Key, None] = {}
             if message["type"] == "snapshot":
-                rows = message["processes"]
+                rows, self.cut = message["processes"], message.get("cut") is True
                 self.processes = {(one["organization"]["id"], one["id"]): one for one in rows}
                 touched = dict.fromkeys(self.processes)
             else:

@@ -65,6 +65,7 @@ MMAP_BYTES: Final = 512 * 1024
 """Larger blocks go back to the system when they are freed. The allocator's own bound grows to
 the largest block freed, a request's body, and then keeps several times that."""
 _M_MMAP_THRESHOLD: Final = -3  # mallopt(3)
+_M_ARENA_MAX: Final = -8
 SWITCH_SECONDS: Final = 0.0005
 """How long a thread waits for the interpreter when another computes. With Python's own 5 ms,
 the threads that sync and deliver lose several times that between two requests."""
@@ -322,7 +323,10 @@ def run_worker(config: Config, stages: Stages, index: int, workers: int) -> int:
     gc.set_threshold(*GC_THRESHOLDS)
     sys.setswitchinterval(SWITCH_SECONDS)
     with contextlib.suppress(OSError, AttributeError):  # no glibc
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, MMAP_BYTES)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, MMAP_BYTES)
+        libc.mallopt(_M_ARENA_MAX, 1)
+        libc.malloc_trim(0)
     try:
         return asyncio.run(worker.run())
     except ConfigError as wrong:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 from flask import Flask, Response, g, request
 
 from activity_center.connection import connect
-from activity_center.streams import ORGANIZATION_ID
 from sidecar_api import asking, headers, limits, logs, problems, processes
 from sidecar_api.access import Access
 from sidecar_api.cursors import Sealer
 from sidecar_api.failures import Forbidden
 from sidecar_api.identity import Identity
 from sidecar_api.metrics import Metrics
-from sidecar_api.recording import DENIED, Recording
+from sidecar_api.recording import Recording
 from sidecar_api.routes import BLUEPRINTS
 from sidecar_api.search import Search
 from sidecar_api.services import EXTENSION, Services
@@ -77,8 +76,5 @@ def _record_denials(app: Flask, recording: Recording) -> None:
     @app.errorhandler(Forbidden)
     def denied(failure: Forbidden) -> Response:
         if "reader" in g:
-            details = {**failure.members, "route": logs.route()}
-            if not ORGANIZATION_ID.fullmatch(details.get("organization", "")):
-                details["asked_for"] = details.pop("organization", "")
-            recording.read(g.reader, DENIED, request, details)
+            recording.denied(g.reader, request, {**failure.members, "route": logs.route()})
         return problems.answer(failure)

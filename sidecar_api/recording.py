@@ -21,6 +21,7 @@ from flask import Request
 from activity_center.config import Config
 from activity_center.emit import Emitter
 from activity_center.errors import NotRecorded
+from activity_center.streams import ORGANIZATION_ID
 from sidecar_api.client_address import UNKNOWN, client_address, trusted
 from sidecar_api.failures import Unavailable
 from sidecar_api.reader import Reader
@@ -100,6 +101,17 @@ class Recording:
         for one in _each(details):
             if self._first(json.dumps([reader.id, address, action, one], default=str)):
                 self._emitter.emit(action, **self._said(reader, action, request, one))
+
+    def denied(self, reader: Reader, request: Request, missing: Mapping[str, Any]) -> None:
+        """Record who asked for what they may not see, as :meth:`read` does.
+
+        Args:
+            missing: what was asked for, and what it takes.
+        """
+        details = dict(missing)
+        if not ORGANIZATION_ID.fullmatch(details.get("organization", "")):
+            details["asked_for"] = details.pop("organization", "")
+        self.read(reader, DENIED, request, details)
 
     @property
     def on(self) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from activity_center.config_processes import BusConfig
+    from activity_center.errors import BusUnavailable
 
 Place = tuple[str, int]
 """(epoch, position): everything up to it was read, or published."""
@@ -48,7 +49,14 @@ def advance(places: dict[str, Place], item: Published | Gap) -> None:
 
 
 class Reader(Protocol):
-    """Reads all streams; safe for several threads or greenlets."""
+    """Reads all streams; safe for several threads or greenlets.
+
+    Attributes:
+        trouble: why a stream could not be read the last time while the others could; ``None``:
+            all could. What such a stream does not say is no silence of its programs.
+    """
+
+    trouble: BusUnavailable | None
 
     def read(self, after: Mapping[str, Place], wait: float) -> list[Published | Gap]:
         """Return what comes after these places, in order within each stream.

@@ -28,6 +28,9 @@ _log = structlog.get_logger(__name__)
 SUFFIX: Final = ".db"
 POLL_SECONDS: Final = 0.02
 DEAD_SECONDS: Final = 7 * 24 * 3600
+MENDED_SECONDS: Final = 30.0
+"""After which a damaged file counts as one that nobody writes: a collector that lives looks at its
+own every few seconds, and begins it anew."""
 ANSWER_BYTES: Final = 4 * 1024 * 1024
 """About how much of a stream one answer holds."""
 _WAIT_SECONDS: Final = 1.0
@@ -148,17 +151,25 @@ class EmbeddedReader:
     """See :class:`activity_center.bus.Reader`; a folder that is not there yet holds nothing."""
 
     def __init__(self, config: BusConfig) -> None:
+        self.trouble: BusUnavailable | None = None
         self._folder = Path(config.folder)
         self._files: dict[str, _File] = {}
+        self._answered = float("-inf")
         self._lock = threading.Lock()
 
     def read(self, after: Mapping[str, Place], wait: float) -> list[Published | Gap]:
         """See :meth:`activity_center.bus.Reader.read`."""
         until = time.monotonic() + wait
+        # So that an answer holds what came meanwhile, and not each entry costs one of its own.
+        early = self._answered + POLL_SECONDS - time.monotonic()
+        if early > 0:
+            time.sleep(min(early, wait))
         while True:
             with self._lock:
                 found = self._poll(after)
             left = until - time.monotonic()
+            if found:
+                self._answered = time.monotonic()
             if found or left <= 0:
                 return found
             time.sleep(min(POLL_SECONDS, left))
@@ -168,10 +179,15 @@ class EmbeddedReader:
         with self._lock:
             self._look()
             found: dict[str, Place] = {}
+            self.trouble = None
             for stream, file in self._files.items():
-                with contextlib.suppress(BusUnavailable):  # one bad file holds up no other stream
-                    if (place := file.first()) is not None:
-                        found[stream] = place
+                try:
+                    place = file.first()
+                except BusUnavailable as wrong:  # one bad file holds up no other stream
+                    self._note(file, wrong)
+                    continue
+                if place is not None:
+                    found[stream] = place
         return found
 
     def close(self) -> None:
@@ -184,17 +200,17 @@ class EmbeddedReader:
     def _poll(self, after: Mapping[str, Place]) -> list[Published | Gap]:
         self._look()
         found: list[Published | Gap] = []
-        trouble: BusUnavailable | None = None
+        self.trouble = None
         for stream, file in self._files.items():
             try:
                 found += file.read(after.get(stream))
             except BusUnavailable as wrong:  # one bad file holds up no other stream
-                trouble = trouble or (None if file.told else wrong)
-        if trouble is not None and not found:
-            for file in self._files.values():  # it holds nothing until another one is in its place
-                file.told = file.damaged
-            raise trouble
+                self._note(file, wrong)
         return found
+
+    def _note(self, file: _File, wrong: BusUnavailable) -> None:
+        if not file.left_alone:
+            self.trouble = wrong
 
     def _look(self) -> None:
         """Notice files that came, went or were replaced."""
@@ -219,20 +235,21 @@ class EmbeddedReader:
 
 
 class _File:
-    """One stream's file, and up to where it was found empty in which version of the file.
-
-    Attributes:
-        damaged: it is no database, or a broken one.
-        told: that was said.
-    """
+    """One stream's file, and up to where it was found empty in which version of the file."""
 
     def __init__(self, stream: str, path: Path, inode: int) -> None:
         self.inode = inode
-        self.damaged = self.told = False
+        self._damaged_at: float | None = None
         self._stream = stream
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._empty: tuple[int, Place | None] | None = None
+
+    @property
+    def left_alone(self) -> bool:
+        """Whether it is damaged and nobody begins it anew: no collector writes it any more."""
+        at = self._damaged_at
+        return at is not None and time.monotonic() - at > MENDED_SECONDS
 
     def read(self, after: Place | None) -> list[Published | Gap]:
         with self._asking() as database:
@@ -282,11 +299,13 @@ class _File:
                     check_same_thread=False,
                 )
             yield self._connection
+            self._damaged_at = None
         except sqlite3.Error as wrong:
             self.close()
             if "no such table" in str(wrong) or not self._path.exists():
                 return  # it is just being made, or removed
-            self.damaged = not isinstance(wrong, sqlite3.OperationalError)
+            if not isinstance(wrong, sqlite3.OperationalError):
+                self._damaged_at = self._damaged_at or time.monotonic()
             raise _unavailable(str(wrong), self._path) from wrong
 
     def close(self) -> None:

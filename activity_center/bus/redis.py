@@ -153,6 +153,8 @@ class RedisWriter:
 class RedisReader:
     """See :class:`activity_center.bus.Reader`."""
 
+    trouble: BusUnavailable | None = None  # one server has all streams
+
     def __init__(self, config: BusConfig) -> None:
         self._client = _client(config)
         self._where = config.url

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +16,8 @@ from activity_center.cli.processes_ask import Sidecar, sidecar_options
 
 if TYPE_CHECKING:
     from activity_center.watch import Watch
+
+_CUT: Final = "there are more than these: --channel, --organization or --process show others"
 
 
 @click.group("processes")
@@ -255,15 +257,23 @@ def _plain(watching: Watch, until_end: bool, as_json: bool, none: Callable[[], s
     before: dict[Any, Any] = {}
     for event in watching:
         if as_json:
-            shown = {"kind": event.kind, "recovered": event.recovered, "reason": event.reason}
+            since = watching.stale_since
+            shown = {
+                **{"kind": event.kind, "recovered": event.recovered, "reason": event.reason},
+                **{"cut": watching.cut, "stale_since": since.isoformat() if since else None},
+            }
             print(json.dumps({**shown, "processes": event.changed}), flush=True)
         elif event.kind == "waiting":
             click.echo(f"activity-center: {event.reason}; trying again", err=True)
+        elif event.kind == "stale":
+            click.echo(f"activity-center: {_staleness(watching)}", err=True)
         else:
             if event.recovered is False:
                 click.echo("activity-center: something may have been missed", err=True)
             if event.kind == "snapshot" and not event.changed and (words := none()):
                 click.echo(f"activity-center: {printable(words)}", err=True)
+            if event.kind == "snapshot" and watching.cut:
+                click.echo(f"activity-center: {_CUT}", err=True)
             for one in event.changed:
                 key = (one["organization"]["id"], one["id"])
                 for line in moved(before.get(key), one):
@@ -306,6 +316,10 @@ def _live(watching: Watch, until_end: bool, none: Callable[[], str]) -> int:
                 empty = printable(none()) or empty
             if event.kind == "waiting":
                 told.plain = f"{event.reason}; trying again"
+            elif event.kind == "stale" or (event.kind == "snapshot" and watching.cut):
+                told.plain = _CUT if event.kind == "snapshot" else _staleness(watching)
+                if watching.stale_since is None and event.kind == "stale":
+                    told.plain = ""
             elif event.recovered is not None:
                 told.plain = "" if event.recovered else "something may have been missed"
             elif told.plain.endswith("trying again"):
@@ -313,6 +327,13 @@ def _live(watching: Watch, until_end: bool, none: Callable[[], str]) -> int:
             if until_end and (code := _ended(watching)) is not None:
                 return code
     return 0
+
+
+def _staleness(watching: Watch) -> str:
+    since = watching.stale_since
+    if since is None:
+        return "the sidecar reads the step bus again"
+    return f"since {since:%H:%M:%S} UTC the sidecar cannot read the step bus: steps come late"
 
 
 def _ended(watching: Watch) -> int | None:

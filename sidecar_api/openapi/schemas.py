@@ -258,6 +258,7 @@ def schemas() -> dict[str, dict[str, Any]]:
                 "processes": _or_null(listed(reference("Process"))),
                 "changes": listed(reference("ProcessDelta")),
                 "wait": {**COUNT, "description": "Seconds until the next question."},
+                "at": {**TIME, "description": "The server's clock."},
             },
             stale_since={**TIME, "description": "Since when nothing new could be read."},
             cut={"type": "boolean", "description": "There are more than are shown."},
@@ -291,6 +292,15 @@ def schemas() -> dict[str, dict[str, Any]]:
             {
                 "entries": listed(reference("Activity")),
                 "next": {**_or_null(TEXT), "description": "Value of after for the next page."},
+            }
+        ),
+        "ProcessReplay": closed(
+            {
+                "frames": listed(closed({"at": TIME, "delta": reference("ProcessDelta")})),
+                "whole": {
+                    "type": "boolean",
+                    "description": "Whether this goes to its end; else only to where it got large.",
+                },
             }
         ),
         "ProcessOutput": closed(

@@ -5,9 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from sidecar_api.processes import messages
+from sidecar_api.processes.messages import Message
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sidecar_api.processes.hub import Hub
-    from sidecar_api.processes.messages import Message
     from sidecar_api.processes.view import View
 
 
@@ -42,9 +46,20 @@ class Feed:
         self.code = code
         self._turn.set()
 
-    def begin(self, offset: str) -> tuple[bool | None, list[Message]]:
-        """See :meth:`sidecar_api.processes.hub.Hub.join`; :meth:`close` in any case."""
-        return self._hub.join(self, offset)
+    def begin(self, offset: str) -> list[Message]:
+        """Return with what it begins: at least its place; :meth:`close` in any case.
+
+        Args:
+            offset: of an earlier stream.
+
+        Raises:
+            RateLimited: see :meth:`sidecar_api.processes.hub.Hub.join`.
+        """
+        with self._hub.lock:
+            _, found = self._hub.join(self, offset)
+            # Who goes on and missed nothing hears that too: else it takes this for a way that
+            # is blocked.
+            return found or [self._hub.moved(self)]
 
     def next(self, seconds: float) -> list[Message]:
         """Return the messages since the last call; wait for some, and return none after that."""
@@ -53,9 +68,18 @@ class Feed:
             return self._hub.pending(self)
         return []
 
-    def moved(self) -> Message:
-        """Return a message that moves the client's place alone."""
-        return self._hub.moved(self)
+    def ping(self) -> Message:
+        """Return a sign of life; it moves the client's place where nothing waits to be read."""
+        with self._hub.lock:
+            told = messages.ping(self.stale_since)
+            if self._turn.is_set():
+                return Message("ping", "", "", told)
+            return self._hub.moved(self)._replace(kind="ping", body=told)
+
+    @property
+    def stale_since(self) -> datetime | None:
+        """See :attr:`sidecar_api.processes.hub.Hub.stale_since`."""
+        return self._hub.stale_since
 
     def watch(self, view: View) -> None:
         """Go on with what the reader may watch as of now."""

@@ -8,10 +8,12 @@ page are folded, as the live ones are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+
+import orjson
 
 from activity_center.processes import Process, key_of
 from sidecar_api.processes.guarded import folded, tell
@@ -28,6 +30,7 @@ from sidecar_api.processes.history_query import (
     of_attempt,
     of_process,
 )
+from sidecar_api.processes.replay import replayed
 from sidecar_api.search import ask, present, sized
 from sidecar_api.search.clauses import any_of
 
@@ -45,6 +48,8 @@ OUTPUT_BYTES: Final = 1024 * 1024
 """Output on a page of it; one piece at least."""
 MOST_FOLDED: Final = 20_000
 """Entries of one process that are folded from its beginning, beside its latest ones."""
+REPLAY_BYTES: Final = 16 * 1024 * 1024
+"""Of how a process went."""
 _LATEST: Final = 200
 _PIECES: Final = 200
 _FIRST: Final = 10
@@ -141,7 +146,7 @@ class History:
         """
         clauses = [of_process(id_), scope.processes_query()]
         if organization is not None:
-            clauses.append({"term": {"organization.id": organization}})
+            clauses.append(in_organization(organization))
         body = {
             "size": 0,
             "track_total_hits": False,
@@ -181,6 +186,34 @@ class History:
         hits = sized.search(self._client, body)["hits"]["hits"]
         last = hits[-1]["sort"] if len(hits) == ENTRIES else None
         return Batch([present.activity(hit) for hit in hits], last)
+
+    def replay(self, key: Key) -> tuple[list[dict[str, Any]], bool]:
+        """Return how a process went (:mod:`~sidecar_api.processes.replay`), and whether to its end.
+
+        Without what it printed: that has an address of its own.
+        """
+        whole = False
+
+        def read() -> Iterator[dict[str, Any]]:
+            nonlocal whole
+            body = self._entries(key, size=ENTRIES)
+            body["query"]["bool"]["must_not"] = [{"term": {"event.action": "process.output"}}]
+            for _ in range(MOST_FOLDED // ENTRIES):
+                hits = list(sized.hits(self._client, body))
+                yield from (hit["_source"] for hit in hits)
+                if len(hits) < ENTRIES:
+                    whole = True
+                    return
+                body["search_after"] = hits[-1]["sort"]
+
+        frames: list[dict[str, Any]] = []
+        room = REPLAY_BYTES
+        for frame in replayed(read()):
+            room -= len(orjson.dumps(frame))
+            if room < 0:
+                return frames, False
+            frames.append(frame)
+        return frames, whole
 
     def output(
         self, key: Key, *, attempt: int | None, step: str = "", after: Position | None = None

@@ -83,6 +83,7 @@ class Hub:
             self.lock,
             took=self._publish,
             anew=self._anew,
+            heard=self._heard,
             over=self._end,
         )
 
@@ -98,7 +99,7 @@ class Hub:
 
     @property
     def stale_since(self) -> datetime | None:
-        """Since when the bus cannot be read; ``None``: it can."""
+        """Since when the bus, or a part of it, cannot be read; ``None``: it can."""
         return self._listening.stale_since
 
     @property
@@ -255,12 +256,13 @@ class Hub:
         return [one.body for one in seen]
 
     def _snapshot(self, group: Group) -> Message:
-        end, epoch = self._taking.ring.end, self._taking.places.epoch
-        if group.written is None or group.written[0] != end or group.written[1].epoch != epoch:
+        epoch = self._taking.places.epoch
+        of = (self._taking.ring.end, len(self._taking.board))  # what ended goes without a change
+        if group.written is None or group.written[0] != of or group.written[1].epoch != epoch:
             shown, cut = self._taking.board.shown(group.view, datetime.now(UTC))
             cut = cut or self._taking.partial
             group.bound = group.bound or cut or any(kept.lone for kept in shown)
-            group.written = (end, messages.snapshot(*self._at(group), shown, cut=cut))
+            group.written = (of, messages.snapshot(*self._at(group), shown, cut=cut))
         return group.written[1]
 
     def _at(self, group: Group) -> tuple[str, str]:
@@ -277,6 +279,13 @@ class Hub:
         for _, kept in self._taking.board:
             self._groups.show_own(kept.subject)
         self._reset("history")
+
+    def _heard(self) -> None:
+        """Tell all whether the bus can be read; who is behind hears it with the next ping."""
+        with self.lock:
+            end, said = self._taking.ring.end, messages.ping(self.stale_since)
+            for group in self._groups:
+                group.send(end, said)
 
     def _publish(self, took: Took) -> None:
         changes = took.changes

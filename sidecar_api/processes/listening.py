@@ -21,16 +21,15 @@ from sidecar_api.processes.taking import PAUSE, Taking, Took
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from activity_center.bus import Published, Reader
+    from activity_center.bus import Gap, Published, Reader
     from sidecar_api.processes.board import Kept, Key
     from sidecar_api.processes.taking import Earlier
 
 Tick = Callable[[Iterable[tuple["Key", "Kept"]], datetime], None]
-"""Called about every second with all processes, for what must happen in time."""
+"""Called about every second with all processes, for what must happen in time. All that the bus had
+was read a moment before: what is silent then are the producers, and not we are deaf."""
 SETTLES: Final = 10.0
 """Seconds after the bus was away in which it may still get what collectors kept for it."""
-_DEAF: Final = 5.0
-"""Seconds since all of the bus was read, after which nothing is said of silence."""
 _WAIT: Final = 1.0
 _BACK_OFF: Final = (0.25, 5.0)
 _CLOCK: Final = 0.25
@@ -52,11 +51,12 @@ class Listening:
         lock: held while anything is changed.
         took: what to do with changes; the lock is held.
         anew: what to do when all was loaded, again too; the lock is held.
+        heard: what to do when ``stale_since`` has changed.
         over: what to do when the server is about to end.
 
     Attributes:
         taking: all processes.
-        stale_since: since when the bus cannot be read; ``None``: it can.
+        stale_since: since when the bus, or a part of it, cannot be read; ``None``: it can.
         loaded: set when the processes are there.
     """
 
@@ -69,6 +69,7 @@ class Listening:
         *,
         took: Callable[[Took], None],
         anew: Callable[[], None],
+        heard: Callable[[], None],
         over: Callable[[], None],
     ) -> None:
         self.taking = Taking()
@@ -80,8 +81,9 @@ class Listening:
         self._lock = lock
         self._took = took
         self._anew = anew
+        self._told = heard
         self._ending = over
-        self._heard = self._away_at = _NEVER
+        self._away_at = _NEVER
         self._started = False
         self._stopped = False
 
@@ -102,7 +104,7 @@ class Listening:
 
     def _read(self) -> None:
         reader: Reader | None = None
-        pause, loaded_at = _BACK_OFF[0], 0.0
+        pause, loaded_at, ticked = _BACK_OFF[0], 0.0, time.monotonic()
         while not self._over():
             try:
                 reader = reader or self._open_reader()
@@ -111,37 +113,33 @@ class Listening:
                 if not self.loaded.is_set() or (again and due):
                     self._load(reader)
                     loaded_at = time.monotonic()
-                found = self._next(reader)
+                # Where it is time to look at the time, first what there is, without waiting.
+                wait = max(ticked + _WAIT - time.monotonic(), 0.0)
+                found = reader.read(self.taking.places.after(), wait)
             except ActivityCenterError as wrong:
                 self._away(wrong)
                 ending.pause(pause)
                 pause = min(pause * 2, _BACK_OFF[1])
                 continue
             except Exception:
-                self._heard, self._away_at = _NEVER, time.monotonic()
+                self._away(None)
                 _log.error("the step bus cannot be read", exc_info=True)
                 ending.pause(_BACK_OFF[1])
                 continue
-            self._back()
+            if reader.trouble is None:
+                self._back()
+            else:  # the rest of it is read on
+                self._away(reader.trouble)
             pause = _BACK_OFF[0]
-            self._take(found)
+            if found:
+                self._take(found)
+            elif not wait:
+                ticked = time.monotonic()
+                self._look()
         if reader is not None:
             reader.close()
 
-    def _next(self, reader: Reader) -> list[Any]:
-        """What the bus has, or gets within a moment."""
-        places, now = self.taking.places.after(), time.monotonic()
-        found = reader.read(places, 0.0)
-        if found:
-            self._heard = _NEVER
-            return found
-        self._heard = now
-        found = reader.read(places, _WAIT)
-        if found:
-            self._heard = _NEVER
-        return found
-
-    def _take(self, found: list[Published]) -> None:
+    def _take(self, found: list[Published | Gap]) -> None:
         parts = self.taking.take_in_turns(found)
         while True:
             with self._lock:
@@ -152,7 +150,6 @@ class Listening:
             time.sleep(PAUSE)
 
     def _load(self, reader: Reader) -> None:
-        self._heard = _NEVER  # meanwhile nothing new is taken in
         again = self.loaded.is_set()
         made = Taking.load(reader, self._earlier)
         with self._lock:
@@ -162,21 +159,25 @@ class Listening:
             self.loaded.set()
             self._anew()
 
-    def _away(self, wrong: ActivityCenterError) -> None:
-        self._heard, self._away_at = _NEVER, time.monotonic()
+    def _away(self, wrong: ActivityCenterError | None) -> None:
+        self._away_at = time.monotonic()
         if self.stale_since is None:
             self.stale_since = datetime.now(UTC)
-            _log.warning("the step bus cannot be read", error=wrong.message, hint=wrong.hint)
+            if wrong is not None:
+                said = {"error": wrong.message, "at": wrong.where, "hint": wrong.hint}
+                _log.warning("the step bus cannot be read", **said)
+            self._told()
 
     def _back(self) -> None:
         if self.stale_since is not None:
             self.stale_since = None
             _log.info("the step bus can be read again")
+            self._told()
 
     # -- time ------------------------------------------------------------------------
 
     def _clock(self) -> None:
-        ticked = pruned = time.monotonic()
+        pruned = time.monotonic()
         while not self._stopped:
             if ending.begun():
                 self._ending()
@@ -186,16 +187,12 @@ class Listening:
                 pruned = now
                 with self._lock:
                     self.taking.board.prune(datetime.now(UTC))
-            if now - ticked >= _WAIT and self._hears(now):
-                ticked = now
-                self._ticked()
             time.sleep(_CLOCK)
 
-    def _hears(self, now: float) -> bool:
-        """Whether silence is that of the producers, and not our own."""
-        return now - self._heard < _DEAF and now - self._away_at > SETTLES
-
-    def _ticked(self) -> None:
+    def _look(self) -> None:
+        """Look at the time, unless the bus may still get what it missed."""
+        if time.monotonic() - self._away_at <= SETTLES:
+            return
         with self._lock:
             held = [*self.taking.board]
         try:

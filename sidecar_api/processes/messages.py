@@ -66,9 +66,7 @@ def hello(recovered: bool | None, stale_since: datetime | None) -> bytes:
         "heartbeat": HEARTBEAT,
         "recovered": recovered,
     }
-    if stale_since is not None:
-        told["stale_since"] = written(stale_since)
-    return orjson.dumps(told)
+    return orjson.dumps({**told, **as_of_now(stale_since)})
 
 
 def snapshot(epoch: str, offset: str, processes: Sequence[Kept], *, cut: bool = False) -> Message:
@@ -125,9 +123,19 @@ def reset(reason: str) -> Message:
     return Message("reset", "", "", orjson.dumps({"type": "reset", "reason": reason}))
 
 
-def ping() -> bytes:
-    """A sign of life, which the client answers."""
-    return orjson.dumps({"type": "ping", "at": written(datetime.now(UTC))})
+def ping(stale_since: datetime | None) -> bytes:
+    """A sign of life, which the client of a WebSocket answers.
+
+    Args:
+        stale_since: as in :func:`hello`.
+    """
+    return orjson.dumps({"type": "ping", **as_of_now(stale_since)})
+
+
+def as_of_now(stale_since: datetime | None) -> dict[str, str]:
+    """Return the server's time, and whether what it tells is old by then."""
+    told = {"at": written(datetime.now(UTC))}
+    return told if stale_since is None else {**told, "stale_since": written(stale_since)}
 
 
 PONG: Final = orjson.dumps({"type": "pong"})

@@ -122,6 +122,14 @@ def _entries(kept: Kept, now: datetime, secret: bytes) -> Iterator[_Entry]:
         expired = _moment(request["expires_at"])
         if expired is None or expired >= now:
             continue
+        # Said first: once the request counts as expired, nobody would come back to this.
+        if request["kind"] == "cleanup" and top.get("stalled"):
+            yield (
+                _id(secret, kept, f"cleaned:{request['id']}"),
+                "process.cleaned_up",
+                expired + timedelta(milliseconds=1),  # after the other
+                _fields(kept, outcome="failure", **_receipt(kept)),
+            )
         control = {
             "activity.control.id": request["id"],
             "activity.control.kind": request["kind"],
@@ -133,13 +141,6 @@ def _entries(kept: Kept, now: datetime, secret: bytes) -> Iterator[_Entry]:
             expired,
             _fields(kept, outcome="failure", **control),
         )
-        if request["kind"] == "cleanup" and top.get("stalled"):
-            yield (
-                _id(secret, kept, f"cleaned:{request['id']}"),
-                "process.cleaned_up",
-                expired + timedelta(milliseconds=1),  # after the other
-                _fields(kept, outcome="failure", **_receipt(kept)),
-            )
 
 
 def _receipt(kept: Kept) -> dict[str, Any]:

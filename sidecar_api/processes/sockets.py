@@ -273,7 +273,7 @@ class Socket:
     def _beat(self) -> None:
         with self._hub.lock:
             if not self._behind:
-                beat = _framed(self._hub.moved(self).body, messages.ping())
+                beat = _framed(self._hub.moved(self).body, messages.ping(self._hub.stale_since))
                 self.offer(beat, self._hub.end)
 
     def _check(self) -> None:

@@ -186,7 +186,7 @@ def _mine(process: str, organization: str | None) -> dict[str, Any] | None:
     """
     sender = asking.sender()
     if sender is None:
-        return _allowed(_named(process, organization or ""), PERMISSION)
+        return _allowed(_named(process, organization), PERMISSION)
     may = sender.organizations
     found = [one for one in live().named(process) if may is None or _organization(one) in may]
     if organization or (may is None and organization is not None):
@@ -199,7 +199,7 @@ def _mine(process: str, organization: str | None) -> dict[str, Any] | None:
 def _ask(process: str, kind: str) -> Response:
     key, reason = _key(), _reason()
     live().ready()
-    found = _allowed(_named(process, asking.arguments()["organization"] or ""), PERMISSION)
+    found = _allowed(_named(process, asking.arguments()["organization"]), PERMISSION)
     if found is None:
         raise _unknown()
     if not services().recording.on:
@@ -231,12 +231,10 @@ def _ask(process: str, kind: str) -> Response:
     return response
 
 
-def _named(process: str, organization: str) -> list[dict[str, Any]]:
-    return [
-        one
-        for one in live().named(process)
-        if not organization or one["organization"]["id"] == organization
-    ]
+def _named(process: str, organization: str | None) -> list[dict[str, Any]]:
+    """Those of that id; ``None``: of every organization, empty: of none."""
+    found = live().named(process)
+    return [one for one in found if organization in (None, _organization(one))]
 
 
 def _allowed(found: list[dict[str, Any]], permission: str) -> dict[str, Any] | None:

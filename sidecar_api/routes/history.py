@@ -159,6 +159,27 @@ def entries(process: str) -> Response:
     return json_answer({"entries": rows, "next": found.next and sealer.seal(found.next, bound)})
 
 
+@blueprint.get("/processes/<path:process>/replay")
+@operation(
+    "Replay a process",
+    description=(
+        "What each entry of it changed, in the order of their times, as deltas of "
+        "docs/process-stream.md, from nothing on; without what it printed. whole: to its end."
+    ),
+    parameters=[_PROCESS, _ORGANIZATION],
+    answer="ProcessReplay",
+    failures=[NotFound],
+    permission=_PERMISSION,
+)
+def replay(process: str) -> Response:
+    """How a process went."""
+    scope = asking.scope()
+    key = _watched(scope, process, asking.arguments()["organization"])
+    frames, whole = History(services().client).replay(key)
+    _note(scope, key)
+    return json_answer({"frames": frames, "whole": whole})
+
+
 @blueprint.get("/processes/<path:process>/output")
 @operation(
     "Read the output of a process",

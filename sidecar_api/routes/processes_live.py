@@ -34,10 +34,8 @@ from sidecar_api.processes import View, live, messages
 from sidecar_api.processes.feed import Feed
 from sidecar_api.processes.messages import Message
 from sidecar_api.processes.sockets import RECHECK, Closing, Socket
-from sidecar_api.recording import DENIED
 from sidecar_api.routes.exports import current
 from sidecar_api.routes.stream import MEDIA, RETRY, here
-from sidecar_api.search.times import written
 from sidecar_api.services import services
 
 blueprint = Blueprint("processes_live", __name__)
@@ -111,8 +109,12 @@ def _admitted(ws: Server, channel: str) -> tuple[Socket, bool | None, list[Messa
     if ending.begun():  # what we know of rights may be old: another process takes our place
         raise Closing(messages.GOING_AWAY, "the server goes away")
     try:
-        _check_origin()
-        wanted = {"channel": channel, **_asked()}
+        try:
+            _check_origin()
+            wanted = {"channel": channel, **_asked()}
+        except Closing:
+            limits().count(request, None)
+            raise
         offset = wanted.pop("offset")
         try:
             reader = asking.reader()
@@ -128,7 +130,7 @@ def _admitted(ws: Server, channel: str) -> tuple[Socket, bool | None, list[Messa
         member = Socket(ws, live(), reader.id, live().view(scope, **wanted), recheck)
         return member, *live().join(member, offset)
     except Forbidden as wrong:
-        services().recording.read(g.reader, DENIED, request, wrong.members)
+        services().recording.denied(g.reader, request, wrong.members)
         raise _closing(wrong) from wrong
     except Failure as wrong:
         raise _closing(wrong) from wrong
@@ -237,7 +239,8 @@ class _Recheck:
         "Server-sent events with the messages of docs/process-stream.md. event: snapshot has all "
         "that is shown, event: delta what changed since, event: reset says that a snapshot "
         "follows in place of what was missed. A client that comes back with Last-Event-ID gets "
-        "exactly what it missed, or a snapshot. A comment comes every 15 seconds of silence."
+        "exactly what it missed, or a snapshot. event: ping comes at first, every 15 seconds, "
+        "and when the server can no longer read what is new (stale_since), or can again."
     ),
     parameters=[
         *_FILTERS,
@@ -263,9 +266,8 @@ def stream() -> Response:
     hub = live()
     hub.ready()
     feed = Feed(hub, scope.reader.id, hub.view(scope, **wanted))
-    _, begin = feed.begin(_offset(request.headers.get("Last-Event-ID", "")))
-    # Who goes on and missed nothing hears that too: else it takes this for a way that is blocked.
-    response.response = _lines(feed, begin or [feed.moved()], _Recheck(scope, wanted), here())
+    begin = feed.begin(_offset(request.headers.get("Last-Event-ID", "")))
+    response.response = _lines(feed, begin, _Recheck(scope, wanted), here())
     response.call_on_close(feed.close)
     return response
 
@@ -273,16 +275,16 @@ def stream() -> Response:
 def _lines(feed: Feed, begin: list[Message], recheck: _Recheck, still: Any) -> Iterator[bytes]:
     yield f"retry: {RETRY}\n: open\n\n".encode()
     yield from map(_event, begin)
-    spoken = checked = time.monotonic()
+    spoken, checked, told = float("-inf"), time.monotonic(), feed.stale_since
     try:
         while still() and not ending.begun() and not feed.code:
+            now, stale = time.monotonic(), feed.stale_since
+            if now - spoken >= messages.HEARTBEAT or stale != told:
+                spoken, told = now, stale
+                yield _event(feed.ping())
             for message in feed.next(_STEP):
                 yield _event(message)
-                spoken = time.monotonic()
             now = time.monotonic()
-            if now - spoken >= messages.HEARTBEAT:
-                spoken, at = now, feed.moved()
-                yield f": alive\nid: {at.epoch}:{at.offset}\n\n".encode()
             if now - checked >= RECHECK:
                 checked = now
                 feed.watch(recheck())
@@ -341,9 +343,7 @@ def polled() -> Response:
     }
     if said.get("cut"):
         answer["cut"] = True
-    if hub.stale_since is not None:
-        answer["stale_since"] = written(hub.stale_since)
-    return json_answer(answer)
+    return json_answer({**answer, **messages.as_of_now(hub.stale_since)})
 
 
 def _wanted() -> tuple[Scope, dict[str, str]]:

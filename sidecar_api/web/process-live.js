@@ -191,9 +191,9 @@ export class LiveProcesses {
         ? html`<button type="button" class="pill" id="fresh" aria-label=${texts.show_pill(what)} @click=${() => this.reorder()}>${icon("arrow-up")}${what}</button>`
         : nothing
     }</div>
-    <div class="processes">${this.order.length ? html`<h2 class="unseen">${T.now}</h2><ul class="cards">${list(this.order)}</ul>` : nothing}
+    <div class="processes" @mouseleave=${() => this.later()}>${this.order.length ? html`<h2 class="unseen">${T.now}</h2><ul class="cards">${list(this.order)}</ul>` : nothing}
       ${this.ended.length ? html`<h2>${T.ended}</h2><ul class="cards">${list(this.ended)}</ul>` : nothing}</div>
-    ${this.order.length || this.ended.length ? nothing : this.empty()}`;
+    ${this.order.length || this.ended.length ? nothing : this.empty()}${stream.cut ? html`<p class="quiet" id="cut">${icon("info")} ${texts.more}</p>` : nothing}`;
   }
 
   empty() {

@@ -21,7 +21,6 @@ const R = texts.replay,
 const SPEEDS = [1, 2, 5, 10, 60, 600];
 const PATIENCE = 45;
 const FRAME = 100;
-const MOST_ENTRIES = 20_000;
 
 export class OneProcess {
   constructor(app) {
@@ -142,25 +141,14 @@ export class OneProcess {
 
   // -- replay ---------------------------------------------------------------------------------------
 
-  async fetchEntries() {
-    const entries = [];
-    let after = "";
-    do {
-      const query = this.query(after ? { after } : {});
-      const answer = await ask(`${this.path}/entries`, { query, signal: this.abort.signal });
-      entries.push(...(answer.entries ?? []));
-      after = answer.next ?? "";
-    } while (after && entries.length < MOST_ENTRIES);
-    return entries;
-  }
-
   async prepare() {
     if (this.replay || this.loading) return;
     this.loading = true;
     this.replayProblem = null;
     this.later();
     try {
-      this.replay = new Replay(this.process, await this.fetchEntries());
+      const { frames } = await ask(`${this.path}/replay`, { query: this.query(), signal: this.abort.signal });
+      this.replay = new Replay(this.process, frames);
       const fitting = SPEEDS.find((speed) => this.replay.length / 1000 / speed <= PATIENCE);
       this.speed ||= fitting ?? SPEEDS.at(-1);
       this.moment ??= this.replay.end;

@@ -57,10 +57,11 @@ export class ProcessStream extends EventTarget {
     this.base = options.base ?? new URL(import.meta.url).origin;
     this.processes = new Map();
     this.place = null; // {epoch, offset} of the last message
-    /** via: a way or ""; phase: connecting, live, waiting or ended; recovered: true, false or null. */
-    this.state = { via: "", phase: "connecting", recovered: null, resumedAt: null, retryAt: null, reason: "" };
-    this.skew = 0; // what the server's clock is ahead, in milliseconds
+    /** via: a way or ""; phase: connecting, live, waiting or ended; recovered: true, false or null; staleSince: the server cannot read what is new. */
+    this.state = { via: "", phase: "connecting", recovered: null, resumedAt: null, retryAt: null, staleSince: null, reason: "" };
+    this.skew = undefined; // what the server's clock is ahead, in milliseconds; undefined: not known
     this.heard = false; // whether a snapshot came yet
+    this.cut = false; // whether there are more processes than it has
     this.refused = 0; // ways that do not get through here
     this.turn = 0; // what belongs to an earlier turn is not listened to
   }
@@ -200,7 +201,8 @@ export class ProcessStream extends EventTarget {
       else if (name) fields[name] = value;
     }
     const message = parse(fields.data.join("\n"));
-    if (!message) return void this.moved(fields.id);
+    if (!message) return;
+    if (fields.event === "ping") this.moved(fields.id);
     // There is no hello here: what comes first tells whether this goes on where it was.
     const recovered = this.place ? fields.event === "delta" : null;
     if (!this.opened) this.take({ type: "hello", version: VERSION, recovered });
@@ -232,9 +234,10 @@ export class ProcessStream extends EventTarget {
     this.lastWord = Date.now();
     if (!this.opened || answer.recovered === false)
       this.take({ type: "hello", version: VERSION, ...answer, recovered: this.place ? answer.recovered : null });
-    if (answer.processes) this.take({ type: "snapshot", epoch, offset, processes: answer.processes });
+    if (answer.processes) this.take({ type: "snapshot", ...answer });
     if (answer.changes?.length || !answer.processes)
       this.take({ type: "delta", epoch, offset, changes: answer.changes ?? [] });
+    this.told(answer);
   }
 
   async ask(path, headers, more = {}) {
@@ -291,6 +294,7 @@ export class ProcessStream extends EventTarget {
       case "hello":
         if (message.version !== VERSION) return void this.end("protocol");
         this.opened = true;
+        this.told(message);
         if (message.heartbeat) this.options.silence = Math.min(this.options.silence, message.heartbeat * 3000);
         this.tell({
           via: this.way,
@@ -299,12 +303,12 @@ export class ProcessStream extends EventTarget {
           reason: "",
           recovered: message.recovered ?? this.state.recovered,
           resumedAt: typeof message.recovered === "boolean" ? Date.now() : this.state.resumedAt,
-          staleSince: message.stale_since ?? null,
         });
         break;
       case "snapshot":
         this.opened = true;
         this.processes = new Map(message.processes.map((process) => [keyOf(process), process]));
+        this.cut = message.cut === true;
         this.reached(message, null);
         break;
       case "delta": {
@@ -321,13 +325,18 @@ export class ProcessStream extends EventTarget {
         this.tell({ recovered: false, resumedAt: Date.now(), reason: message.reason ?? "" });
         break;
       case "ping":
-        if (message.at) this.skew = Date.parse(message.at) - Date.now() || 0;
+        this.told(message);
         break;
       case "error":
         this.said = message;
         break;
       default: // a newer server may say more
     }
+  }
+
+  told({ at, stale_since: since = null }) {
+    if (at) this.skew = Date.parse(at) - Date.now() || 0;
+    if (since !== this.state.staleSince) this.tell({ staleSince: since });
   }
 
   reached({ epoch, offset }, touched) {
@@ -342,6 +351,7 @@ export class ProcessStream extends EventTarget {
   }
 
   forget() {
+    if (this.skew === undefined) return;
     const before = new Date(Date.now() + this.skew - KEPT).toISOString();
     const gone = [...this.processes].filter(([, one]) => ENDS.has(one.state) && one.updated < before).map(([key]) => key);
     for (const key of gone) this.processes.delete(key);
@@ -364,6 +374,7 @@ export class ProcessStream extends EventTarget {
 
   end(phase, reason = "", error = null) {
     this.close();
+    clearInterval(this.watchdog);
     this.running = false;
     this.tell({ phase: "ended", ended: phase, reason, retryAt: null, error });
   }

@@ -58,6 +58,7 @@ export const texts = {
     history: "Operation history",
     all: "Show all",
   },
+  more: "There are more than these. Choose a channel to see more of it; the operation history has all.",
   connection: {
     label: "Connection",
     via: { websocket: "WebSocket", sse: "server-sent events", polling: "asking every few seconds" },

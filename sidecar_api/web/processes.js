@@ -75,8 +75,8 @@ export class Lens {
   connection() {
     const { stream } = this.part;
     if (!stream) return; // another part is shown by now
-    const { phase, via, recovered } = stream.state;
-    const said = `${phase} ${via} ${recovered}`;
+    const { phase, via, recovered, staleSince } = stream.state;
+    const said = `${phase} ${via} ${recovered} ${staleSince}`;
     if (said !== this.said && (phase === "live" || phase === "waiting" || phase === "ended")) {
       this.said = said;
       this.app.announce(this.words(stream).join(", "));

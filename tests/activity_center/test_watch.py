@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, CloseConnection, Request, TextMessage
 
 from activity_center.errors import ConfigError, WatchEnded
 from activity_center.watch import Event, Watch
+from tests.activity_center.liar import EMPTY, HELLO, Liar, Line
 from tests.integration.process import until
 from tests.sidecar_api.processes.stage import Stage, valid
 from tests.sidecar_api.search.log import put_templates
 
 if TYPE_CHECKING:
     from tests.conftest import Node
-
-HELLO = '{"type":"hello","version":1,"heartbeat":15,"recovered":null}'
-EMPTY = '{"type":"snapshot","epoch":"e","offset":"o","processes":[]}'
 
 
 @pytest.fixture
@@ -165,6 +161,28 @@ def test_a_refusal_is_final(
     assert stage.token(who) not in str(ended.value)
 
 
+def test_it_says_when_the_sidecar_reads_nothing_new(stage: Stage, tmp_path: Path) -> None:
+    """Once when that begins and once when it is over, on the same connection."""
+    stage.start()
+    stage.steps.start("prc", stage.a)
+    with watch(stage) as watching:
+        follows = Follows(watching)
+        until(lambda: follows.at("prc") == 0)
+        folder, aside = tmp_path / "steps", tmp_path / "aside"
+        folder.rename(aside)
+        folder.write_text("a file where the folder was")
+        until(lambda: follows.kinds()[-1:] == ["stale"])
+        assert watching.stale_since is not None
+        folder.unlink()
+        aside.rename(folder)
+        until(lambda: follows.kinds().count("stale") == 2)
+        assert watching.stale_since is None
+        stage.steps.move("prc", stage.a, 7)
+        until(lambda: follows.at("prc") == 7)
+        assert follows.kinds().count("snapshot") == 1 and "waiting" not in follows.kinds()
+    follows.join()
+
+
 def test_a_first_connection_that_fails_is_an_error(stage: Stage) -> None:
     """Nobody there: it is said at once, and not tried for ever."""
     with pytest.raises(WatchEnded) as ended:
@@ -184,67 +202,12 @@ def test_no_token_in_the_clear() -> None:
 # -- servers that are not as they should be ----------------------------------------------
 
 
-class Liar:
-    """A WebSocket server that says to each connection what a test wants.
-
-    Args:
-        lines: of each connection, the messages; ``(code, reason)`` closes it.
-    """
-
-    def __init__(self, *lines: list[str | bytes | tuple[int, str]]) -> None:
-        self._lines = [*lines]
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.targets: list[str] = []
-        self.heard: list[str] = []
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        while self._lines:
-            try:
-                sock, _ = self._socket.accept()
-            except OSError:
-                return
-            with sock:
-                self._serve(sock, self._lines.pop(0))
-
-    def _serve(self, sock: socket.socket, lines: list[str | bytes | tuple[int, str]]) -> None:
-        protocol = WSConnection(ConnectionType.SERVER)
-        opened = False
-        while not opened:
-            protocol.receive_data(sock.recv(65536))
-            for event in protocol.events():
-                if isinstance(event, Request):
-                    self.targets.append(event.target)
-                    subprotocol = event.subprotocols[0]
-                    sock.sendall(protocol.send(AcceptConnection(subprotocol=subprotocol)))
-                    opened = True
-        for line in lines:
-            if isinstance(line, tuple):
-                sock.sendall(protocol.send(CloseConnection(code=line[0], reason=line[1])))
-            elif isinstance(line, bytes):
-                sock.sendall(line)
-            else:
-                sock.sendall(protocol.send(TextMessage(data=line)))
-        while data := sock.recv(65536):
-            protocol.receive_data(data)
-            for event in protocol.events():
-                if isinstance(event, TextMessage):
-                    self.heard.append(event.data)
-                elif isinstance(event, CloseConnection):
-                    return
-
-    def close(self) -> None:
-        """Take no further connection."""
-        self._socket.close()
-
-
 @pytest.fixture
 def liar() -> Iterator[Callable[..., Liar]]:
     """Make servers."""
     made: list[Liar] = []
 
-    def make(*lines: list[str | bytes | tuple[int, str]]) -> Liar:
+    def make(*lines: list[Line]) -> Liar:
         made.append(Liar(*lines))
         return made[-1]
 
@@ -352,6 +315,59 @@ def test_times_that_are_none_harm_nothing(liar: Callable[..., Liar], at: object)
     ]
     with pytest.raises(WatchEnded, match="over"):
         list(Watch(liar(lines).url))
+
+
+def test_what_the_server_says_of_reading_nothing_new(liar: Callable[..., Liar]) -> None:
+    """In its first word or in a sign of life: an event where it begins and where it is over, and
+    none in between. A connection that says nothing of it is one to a server that reads."""
+    told_since = ',"stale_since":"2026-11-24T09:15:30.000Z"}'
+    ping = '{"type":"ping","at":"2026-11-24T13:00:00.000Z"}'
+    away, back = ping[:-1] + told_since, ping
+    server = liar(
+        [HELLO[:-1] + told_since, EMPTY, away, back, back, away, away, (1001, "going away")],
+        [HELLO, EMPTY, (4401, "over")],
+    )
+    watching = Watch(server.url, retry=0.01)
+    told = []
+    with pytest.raises(WatchEnded, match="over"):
+        for event in watching:
+            told.append((event.kind, watching.stale_since))
+    since = datetime(2026, 11, 24, 9, 15, 30, tzinfo=UTC)
+    assert told == [
+        ("stale", since),
+        ("snapshot", since),
+        ("stale", None),
+        ("stale", since),
+        ("waiting", since),
+        ("stale", None),
+        ("snapshot", None),
+    ]
+
+
+def test_a_snapshot_says_whether_there_is_more(liar: Callable[..., Liar]) -> None:
+    """That holds until the next snapshot, whatever moves."""
+    cut = EMPTY[:-1] + ',"cut":true}'
+    delta = '{"type":"delta","epoch":"e","offset":"o","changes":[]}'
+    watching = Watch(liar([HELLO, EMPTY, cut, delta, EMPTY, (4401, "over")]).url)
+    told = []
+    with pytest.raises(WatchEnded, match="over"):
+        for event in watching:
+            told.append((event.kind, watching.cut))
+    assert told == [("snapshot", False), ("snapshot", True), ("delta", True), ("snapshot", False)]
+
+
+@pytest.mark.parametrize("code", [1008, 4401, 4403, 4409])
+def test_a_last_word_that_is_final(liar: Callable[..., Liar], code: int) -> None:
+    """Who watched for a while, and is told that another try would end the same way, makes none."""
+    other = 4403 if code == 4401 else 4401
+    server = liar([HELLO, EMPTY, (code, "no longer")], [HELLO, EMPTY, (other, "again")])
+    kinds = []
+    with pytest.raises(WatchEnded) as ended:
+        for event in Watch(server.url, retry=0.01):
+            kinds.append(event.kind)
+    assert (ended.value.code, ended.value.message) == (code, "no longer")
+    assert kinds == ["snapshot"]
+    assert len(server.targets) == 1
 
 
 def test_it_waits_as_long_as_it_is_asked(liar: Callable[..., Liar]) -> None:

@@ -20,6 +20,7 @@ from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
 
 from activity_center.processes import merge
+from sidecar_api.processes.replay import replayed
 from tests.browser.process_samples import Process, iso
 from tests.browser.stand_in import CSRF, Activity, StandIn
 
@@ -41,7 +42,10 @@ class Processes(StandIn):
         past: what the operation history has.
         entries, pieces: of one process: what happened, and its output.
         connected: sockets that were opened, in all.
+        heard: what was said on them, in all.
         last_word: code and reason with which they are closed.
+        stale_since: since when it cannot read what is new; see :meth:`stale`.
+        more: whether a snapshot says that there are more.
         controls: what was asked: (path, idempotency key, body).
     """
 
@@ -56,6 +60,9 @@ class Processes(StandIn):
         self.number = 0
         self.epoch = "e1"
         self.connected = 0
+        self.heard: list[str] = []
+        self.stale_since: str | None = None
+        self.more = False
         self.last_word = (1001, "going away")
         self.controls: list[tuple[str, str, dict[str, Any]]] = []
         self._sockets: set[Server] = set()
@@ -100,12 +107,25 @@ class Processes(StandIn):
             self.kept.clear()
             self.epoch = f"e{uuid.uuid4().hex[:6]}"
 
+    def stale(self, since: str | None) -> None:
+        """From now on what is new cannot be read; ``None``: it can again."""
+        with self._moved:
+            self.stale_since = since
+            self._moved.notify_all()
+
+    def _stale(self) -> dict[str, Any]:
+        return {} if self.stale_since is None else {"stale_since": self.stale_since}
+
+    def _ping(self) -> dict[str, Any]:
+        return {"type": "ping", "at": iso(), **self._stale()}
+
     def _place(self) -> dict[str, Any]:
         return {"epoch": self.epoch, "offset": str(self.number)}
 
     def _snapshot(self) -> dict[str, Any]:
         listed = [one for one in self.processes.values() if self._fits(one)]
-        return {"type": "snapshot", **self._place(), "processes": listed}
+        made = {"type": "snapshot", **self._place(), "processes": listed}
+        return {**made, "cut": True} if self.more else made
 
     def _fits(self, one: Process) -> bool:
         channel = (request.view_args or {}).get("channel") or request.args.get("channel")
@@ -141,16 +161,16 @@ class Processes(StandIn):
         recovered = None if not came else at is not None
         hello = {"type": "hello", "version": 1, "heartbeat": 15, "recovered": recovered}
         try:
-            socket.send(json.dumps(hello))
+            socket.send(json.dumps({**hello, **self._stale()}))
             if at is None:
                 at = self.number
                 socket.send(json.dumps(self._snapshot()))
-            epoch, cuts = self.epoch, self._cuts
+            epoch, cuts, stale = self.epoch, self._cuts, self.stale_since
             while socket.connected and self._cuts == cuts:
                 with self._moved:
                     self._moved.wait_for(
-                        lambda at=at, was=(epoch, cuts): (
-                            self.number > at or (self.epoch, self._cuts) != was
+                        lambda at=at, was=(epoch, cuts, stale): (
+                            self.number > at or (self.epoch, self._cuts, self.stale_since) != was
                         ),
                         0.3,
                     )
@@ -158,10 +178,11 @@ class Processes(StandIn):
                     if self.epoch != epoch:
                         epoch = self.epoch
                         messages = [{"type": "reset", "reason": "epoch"}, self._snapshot()]
-                    at = self.number
-                for one in messages:
+                    at, stale = self.number, self.stale_since
+                for one in [*messages, self._ping()]:
                     socket.send(json.dumps(one))
-                socket.send(json.dumps({"type": "ping", "at": iso()}))
+                while (said := socket.receive(timeout=0)) is not None:
+                    self.heard.append(said)
         except ConnectionClosed:
             pass
         finally:
@@ -176,9 +197,10 @@ class Processes(StandIn):
         epoch, _, offset = request.headers.get("Last-Event-ID", "").partition(":")
         at = self._from(epoch, offset)
 
-        def event(message: dict[str, Any]) -> str:
-            place = f"{message.get('epoch')}:{message.get('offset')}"
-            return f"event: {message['type']}\nid: {place}\ndata: {json.dumps(message)}\n\n"
+        def event(message: dict[str, Any], place: dict[str, Any] | None = None) -> str:
+            reached = place or message
+            id_ = f"id: {reached['epoch']}:{reached['offset']}\n" if "offset" in reached else ""
+            return f"event: {message['type']}\n{id_}data: {json.dumps(message)}\n\n"
 
         yield "retry: 5000\n: open\n\n"
         if at is None:
@@ -186,14 +208,24 @@ class Processes(StandIn):
             yield event(self._snapshot())
         else:
             yield event({"type": "delta", **self._place(), "changes": []})
+        epoch = self.epoch
+        stale: str | None = None
         while "sse" not in self.shut:
             with self._moved:
-                self._moved.wait_for(lambda at=at: self.number > at, 0.3)
+                self._moved.wait_for(
+                    lambda at=at, was=(epoch, stale): (
+                        self.number > at or (self.epoch, self.stale_since) != was
+                    ),
+                    0.3,
+                )
                 messages = self._after(at)
-                at = self.number
+                if self.epoch != epoch:
+                    epoch = self.epoch
+                    messages = [{"type": "reset", "reason": "epoch"}, self._snapshot()]
+                at, stale, place = self.number, self.stale_since, self._place()
             for one in messages:
                 yield event(one)
-            yield ": still here\n\n"
+            yield event(self._ping(), place)
 
     def _live(self) -> Response:
         epoch, _, offset = request.args.get("since", "").partition(":")
@@ -206,10 +238,10 @@ class Processes(StandIn):
             "wait": 1,
         }
         if at is None:
-            answer["processes"] = self._snapshot()["processes"]
+            answer |= {k: v for k, v in self._snapshot().items() if k in ("processes", "cut")}
         else:
             answer["changes"] = [c for one in self._after(at) for c in one["changes"]]
-        return jsonify(answer)
+        return jsonify({**answer, **self._stale()})
 
     def _history(self) -> Response:
         found = [*self.past]
@@ -303,9 +335,9 @@ class Processes(StandIn):
                 return jsonify({"title": "There is no such process", "status": 404}), 404
             return jsonify(known[process_])
 
-        @app.get("/api/v1/processes/<process_>/entries")
-        def entries(process_: str) -> Response:
-            return jsonify({"entries": self.entries, "next": None})
+        @app.get("/api/v1/processes/<process_>/replay")
+        def replay(process_: str) -> Response:
+            return jsonify({"frames": [*replayed(self.entries)], "whole": True})
 
         @app.get("/api/v1/processes/<process_>/output")
         def output(process_: str) -> Response:

@@ -36,7 +36,11 @@ def entry(seconds: float, action: str, number: int, **activity: Any) -> dict[str
     made: dict[str, Any] = {
         "@timestamp": at(seconds),
         "event": {"action": action, "id": f"e{number}", "sequence": number},
-        "activity": {"process": {**attempt, **activity.pop("process", {})}, **activity},
+        "activity": {
+            "lens": "process",
+            "process": {**attempt, **activity.pop("process", {})},
+            **activity,
+        },
     }
     if "failed" in action:
         made["error"] = {"message": "it broke here"}

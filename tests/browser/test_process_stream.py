@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from sidecar_api.processes.replay import replayed
 from tests.browser.process_samples import iso, process, step
 from tests.browser.process_stand_in import Processes
+from tests.sidecar_api.processes.stage import valid
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -40,6 +43,8 @@ def watching(window: Window, server: Processes, **options: Any) -> Page:
             const { ProcessStream } = await import("/static/process-stream.js");
             window.stream = new ProcessStream(options);
             window.steps = [];
+            window.states = [];
+            stream.addEventListener("state", ({ detail }) => states.push(detail));
             stream.addEventListener("processes", () => {
                 for (const one of stream.processes.values()) {
                     const progress = one.steps[1].progress;
@@ -106,12 +111,12 @@ def test_a_replay_ends_as_the_fold_did(window: Window, server: Processes, name: 
     )
     window.page.goto(f"{server.url}/api/v1/channels")
     found = window.page.evaluate(
-        """async ({ entries, process }) => {
+        """async ({ frames, process }) => {
             const { Replay } = await import("/static/process-replay.js");
-            const replay = new Replay(process, entries);
+            const replay = new Replay(process, frames);
             return replay.when(replay.end);
         }""",
-        {"entries": entries, "process": case["processes"][-1]},
+        {"frames": [*replayed(entries)], "process": case["processes"][-1]},
     )
     last = case["processes"][-1]
     for member in ("attempt", "state", "stalled", "cleaned", "receipt"):
@@ -164,11 +169,62 @@ def test_the_last_word_says_when_to_come_again(window: Window, server: Processes
     assert server.connected == connected
 
 
-def test_what_ended_long_ago_is_let_go_of(window: Window, server: Processes) -> None:
-    """As the server does: else a page that is open for days has all that ever ran. Who draws is
-    told; what runs stays, and what ended a while ago."""
+@pytest.mark.parametrize(
+    ("code", "ended"), [(4401, "signed_out"), (4403, "forbidden"), (4409, "protocol")]
+)
+def test_a_last_word_that_is_final(
+    window: Window, server: Processes, code: int, ended: str
+) -> None:
+    """Who is signed out, may not watch any more or speaks another version does not come again:
+    not after a while, and not when the tab is looked at or the network is back."""
+    window.page.clock.install()
     page = watching(window, server)
+    reach(page, "stream.state.phase === 'live' && stream.processes.size === 1")
+    server.last_word = (code, "no longer")
+    server.cut()
+    reach(page, "stream.state.phase === 'ended'")
+    assert page.evaluate("[stream.state.ended, stream.state.reason]") == [ended, "no longer"]
+    page.clock.run_for(120_000)
+    for where, event in (("document", "visibilitychange"), ("window", "pageshow"),
+                         ("window", "online")):  # fmt: skip
+        page.evaluate(f"{where}.dispatchEvent(new Event('{event}'))")
+    assert page.evaluate("fetch('/api/v1/channels').then((answer) => answer.status)") == 200
+    assert page.evaluate("stream.state.phase") == "ended"
+    assert server.connected == 1
+
+
+def test_signs_of_life_are_answered(window: Window, server: Processes) -> None:
+    """Each ping with a pong, as the protocol has it: else the server closes the socket."""
+    page = watching(window, server)
+    server.wait_until(lambda: len(server.heard) >= 3)
+    for said in server.heard:
+        assert valid(json.loads(said), "client") == {"type": "pong"}
+    assert page.evaluate("stream.state.phase") == "live"
+
+
+@pytest.mark.parametrize("event", ["visibilitychange", "pageshow"])
+def test_a_tab_that_is_looked_at_connects_at_once(
+    window: Window, server: Processes, event: str
+) -> None:
+    """Who comes back to a page that waits does not wait for the next try."""
+    page = watching(window, server, retry=600_000)
     reach(page, "stream.processes.size === 1")
+    server.cut()
+    reach(page, "stream.state.phase === 'waiting'")
+    advance(server, 0.6)
+    where = "document" if event == "visibilitychange" else "window"
+    page.evaluate(f"{where}.dispatchEvent(new Event('{event}'))")
+    reach(page, "steps.at(-1) === 0.6")
+    assert page.evaluate("stream.state.recovered") is True
+
+
+@pytest.mark.parametrize("wrong", [0, 3600, -3600], ids=["right", "ahead", "behind"])
+def test_what_ended_long_ago_is_let_go_of(window: Window, server: Processes, wrong: int) -> None:
+    """As the server does, and by its clock: else a page that is open for days has all that ever
+    ran. Who draws is told; what runs stays, and what ended a while ago."""
+    window.page.clock.install(time=datetime.now(UTC) + timedelta(seconds=wrong))
+    page = watching(window, server)
+    reach(page, f"stream.processes.size === 1 && Math.abs(stream.skew / 1000 + {wrong}) < 60")
     page.evaluate(
         """() => {
             window.told = [];
@@ -183,6 +239,34 @@ def test_what_ended_long_ago_is_let_go_of(window: Window, server: Processes) -> 
         "northwind api-prod-3",
         "northwind new",
     ]
+
+
+def test_that_the_server_reads_nothing_new_is_said_first(window: Window, server: Processes) -> None:
+    """The first word of a connection says so, and a connection that does not say so is one to a
+    server that reads again."""
+    server.stale("2026-11-24T09:15:30.000Z")
+    page = watching(window, server)
+    reach(page, "stream.state.phase === 'live'")
+    first = page.evaluate("states.find((one) => one.phase === 'live').staleSince")
+    assert first == server.stale_since
+    server.cut()
+    reach(page, "stream.state.phase === 'waiting'")
+    server.stale(None)
+    page.evaluate("states.length = 0")
+    reach(page, "stream.state.phase === 'live'")
+    assert page.evaluate("states.find((one) => one.phase === 'live').staleSince") is None
+
+
+def test_a_sign_of_life_moves_the_place(window: Window, server: Processes) -> None:
+    """Of server-sent events: who comes back begins after what is not theirs, and not at what is
+    no longer kept by then."""
+    server.shut = {"websocket"}
+    page = watching(window, server, upgrade=600_000)
+    reach(page, "stream.state.via === 'sse' && stream.processes.size === 1")
+    server.number = 7
+    reach(page, "stream.place.offset === '7'")
+    assert page.evaluate("stream.place.epoch") == "e1"
+    window.wrong.clear()  # the browser reports each refused handshake
 
 
 def test_what_is_gone_is_said_to_be_gone(window: Window, server: Processes) -> None:

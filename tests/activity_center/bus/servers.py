@@ -137,6 +137,16 @@ class Bus:
         else:
             os.utime(self._folder / f"{stream}.db", (then, then))
 
+    def traces(self, stream: str) -> list[str]:
+        """What is left of a stream: names of files, or of keys and what stands in them."""
+        if not self.server:
+            return sorted(file.name for file in self._folder.glob(f"{stream}*"))
+        client, ours = self.server.client(), "activity-center:steps"
+        found = [*client.keys(f"{ours}:{stream}:*")]
+        found += [one for one in client.hkeys(ours) if one.decode() == stream]
+        found += [one for one in client.zrange(f"{ours}:alive", 0, -1) if one.decode() == stream]
+        return sorted(one.decode() for one in found)
+
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:
         """Nobody can ask it meanwhile; afterwards it has what it had."""

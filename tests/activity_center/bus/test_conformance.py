@@ -297,6 +297,67 @@ def test_streams_of_writers_that_are_gone_are_forgotten(bus: Bus) -> None:
         assert here.state() == ("e", 1)
 
 
+def test_a_stream_that_lives_is_kept(bus: Bus) -> None:
+    """After a sign of life a stream is as young as a new one, however old the last one was: no
+    look forgets it, its own or another's, and it goes on. Without one nothing is left of it."""
+    with (
+        closing(open_writer(bus.config(), "one")) as one,
+        closing(open_writer(bus.config(), "two")) as two,
+        closing(open_reader(bus.config())) as reader,
+    ):
+        for writer in (one, two):
+            writer.begin("e")
+            writer.publish(("e", 0), entries(1))
+        follower = Follower(reader)
+        assert positions(follower.read_all()) == [1, 1]
+        bus.age("one", 8 * 24 * 3600)
+        one.touch()
+        two.touch()
+        assert {*reader.first()} == {"one", "two"}
+        assert one.publish(("e", 1), entries(2)) == ("e", 2)
+        assert positions(follower.read_all()) == [2]
+        bus.age("one", 8 * 24 * 3600)
+        two.touch()
+        assert {*reader.first()} == {"two"}
+        assert (bus.traces("one"), bool(bus.traces("two"))) == ([], True)
+        assert one.state() == NOWHERE
+
+
+def test_what_comes_at_a_fast_pace_comes_together(bus: Bus) -> None:
+    """After an answer a reader that may wait leaves a moment for more: of entries that are
+    published one by one meanwhile not each costs an answer of its own."""
+    rounds, each = 40, 3
+    if bus.server:
+        bus.server.client().config_set("appendfsync", "no")
+    with (
+        closing(open_writer(bus.config(), "s")) as writer,
+        closing(open_reader(bus.config())) as reader,
+    ):
+        writer.begin("e")
+        go, begun = threading.Semaphore(0), threading.Semaphore(0)
+
+        def write() -> None:
+            for number in range(rounds * each):
+                if number % each == 0:
+                    go.acquire()
+                writer.publish(("e", number), entries(number + 1))
+                if number % each == 0:
+                    begun.release()
+                time.sleep(0.001)  # the pace
+
+        thread = threading.Thread(target=write, daemon=True)
+        thread.start()
+        follower, answers = Follower(reader), 0
+        for number in range(rounds):
+            go.release()
+            assert begun.acquire(timeout=60)
+            while len(follower.items) < (number + 1) * each:
+                answers += bool(follower.read(1))
+        thread.join(60)
+    assert positions(follower.items) == [*range(1, rounds * each + 1)]
+    assert answers < rounds * 1.5  # without that moment two a round
+
+
 def test_what_cannot_be_reached_says_what_to_do(bus: Bus) -> None:
     """Writer and reader raise BusUnavailable with place and hint, and work when it is back."""
     config = bus.config()

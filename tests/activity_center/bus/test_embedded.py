@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from activity_center.bus import open_reader, open_writer
+from activity_center.bus import Gap, Published, open_reader, open_writer
+from activity_center.bus.embedded import MENDED_SECONDS, EmbeddedReader, _remove
 from activity_center.config_processes import BusConfig
 from activity_center.errors import BusUnavailable
 from tests.activity_center.bus.servers import Follower, entries, positions
+
+NO_DATABASE = b"no database" * 1000
 
 WRITER = """
 import sys
@@ -65,49 +68,131 @@ def test_nobody_else_may_read(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "steps").stat().st_mode) == 0o700
 
 
-def test_damage(tmp_path: Path) -> None:
-    """A file that is no database holds up no other stream, and its writer begins it anew."""
+def test_a_file_in_the_place_of_another(tmp_path: Path) -> None:
+    """A file that took a former one's name while nobody looked is another one: it is read from
+    its beginning, and whoever had read the former one is told of a gap first."""
     config = BusConfig(folder=str(tmp_path / "steps"))
-    with closing(open_writer(config, "well")) as writer:
-        writer.begin("e")
-        writer.publish(("e", 0), entries(1))
-    bad = tmp_path / "steps" / "bad.db"
-    bad.write_bytes(b"no database" * 1000)
     with closing(open_reader(config)) as reader:
         follower = Follower(reader)
-        assert positions(follower.read()) == [1]
-        with pytest.raises(BusUnavailable) as caught:
-            follower.read()
-        assert str(bad) in str(caught.value)
-        with closing(open_writer(config, "bad")) as writer:
-            with pytest.raises(BusUnavailable):
-                writer.state()
-            writer.begin("e")
-            writer.publish(("e", 0), entries(7))
-        assert positions(follower.read_all()) == [7]
+        with closing(open_writer(config, "s")) as writer:
+            writer.begin("e1")
+            writer.publish(("e1", 0), entries(1, 2))
+            assert positions(follower.read()) == [1, 2]
+            _remove(tmp_path / "steps" / "s.db")
+            writer.begin("e2")
+            writer.publish(("e2", 0), entries(1, 2, 3))
+        assert follower.read() == [
+            Gap("s", "e2"),
+            *(Published("s", "e2", number, body) for number, body in entries(1, 2, 3)),
+        ]
+        assert positions(Follower(reader).read()) == [1, 2, 3]
+        assert reader.first() == {"s": ("e2", 1)}
 
 
-@pytest.mark.parametrize("left", [b"no database" * 1000, None, b""], ids=["other", "half", "empty"])
-def test_damage_holds_up_no_start(tmp_path: Path, left: bytes | None) -> None:
-    """Where the streams begin is told of all others; that a file is broken is said once, and it
-    holds nothing from then on: nobody waits for what nobody can read."""
-    config = BusConfig(folder=str(tmp_path / "steps"))
+def _damaged(config: BusConfig, left: bytes | None = NO_DATABASE) -> Path:
+    """Two streams with an entry each, of which ``bad`` is damaged; ``None``: cut in half."""
     for name in ("bad", "well"):
         with closing(open_writer(config, name)) as writer:
             writer.begin("e")
             writer.publish(("e", 0), entries(1))
-    bad = tmp_path / "steps" / "bad.db"
+    bad = Path(config.folder) / "bad.db"
     data = bad.read_bytes()
     bad.write_bytes(data[: len(data) // 2] if left is None else left)
+    return bad
+
+
+def test_damage(tmp_path: Path) -> None:
+    """A file that is no database is named as what cannot be read, for as long as it is so, and
+    holds up no other stream; its writer begins it anew, and then all is read."""
+    config = BusConfig(folder=str(tmp_path / "steps"))
+    bad = _damaged(config)
+    with closing(open_reader(config)) as reader:
+        follower = Follower(reader)
+        assert reader.trouble is None
+        assert [item.stream for item in follower.read()] == ["well"]
+        for _ in range(2):
+            assert follower.read() == []
+            assert reader.trouble is not None
+            assert (reader.trouble.where, bool(reader.trouble.hint)) == (str(bad), True)
+        with closing(open_writer(config, "bad")) as writer:
+            with pytest.raises(BusUnavailable):
+                writer.state()
+            writer.begin("e2")
+            writer.publish(("e2", 0), entries(7))
+        assert positions(follower.read_all()) == [7]
+        assert reader.trouble is None
+
+
+def test_damage_that_is_mended(tmp_path: Path) -> None:
+    """A file that holds again what it held is read on as if nothing had been, and one that
+    somebody removed is none that cannot be read."""
+    config = BusConfig(folder=str(tmp_path / "steps"))
+    with closing(open_writer(config, "s")) as writer:
+        writer.begin("e")
+        writer.publish(("e", 0), entries(1, 2))
+    file = tmp_path / "steps" / "s.db"
+    whole = file.read_bytes()
+    for mended in (True, False):
+        file.write_bytes(NO_DATABASE)
+        with closing(open_reader(config)) as reader:
+            follower = Follower(reader, {"s": ("e", 1)})
+            assert (follower.read(), reader.trouble is None) == ([], False)
+            assert (reader.first(), reader.trouble is None) == ({}, False)
+            if mended:
+                file.write_bytes(whole)
+                assert (reader.first(), reader.trouble) == ({"s": ("e", 1)}, None)
+                assert (positions(follower.read()), reader.trouble) == ([2], None)
+            else:
+                file.unlink()
+                assert (reader.first(), reader.trouble) == ({}, None)
+                assert (follower.read(), reader.trouble) == ([], None)
+
+
+@pytest.mark.parametrize("left", [NO_DATABASE, None, b""], ids=["other", "half", "empty"])
+def test_damage_holds_up_no_start(tmp_path: Path, left: bytes | None) -> None:
+    """Where the streams begin is told of all others, and that one cannot be asked is said by
+    that answer too; a file without anything is none that cannot be read."""
+    config = BusConfig(folder=str(tmp_path / "steps"))
+    bad = _damaged(config, left)
     with closing(open_reader(config)) as reader:
         assert reader.first() == {"well": ("e", 1)}
+        assert (reader.trouble and reader.trouble.where) == (str(bad) if left != b"" else None)
         follower = Follower(reader)
-        assert positions(follower.read()) == [1]
-        if left != b"":
-            with pytest.raises(BusUnavailable):
-                follower.read()
-        for _ in range(3):
-            assert follower.read() == []
+        assert [item.stream for item in follower.read()] == ["well"]
+        assert (reader.trouble is None) == (left == b"")
+
+
+def test_nobody_waits_for_what_nobody_mends(tmp_path: Path) -> None:
+    """A collector that lives begins a damaged file anew within seconds: one that stays damaged is
+    nobody's, and what it does not say is no trouble any more. It is still looked at: when it is
+    mended its entries come, and when it is damaged once more it is waited for again."""
+    config = BusConfig(folder=str(tmp_path / "steps"))
+    bad = _damaged(config)
+    with closing(open_reader(config)) as reader:
+        assert isinstance(reader, EmbeddedReader)
+        follower = Follower(reader)
+        follower.read_all()
+        assert reader.trouble is not None
+        _let_pass(reader, "bad")
+        for _ in range(2):
+            assert (follower.read(), reader.trouble) == ([], None)
+            assert (reader.first(), reader.trouble) == ({"well": ("e", 1)}, None)
         with closing(open_writer(config, "well")) as writer:
             writer.publish(("e", 1), entries(2))
-        assert positions(follower.read()) == [2]
+        assert (positions(follower.read()), reader.trouble) == ([2], None)
+        with closing(open_writer(config, "other")) as writer:
+            writer.begin("e")
+            writer.publish(("e", 0), entries(5))
+        bad.write_bytes((tmp_path / "steps" / "other.db").read_bytes())
+        found = {(item.stream, item.epoch) for item in follower.read_all()}
+        assert (found, reader.trouble) == ({("bad", "e"), ("other", "e")}, None)
+        reader._files["bad"].close()  # as after an error of the disk
+        bad.write_bytes(NO_DATABASE)
+        assert (follower.read(), reader.trouble is None) == ([], False)
+
+
+def _let_pass(reader: EmbeddedReader, stream: str) -> None:
+    """As long as a damaged file is waited for."""
+    file = reader._files[stream]
+    assert file._damaged_at is not None
+    file._damaged_at -= MENDED_SECONDS + 1

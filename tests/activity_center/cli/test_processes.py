@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tests.activity_center.liar import EMPTY, HELLO, Liar
 from tests.integration.process import free_port, until
 from tests.sidecar_api.processes.stage import Stage, at, valid
 from tests.sidecar_api.search.log import document, put_templates
@@ -271,10 +272,51 @@ def test_watch_for_programs(stage: Stage, process: str) -> None:
     events = [json.loads(line) for line in watches.lines]
     assert [one["kind"] for one in events] == ["snapshot", "delta"]
     for one in events:
-        assert one.keys() == {"kind", "recovered", "reason", "processes"}
+        keys = {"kind", "recovered", "reason", "cut", "stale_since", "processes"}
+        assert one.keys() == keys
+        assert (one["cut"], one["stale_since"]) == (False, None)
         for shown in one["processes"]:
             valid(shown, "process")
     assert events[1]["processes"][0]["progress"] == 0.25
+
+
+TOLD = ',"stale_since":"2026-11-24T09:15:30.000Z"}'
+AWAY = f'{{"type":"ping"{TOLD}'
+
+
+def test_watch_says_what_the_server_says_of_itself() -> None:
+    """That it reads nothing new, that it reads again, and that there is more than it tells: a
+    line each on stderr, so that who reads stdout has processes alone."""
+    lines = [HELLO, EMPTY[:-1] + ',"cut":true}', AWAY, '{"type":"ping"}', (4401, "over")]
+    with Liar(lines) as server:
+        done = run("watch", "--url", server.url)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    more, since, again = done.stderr.splitlines()[:3]
+    assert more.startswith("activity-center: there are more than these")
+    assert since == (
+        "activity-center: since 09:15:30 UTC the sidecar cannot read the step bus: steps come late"
+    )
+    assert again == "activity-center: the sidecar reads the step bus again"
+    with Liar([HELLO, EMPTY, (4401, "over")]) as server:
+        quiet = run("watch", "--url", server.url)
+    assert len(quiet.stderr.splitlines()) == len(done.stderr.splitlines()) - 3
+
+
+def test_watch_tells_programs_what_the_server_says_of_itself() -> None:
+    """With --json: in each event, and in one of its own where it changes."""
+    cut = EMPTY[:-1] + ',"cut":true}'
+    lines = [HELLO[:-1] + TOLD, cut, '{"type":"ping"}', EMPTY, (4401, "over")]
+    with Liar(lines) as server:
+        done = run("watch", "--json", "--url", server.url)
+    since = "2026-11-24T09:15:30+00:00"
+    told = [(one["kind"], one["cut"], one["stale_since"]) for one in lines_of(done.stdout)]
+    assert told == [
+        ("stale", False, since),
+        ("snapshot", True, since),
+        ("stale", True, None),
+        ("snapshot", False, None),
+    ]
 
 
 @pytest.fixture

@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from activity_center.bus import open_reader
+from activity_center.config_processes import BusConfig
+from sidecar_api.processes import Hub
+from tests.activity_center.bus.servers import Bus
+from tests.sidecar_api.processes.clients import SECRET
 from tests.sidecar_api.processes.stage import Stage
 from tests.sidecar_api.search.log import put_templates
 
@@ -49,3 +54,27 @@ def make_stage(calm_streams: Node, tmp_path: Path) -> Iterator[Callable[..., Sta
 def process() -> str:
     """The id of a process of this test's own."""
     return f"prc_{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(params=["embedded", "redis"])
+def bus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bus]:
+    """One bus of each kind."""
+    made = Bus(request.param, tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hubs() -> Iterator[Callable[..., Hub]]:
+    """Make hubs, each as a sidecar of its own has it."""
+    made: list[Hub] = []
+
+    def make(config: BusConfig, secret: bytes = SECRET, **options: Any) -> Hub:
+        earlier = options.pop("earlier", lambda _seen: ())
+        made.append(Hub(lambda: open_reader(config), earlier, secret, **options))
+        made[-1].ready()
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()

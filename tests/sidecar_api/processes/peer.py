@@ -41,6 +41,8 @@ class Told:
         processes: what follows from them, by (organization, id).
         raw: every byte of them.
         resets: reasons.
+        pings: how many came.
+        stale_since: since when the server cannot read what is new, as it last said.
 
     Args:
         after: what the client had before this connection.
@@ -55,12 +57,17 @@ class Told:
         self.epoch = "" if after is None else after.epoch
         self.offset = "" if after is None else after.offset
         self.resets: list[str] = []
+        self.pings = 0
+        self.stale_since: str | None = None
 
     def take(self, text: bytes) -> dict[str, Any]:
         """Take a message of the server."""
         message: dict[str, Any] = valid(json.loads(text))
         self.raw += text
         kind = message["type"]
+        if kind in ("hello", "ping"):
+            self.stale_since = message.get("stale_since")
+        self.pings += kind == "ping"
         if kind in ("ping", "pong"):
             return message
         self.said.append(message)
@@ -262,8 +269,7 @@ class Stream(Told):
     """Server-sent events, read as a browser reads them (WHATWG HTML, section 9.2).
 
     Attributes:
-        id: of the last event.
-        beats: comments so far.
+        id: of the last event that had one.
     """
 
     def __init__(
@@ -287,7 +293,6 @@ class Stream(Told):
             timeout=PATIENCE,
         )
         self.id = last
-        self.beats = 0
         self._lines = self._read()
 
     def until(self, condition: Callable[[], bool]) -> Stream:
@@ -318,9 +323,7 @@ class Stream(Told):
                 continue
             seen = True
             name, _, value = line.partition(b":")
-            if not name:
-                self.beats += 1
-            elif name == b"event":
+            if name == b"event":
                 kind = value.strip().decode()
             elif name == b"data":
                 data = value.strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,77 +17,12 @@ from sidecar_api.access import Scope, Watching
 from sidecar_api.failures import RateLimited, Unavailable
 from sidecar_api.processes import Hub, View
 from sidecar_api.processes.base import Seen
-from sidecar_api.processes.feed import Feed
-from sidecar_api.processes.messages import Message
 from sidecar_api.reader import Reader
 from tests.activity_center.bus.servers import Bus
 from tests.integration.process import until
+from tests.sidecar_api.processes.clients import ACME, ALL, SECRET, UMBRELLA, Client
 from tests.sidecar_api.processes.peer import Told
 from tests.sidecar_api.processes.stage import Steps
-
-SECRET = bytes(32)
-ALL = View(True, ())
-ACME, UMBRELLA = "acme", "umbrella"
-
-
-@pytest.fixture(params=["embedded", "redis"])
-def bus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bus]:
-    """One bus of each kind."""
-    made = Bus(request.param, tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def hubs() -> Iterator[Callable[..., Hub]]:
-    """Make hubs, each as a sidecar of its own has it."""
-    made: list[Hub] = []
-
-    def make(config: BusConfig, secret: bytes = SECRET, **options: Any) -> Hub:
-        earlier = options.pop("earlier", lambda _seen: ())
-        made.append(Hub(lambda: open_reader(config), earlier, secret, **options))
-        made[-1].ready()
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
-
-
-class Client(Told):
-    """Who reads a hub at their own pace."""
-
-    def __init__(
-        self,
-        hub: Hub,
-        view: View = ALL,
-        *,
-        reader: str = "usr_a",
-        after: Told | None = None,
-    ) -> None:
-        super().__init__(after)
-        self.feed = Feed(hub, reader, view)
-        self.recovered, begin = self.feed.begin(self.offset)
-        self._take(begin)
-
-    def _take(self, messages: Iterable[Message]) -> None:
-        for one in messages:
-            self.take(one.body)
-
-    def read(self, seconds: float = 0.2) -> Client:
-        """Take what there is."""
-        self._take(self.feed.next(seconds))
-        return self
-
-    def until(self, condition: Callable[[], bool]) -> Client:
-        """Take messages until something holds."""
-        until(lambda: condition() or (self.read() and condition()))
-        return self
-
-    def leave(self) -> Client:
-        """Watch no longer."""
-        self.feed.close()
-        return self
 
 
 def test_another_sidecar_goes_on(bus: Bus, hubs: Callable[..., Hub]) -> None:

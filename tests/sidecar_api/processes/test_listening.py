@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from activity_center.bus import Gap, Place, Published, Reader, open_reader
 from activity_center.config_processes import BusConfig
 from activity_center.errors import BusUnavailable
 from sidecar_api.processes import Hub
+from sidecar_api.processes.listening import SETTLES
 from sidecar_api.processes.overdue import Overdue
 from sidecar_api.processes.taking import Taking
 from tests.integration.process import until
@@ -34,9 +36,11 @@ class Line:
         cut: the bus is away.
         held_back: it has more to tell than it has told; the last read gets the first entry.
         reads: how many there were.
+        trouble: see :class:`activity_center.bus.Reader`.
     """
 
     def __init__(self, reader: Reader) -> None:
+        self.trouble: BusUnavailable | None = None
         self.cut = self.held_back = False
         self.reads = 0
         self._reader = reader
@@ -51,6 +55,7 @@ class Line:
         if self.cut:
             raise BusUnavailable("the line is cut")
         found = self._reader.read(after, min(wait, 0.05))
+        self.trouble = self._reader.trouble
         return found[:1] if self.held_back else found
 
     def close(self) -> None:
@@ -59,16 +64,22 @@ class Line:
 
 
 class Looked:
-    """What a hub recorded as overdue, and how often it looked."""
+    """What a hub recorded as overdue, and how often it looked.
+
+    Attributes:
+        calm: at each look, the seconds since all of the bus could last not be read.
+    """
 
     def __init__(self, line: Line) -> None:
         self.times = 0
+        self.calm: list[float] = []
         self.made: list[str] = []
         self._look = Overdue(lambda action, **_: self.made.append(action), b"s" * 32)
         self.hub = Hub(lambda: line, lambda _seen: (), bytes(32), tick=self._tick)
 
     def _tick(self, held: Any, now: datetime) -> None:
         self.times += 1
+        self.calm.append(time.monotonic() - self.hub._listening._away_at)
         self._look(held, now)
 
 
@@ -93,6 +104,31 @@ def test_a_bus_that_is_away_is_no_silence(steps: Steps) -> None:
     until(lambda: bool(looked.made))
     assert looked.made == ["process.stalled"]
     assert [one["stalled"] for one in looked.hub.named("alive")] == [False]
+    looked.hub.stop()
+
+
+def test_a_part_that_cannot_be_read_is_no_silence(steps: Steps) -> None:
+    """One stream is damaged: what the others bring is shown, and since when not all can be read
+    is said. Nothing is recorded of anybody's silence meanwhile, nor in the seconds after, in
+    which the stream may get what its collector kept for it; then real silence is."""
+    line = Line(open_reader(steps.config))
+    looked = Looked(line)
+    steps.start("first", "acme")
+    looked.hub.ready()
+    until(lambda: looked.times > 0)
+    bad = Path(steps.config.folder) / "bad.db"
+    bad.write_bytes(b"no database" * 1000)
+    until(lambda: looked.hub.stale_since is not None)
+    since, times, reads = looked.hub.stale_since, looked.times, line.reads
+    steps.start("silent", "acme", activity__process__lease=at(-60))
+    until(lambda: bool(looked.hub.named("silent")))
+    until(lambda: line.reads >= reads + 50)
+    assert (looked.times, looked.hub.stale_since) == (times, since)
+    bad.unlink()
+    until(lambda: looked.hub.stale_since is None)
+    until(lambda: bool(looked.made))
+    assert looked.made == ["process.stalled"]
+    assert min(looked.calm) > SETTLES
     looked.hub.stop()
 
 

@@ -162,8 +162,8 @@ def test_what_nobody_took() -> None:
     ]
     fell_silent = entry("prc", "process.stalled", 5, own={"lease": NOW.isoformat()})
     records = Records(board(silent(), *steps, fell_silent, asked("cleanup")))
-    assert records.after(LATE) == ["process.control_expired", "process.cleaned_up"]
-    receipt = records.made[1][2]
+    assert records.after(LATE) == ["process.cleaned_up", "process.control_expired"]
+    receipt = records.made[0][2]
     assert receipt["outcome"] == "failure"
     assert receipt["activity.receipt.left_behind"] == ["Build"]
     assert [one for one in receipt["activity.receipt.needs_person"] if "Ship" in one]

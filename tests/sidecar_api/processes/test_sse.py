@@ -16,6 +16,7 @@ def test_a_snapshot_then_what_changes(stage: Stage, process: str) -> None:
     with Stream(stage, process=process) as stream:
         assert stream.answer.headers["Content-Type"] == "text/event-stream"
         assert stream.answer.headers["Cache-Control"] == "private, no-store"
+        assert stream.answer.headers["X-Accel-Buffering"] == "no", "nginx would hold it back"
         stream.until(lambda: stream.shows(process) is not None)
         for number in range(1, 30):
             stage.steps.move(process, stage.a, number)
@@ -98,14 +99,14 @@ def test_an_epoch_that_changed(stage: Stage, process: str) -> None:
 
 
 def test_silence_is_filled(stage: Stage, process: str) -> None:
-    """While nothing happens a comment comes, and with it the place as it is by then: who comes
+    """While nothing happens a ping comes, and with it the place as it is by then: who comes
     back with it has not to be told what they were never shown."""
     with Stream(stage, process=process) as stream:
-        stream.until(lambda: bool(stream.said))
-        at_first, beats = stream.id, stream.beats
+        stream.until(lambda: stream.pings > 0)  # the first one follows the beginning
+        at_first, pings = stream.id, stream.pings
         stage.steps.start(f"{process}-other", stage.a)
         until(lambda: stage.sees(f"{process}-other") is not None)
-        stream.until(lambda: stream.beats > beats and stream.id != at_first)
+        stream.until(lambda: stream.pings > pings and stream.id != at_first)
         assert stream.kinds() == ["snapshot"]
         epoch, _, offset = stream.id.partition(":")
         assert epoch and stage.poll(since=stream.id, process=process)["recovered"] is True

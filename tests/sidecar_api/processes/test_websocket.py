@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ from wsproto.events import BytesMessage, TextMessage
 from wsproto.events import Ping as Beat
 
 from sidecar_api.processes.hub import PER_READER
-from sidecar_api.processes.sockets import CATCHING_UP
 from tests.integration.process import until
 from tests.sidecar_api.processes.peer import SUBPROTOCOL, Gone, Peer
+from tests.sidecar_api.processes.recorder import Recorder
 from tests.sidecar_api.processes.stage import Stage
 
 
@@ -25,7 +26,8 @@ def test_a_snapshot_then_what_changes(stage: Stage, process: str) -> None:
     with Peer(stage, process=process) as peer:
         assert peer.head["sec-websocket-protocol"] == SUBPROTOCOL
         assert "sec-websocket-extensions" not in peer.head
-        assert peer.hello == {"type": "hello", "version": 1, "heartbeat": 15, "recovered": None}
+        hello = {"type": "hello", "version": 1, "heartbeat": 15, "recovered": None}
+        assert peer.hello == {**hello, "at": peer.hello["at"]}
         peer.until(lambda: peer.at(process) == 1)
         stage.steps.move(process, stage.a, *range(2, 40))
         stage.steps.print(process, stage.a, "one\ntwo\n")
@@ -151,52 +153,6 @@ def test_a_place_that_is_too_long_ago_is_said_to_be_none(stage: Stage, process: 
         assert again.kinds() == ["hello", "snapshot"]
 
 
-def test_who_takes_nothing_gets_it_all_at_once(stage: Stage, process: str) -> None:
-    """A client that does not read is not queued for: later it gets a reset and a snapshot, in
-    place of what it did not take, and goes on from there; others notice nothing."""
-    stage.steps.start(process, stage.a)
-    with Peer(stage, receive=8192, process=process) as slow, Peer(stage, process=process) as fast:
-        for peer in (slow, fast):
-            peer.until(lambda peer=peer: peer.shows(process) is not None)
-        before, size = stage.metric("process_resets_total"), 16_384
-        for number in range(1, 1501):
-            stage.steps.print(process, stage.a, "x" * (size - 1) + "\n", (number - 1) * size)
-            if number % 20 == 0:  # so fast as one that reads can take it
-                fast.until(lambda number=number: fast.shows(process)["output"]["total"] == number)
-        stage.steps.publish(stage.steps.entry(process, "process.completed", stage.a))
-        slow.until(lambda: slow.shows(process)["state"] == "done")
-        fast.until(lambda: fast.shows(process)["state"] == "done")
-        assert fast.resets == []
-        assert slow.resets and set(slow.resets) == {"slow"}
-        assert slow.kinds()[slow.kinds().index("reset") + 1] == "snapshot"
-        assert len(slow.raw) < len(fast.raw) / 2
-        assert slow.shows(process) == fast.shows(process)
-        assert stage.metric("process_resets_total") == before + len(slow.resets)
-        stage.steps.print(process, stage.a, "late\n", 1500 * size)
-        slow.until(lambda: slow.shows(process)["output"]["lines"][-1]["text"] == "late")
-
-
-def test_who_takes_nothing_holds_up_nobody(make_stage: Callable[..., Stage]) -> None:
-    """More sockets than are sent much at a time take nothing of a large snapshot: another reader
-    is told all there is at once, and what changes."""
-    stage = make_stage()
-    for number in range(100):
-        stage.steps.start(f"big-{number}", stage.a, activity__workspace="lab")
-        stage.steps.print(f"big-{number}", stage.a, f"{'x' * 1000}\n" * 20)
-    stage.steps.start("theirs", stage.b)
-    stage.start()
-    people = [who for who in ("owner", "second", "admin", "limited") for _ in range(PER_READER)]
-    idle = [Peer(stage, who, receive=4096) for who in people]
-    assert len(idle) > CATCHING_UP
-    with Peer(stage, "other") as peer:
-        peer.sock.settimeout(15)  # half of what those have until they are cut off
-        peer.until(lambda: peer.shows("theirs") is not None)
-        stage.steps.move("theirs", stage.b, 7)
-        peer.until(lambda: peer.at("theirs") == 7)
-    for one in idle:
-        one.break_off()
-
-
 # -- who may open one --------------------------------------------------------------------
 
 
@@ -290,6 +246,55 @@ def test_more_than_a_reader_may_have(stage: Stage) -> None:
     for peer in peers:
         peer.break_off()
     until(lambda: stage.metric("process_watchers") == 0)
+
+
+@pytest.mark.parametrize(("who", "code"), [("nobody", 4401), ("owner", 4403), ("elsewhere", 1008)])
+def test_a_refused_handshake_counts(make_stage: Callable[..., Stage], who: str, code: int) -> None:
+    """Whoever is refused has asked all the same: beyond the rate of their address, or their own,
+    it is for that, with the time to wait; another reader is let in."""
+    own = make_stage()
+    own.sidecar.document["sidecar"]["rate_limit"] = {"requests": 30}
+    own.start()
+
+    def refused() -> Gone:
+        origin = {"nobody": own.url, "elsewhere": "https://elsewhere.example"}.get(who, "")
+        with Peer(
+            own, "" if origin else who, headers={"Origin": origin}, organization=own.b
+        ) as one:
+            return one.end()
+
+    ends = [refused() for _ in range(60)]
+    codes = [one.code for one in ends]
+    assert (codes[0], {*codes}) == (code, {code, 4429})
+    assert codes.count(code) < 45
+    assert all(one.reason.startswith("Retry-After: ") for one in ends if one.code == 4429)
+    with Peer(own, "second") as other:
+        assert other.hello["version"] == 1
+
+
+def test_a_denied_watch_is_recorded(make_stage: Callable[..., Stage], tmp_path: Path) -> None:
+    """Who asked to watch an organization of others, or one that cannot be, stands in the audit
+    trail, with which one and what was missing; who may watch does not."""
+    recorder = Recorder(tmp_path)
+    own = make_stage(recording=recorder.section).start()
+    with Peer(own, "other", organization=own.b) as peer:
+        assert peer.hello["version"] == 1
+    with Peer(own, "owner", organization=own.b) as peer:
+        assert peer.end().code == 4403
+    until(lambda: bool(recorder.events))
+    with Peer(own, "owner", organization="no organization") as peer:
+        assert peer.end().code == 4403
+    until(lambda: len({one["event"]["id"] for one in recorder.events}) == 2)
+    found = {one["event"]["id"]: one for one in recorder.events}
+    denied, unknown = found.values()
+    assert unknown["metadata"]["asked_for"] == "no organization"
+    assert (denied["event"]["action"], denied["event"]["outcome"]) == (
+        "activity_log.denied",
+        "failure",
+    )
+    assert (denied["user"]["id"], denied["organization"]["id"]) == (own.id("owner"), own.b)
+    assert denied["metadata"]["permission"] == "process:view"
+    recorder.close()
 
 
 # -- what a client may say ---------------------------------------------------------------

@@ -64,8 +64,7 @@ class Watcher(Told):
     def __init__(self, hub: Hub, view: View) -> None:
         super().__init__()
         self.feed = Feed(hub, "usr_w", view)
-        _, begin = self.feed.begin("")
-        for one in begin:
+        for one in self.feed.begin(""):
             self.take(one.body)
 
     def read(self) -> Watcher:

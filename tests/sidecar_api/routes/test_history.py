@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from activity_center.processes import merge
 from tests.sidecar_api.desk import Desk
 from tests.sidecar_api.hostile import SYNTAX
 from tests.sidecar_api.processes.past import Past
@@ -37,7 +38,7 @@ def test_who_is_shown_what(desk: Desk, past: Past) -> None:
         "admin": {"one", "mine", "theirs", "begun"},
     }.items():
         for name in ("one", "mine", "theirs", "begun"):
-            for rest in ("", "/entries", "/output"):
+            for rest in ("", "/entries", "/replay", "/output"):
                 answer = desk.ask(f"/api/v1/processes/{past.id(name)}{rest}", who)
                 assert answer.status_code == (200 if name in seen else 404), (who, name, rest)
         organizations = {None} if who == "stranger" else {desk.a, *([desk.b] * (who == "admin"))}
@@ -62,6 +63,7 @@ def test_nobody(desk: Desk, past: Past) -> None:
         "",
         f"/{past.id('one')}",
         f"/{past.id('one')}/entries",
+        f"/{past.id('one')}/replay",
         f"/{past.id('one')}/output",
     ):
         desk.problem(401, f"/api/v1/processes{path}", "")
@@ -91,6 +93,27 @@ def test_one_process(desk: Desk, past: Past) -> None:
     assert actions == ["process.started", "process.failed", "process.retried", "process.completed"]
     assert entries["next"] is None
     assert desk.get(f"{path}/output") == {"output": [], "next": None}
+
+
+def test_a_replay_is_what_the_fold_did(desk: Desk, past: Past) -> None:
+    """Taken over one after the other, its deltas lead to the process as it is; each moment of an
+    entry that changed something is there once, and nothing that says what the process is: that
+    holds from its beginning to its end."""
+    path = f"/api/v1/processes/{past.id('one')}"
+    found = desk.get(f"{path}/replay")
+    assert found["whole"] is True
+    states, now = [], {}
+    for frame in found["frames"]:
+        now = merge(now, frame["delta"])
+        states.append((now["attempt"], now["state"]))
+    assert states == [(1, "running"), (1, "failed"), (2, "running"), (2, "done")]
+    assert [one["at"] for one in found["frames"]] == [
+        one["@timestamp"] for one in desk.get(f"{path}/entries")["entries"]
+    ]
+    whole = desk.get(path)["process"]
+    for member in {*now} - {"output"}:
+        assert now[member] == whole[member], member
+    assert not {"name", "initiator", "target", "workspace", "organization"} & {*now}
 
 
 def test_what_people_asked_tells_a_watcher_no_address(desk: Desk, past: Past) -> None:
@@ -165,7 +188,7 @@ def test_the_same_id_in_two_organizations(desk: Desk, past: Past) -> None:
     past.run("one", "failed", at=3)
     past.store()
     path = f"/api/v1/processes/{past.id('one')}"
-    for rest in ("", "/entries", "/output"):
+    for rest in ("", "/entries", "/replay", "/output"):
         assert desk.problem(400, path + rest, "admin")["parameter"] == "organization"
         assert desk.ask(path + rest, "owner").status_code == 200
     for organization, state in ((desk.a, "done"), (desk.b, "failed")):
@@ -219,7 +242,7 @@ def test_wrong_parameters(desk: Desk, query: str, parameter: str) -> None:
     assert desk.problem(400, f"/api/v1/processes?{query}")["parameter"] == parameter
 
 
-@pytest.mark.parametrize("rest", ["", "/entries", "/output"])
+@pytest.mark.parametrize("rest", ["", "/entries", "/replay", "/output"])
 def test_ids_that_are_none(desk: Desk, past: Past, rest: str) -> None:
     """An id finds that one process, in its own spelling, or none."""
     for id_ in ("*", "x" * 300, past.id("one").upper(), f"{past.id('one')}%20", "%00", "a%2Fb"):
