@@ -14,7 +14,9 @@ from typing import Any, Final
 
 import orjson
 
-RECEIVERS: Final = frozenset({"catalogued", "retention", "schema_version", "sender", "size"})
+RECEIVERS: Final = frozenset(
+    {"catalogued", "policy_at_receipt", "retention", "schema_version", "sender", "size"}
+)
 """Members of ``activity`` that say how this installation took the event."""
 
 LARGE_BYTES: Final = 16 * 1024

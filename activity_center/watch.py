@@ -53,8 +53,8 @@ class Event:
             connection is gone, and is tried again after a while) or ``stale`` (the server can
             no longer read what is new, or can again: :attr:`Watch.stale_since`).
         changed: processes as they are now: of a snapshot all, of a delta those that changed.
-        recovered: of the first event after a reconnect: whether nothing was missed; else
-            ``None``.
+        recovered: of the first snapshot or delta after a reconnect: whether nothing was missed;
+            else ``None``.
         reason: why it waits, or why a snapshot came in between.
     """
 
@@ -176,8 +176,7 @@ class Watch:
             while True:
                 message = _parsed(connection.receive(silence))
                 kind = message.get("type")
-                if message.get("at"):
-                    self._ahead = _moment(message["at"]) - datetime.now(UTC)
+                turned = kind in ("hello", "ping") and self._as_of_now(message)
                 if kind == "hello":
                     if message.get("version") != VERSION:
                         raise Closed(4409, "the server speaks another version of the protocol")
@@ -194,12 +193,16 @@ class Watch:
                 elif kind in ("snapshot", "delta"):
                     yield Event(kind, self._take(message), recovered, reason)
                     recovered, reason = None, ""
-                if kind in ("hello", "ping"):
-                    since = message.get("stale_since")
-                    since = None if since is None else _moment(since)
-                    if since != self.stale_since:
-                        self.stale_since = since
-                        yield Event("stale")
+                if turned:
+                    yield Event("stale")
+
+    def _as_of_now(self, message: Mapping[str, Any]) -> bool:
+        """Take over the server's clock and staleness; whether the latter has changed."""
+        if message.get("at"):
+            self._ahead = _moment(message["at"]) - datetime.now(UTC)
+        since = message.get("stale_since")
+        before, self.stale_since = self.stale_since, None if since is None else _moment(since)
+        return before != self.stale_since
 
     def _take(self, message: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Take over a snapshot or deltas; return what changed."""

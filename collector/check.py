@@ -94,7 +94,13 @@ def _stages(config: Config, findings: Findings, *, make_key: bool) -> Stages | N
         return None
     if router is None or redactor is None or pseudonyms is None or digests is None:
         return None
-    normalizer = Normalizer(config.organizations, config.plans, config.default_class, countries)
+    normalizer = Normalizer(
+        config.organizations,
+        config.plans,
+        config.default_class,
+        countries,
+        config.approval_policies,
+    )
     return Stages(router, normalizer, redactor, pseudonyms, digests)
 
 

@@ -41,7 +41,7 @@ PERIOD: Final = (
 )
 FILTERS: Final = (
     _several("state", "How far it has come.", STATES),
-    _several("verdict", "What is said of it.", tuple(verdicts())),
+    _several("verdict", "What is said of it, also beside what is graver.", tuple(verdicts())),
     _several("impact", "What the action can do.", IMPACTS),
     _several("result", "How it ended.", RESULTS),
     _several("source", "What it was done through.", ORIGINS),

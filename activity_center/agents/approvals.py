@@ -78,7 +78,11 @@ def _is_unproven(one: Decision, policy: Policy) -> bool:
 
 
 def _lacks(one: Decision, policy: Policy) -> str:
-    """Why an approver may not approve; empty: nothing says so."""
+    """Why an approver may not approve; empty: nothing says so.
+
+    Roles that are not told prove nothing where the policy asks for no proof; then the verdict
+    says that they are not told.
+    """
     who = name_of(one.approver)
     if policy.roles and (policy.authenticated or one.roles is not None):
         held = set(one.roles or ())

@@ -68,7 +68,8 @@ class Chain:
         id: the proposal's; where no entry knows it, ``call:`` and the id of the tool's call.
         impact: the gravest that an entry names, or empty.
         target: type, id, name and url of what it is about.
-        policy: id and version that the last authenticated decision names, or empty.
+        policy: id and version that the last authenticated decision names, else of the one that
+            applied when the proposal was received, or empty.
         action: the trail's name of what ran, else the proposal's.
         complete: the proposal and the beginning of each execution are there.
     """
@@ -198,14 +199,14 @@ def _chain(line: list[Entry]) -> Chain:
     counted = counting(decisions)
     policies = [one.policy for one in reversed(counted) if one.authenticated and one.policy[0]]
     call = next((one.call for one in best if one.call), "")
+    tool = _first(best, ("gen_ai", "tool"), ("name", "type", "description"))
     return Chain(
         id=next((one.proposal for one in best if one.proposal), "") or f"{CALL_OF}{call}",
         case=next((one.case for one in best if one.case), ""),
         organization=_first(best, ("organization",), ("id", "name")),
         impact=impact if impact in LEVELS else "",
         impact_source=next((text(g, "source") for g in impacts if g.get("level") == impact), ""),
-        tool=_first(best, ("gen_ai", "tool"), ("name", "type", "description"))
-        | {"call_id": call or None},
+        tool=tool | {"call_id": call or None},
         agent=_agent(best),
         initiator=_first(best, ("activity", "initiator"), PERSON),
         target=_first(best, ("activity", "resource"), ("type", "id", "name", "url")),
@@ -216,12 +217,22 @@ def _chain(line: list[Entry]) -> Chain:
             (at for one in best if (at := moment(part(one.ours, "proposal"), "expires_at"))), None
         ),
         recommendation=dict(part(proposed[0].ours, "recommendation")) if proposed else {},
-        policy=next(iter(policies), ("", "")),
+        policy=next(iter(policies), _at_receipt(first, impact, tool["name"] or "")),
         proposal=proposal,
         decisions=decisions,
         executions=tuple(map(_execution, runs(line, [one.at for one in counted]))),
         entries=tuple(line),
     )
+
+
+def _at_receipt(first: Entry | None, impact: str, tool: str) -> tuple[str, str]:
+    """The policy that applied when the proposal was received: not to what it did not tell."""
+    if first is None or text(part(first.ours, "impact"), "level") != impact:
+        return "", ""
+    if text(part(first.source, "gen_ai", "tool"), "name") != tool:
+        return "", ""
+    group = part(first.ours, "policy_at_receipt")
+    return text(group, "id"), text(group, "version")
 
 
 def _gravity(level: str) -> int:

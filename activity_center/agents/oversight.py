@@ -20,7 +20,8 @@ class Oversight:
     """The decisions of one approver on one impact.
 
     Attributes:
-        approver: id of the person, or :data:`NOBODY`.
+        approver: id of the person, else e-mail address or name, or :data:`NOBODY`.
+        person: whether it is one: a person's id may read as that word.
         impact: safe, caution, destructive, or empty: not rated.
         decided: decisions of all kinds; an expiry is none.
         approved: of them, those that said yes, changed ones too.
@@ -30,6 +31,7 @@ class Oversight:
     """
 
     approver: str
+    person: bool
     name: str
     impact: str
     decided: int
@@ -49,7 +51,7 @@ class Oversight:
     def as_dict(self) -> dict[str, Any]:
         """Return it as the API has it."""
         return {
-            "approver": {"id": self.approver, "name": self.name},
+            "approver": {"id": self.approver, "name": self.name, "person": self.person},
             "impact": self.impact or None,
             "decided": self.decided,
             "approved": self.approved,
@@ -69,19 +71,18 @@ def oversight(chains: Iterable[Chain]) -> list[Oversight]:
     Each chain counts with the decision that counts in it; expired and withdrawn ones were
     decided by nobody, and do not count.
     """
-    made: dict[tuple[str, str], list[Decision]] = defaultdict(list)
-    names: dict[str, str] = {NOBODY: NOBODY}
+    made: dict[tuple[bool, str, str], list[Decision]] = defaultdict(list)
+    names: dict[tuple[bool, str], str] = {}
     for chain in chains:
         decision = chain.decision
         if decision is None or decision.stage not in ("approved", "denied"):
             continue
         who = next((value for value in decision.approver.values() if value), "")
-        key = who if who and decision.by_person else NOBODY
-        if key != NOBODY:
-            names[key] = name_of(decision.approver)
-        made[key, chain.impact].append(decision)
-    rows = [_row(who, names[who], impact, some) for (who, impact), some in made.items()]
-    return sorted(rows, key=lambda row: (row.name, row.approver, row.impact))
+        key = (True, who) if who and decision.by_person else (False, NOBODY)
+        names[key] = name_of(decision.approver) if key[0] else NOBODY
+        made[*key, chain.impact].append(decision)
+    rows = [_row(key, names[key[:2]], some) for key, some in made.items()]
+    return sorted(rows, key=lambda row: (row.name, row.approver, row.person, row.impact))
 
 
 def share(part: int, whole: int) -> float | None:
@@ -97,7 +98,8 @@ def percentile(values: list[int], percent: int) -> int | None:
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
 
 
-def _row(who: str, name: str, impact: str, decisions: list[Decision]) -> Oversight:
+def _row(key: tuple[bool, str, str], name: str, decisions: list[Decision]) -> Oversight:
+    person, who, impact = key
     line = sorted(decisions, key=lambda one: (one.at, one.entry))
     longest = current = 0
     for one in line:
@@ -107,6 +109,7 @@ def _row(who: str, name: str, impact: str, decisions: list[Decision]) -> Oversig
     waits = [one.wait for one in line if one.wait is not None and one.by_person]
     return Oversight(
         approver=who,
+        person=person,
         name=name,
         impact=impact,
         decided=len(line),

@@ -1,9 +1,10 @@
 """Approval policies: who must approve what an AI agent proposes, as data.
 
 The first policy that applies counts. Those of the configuration stand before the shipped ones,
-so there is always one. An authenticated decision names the policy that applied, with its version;
-a chain is judged by that one where it is known and applies, so a policy that changes afterwards
-accuses nobody.
+so there is always one; one with the id of a shipped one stands in its place. An authenticated
+decision names the policy that applied, with its version; before there is one, the proposal does, by
+the collector's word. A chain is judged by that one where it is known and applies, so a policy that
+changes afterwards accuses nobody.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from activity_center.config_sidecar import Role
 
 FILE: Final = Path(__file__).with_name("policies.yml")
+UNRATED: Final = "unrated"
+"""What a policy calls the impact of what nobody has rated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class Policy:
 
     Attributes:
         version: grows with each change.
-        impact, organizations: empty: any.
+        impact: of :data:`UNRATED` and the impacts; empty: any.
+        organizations: empty: any.
         tools: beginnings of tools' names; empty: any.
         approval: whether somebody must approve at all.
         roles: of which an approver needs one; empty: anybody may approve.
@@ -63,7 +67,7 @@ class Policy:
     def applies(self, impact: str, tool: str, organization: str) -> bool:
         """Whether the policy is about such a proposal."""
         return (
-            (not self.impact or impact in self.impact)
+            (not self.impact or (impact or UNRATED) in self.impact)
             and (not self.tools or tool.startswith(self.tools))
             and (not self.organizations or organization in self.organizations)
         )
@@ -78,7 +82,7 @@ class Policies:
     """Policies in the order in which they are asked.
 
     Attributes:
-        all: every version; the last one applies to everything.
+        all: every version; the shipped ones at the end apply to everything.
     """
 
     all: tuple[Policy, ...]
@@ -96,15 +100,18 @@ class Policies:
             impact: safe, caution or destructive; empty: nobody rated it.
             organization: its id, or empty.
         """
-        applying = (one for one in self._current if one.applies(impact, tool, organization))
-        return next(applying, self._current[-1])
+        # Where a newer version of a shipped one is about less, the shipped one stays for the rest.
+        for one in (*self._current, *reversed(self.all)):
+            if one.applies(impact, tool, organization):
+                return one
+        return self._current[-1]
 
     def of(self, chain: Chain, *, recorded: bool = True) -> Policy:
         """Return the policy that a chain is judged by.
 
         Args:
-            recorded: the one that an authenticated decision names, if it is known here and is
-                about such a proposal: nobody picks what they are judged by.
+            recorded: the one that the chain names, if it is known here and is about such a
+                proposal: nobody picks what they are judged by.
         """
         about = chain.impact, chain.tool["name"] or "", chain.organization["id"] or ""
         if recorded:
@@ -127,7 +134,8 @@ def shipped_policies() -> Policies:
 def made(entries: Sequence[Mapping[str, Any]], roles: Mapping[str, Role] | None = None) -> Policies:
     """Make policies of entries as the schema accepts them; the shipped ones stand behind them.
 
-    A shipped one whose id and version is among them is replaced.
+    One with the id of a shipped one stands in its place, so a raised version of the last one
+    is not asked before the others. A shipped one whose id and version is among them is replaced.
 
     Args:
         roles: default: the built-in ones.
@@ -135,9 +143,15 @@ def made(entries: Sequence[Mapping[str, Any]], roles: Mapping[str, Role] | None 
     Raises:
         VocabularyError: the file of the shipped ones cannot be read.
     """
-    known = {(one["id"], one.get("version")) for one in entries}
-    shipped = [one for one in read(FILE).document if (one["id"], one["version"]) not in known]
-    return Policies(tuple(_policy(one, roles) for one in (*entries, *shipped)))
+    shipped = read(FILE).document
+    ids = {one["id"] for one in shipped}
+    line = [one for one in entries if one["id"] not in ids]
+    for one in shipped:
+        own = [mine for mine in entries if mine["id"] == one["id"]]
+        line += own
+        if one["version"] not in [mine.get("version") for mine in own]:
+            line.append(one)
+    return Policies(tuple(_policy(one, roles) for one in line))
 
 
 def _policy(one: Mapping[str, Any], roles: Mapping[str, Role] | None) -> Policy:

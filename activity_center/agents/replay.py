@@ -65,14 +65,9 @@ def replay(
         kept = kept_since(chain, now)
         before = judge(chain, today, now=now, kept_since=kept)
         after = judge(chain, changed, now=now, kept_since=kept, recorded=False)
-        if _said(before) != _said(after):
+        if before.kinds != after.kinds:
             yield Changed(chain, before, after)
 
 
 def _more(one: Judgement, other: Judgement) -> list[str]:
-    said, known = _said(one), _said(other)
-    return [key for key in verdicts() if key in said and key not in known]
-
-
-def _said(one: Judgement) -> set[str]:
-    return {one.verdict.key, *(found.kind for found in one.findings)}
+    return [key for key in verdicts() if key in one.kinds - other.kinds]

@@ -68,6 +68,11 @@ class Judgement:
     findings: tuple[Finding, ...]
     policy: Policy
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The keys of all that is said: the verdict and each finding."""
+        return frozenset((self.verdict.key, *(one.kind for one in self.findings)))
+
     def as_dict(self) -> dict[str, Any]:
         """Return it as the API has it."""
         said = self.verdict
@@ -146,7 +151,7 @@ def judge(
             if unknown
             else _peaceful(chain, policy, deadline, (now - EPOCH) // MICROSECOND)
         )
-        cause = "no_approval" if key == "pending" and not policy.approval else ""
+        cause = _why(key, chain, policy)
     return Judgement(verdicts()[key].by(cause), findings, policy)
 
 
@@ -194,6 +199,24 @@ def _peaceful(chain: Chain, policy: Policy, deadline: int | None, now: int) -> s
     if chain.decision is not None and not chain.decision.nameless:
         return chain.decision.stage
     return "expired" if deadline is not None and now >= deadline else "pending"
+
+
+def _why(key: str, chain: Chain, policy: Policy) -> str:
+    """The cause of what is no violation, or empty."""
+    if not policy.approval:
+        return "no_approval" if key == "pending" else ""
+    if not policy.roles or "rights_untold" not in verdicts()[key].causes:
+        return ""
+    runs = chain.executions or (None,)
+    return "rights_untold" if any(_is_untold(run, chain, policy) for run in runs) else ""
+
+
+def _is_untold(run: Execution | None, chain: Chain, policy: Policy) -> bool:
+    """Whether no approval of what ran tells that the approver had a role of the policy."""
+    said = _in_force(chain.decisions, run) or ()
+    if run is not None:
+        said = [one for one in said if not _drift(*_bound(one, chain), run)]
+    return all(one.by_person and policy.roles.isdisjoint(one.roles or ()) for one in said)
 
 
 def _findings(chain: Chain, policy: Policy, deadline: int | None) -> Iterator[Finding]:

@@ -255,9 +255,9 @@ def _contradictions(rule: Rule) -> Iterator[Wrong]:
         for number, name in enumerate(getattr(rule, key)):
             for said in not_aggregated(name, known):
                 yield (key, number), said
-    for key in ("join", "distinct"):
-        if getattr(rule, key):
-            for said in not_aggregated(getattr(rule, key), known):
+    for key, names in (("join", [rule.join]), ("distinct", rule.distinct.split("|"))):
+        for name in filter(None, names):
+            for said in not_aggregated(name, known):
                 yield (key,), said
     for number, name in enumerate(rule.needs):
         if name not in known:

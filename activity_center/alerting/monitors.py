@@ -58,6 +58,13 @@ def monitors(rules: Iterable[Rule], alerts: AlertsConfig) -> dict[str, dict[str,
     }
 
 
+def nobodys(rules: Iterable[Rule], alerts: AlertsConfig) -> tuple[str, ...]:
+    """Return the rules that the plugin cannot evaluate and no collector does."""
+    if alerts.enabled:
+        return ()
+    return tuple(one.name for one in rules if not compiles(one) and one.name not in alerts.without)
+
+
 def monitor(
     rule: Rule,
     hours: Hours,

@@ -132,7 +132,8 @@ def fires(rule: Rule, mark: str = "") -> str:
             f"{named(rule.equal[:1])}"
         )
     if rule.distinct:
-        return f"there are at least {least} different {named([rule.distinct])} within {window}"
+        counted = " or ".join(f"{mark}{name}{mark}" for name in rule.distinct.split("|"))
+        return f"there are at least {least} different {counted} within {window}"
     there = "is" if rule.at_least == 1 else "are"
     return f"there {there} {entries} within {window}"
 

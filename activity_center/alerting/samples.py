@@ -18,7 +18,7 @@ def cases(document: Document) -> list[dict[str, Any]]:
     _add(sample, document["query"])
     times = int(document["at_least"])
     if "distinct" in document:
-        sample[document["distinct"]] = "value-#"
+        sample[document["distinct"].partition("|")[0]] = "value-#"
     for name in document.get("group_by", ()):
         if name != "organization.id" and name not in sample:
             example = fields()[name].example if name in fields() else "sample"

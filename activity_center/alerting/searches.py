@@ -33,6 +33,12 @@ _OR_ABSENT: Final = (
     "return field.size() == 0 ? params.absent : field.value.toString()"
 )
 
+_FIRST: Final = (
+    "for (def name : params.fields) { def field = doc[name]; "
+    "if (field.size() != 0) return field.value.toString(); } return null"
+)
+"""Of several fields the value of the first that an activity has; ``null`` is not counted."""
+
 Bound = str | int
 """Epoch milliseconds, or a placeholder of the plugin's."""
 
@@ -66,7 +72,7 @@ def grouped(rule: Rule, *, monitor: bool = False, recent: Bound = 0) -> dict[str
     parts: dict[str, Any] = {}
     if rule.distinct:
         parts["distinct"] = {
-            "cardinality": {"field": rule.distinct, "precision_threshold": PRECISION}
+            "cardinality": {**_counted(rule.distinct), "precision_threshold": PRECISION}
         }
     if rule.kind == "silence":
         parts["recent"] = {"filter": {"range": {"@timestamp": {
@@ -108,6 +114,14 @@ def chosen(rule: Rule) -> dict[str, Any]:
     else:
         source = f"params.count >= {limit}"
     return {"buckets_path": dict(paths), "script": {"source": source, "lang": "painless"}}
+
+
+def _counted(distinct: str) -> dict[str, Any]:
+    """What a ``cardinality`` counts the different values of."""
+    names = distinct.split("|")
+    if len(names) == 1:
+        return {"field": distinct}
+    return {"script": {"source": _FIRST, "lang": "painless", "params": {"fields": names}}}
 
 
 def _composite(rule: Rule, *, monitor: bool) -> dict[str, Any]:

@@ -12,14 +12,19 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from activity_center.bus import NOWHERE, Gap, Place, Published
-from activity_center.bus.chain import begin_at, chained
+from activity_center.bus import Gap, Place, Published
+from activity_center.bus.stream_file import (
+    WAIT_SECONDS,
+    StreamFile,
+    state_of,
+    transaction,
+    unavailable,
+)
 from activity_center.config_processes import BusConfig
 from activity_center.errors import BusUnavailable
 
@@ -28,13 +33,6 @@ _log = structlog.get_logger(__name__)
 SUFFIX: Final = ".db"
 POLL_SECONDS: Final = 0.02
 DEAD_SECONDS: Final = 7 * 24 * 3600
-MENDED_SECONDS: Final = 30.0
-"""After which a damaged file counts as one that nobody writes: a collector that lives looks at its
-own every few seconds, and begins it anew."""
-ANSWER_BYTES: Final = 4 * 1024 * 1024
-"""About how much of a stream one answer holds."""
-_WAIT_SECONDS: Final = 1.0
-"""For a lock of another process."""
 _SLACK: Final = 16
 """A sixteenth more than what is kept may be there, so that not every entry costs a deletion."""
 _TABLES: Final = """
@@ -68,11 +66,11 @@ class EmbeddedWriter:
     def state(self) -> Place:
         """See :meth:`activity_center.bus.Writer.state`."""
         with self._asking() as database:
-            return _state(database)
+            return state_of(database)
 
     def begin(self, epoch: str) -> None:
         """See :meth:`activity_center.bus.Writer.begin`."""
-        with self._asking() as database, _transaction(database):
+        with self._asking() as database, transaction(database):
             database.execute("DELETE FROM entries")
             database.execute("DELETE FROM meta")
             database.execute("INSERT INTO meta VALUES (?)", (epoch,))
@@ -80,8 +78,8 @@ class EmbeddedWriter:
 
     def publish(self, after: Place, entries: Sequence[tuple[int, bytes]]) -> Place:
         """See :meth:`activity_center.bus.Writer.publish`."""
-        with self._asking() as database, _transaction(database):
-            epoch, last = _state(database)
+        with self._asking() as database, transaction(database):
+            epoch, last = state_of(database)
             if epoch != after[0] or last < after[1]:
                 return epoch, last
             count, size = self._held
@@ -118,16 +116,16 @@ class EmbeddedWriter:
             yield self._open()
         except sqlite3.OperationalError as wrong:
             self.close()
-            raise _unavailable(str(wrong), self._path) from wrong
+            raise unavailable(str(wrong), self._path) from wrong
         except sqlite3.DatabaseError as wrong:
             self.close()
             _log.error("embedded bus damaged: begun anew", file=str(self._path), error=str(wrong))
             with contextlib.suppress(OSError):
                 _remove(self._path)
-            raise _unavailable(str(wrong), self._path) from wrong
+            raise unavailable(str(wrong), self._path) from wrong
         except OSError as wrong:
             self.close()
-            raise _unavailable(wrong.strerror or str(wrong), self._path) from wrong
+            raise unavailable(wrong.strerror or str(wrong), self._path) from wrong
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None and _inode(self._path) == self._inode:
@@ -138,7 +136,7 @@ class EmbeddedWriter:
             # A journal without its database is of one that somebody deleted.
             _remove(self._path)
         self._connection = database = sqlite3.connect(
-            self._path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
+            self._path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
         )
         database.executescript(_TABLES)
         self._inode = _inode(self._path)
@@ -153,7 +151,7 @@ class EmbeddedReader:
     def __init__(self, config: BusConfig) -> None:
         self.trouble: BusUnavailable | None = None
         self._folder = Path(config.folder)
-        self._files: dict[str, _File] = {}
+        self._files: dict[str, StreamFile] = {}
         self._answered = float("-inf")
         self._lock = threading.Lock()
 
@@ -208,7 +206,7 @@ class EmbeddedReader:
                 self._note(file, wrong)
         return found
 
-    def _note(self, file: _File, wrong: BusUnavailable) -> None:
+    def _note(self, file: StreamFile, wrong: BusUnavailable) -> None:
         if not file.left_alone:
             self.trouble = wrong
 
@@ -224,102 +222,14 @@ class EmbeddedReader:
         except FileNotFoundError:
             there = {}
         except OSError as wrong:
-            raise _unavailable(wrong.strerror or str(wrong), self._folder) from wrong
+            raise unavailable(wrong.strerror or str(wrong), self._folder) from wrong
         for stream, file in [*self._files.items()]:
             if there.get(stream) != file.inode:
                 file.close()
                 del self._files[stream]
         for stream, inode in there.items():
             if stream not in self._files:
-                self._files[stream] = _File(stream, self._folder / f"{stream}{SUFFIX}", inode)
-
-
-class _File:
-    """One stream's file, and up to where it was found empty in which version of the file."""
-
-    def __init__(self, stream: str, path: Path, inode: int) -> None:
-        self.inode = inode
-        self._damaged_at: float | None = None
-        self._stream = stream
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-        self._empty: tuple[int, Place | None] | None = None
-
-    @property
-    def left_alone(self) -> bool:
-        """Whether it is damaged and nobody begins it anew: no collector writes it any more."""
-        at = self._damaged_at
-        return at is not None and time.monotonic() - at > MENDED_SECONDS
-
-    def read(self, after: Place | None) -> list[Published | Gap]:
-        with self._asking() as database:
-            (version,) = database.execute("PRAGMA data_version").fetchone()
-            if self._empty == (version, after):
-                return []
-            with _transaction(database, "DEFERRED"):
-                epoch, _ = _state(database)
-                found = self._read(database, epoch, after) if epoch else []
-            self._empty = None if found else (version, after)
-            return found
-        return []
-
-    def _read(
-        self, database: sqlite3.Connection, epoch: str, after: Place | None
-    ) -> list[Published | Gap]:
-        rows, size = [], 0
-        with closing(
-            database.execute(
-                "SELECT position, previous, body FROM entries WHERE position > ? ORDER BY position",
-                (begin_at(after, epoch),),
-            )
-        ) as cursor:
-            for row in cursor:
-                rows.append(row)
-                size += len(row[2])
-                if size >= ANSWER_BYTES:
-                    break
-        return chained(self._stream, epoch, after, rows)
-
-    def first(self) -> Place | None:
-        with self._asking() as database, _transaction(database, "DEFERRED"):
-            epoch, _ = _state(database)
-            (position,) = database.execute("SELECT min(position) FROM entries").fetchone()
-            return None if position is None else (epoch, position)
-        return None
-
-    @contextlib.contextmanager
-    def _asking(self) -> Iterator[sqlite3.Connection]:
-        try:
-            if self._connection is None:
-                self._connection = sqlite3.connect(
-                    f"{self._path.absolute().as_uri()}?mode=ro",
-                    uri=True,
-                    timeout=_WAIT_SECONDS,
-                    isolation_level=None,
-                    check_same_thread=False,
-                )
-            yield self._connection
-            self._damaged_at = None
-        except sqlite3.Error as wrong:
-            self.close()
-            if "no such table" in str(wrong) or not self._path.exists():
-                return  # it is just being made, or removed
-            if not isinstance(wrong, sqlite3.OperationalError):
-                self._damaged_at = self._damaged_at or time.monotonic()
-            raise _unavailable(str(wrong), self._path) from wrong
-
-    def close(self) -> None:
-        if self._connection is not None:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.close()
-            self._connection = None
-
-
-def _state(database: sqlite3.Connection) -> Place:
-    row = database.execute(
-        "SELECT epoch, (SELECT coalesce(max(position), 0) FROM entries) FROM meta"
-    ).fetchone()
-    return NOWHERE if row is None else (row[0], row[1])
+                self._files[stream] = StreamFile(stream, self._folder / f"{stream}{SUFFIX}", inode)
 
 
 def _trim(
@@ -341,18 +251,6 @@ def _trim(
     return count, size
 
 
-@contextlib.contextmanager
-def _transaction(database: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
-    database.execute(f"BEGIN {kind}")
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            database.execute("ROLLBACK")
-        raise
-    database.execute("COMMIT")
-
-
 def _inode(path: Path) -> int:
     """The file's inode number; 0: there is none of that name."""
     try:
@@ -364,11 +262,3 @@ def _inode(path: Path) -> int:
 def _remove(path: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _unavailable(words: str, path: Path) -> BusUnavailable:
-    return BusUnavailable(
-        f"the embedded bus cannot be used: {words}",
-        where=str(path),
-        hint="collector and sidecar need this folder (bus.folder) as the same user",
-    )

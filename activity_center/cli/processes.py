@@ -293,7 +293,7 @@ def _live(watching: Watch, until_end: bool, none: Callable[[], str]) -> int:
     from activity_center.tailing.rows import printable
 
     console = Console(highlight=False, markup=False, emoji=False)
-    told = Text("")
+    word = ""
     empty = "Nothing is running."
 
     def drawn() -> Group:
@@ -308,25 +308,27 @@ def _live(watching: Watch, until_end: bool, none: Callable[[], str]) -> int:
             rows = [*rows[: room - 1], Text(f"... {len(rows) - room + 1} further lines", "dim")]
         for row in rows:
             row.truncate(console.width, overflow="ellipsis")
-        return Group(*rows, told)
+        return Group(*rows, Text(_status(watching, word)))
 
     with Live(console=console, get_renderable=drawn, refresh_per_second=4):
         for event in watching:
             if event.kind == "snapshot" and not event.changed:
                 empty = printable(none()) or empty
             if event.kind == "waiting":
-                told.plain = f"{event.reason}; trying again"
-            elif event.kind == "stale" or (event.kind == "snapshot" and watching.cut):
-                told.plain = _CUT if event.kind == "snapshot" else _staleness(watching)
-                if watching.stale_since is None and event.kind == "stale":
-                    told.plain = ""
+                word = f"{event.reason}; trying again"
             elif event.recovered is not None:
-                told.plain = "" if event.recovered else "something may have been missed"
-            elif told.plain.endswith("trying again"):
-                told.plain = ""
+                word = "" if event.recovered else "something may have been missed"
+            elif word.endswith("trying again"):
+                word = ""
             if until_end and (code := _ended(watching)) is not None:
                 return code
     return 0
+
+
+def _status(watching: Watch, word: str) -> str:
+    """The line under the list: the last word of the connection, and what holds now."""
+    stale = _staleness(watching) if watching.stale_since else ""
+    return "; ".join(filter(None, (word, stale, _CUT if watching.cut else "")))
 
 
 def _staleness(watching: Watch) -> str:

@@ -45,8 +45,12 @@ def command() -> None:
 @config_option
 @period
 @click.option("--state", multiple=True, type=click.Choice(STATES), help="How far it has come.")
-@click.option("--impact", multiple=True, type=click.Choice(["safe", "caution", "destructive"]))
-@click.option("--verdict", multiple=True, metavar="KEY", help="See verdicts.")
+@click.option(
+    "--impact", multiple=True, type=click.Choice(["safe", "caution", "destructive", "unrated"])
+)
+@click.option(
+    "--verdict", multiple=True, metavar="KEY", help="Also beside a graver one; see verdicts."
+)
 @click.option("--violations", is_flag=True, help="Only what the policies do not allow.")
 @click.option("--agent", metavar="WHO", help="Id or name of the agent.")
 @click.option("--tool", metavar="NAME", help="Name of the tool.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.table import Table
 from rich.text import Text
 
+from activity_center.agents.policy import UNRATED
 from activity_center.tailing.rows import local_time, printable
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def fits(
     """Whether a chain is what was asked for; several values of one filter are alternatives."""
     return (
         (not state or chain.state in state)
-        and (not impact or chain.impact in impact)
-        and (not verdict or said.verdict.key in verdict)
+        and (not impact or (chain.impact or UNRATED) in impact)
+        and (not verdict or not said.kinds.isdisjoint(verdict))
         and _is(agent, [chain.agent])
         and (tool is None or chain.tool["name"] == tool)
         and _is(approver, [one.approver for one in chain.decisions])

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from collector.retention import Share
 
 
+_ELSEWHERE = (
+    "The step bus keeps steps of processes, and the spool of each collector up to 64 MiB of what "
+    "was delivered, until newer entries take their place: that may be long. To end it sooner: "
+    'docs/retention.md, "What the bus and the spools keep".'
+)
+
+
 @click.command("remove-organization")
 @click.argument("organization", metavar="ID")
 @click.option("--dry-run", is_flag=True, help="Only count what would be deleted and kept.")
@@ -32,8 +39,9 @@ def remove_organization(
 
     What the law keeps (billing) stays until it is due; the command says how much, and until
     when. Archives cannot be changed: a tombstone is kept, and applied to whatever is
-    restored. Take the organization out of the configuration first. Killed in the middle, it
-    is run again and goes on.
+    restored. The step bus and the collectors' spools are not touched; the command says so. Take
+    the organization out of the configuration first. Killed in the middle, it is run again and
+    goes on.
 
     \b
     Examples:
@@ -71,12 +79,14 @@ def remove_organization(
             "deleted": dict(stone.deleted),
             "kept": dict(stone.kept),
             "done": stone.done,
+            "elsewhere": _ELSEWHERE,
         }
         click.echo(json.dumps(document))
         return
     click.echo(f"{sum(stone.deleted.values())} entries of {organization} were deleted.")
     if stone.kept:
         click.echo(f"{sum(stone.kept.values())} are kept by law until they are due.")
+    click.echo(_ELSEWHERE)
 
 
 def _show(found: list[Share], organization: str, *, as_json: bool) -> None:

@@ -65,7 +65,8 @@ def _aggregations(chart: Chart) -> list[Json]:
         add("filters", "group" if chart.over else bucket, {"filters": cases})
     order = "_key" if chart.kind != "metric" and "percentiles" in chart.value else "1"
     for name in chart.by:
-        add("terms", bucket, _terms(name, chart.size, order))
+        # A row without its person or organization would be left out of a table.
+        add("terms", bucket, _terms(name, chart.size, order, missing=chart.kind == "table"))
     if chart.split:
         add("terms", "group", _terms(chart.split, 8, order))
     return made
@@ -90,7 +91,7 @@ def _aggregation(id_: str, type_: str, schema: str, params: Json) -> Json:
     return {"id": id_, "enabled": True, "type": type_, "schema": schema, "params": params}
 
 
-def _terms(name: str, size: int, order: str) -> Json:
+def _terms(name: str, size: int, order: str, *, missing: bool = False) -> Json:
     return {
         "field": name,
         "orderBy": order,
@@ -98,8 +99,8 @@ def _terms(name: str, size: int, order: str) -> Json:
         "size": size,
         "otherBucket": False,
         "otherBucketLabel": "Other",
-        "missingBucket": False,
-        "missingBucketLabel": "Missing",
+        "missingBucket": missing,
+        "missingBucketLabel": "–",
     }
 
 

@@ -215,6 +215,8 @@ def _query(query: Mapping[str, str], there: Mapping[str, Mapped]) -> Iterator[st
 
 
 def _comparison(one: dql.Is | dql.Range, there: Mapping[str, Mapped]) -> Iterator[str]:
+    if _in_flat_object(one, there):
+        return
     if one.field not in there:
         yield f"the query asks for the field {one.field}, which is not in the templates"
         return
@@ -231,6 +233,13 @@ def _comparison(one: dql.Is | dql.Range, there: Mapping[str, Mapped]) -> Iterato
         )
     elif not one.exists:
         yield from _value(one)
+
+
+def _in_flat_object(one: dql.Is | dql.Range, there: Mapping[str, Mapped]) -> bool:
+    """Whether it asks for one value below a flat_object, which templates do not list."""
+    plain = isinstance(one, dql.Is) and not (one.exists or one.wildcard or one.phrase)
+    flat = (name for name, known in there.items() if known.type == "flat_object")
+    return plain and any(one.field.startswith(f"{name}.") for name in flat)
 
 
 def _value(one: dql.Is) -> Iterator[str]:

@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.alerting import load_rules
-from activity_center.alerting.monitors import monitors
+from activity_center.alerting.monitors import monitors, nobodys
 from activity_center.errors import VocabularyError
 from activity_center.policies import Policy, policies
 from activity_center.streams import ALERTS_STREAM, LENSES, REJECTED_STREAM, STATE_INDEX, stream_name
 
 if TYPE_CHECKING:
     from activity_center.config import Config
-    from activity_center.config_alerts import AlertsConfig
 
 OWNER: Final = "activity-center"
 """Value of ``_meta.owner`` in everything that we own."""
@@ -68,6 +67,7 @@ class Desired:
         monitors: of the Alerting plugin, by the rule that each is compiled from; ``None``: it is
             not known what the section ``alerts`` says, so they are left as they are.
         plugin_evaluates: the section leaves to the plugin what it can evaluate.
+        unevaluated: rules that the plugin cannot evaluate, where no collector does.
         state: body of the state index.
     """
 
@@ -78,6 +78,7 @@ class Desired:
     policies: Mapping[str, Policy] = field(default_factory=dict)
     monitors: Mapping[str, Mapping[str, Any]] | None = None
     plugin_evaluates: bool = False
+    unevaluated: tuple[str, ...] = ()
     state: Mapping[str, Any] = field(default_factory=lambda: STATE_BODY)
     state_index: str = STATE_INDEX
 
@@ -104,19 +105,17 @@ def desired_state(
     templates_folder = templates_folder or data_folder("opensearch/templates")
     roles_folder = roles_folder or data_folder("opensearch/roles")
     roles = {name: _role(body, file) for name, body, file in _bodies(roles_folder)}
+    rules = load_rules(own=config.alerts.rules_dir).values() if config else ()
     return Desired(
         components=_templates(templates_folder / "component"),
         templates=_templates(templates_folder / "index"),
         streams=tuple(desired_streams(config)),
         roles={**roles, **dict(_organizations_roles(config, roles))},
         policies={one.id: one for one in policies().values()},
-        monitors=_monitors(config.alerts) if config else None,
+        monitors=monitors(rules, config.alerts) if config else None,
         plugin_evaluates=config is not None and config.alerts.engine == "plugin",
+        unevaluated=nobodys(rules, config.alerts) if config else (),
     )
-
-
-def _monitors(alerts: AlertsConfig) -> dict[str, dict[str, Any]]:
-    return monitors(load_rules(own=alerts.rules_dir).values(), alerts)
 
 
 def desired_streams(config: Config | None = None) -> list[str]:

@@ -57,6 +57,7 @@ class Managed:
         state: the state it is in.
         failed: why it does not go on; empty: it does.
         since: when it came into that state, if ISM says so.
+        stopped: ISM no longer looks at it, although the policy is not at its end.
     """
 
     policy: str | None
@@ -64,6 +65,7 @@ class Managed:
     state: str = ""
     failed: str = ""
     since: datetime | None = None
+    stopped: bool = False
 
 
 def is_there(client: OpenSearch) -> bool:
@@ -178,7 +180,9 @@ def _managed(body: Mapping[str, Any]) -> Managed:
     began = state.get("start_time")
     since = datetime.fromtimestamp(began / 1000, UTC) if isinstance(began, int) else None
     name = str(state.get("name") or "")
-    return Managed(policy, body.get("policy_seq_no"), name, failed, since)
+    # ISM disables its job for an index also where the policy has come to its end.
+    stopped = body.get("enabled") is False and body.get("policy_completed") is not True
+    return Managed(policy, body.get("policy_seq_no"), name, failed, since, stopped)
 
 
 def _slices(names: list[str]) -> Iterator[list[str]]:

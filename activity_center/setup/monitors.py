@@ -9,7 +9,7 @@ is not there, and what is there beyond those defaults.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -100,6 +100,7 @@ def steps(
     current: Mapping[str, list[Installed]] | None,
     *,
     relied: bool = False,
+    unevaluated: Sequence[str] = (),
 ) -> Iterator[Step]:
     """What to do about each monitor; nothing where there is no plugin.
 
@@ -109,6 +110,7 @@ def steps(
         desired: ``None``: who evaluates the rules is not known.
         current: see :func:`read_monitors`.
         relied: the configuration leaves rules to the plugin (``alerts.engine``).
+        unevaluated: rules that neither the plugin nor a collector evaluates.
     """
     if current is None:
         if relied and desired:
@@ -120,6 +122,10 @@ def steps(
         why = "are left as they are: --config FILE says whether a collector evaluates the rules"
         yield Step(Kind.MONITOR, "monitors", Action.SKIP, why)
         return
+    if unevaluated:
+        why = "nobody evaluates these, which the plugin cannot: set alerts.enabled, and with "
+        why += f"engine: plugin the others stay monitors: {', '.join(unevaluated)}"
+        yield Step(Kind.MONITOR, "rules", Action.SKIP, why)
     if isinstance(current, Refused):
         why = "this account may not manage monitors: have an administrator run install"
         yield Step(Kind.MONITOR, "monitors", Action.SKIP, why)

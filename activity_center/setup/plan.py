@@ -45,7 +45,12 @@ def make_plan(
             *_managed(desired, current),
             _auto_create(desired, current),
             *_roles(desired, current, adopt),
-            *monitors.steps(desired.monitors, current.monitors, relied=desired.plugin_evaluates),
+            *monitors.steps(
+                desired.monitors,
+                current.monitors,
+                relied=desired.plugin_evaluates,
+                unevaluated=desired.unevaluated,
+            ),
         )
     )
 

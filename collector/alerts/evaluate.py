@@ -36,6 +36,7 @@ PAGES: Final = 20
 _AT_ONCE: Final = 100
 """Groups of which one search asks whether they have a counterpart or an older equal."""
 _WEEK: Final = 7 * 86_400_000
+_WHO: Final = ("user.id", "user.email", "user.name")
 Bucket = Mapping[str, Any]
 
 
@@ -257,9 +258,12 @@ def _finding(rule: Rule, bucket: Bucket, start: int, end: int) -> Finding:
 
 
 def _telling(key: Mapping[str, Any], names: Iterable[str]) -> tuple[str, ...]:
-    """The fields that tell somebody: not the name, which may be changed, beside the id."""
-    known = key.get("user.id") is not None
-    return tuple(name for name in names if not (known and name == "user.name"))
+    """The fields that tell somebody: the id; else the e-mail address; else the login name.
+
+    What stands beside the first of them may be changed, or be missing from older entries.
+    """
+    telling = next((name for name in _WHO if key.get(name) is not None), None)
+    return tuple(name for name in names if name not in _WHO or telling in (name, None))
 
 
 def _matching(key: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -15,7 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center.agents import Chain, Policies, deadline_of, has_gone_on, read_chains
+from activity_center.agents import (
+    Chain,
+    Policies,
+    Policy,
+    deadline_of,
+    has_gone_on,
+    read_chains,
+)
 from activity_center.agents.entry import first_proposed
 from activity_center.agents.stored import (
     AGENT,
@@ -62,10 +69,12 @@ class Overdue:
     Attributes:
         hit: its entry.
         deadline: when its time was over, microseconds since 1970.
+        policy: that the proposal is under.
     """
 
     hit: Hit
     deadline: int
+    policy: Policy
 
 
 def cursor(client: OpenSearch, policies: Policies) -> int:
@@ -135,7 +144,7 @@ def overdue(client: OpenSearch, policies: Policies, since: int, now: int) -> Ite
             if key not in left or has_gone_on(chain, policy) or _is_written(chain):
                 continue
             if deadline is not None and deadline <= (now - GRACE) * MILLI:
-                yield Overdue(hit, deadline)
+                yield Overdue(hit, deadline, policy)
 
 
 def _is_written(chain: Chain) -> bool:

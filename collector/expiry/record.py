@@ -1,7 +1,7 @@
 """The entry of an expiry, in the stream of its proposal: one class for a whole chain.
 
-Its id and all that it says follow from the proposal, so two leaders, or one that was killed and
-goes on, write one entry.
+Its id follows from the proposal, and so does all that it says, with the policy that the proposal
+is under. So two leaders, or one that was killed and goes on, write one entry.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collector.own_entries import OwnEntries
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
+
+    from activity_center.agents import Policy
 
 ACTION: Final = "agent.proposal.expired"
 _KEPT: Final = ("case", "impact", "initiator", "resource", "origin")
@@ -36,17 +38,18 @@ class Recorder:
         """
         source = proposal.hit["_source"]
         kept = text(part(source, "activity", "retention"), "class")
-        activity = expiry(source, proposal.deadline)
+        activity = expiry(source, proposal.deadline, proposal.policy)
         # The next leader has to find it, also after a rollover.
         return self._entries.create(activity, stream_of(proposal.hit["_index"]), kept, refresh=True)
 
 
-def expiry(source: Mapping[str, Any], deadline: int) -> dict[str, Any]:
+def expiry(source: Mapping[str, Any], deadline: int, policy: Policy) -> dict[str, Any]:
     """Return the activity that says that a proposal has expired.
 
     Args:
         source: the proposal's entry.
         deadline: when its time was over, microseconds since 1970.
+        policy: that the proposal is under.
     """
     ours = part(source, "activity")
     proposed = moment(source, "@timestamp")
@@ -70,6 +73,7 @@ def expiry(source: Mapping[str, Any], deadline: int) -> dict[str, Any]:
             **{key: ours[key] for key in _KEPT if key in ours},
             "proposal": {"stage": "expired"},
             "decision": decision,
+            "policy": policy.as_dict(),
         },
     }
     if not name.startswith("call:"):

@@ -13,12 +13,14 @@ from typing import Any, Final
 
 import orjson
 
+from activity_center.agents import Policies, shipped_policies
 from activity_center.config import Organization
 from activity_center.streams import LENSES, ORGANIZATION_ID, stream_name
 from activity_center.vocabulary import SCHEMA_VERSION, Action, actions
 from collector.normalize.changes import difference, wrap
 from collector.normalize.countries import Countries
 from collector.normalize.people import tell_people
+from collector.normalize.policy import policy_at_receipt
 from collector.normalize.refused import Refused
 from collector.normalize.timestamps import FUTURE_LIMIT, PAST_LIMIT, Moment, from_nanoseconds, parse
 from collector.normalize.useragent import parsed
@@ -89,6 +91,7 @@ class Normalizer:
         default_class: retention class of everyone else.
         countries: tells the country of an address where the producer does not; ``None``: nothing
             does.
+        policies: approval policies that proposals are told; ``None``: the shipped ones.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class Normalizer:
         plans: Mapping[str, str],
         default_class: str,
         countries: Countries | None = None,
+        policies: Policies | None = None,
     ) -> None:
         self._catalogue = {name: _Known(action) for name, action in actions().items()}
         self._uncatalogued = {lens: _Known(None, lens) for lens in LENSES}
@@ -106,6 +110,7 @@ class Normalizer:
         self._own = frozenset(id_ for id_, one in organizations.items() if one.own_streams)
         self._default_class = default_class
         self._countries = countries
+        self._policies = policies or shipped_policies()
         self._routes: dict[tuple[_Known, str, str | None, str], tuple[str, bytes]] = {}
         self._ids: set[str] = set()
 
@@ -216,7 +221,10 @@ class Normalizer:
         route = self._routes.get(key)
         if route is None:
             route = self._route(*key)
-        return route[0], ms, route[1]
+        if "proposal" not in ours:
+            return route[0], ms, route[1]
+        told = policy_at_receipt(self._policies, activity, event, ours, organization)
+        return route[0], ms, route[1] + told
 
     def _route(
         self, known: _Known, lens: str, organization: str | None, sender: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ from activity_center.policies import Policy, duration, patterns
 from activity_center.setup import ism
 from activity_center.setup.cluster import ask
 from activity_center.setup.doctor.finding import Finding, fail, ok, unreadable, warn
+from activity_center.vocabulary import retention_classes
 from collector.retention.clock import agreed_now
 from collector.retention.facts import Backing, read_backing
 from collector.retention.guard import is_protected
@@ -26,6 +28,9 @@ LATE: Final = timedelta(days=1)
 """How long after its date a step may still be waiting for the next run."""
 
 _INSTALL: Final = "run activity-center install --config FILE"
+_REMOVE: Final = "activity-center retention remove-organization"
+_AT_ONCE: Final = 1000
+"""Removed organizations in one question."""
 
 
 def check_retention(
@@ -42,7 +47,7 @@ def check_retention(
         *_classes(backing),
         *_strangers(client, policies),
         *_repositories(client, policies, backing),
-        *_removals(client),
+        *_removals(client, policies),
     ]
     installed = ism.read_policies(client)
     if installed is None and ism.is_there(client):
@@ -50,7 +55,7 @@ def check_retention(
     elif installed is None:
         found += _by_us(policies, backing, archives(client), now)
     else:
-        found += _by_ism(client, policies, backing, installed)
+        found += _by_ism(client, policies, backing, installed, now)
     yield from found
     if not found:
         how = "activity-center retention run" if installed is None else "ISM"
@@ -121,14 +126,49 @@ def _repositories(
             )
 
 
-def _removals(client: OpenSearch) -> Iterator[Finding]:
+def _removals(client: OpenSearch, policies: Mapping[str, Policy]) -> Iterator[Finding]:
+    done = []
     for one in tombstones(client).values():
-        if not one.done:
+        if one.done:
+            done.append(one.organization)
+        else:
             yield fail(
                 CHECK,
                 f"the removal of {one.organization}, begun {one.removed}, is not finished",
-                f"activity-center retention remove-organization {one.organization}",
+                f"{_REMOVE} {one.organization}",
             )
+    for start in range(0, len(done), _AT_ONCE):
+        yield from _came_later(client, policies, done[start : start + _AT_ONCE])
+
+
+def _came_later(
+    client: OpenSearch, policies: Mapping[str, Policy], removed: Sequence[str]
+) -> Iterator[Finding]:
+    """Entries of removed organizations: a removal ends when there are none, but for the law's."""
+    classes = retention_classes()
+    names = [one for name in policies if not classes[name].legal for one in patterns(name)]
+    path = f"/{','.join(names)}/_search"
+    counts = {"terms": {"field": "organization.id", "size": _AT_ONCE}}
+    theirs = {"terms": {"organization.id": removed}}
+    body = ask(
+        client,
+        "POST",
+        path,
+        params={"ignore_unavailable": "true"},
+        body={"size": 0, "query": theirs, "aggs": {"organizations": counts}},
+    ).body
+    try:
+        whole(body, path)
+    except IncompleteAnswer as wrong:
+        what = "entries of removed organizations"
+        yield warn(CHECK, f"{what} could not all be looked for", str(wrong.message))
+    for one in body.get("aggregations", {}).get("organizations", {}).get("buckets", ()):
+        yield warn(
+            CHECK,
+            f"{one['doc_count']} entries of {one['key']} arrived after its removal",
+            "if it came again under this id, that is as it should be; else take it out of the "
+            f"configuration, then {_REMOVE} {one['key']}",
+        )
 
 
 def _by_us(
@@ -163,6 +203,7 @@ def _by_ism(
     policies: Mapping[str, Policy],
     backing: Sequence[Backing],
     installed: Mapping[str, ism.Installed],
+    now: datetime,
 ) -> Iterator[Finding]:
     managed = ism.read_managed(client, [one.name for one in backing])
     known = archives(client)
@@ -201,6 +242,48 @@ def _by_ism(
                 f"{one.name} failed in {facts.state or 'its first state'}: {facts.failed}",
                 f"mend the cause, then POST _plugins/_ism/retry/{one.name}",
             )
+        elif facts.stopped:
+            yield fail(
+                CHECK,
+                f"{one.name} stands still in {facts.state or 'its first state'}: ISM no longer "
+                "looks at it",
+                f"POST _plugins/_ism/remove/{one.name}, then {_INSTALL}",
+            )
+        elif (
+            one.complete
+            and current is not None
+            and facts.policy == policy.id
+            and keeps == policy.keeps
+            and facts.seq_no in (None, current.seq_no)
+        ):
+            yield from _late_in_ism(policy, one, facts, now - LATE)
+
+
+def _late_in_ism(
+    policy: Policy, one: Backing, facts: ism.Managed, when: datetime
+) -> Iterator[Finding]:
+    """What ISM should have done by ``when``, by the dates of the policy.
+
+    Only what is seen in an index that ISM keeps counts: with ``auto_expand_replicas`` copies
+    never get fewer, the removal of an organization adds segments, and whether there is a copy
+    in the archive ``guard`` looks after. Whether these were tried shows in ISM's state.
+    """
+    aged = replace(one, size=0, documents=min(one.documents, 1), segments=0, replicas=0)
+    copied = Archive(one.name, one.uuid, "", "", one.max_seq_no, documents=one.documents)
+    step = next_step(policy, aged, copied, when)
+    tiers = list(policy.states)
+    what = ""
+    if step.is_due(when):
+        what = f"{step.action.kind if step.action else ''} ({step.tier}) was due"
+    elif facts.state in tiers and tiers.index(facts.state) < tiers.index(step.tier):
+        what = f"it is in {facts.state}, and {step.tier} was due"
+    if what:
+        yield warn(
+            CHECK,
+            f"{one.name} is late: {what} more than a day ago",
+            "does ISM run (plugins.index_state_management.enabled)? It looks at an index every few "
+            f"minutes: GET _plugins/_ism/explain/{one.name}",
+        )
 
 
 def _keeps(policy: Mapping[str, Any]) -> timedelta | None:

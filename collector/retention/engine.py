@@ -213,9 +213,12 @@ class _Run:
         client = self._client
         policy = self._policies[str(backing.retention_class)]
         there = ask(client, "GET", f"/_data_stream/{backing.stream}").body["data_streams"][0]
-        names = [one["index_name"] for one in there["indices"]]
-        if backing.name not in names[:-1]:
-            raise ClusterError("it is the write index, or no longer in the stream; not deleted")
+        names = [(one["index_name"], one["index_uuid"]) for one in there["indices"]]
+        if (backing.name, backing.uuid) not in names[:-1]:
+            raise ClusterError(
+                "it is the write index, no longer in the stream, or another one of this name; "
+                "not deleted"
+            )
         documents = archiving.count(client, backing.name)
         if policy.repository is not None and documents:
             if known is None or known.uuid != backing.uuid or known.documents is None:

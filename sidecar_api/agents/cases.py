@@ -1,7 +1,8 @@
 """Cases: one story of an agent's action, told by entries of all kinds.
 
 A case is what has its id: proposal, decision, execution, the process that it started, and what
-the trail says of it. Where the trail does not know the case's id, the trace of its entries joins.
+the trail says of it. Where an entry does not know the case's id, its proposal joins it, or the
+call of the tool, or the trace.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from activity_center.agents.stored import CALL, ID, ORGANIZATION, Clause, all_of
 from sidecar_api.agents.places import Key
 from sidecar_api.agents.query import in_organization
 from sidecar_api.search import ask, present, sized
-from sidecar_api.search.clauses import TRAIL, any_of
+from sidecar_api.search.clauses import TRAIL, any_of, without
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 CASE: Final = "activity.case.id"
 TRACE: Final = "trace.id"
+PROCESS: Final = "activity.process.id"
 MOST: Final = 1000
 """Entries of a case: its first ones."""
 MOST_NAMES: Final = 100
@@ -69,23 +71,18 @@ class Cases:
     def read(self, scope: Scope, id_: str, organization: str) -> Case:
         """Return a case as the reader sees it."""
         here = in_organization(organization)
-        named = all_of(here, {"term": {CASE: id_}}, scope.query(), TRAIL)
-        names = self._counted(
-            named,
-            {
-                name: {"terms": {"field": name, "size": MOST_NAMES}}
-                for name in (TRACE, ID, CALL, "activity.process.id")
-            },
-        )
-        joins: list[Clause] = [{"term": {CASE: id_}}]
-        traces = [row["key"] for row in names.get(TRACE, ())]
+        seen = all_of(here, scope.query(), TRAIL)
+        own: Clause = {"term": {CASE: id_}}
+        ids, calls, traces = self._names(all_of(seen, own), ID, CALL, TRACE)
+        told = [own, *_of_chains(ids, calls)]
+        # What runs may tell of its call and its process without naming the case.
+        calls, processes = self._names(all_of(seen, any_of(told)), CALL, PROCESS)
+        joins = [own, *_of_chains(ids, calls)]
+        if processes:
+            joins.append({"terms": {PROCESS: processes}})
         if traces:
             # An entry of another case is of that one, whatever its trace.
-            alone: Clause = {"bool": {"must_not": [{"exists": {"field": CASE}}]}}
-            joins.append(all_of({"terms": {TRACE: traces}}, alone))
-        processes = [row["key"] for row in names.get("activity.process.id", ())]
-        if processes:
-            joins.append({"terms": {"activity.process.id": processes}})
+            joins.append(all_of({"terms": {TRACE: traces}}, without({"exists": {"field": CASE}})))
         body = {
             "size": MOST,
             "track_total_hits": False,
@@ -102,15 +99,31 @@ class Cases:
         return Case(
             organization,
             [present.activity(hit) for hit in hits],
-            [Key(organization, row["key"]) for row in names.get(ID, ())],
+            [Key(organization, one) for one in ids],
             _processes(processes, hits),
             len(hits) < MOST,
         )
+
+    def _names(self, query: Clause, *fields: str) -> list[list[str]]:
+        """Return the values of each field in what a query finds."""
+        terms = {one: {"terms": {"field": one, "size": MOST_NAMES}} for one in fields}
+        found = self._counted(query, terms)
+        return [[row["key"] for row in found.get(one, ())] for one in fields]
 
     def _counted(self, query: Clause, aggregations: dict[str, Clause]) -> dict[str, Any]:
         body = {"size": 0, "track_total_hits": False, "query": query, "aggs": aggregations}
         found = ask.search(self._client, body).get("aggregations") or {}
         return {name: one["buckets"] for name, one in found.items()}
+
+
+def _of_chains(ids: list[str], calls: list[str]) -> list[Clause]:
+    """Clauses of entries that name a proposal, or a call and no proposal: it may be another's."""
+    made: list[Clause] = [{"terms": {ID: ids}}] if ids else []
+    return (
+        [*made, all_of({"terms": {CALL: calls}}, without({"exists": {"field": ID}}))]
+        if calls
+        else made
+    )
 
 
 def _processes(known: list[str], hits: Iterable[dict[str, Any]]) -> list[str]:

@@ -30,7 +30,15 @@ from activity_center.agents.stored import (
 )
 from sidecar_api.agents import calls
 from sidecar_api.agents.places import Key, Place
-from sidecar_api.agents.query import DEEPEST, RECEIVED, STATES, Wanted, buckets, in_organization
+from sidecar_api.agents.query import (
+    DEEPEST,
+    RATED,
+    RECEIVED,
+    STATES,
+    Wanted,
+    buckets,
+    in_organization,
+)
 from sidecar_api.search import ask, page, sized
 from sidecar_api.search.clauses import any_of
 
@@ -327,9 +335,16 @@ def _fits(rows: list[dict[str, Any]], begun: int, wanted: Wanted) -> bool:
     if wanted.end and begun >= wanted.end.timestamp() * 1000:
         return False
     for name in rows[0]:
-        if name.startswith("is_") and not any(row[name]["doc_count"] for row in rows):
+        if not name.startswith("is_") or any(row[name]["doc_count"] for row in rows):
+            continue
+        if name != "is_impact" or _is_rated(rows):
             return False
     return not wanted.states or _state(rows) in wanted.states
+
+
+def _is_rated(rows: list[dict[str, Any]]) -> bool:
+    """Whether a chain tells its impact, or none without one is wanted."""
+    return any(row[RATED]["doc_count"] if RATED in row else True for row in rows)
 
 
 def _state(rows: list[dict[str, Any]]) -> str:

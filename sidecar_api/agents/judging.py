@@ -131,7 +131,7 @@ def _of_verdict(
         last = by_key[read.key]
         looked += 1
         judgement = judge.of(read)
-        if judgement.verdict.key not in wanted.verdicts:
+        if judgement.kinds.isdisjoint(wanted.verdicts):
             continue
         if wanted.states and read.chain.state not in wanted.states:
             continue

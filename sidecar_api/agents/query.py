@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from activity_center.agents.chain import LEVELS
+from activity_center.agents.policy import UNRATED
 from activity_center.agents.stored import CALL, ID, ORGANIZATION, Clause, all_of, stage
 from sidecar_api.search import times
 from sidecar_api.search.clauses import any_of, choice, contains, without
@@ -29,9 +31,12 @@ STATES: Final = (
     "completed",
     "failed",
 )
-IMPACTS: Final = ("safe", "caution", "destructive")
+IMPACTS: Final = (*LEVELS, UNRATED)
 RESULTS: Final = ("completed", "failed", "denied", "expired")
 ORIGINS: Final = ("ui", "api", "cli", "agent", "system")
+_LEVEL: Final = "activity.impact.level"
+RATED: Final = "rated"
+"""The bucket of a chain's entries that tell an impact."""
 _PERSON: Final = ("id", "name", "full_name", "email")
 
 
@@ -41,7 +46,8 @@ class Wanted:
 
     Attributes:
         states: of :data:`STATES`; any of them.
-        impacts, results, sources, actions: any of them.
+        impacts: of :data:`IMPACTS`; a chain is unrated where no entry of it tells one.
+        results, sources, actions: any of them.
         agents, tools: any of them; an agent by id or name.
         approver, initiator: id, login name, full name or e-mail address.
         target: id, or a part of the name, of what it is about or what that belongs to.
@@ -70,7 +76,7 @@ class Wanted:
         """Clauses of each of which one entry of a chain must fulfil one."""
         made: dict[str, Clause] = {}
         exact = {
-            "impact": (self.impacts, "activity.impact.level"),
+            "impact": (self.impacts, _LEVEL),
             "source": (self.sources, "activity.origin"),
             "action": (self.actions, "event.action"),
             "tool": (self.tools, "gen_ai.tool.name"),
@@ -142,6 +148,8 @@ def buckets(wall: Clause, wanted: Wanted, *, called: bool = False) -> Clause:
     }
     if wanted.end:
         inner["all_seen"] = {"filter": wall}
+    if UNRATED in wanted.impacts:
+        inner[RATED] = {"filter": {"terms": {_LEVEL: list(LEVELS)}}}
     for name, clause in wanted.filters().items():
         inner[f"is_{name}"] = {"filter": clause}
     if wanted.states:

@@ -20,7 +20,12 @@ AgentKey = tuple[str, str]
 
 @dataclass(slots=True)
 class Record:
-    """What one agent did, in one organization."""
+    """What one agent did, in one organization.
+
+    Attributes:
+        violations: chains of which one is said.
+        verdicts: chains of which each is said, so that a chain may count several times.
+    """
 
     chains: list[Chain] = field(default_factory=list)
     violations: int = 0
@@ -29,7 +34,7 @@ class Record:
     def add(self, chain: Chain, judgement: Judgement) -> None:
         """Count a chain."""
         self.chains.append(chain)
-        self.verdicts[judgement.verdict.key] += 1
+        self.verdicts.update(judgement.kinds)
         self.violations += judgement.verdict.violation
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,6 +63,7 @@ class Record:
             "time_to_decision_ms": {"p50": percentile(waits, 50), "p95": percentile(waits, 95)},
             "executed": len(ran),
             "failure_rate": share(failed, len(ran)),
+            "violations": self.violations,
             "violation_rate": share(self.violations, len(self.chains)),
             "first_at": written(min(one.begun for one in self.chains)),
             "last_at": written(last.begun),

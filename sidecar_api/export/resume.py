@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from sidecar_api.cursors import Sealer, binding
+from sidecar_api.search.page import moment
 
 if TYPE_CHECKING:
     from sidecar_api.access import Scope
@@ -36,8 +37,7 @@ class Tickets:
 
     def begin(self) -> datetime:
         """Return ``as_of`` of a new export, in whole milliseconds."""
-        now = datetime.now(UTC) - SETTLED
-        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+        return moment(datetime.now(UTC) - SETTLED)
 
     def seal(self, scope: Scope, filters: Filters, form: str, as_of: datetime) -> str:
         """Return the token of an export."""

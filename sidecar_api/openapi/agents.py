@@ -166,12 +166,18 @@ _RECORD: Final[Schema] = {
     "proposals": COUNT,
     "states": {"type": "object", "additionalProperties": COUNT},
     "impacts": {"type": "object", "additionalProperties": COUNT},
-    "verdicts": {"type": "object", "additionalProperties": COUNT},
+    "verdicts": {
+        "type": "object",
+        "additionalProperties": COUNT,
+        "description": "Proposals of which each is said, as verdict= finds them; one may count "
+        "several times.",
+    },
     "decided": {**COUNT, "description": "By people, or for them by a rule."},
     "approval_rate": {**_SHARE, "description": "Of those decided; null: none was."},
     "time_to_decision_ms": closed({"p50": _MS, "p95": _MS}),
     "executed": COUNT,
     "failure_rate": {**_SHARE, "description": "Of those that ran; null: none did."},
+    "violations": {**COUNT, "description": "Proposals with a violation."},
     "violation_rate": {**_SHARE, "description": "Of all proposals."},
     "first_at": _AT,
     "last_at": _AT,
@@ -179,7 +185,11 @@ _RECORD: Final[Schema] = {
 _OVERSIGHT: Final[Schema] = closed(
     {
         "approver": closed(
-            {"id": {**TEXT, "description": "Else e-mail or name; nobody: a rule."}, "name": TEXT}
+            {
+                "id": {**TEXT, "description": "Else name or e-mail; nobody, of what is no person."},
+                "name": TEXT,
+                "person": {**_FLAG, "description": "Else a rule decided."},
+            }
         ),
         "impact": {**_SAID, "description": "null: not rated."},
         "decided": COUNT,

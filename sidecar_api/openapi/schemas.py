@@ -40,8 +40,8 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
 def activity() -> dict[str, Any]:
     """Return the schema of an activity: the stored one, and what reading adds.
 
-    Adds ``id``, ``partial``, ``activity.resource.deleted``; old and new value are the values
-    themselves, which are stored inside an object.
+    Adds ``id``, ``partial``, ``activity.resource.deleted`` and ``activity.decided``; old and new
+    value are the values themselves, which are stored inside an object.
     """
     schema = copy.deepcopy(event_schema())
     for name in ("$schema", "$id"):
@@ -60,6 +60,20 @@ def activity() -> dict[str, Any]:
     inner["resource"]["properties"]["deleted"] = {
         "type": "boolean",
         "description": "Whether it is deleted as of now; computed when read.",
+    }
+    person = dict.fromkeys(("id", "name", "full_name", "email"), TEXT)
+    inner["decided"] = {
+        **closed(
+            {
+                "at": TIME,
+                "outcome": TEXT,
+                "source": _or_null(TEXT),
+                "authenticated": {"type": "boolean"},
+                "approver": _or_null(closed({}, **person)),
+            }
+        ),
+        "description": "The last decision before this run of a proposal, where the entry itself "
+        "names neither decision nor approver; computed when read.",
     }
     return schema
 

@@ -251,6 +251,11 @@ class Board:
         )
         return [seen[at] for at in sorted(at for _, at in turns[:MOST_SHOWN])], cut
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many processes there are, and how many were let go of for room."""
+        return len(self), len(self._missing)
+
     def prune(self, now: datetime) -> None:
         """Let go of what ended long enough ago."""
         for key in self._over(now):

@@ -71,8 +71,8 @@ class Group:
         self.binding = view.binding()
         self.bound = False
         self.members: dict[Member, None] = {}
-        self.written: tuple[tuple[int, int], Message] | None = None
-        """The last snapshot, with the number of the next change and of processes then."""
+        self.written: tuple[tuple[int, ...], Message] | None = None
+        """The last snapshot, with the number of the next change and the board's size then."""
 
     def send(self, number: int, *bodies: bytes) -> None:
         """Give messages to all members, all in one piece."""

@@ -31,6 +31,7 @@ from sidecar_api.processes.history_query import (
     of_process,
 )
 from sidecar_api.processes.replay import replayed
+from sidecar_api.processes.taking import Turns
 from sidecar_api.search import ask, present, sized
 from sidecar_api.search.clauses import any_of
 
@@ -50,6 +51,14 @@ MOST_FOLDED: Final = 20_000
 """Entries of one process that are folded from its beginning, beside its latest ones."""
 REPLAY_BYTES: Final = 16 * 1024 * 1024
 """Of how a process went."""
+_SMALL: Final = [{"terms": {"event.action": ["process.output", "process.heartbeat"]}}]
+_MOVED: Final = [
+    *("@timestamp", "event.id", "event.action", "event.sequence", "event.ingested"),
+    *("event.reason", "event.outcome", "organization.id", "user.id", "user.name", "user.full_name"),
+    *("error", "activity.lens", "activity.sender", "activity.process", "activity.step"),
+    *("activity.control", "activity.receipt"),
+]
+"""What the fold reads of what moves a process."""
 _LATEST: Final = 200
 _PIECES: Final = 200
 _FIRST: Final = 10
@@ -187,24 +196,41 @@ class History:
         last = hits[-1]["sort"] if len(hits) == ENTRIES else None
         return Batch([present.activity(hit) for hit in hits], last)
 
-    def replay(self, key: Key) -> tuple[list[dict[str, Any]], bool]:
+    def replay(self, key: Key, *, most: int = MOST_FOLDED) -> tuple[list[dict[str, Any]], bool]:
         """Return how a process went (:mod:`~sidecar_api.processes.replay`), and whether to its end.
 
-        Without what it printed: that has an address of its own.
+        Without what it printed, which has an address of its own, and signs of life but for those
+        that ended a silence.
+
+        Args:
+            most: entries.
         """
-        whole = False
+        whole, turns = True, Turns()
 
         def read() -> Iterator[dict[str, Any]]:
             nonlocal whole
-            body = self._entries(key, size=ENTRIES)
-            body["query"]["bool"]["must_not"] = [{"term": {"event.action": "process.output"}}]
-            for _ in range(MOST_FOLDED // ENTRIES):
-                hits = list(sized.hits(self._client, body))
-                yield from (hit["_source"] for hit in hits)
-                if len(hits) < ENTRIES:
-                    whole = True
+            beat: dict[str, Any] | None = None
+            after: Position | None = None
+            count = 0
+            for _ in range(0, most, ENTRIES):
+                before = count
+                body = {**self._entries(key, size=ENTRIES, after=after), "_source": _MOVED}
+                body["query"]["bool"]["must_not"] = _SMALL
+                for hit in sized.hits(self._client, body):
+                    turns()
+                    count += 1
+                    after, source = hit["sort"], hit["_source"]
+                    if beat is not None and beat["sort"] < after:
+                        yield beat["_source"]
+                        beat = None
+                    yield source
+                    if source["event"]["action"] == "process.stalled":
+                        beat = self._next_beat(key, after)
+                if count - before < ENTRIES:
+                    if beat is not None:
+                        yield beat["_source"]
                     return
-                body["search_after"] = hits[-1]["sort"]
+            whole = False
 
         frames: list[dict[str, Any]] = []
         room = REPLAY_BYTES
@@ -214,6 +240,12 @@ class History:
                 return frames, False
             frames.append(frame)
         return frames, whole
+
+    def _next_beat(self, key: Key, after: Position) -> dict[str, Any] | None:
+        """The first sign of life after a place, as a hit."""
+        alive: Clause = {"term": {"event.action": "process.heartbeat"}}
+        body = {**self._entries(key, alive, size=1, after=after), "_source": _MOVED}
+        return next(iter(ask.search(self._client, body)["hits"]["hits"]), None)
 
     def output(
         self, key: Key, *, attempt: int | None, step: str = "", after: Position | None = None

@@ -17,6 +17,7 @@ the two sidecars knows less than the other), it is told so and gets a snapshot.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -41,6 +42,8 @@ IN_ALL: Final = 1000
 """Connections of one reader, and of all, in one process."""
 PATIENCE: Final = 15.0
 """Seconds that who comes waits for the processes to be there."""
+_TOLD: Final = 1.0
+"""Seconds between two words to all that the bus cannot be read, or can again."""
 MOST_CHANGES: Final = 1000
 MOST_BYTES: Final = 1024 * 1024
 """Of what somebody missed; beyond, a snapshot is less."""
@@ -72,6 +75,8 @@ class Hub:
     ) -> None:
         self.lock = threading.RLock()
         self.delivered = self.resets = 0
+        self._told = float("-inf")
+        self._said: datetime | None = None
         self._offsets = Offsets(secret)
         self._per_reader = per_reader
         self._in_all = in_all
@@ -257,7 +262,7 @@ class Hub:
 
     def _snapshot(self, group: Group) -> Message:
         epoch = self._taking.places.epoch
-        of = (self._taking.ring.end, len(self._taking.board))  # what ended goes without a change
+        of = (self._taking.ring.end, *self._taking.board.size)  # what ended goes without a change
         if group.written is None or group.written[0] != of or group.written[1].epoch != epoch:
             shown, cut = self._taking.board.shown(group.view, datetime.now(UTC))
             cut = cut or self._taking.partial
@@ -282,8 +287,12 @@ class Hub:
 
     def _heard(self) -> None:
         """Tell all whether the bus can be read; who is behind hears it with the next ping."""
+        now, since = time.monotonic(), self.stale_since
+        if since == self._said or now - self._told < _TOLD:  # each has to be answered
+            return
+        self._said, self._told = since, now
         with self.lock:
-            end, said = self._taking.ring.end, messages.ping(self.stale_since)
+            end, said = self._taking.ring.end, messages.ping(since)
             for group in self._groups:
                 group.send(end, said)
 

@@ -32,6 +32,10 @@ SETTLES: Final = 10.0
 """Seconds after the bus was away in which it may still get what collectors kept for it."""
 _WAIT: Final = 1.0
 _BACK_OFF: Final = (0.25, 5.0)
+_JUMP: Final = 5.0
+"""Seconds by which the time of day and that of the machine differ between two looks."""
+_WAKES: Final = 120.0
+"""Seconds for signs of life after that: twice the lease that a program has by default."""
 _CLOCK: Final = 0.25
 _PRUNE: Final = 30.0
 _LOAD_AGAIN: Final = 30.0
@@ -51,7 +55,7 @@ class Listening:
         lock: held while anything is changed.
         took: what to do with changes; the lock is held.
         anew: what to do when all was loaded, again too; the lock is held.
-        heard: what to do when ``stale_since`` has changed.
+        heard: called several times a second, to tell whether ``stale_since`` has changed.
         over: what to do when the server is about to end.
 
     Attributes:
@@ -83,7 +87,8 @@ class Listening:
         self._anew = anew
         self._told = heard
         self._ending = over
-        self._away_at = _NEVER
+        self._deaf_until = _NEVER
+        self._looked = (time.time(), time.monotonic())
         self._started = False
         self._stopped = False
 
@@ -160,19 +165,17 @@ class Listening:
             self._anew()
 
     def _away(self, wrong: ActivityCenterError | None) -> None:
-        self._away_at = time.monotonic()
+        self._deaf_until = time.monotonic() + SETTLES
         if self.stale_since is None:
             self.stale_since = datetime.now(UTC)
             if wrong is not None:
                 said = {"error": wrong.message, "at": wrong.where, "hint": wrong.hint}
                 _log.warning("the step bus cannot be read", **said)
-            self._told()
 
     def _back(self) -> None:
         if self.stale_since is not None:
             self.stale_since = None
             _log.info("the step bus can be read again")
-            self._told()
 
     # -- time ------------------------------------------------------------------------
 
@@ -182,6 +185,7 @@ class Listening:
             if ending.begun():
                 self._ending()
                 return
+            self._told()
             now = time.monotonic()
             if now - pruned >= _PRUNE:
                 pruned = now
@@ -190,8 +194,16 @@ class Listening:
             time.sleep(_CLOCK)
 
     def _look(self) -> None:
-        """Look at the time, unless the bus may still get what it missed."""
-        if time.monotonic() - self._away_at <= SETTLES:
+        """Look at the time, unless the bus may still get what it missed.
+
+        A clock that was set, or a machine that slept: all leases seem to have passed, until each
+        program has given a sign of life again.
+        """
+        wall, now = time.time(), time.monotonic()
+        if abs(wall - self._looked[0] - (now - self._looked[1])) > _JUMP:
+            self._deaf_until = max(self._deaf_until, now + _WAKES)
+        self._looked = (wall, now)
+        if now <= self._deaf_until:
             return
         with self._lock:
             held = [*self.taking.board]

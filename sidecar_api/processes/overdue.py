@@ -122,7 +122,7 @@ def _entries(kept: Kept, now: datetime, secret: bytes) -> Iterator[_Entry]:
         expired = _moment(request["expires_at"])
         if expired is None or expired >= now:
             continue
-        # Said first: once the request counts as expired, nobody would come back to this.
+        # First, and alone: once the request counts as expired, nobody would come back to this.
         if request["kind"] == "cleanup" and top.get("stalled"):
             yield (
                 _id(secret, kept, f"cleaned:{request['id']}"),
@@ -130,6 +130,7 @@ def _entries(kept: Kept, now: datetime, secret: bytes) -> Iterator[_Entry]:
                 expired + timedelta(milliseconds=1),  # after the other
                 _fields(kept, outcome="failure", **_receipt(kept)),
             )
+            continue
         control = {
             "activity.control.id": request["id"],
             "activity.control.kind": request["kind"],

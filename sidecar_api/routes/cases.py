@@ -26,9 +26,9 @@ MOST_PROCESSES = 10
     "Read the story of a case",
     description=(
         "What was proposed, decided and run, the processes that it started, and what the trail "
-        "says of it, in order, as far as the reader may see it. Entries that carry no id of a "
-        f"case join by their trace. Up to {MOST:,} entries, {MOST_NAMES} proposals and "
-        f"{MOST_PROCESSES} processes."
+        "says of it, in order, as far as the reader may see it. Entries that do not name the case "
+        "join by its proposals, their calls and processes, and those that name no case by their "
+        f"trace. Up to {MOST:,} entries, {MOST_NAMES} proposals and {MOST_PROCESSES} processes."
     ),
     parameters=[Parameter("case", "Its id.", place="path"), shared.IN],
     answer="Case",

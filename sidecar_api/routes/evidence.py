@@ -159,6 +159,6 @@ def _reads(
         for read in chains.read(keys[start : start + files.AT_ONCE], as_of):
             if wanted.states and read.chain.state not in wanted.states:
                 continue
-            if wanted.verdicts and judge.of(read).verdict.key not in wanted.verdicts:
+            if wanted.verdicts and judge.of(read).kinds.isdisjoint(wanted.verdicts):
                 continue
             yield read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import BoundedSemaphore
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
@@ -22,6 +23,8 @@ from sidecar_api.search.page import SIZES
 from sidecar_api.services import services
 from sidecar_api.text import is_text
 
+_replaying = BoundedSemaphore(1)
+"""Each holds up to 16 MiB and takes seconds of computing: others wait for their turn."""
 blueprint = Blueprint("history", __name__, url_prefix="/api/v1")
 
 _PERMISSION: Final = "process:view"
@@ -175,7 +178,8 @@ def replay(process: str) -> Response:
     """How a process went."""
     scope = asking.scope()
     key = _watched(scope, process, asking.arguments()["organization"])
-    frames, whole = History(services().client).replay(key)
+    with _replaying:
+        frames, whole = History(services().client).replay(key)
     _note(scope, key)
     return json_answer({"frames": frames, "whole": whole})
 

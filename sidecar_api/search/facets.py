@@ -7,7 +7,7 @@ none asks for empty buckets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from activity_center.vocabulary import actions
@@ -20,13 +20,18 @@ from sidecar_api.text import is_text
 MOST: Final = 50
 """Values of a facet; the rest is counted together."""
 _PER_SHARD: Final = 500
-"""Counts are exact while no index of the log has more distinct values than this."""
+"""Where an index of the log has more distinct values than this, those shown are counted again."""
 NONE_LABEL: Final = "None"
 OTHER_LABEL: Final = "Other values"
 _LABELS: Final[Mapping[str, tuple[str, ...]]] = {
     "user.id": ("user.full_name", "user.name", "user.email"),
     "gen_ai.agent.id": ("gen_ai.agent.name",),
     "organization.id": ("organization.name",),
+    "activity.initiator.id": (
+        "activity.initiator.full_name",
+        "activity.initiator.name",
+        "activity.initiator.email",
+    ),
     "activity.approver.id": (
         "activity.approver.full_name",
         "activity.approver.name",
@@ -36,6 +41,7 @@ _LABELS: Final[Mapping[str, tuple[str, ...]]] = {
 """Fields whose commonest value beside an id is its label."""
 _PEOPLE: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "actor": (("user.id", "user.name"), ("gen_ai.agent.id", "gen_ai.agent.name")),
+    "initiator": (("activity.initiator.id", "activity.initiator.name"),),
     "approver": (("activity.approver.id", "activity.approver.name"),),
 }
 """Facets of people and agents: by id, and those without one by name."""
@@ -126,6 +132,45 @@ def result(name: str, answer: dict[str, Any], contains: str) -> list[dict[str, A
     if rest:
         values.append(_value(None, rest, OTHER_LABEL))
     return values
+
+
+def recount(name: str, asked: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the aggregation that counts the values found one by one, or ``None``.
+
+    A ``terms`` aggregation misses what an index does not have among its most frequent values
+    (``doc_count_error_upper_bound``): such counts are too low.
+
+    Args:
+        asked: the facet's aggregation.
+        answer: its answer.
+    """
+    inner: dict[str, Any] = {}
+    for field, part in _doubtful(name, answer):
+        each = {
+            str(number): {"term": {field: bucket["key"]}}
+            for number, bucket in enumerate(part["buckets"])
+        }
+        exact = {"exact": {"filters": {"filters": each}}}
+        inner[field] = {**asked["aggs"][field], "aggs": exact}
+    return {**asked, "aggs": inner} if inner else None
+
+
+def correct(name: str, answer: dict[str, Any], exact: dict[str, Any]) -> None:
+    """Put the counts of :func:`recount` into the answer of a facet."""
+    for field, part in _doubtful(name, answer):
+        for number, bucket in enumerate(part["buckets"]):
+            count = exact[field]["exact"]["buckets"][str(number)]["doc_count"]
+            part["sum_other_doc_count"] -= count - bucket["doc_count"]
+            bucket["doc_count"] = count
+
+
+def _doubtful(name: str, answer: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the fields of a facet, and their values, that are perhaps counted too low."""
+    for names in () if BY_NAME[name].computed else _PEOPLE.get(name, (BY_NAME[name].fields,)):
+        for field in names:
+            part = answer[field]["values"]
+            if part["doc_count_error_upper_bound"] and part["buckets"]:
+                yield field, part
 
 
 def _value(value: str | None, count: int, label: str) -> dict[str, Any]:

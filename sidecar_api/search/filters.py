@@ -148,6 +148,12 @@ FILTERS: Final[tuple[Filter, ...]] = (
         "Who did it: id, login name, full name or e-mail address of a user, id or name of an agent",
     ),
     _values(
+        "initiator",
+        tuple(f"activity.initiator.{part}" for part in ("id", "name", "full_name", "email")),
+        "Initiator",
+        "Who prompted the agent: id, login name, full name or e-mail address",
+    ),
+    _values(
         "source",
         "activity.origin",
         "Source",

@@ -87,6 +87,27 @@ class Question:
             body["aggs"] = aggregations
         return body
 
+    def recount(self, answer: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the body that counts again what an answer may count too low, or ``None``."""
+        found = answer.get("aggregations")
+        if not found or not self.facets:
+            return None
+        made = self.body()
+        parts = {
+            key: facets.recount(name, made["aggs"][key], found[key])
+            for name in self.facets
+            for key in [f"facet_{name}"]
+        }
+        again = {key: part for key, part in parts.items() if part}
+        return {**made, "size": 0, "track_total_hits": False, "aggs": again} if again else None
+
+    def correct(self, answer: dict[str, Any], exact: dict[str, Any]) -> None:
+        """Put the answer of :meth:`recount` into the first one."""
+        for name in self.facets:
+            key = f"facet_{name}"
+            if key in exact["aggregations"]:
+                facets.correct(name, answer["aggregations"][key], exact["aggregations"][key])
+
     def facets_of(self, answer: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
         """Return the facets of an answer; a log without any index has none."""
         found = answer.get("aggregations")
@@ -144,7 +165,7 @@ def body(
     return made
 
 
-def moment(as_of: datetime | None) -> datetime:
+def moment(as_of: datetime | None = None) -> datetime:
     """Return the moment that a page holds still, in whole milliseconds; default now.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from opensearchpy import OpenSearch
 
-from sidecar_api.search import ask, deleted, newer, order, page, present, scan, sized
+from sidecar_api.search import ask, decided, deleted, newer, order, page, present, scan, sized
 from sidecar_api.search import facets as faceting
 from sidecar_api.search.clauses import TRAIL
 from sidecar_api.search.order import Position
@@ -54,7 +54,7 @@ class Search:
         facets: Sequence[str] = (),
         histogram: bool = False,
     ) -> Page:
-        """Return a page, newest first: one search, and one for the deleted resources.
+        """Return a page, newest first: one search, and one each for what is deleted and decided.
 
         Args:
             size: 25, 50 or 100.
@@ -85,7 +85,7 @@ class Search:
             as_of=question.as_of,
             first=hits[0]["sort"] if hits else None,
             last=hits[-1]["sort"] if hits else None,
-            facets=question.facets_of(answer),
+            facets=self._facets(question, answer),
             histogram=question.histogram_of(answer) if histogram else None,
         )
 
@@ -142,7 +142,7 @@ class Search:
             faceting.checked(names),
             faceting.narrowing(contains),
         )
-        return question.facets_of(ask.search(self._client, {**question.body(), "size": 0}))
+        return self._facets(question, ask.search(self._client, {**question.body(), "size": 0}))
 
     def histogram(
         self, scope: Wall, filters: Filters, *, as_of: datetime | None = None
@@ -195,7 +195,7 @@ class Search:
         Args:
             position: as an earlier call returned it; ``None``: begin at ``as_of``.
             limit: activities at once; when so many come, ask again.
-            as_of: where to begin, such as a page's; default now.
+            as_of: where to begin, such as a page's; default where a page would end.
 
         Raises:
             BadRequest: the position is none.
@@ -240,7 +240,15 @@ class Search:
         for hits in scan.pages(self._client, body):
             yield from hits
 
+    def _facets(
+        self, question: Question, answer: dict[str, Any]
+    ) -> dict[str, list[dict[str, Any]]]:
+        if again := question.recount(answer):
+            question.correct(answer, ask.search(self._client, again))
+        return question.facets_of(answer)
+
     def _activities(self, wall: dict[str, Any], hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
         made = [present.activity(hit) for hit in hits]
         deleted.mark(self._client, wall, made)
+        decided.join(self._client, wall, made)
         return made

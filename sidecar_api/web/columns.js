@@ -153,11 +153,11 @@ export const COLUMNS = {
   actor: {
     width: 230,
     cell: (a) => person(reading.asked(a)),
-    filter: (a) => ["actor", reading.personKey(reading.asked(a))],
+    filter: (a) => personFilter(a, reading.asked(a)),
   },
   approver: {
     width: 230,
-    cell: (a) => person(reading.approver(a) ?? {}),
+    cell: (a) => person(reading.approver(a) ?? a.activity?.decided?.approver ?? {}),
     filter: (a) => ["approver", reading.personKey(reading.approver(a))],
   },
   source: { width: 110, cell: source, filter: (a) => ["source", a.activity?.origin] },
@@ -209,8 +209,12 @@ function resourceFilter(activity) {
 }
 
 function actorFilter(activity) {
-  const actor = reading.actor(activity);
-  return ["actor", reading.personKey(actor.person)];
+  return personFilter(activity, reading.actor(activity).person);
+}
+
+/** The filter for a person of an entry: who prompted the agent is no actor of it. */
+export function personFilter(activity, person) {
+  return [person === reading.initiator(activity) ? "initiator" : "actor", reading.personKey(person)];
 }
 
 /** name -> columns in order; the names of the sets are those of the seeds' pages. */

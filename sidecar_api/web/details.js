@@ -2,7 +2,7 @@
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { texts } from "./texts.js";
-import { badge, organization, resource, source } from "./columns.js";
+import { badge, organization, personFilter, resource, source } from "./columns.js";
 import { icon, impactLook } from "./icons.js";
 import { caseOf, proposalOf } from "./place.js";
 import * as reading from "./reading.js";
@@ -109,11 +109,13 @@ function changed(a) {
 const isAgentPart = ({ activity: own = {}, gen_ai: model }) =>
   Boolean(own.lens === "agent" || own.proposal || own.decision || own.execution || model?.tool);
 
-function agent(a) {
+function agent(app, a) {
   const own = a.activity ?? {},
     tool = a.gen_ai?.tool;
   if (!isAgentPart(a)) return nothing;
-  const decided = own.decision,
+  const decided = own.decision ?? own.decided,
+    decidedAt = own.decision ? a["@timestamp"] : own.decided?.at,
+    approver = own.approver ?? own.decided?.approver,
     output = own.execution?.output,
     error = own.execution?.error;
   const [sign, tone] = impactLook(own.impact?.level);
@@ -121,7 +123,7 @@ function agent(a) {
     returned = tool?.call?.result;
   const saving = own.recommendation?.saving;
   const same =
-    own.initiator && own.approver && reading.personKey(own.initiator) === reading.personKey(own.approver);
+    own.initiator && approver && reading.personKey(own.initiator) === reading.personKey(approver);
   return html`<section class="agent-part"><h3>${D.agent}</h3>${list([
     [
       D.stage,
@@ -147,8 +149,8 @@ function agent(a) {
     [D.initiator, person(own.initiator ?? {})],
     [
       D.approver,
-      own.approver
-        ? html`${person(own.approver)}${same ? html` <span class="kind">${D.sameApprover}</span>` : nothing}`
+      approver
+        ? html`${person(approver)}${same ? html` <span class="kind">${D.sameApprover}</span>` : nothing}`
         : nothing,
     ],
     [
@@ -156,6 +158,10 @@ function agent(a) {
       decided?.outcome
         ? html`${pick(texts.values.decision, decided.outcome) ?? word(decided.outcome)}${decided.wait_ms !== undefined ? html` ${D.waited(duration(decided.wait_ms))}` : nothing}${decided.mfa ? html`, ${D.mfa}` : nothing}`
         : nothing,
+    ],
+    [
+      D.decidedAt,
+      decidedAt ? html`<time datetime=${decidedAt}>${exact(decidedAt, app.zone)}</time>` : nothing,
     ],
     [D.decisionReason, text(decided?.reason)],
     [D.confirmation, mono(own.confirmation?.text)],
@@ -174,9 +180,9 @@ function agent(a) {
 
 function filterBy(app, a) {
   const found = reading.resource(a);
-  const user = reading.personKey(reading.actor(a).person) || reading.personKey(a.user);
+  const [whose, user] = personFilter(a, reading.personKey(reading.actor(a).person) ? reading.actor(a).person : a.user);
   const choices = [
-    [D.user, "actor", user],
+    [D.user, whose, user],
     [D.resource, found.id ? "resource_id" : "resource_name", found.id ?? found.name],
     [D.address, "ip", a.source?.ip ?? a.client?.ip],
     [D.case, "case", a.activity?.case?.id],
@@ -201,7 +207,7 @@ export function details(app, a) {
   const shown = raw.length > 20000 ? `${raw.slice(0, 20000)}\n…` : raw;
   return html`<div class="details" role="region" aria-label=${D.label(reading.actionLabel(a))}>
     <section><h3>${D.who}</h3>${whoAndWhere(app, a)}${filterBy(app, a)}</section>
-    <section>${agent(a)}<div class="changed">${changed(a)}</div></section>
+    <section>${agent(app, a)}<div class="changed">${changed(a)}</div></section>
     <section class="everything"><h3>${D.everything}<button type="button" class="link copy"
       @click=${(event) => copy(app, raw, event.currentTarget)}>
       ${icon("copy", "before")}${icon("check", "after")}${D.copy}</button></h3>

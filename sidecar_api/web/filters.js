@@ -47,8 +47,8 @@ export const note = (name, id, label) => id && label && labels.set(`${name} ${id
 /** Remembers the names behind ids, so that a chip says who is meant also after a reload. */
 export function noteNames(activities) {
   for (const activity of activities) {
-    for (const person of [activity.user, reading.initiator(activity)])
-      note("actor", person?.id, reading.personName(person));
+    note("actor", activity.user?.id, reading.personName(activity.user));
+    note("initiator", reading.initiator(activity)?.id, reading.personName(reading.initiator(activity)));
     note("approver", reading.approver(activity)?.id, reading.personName(reading.approver(activity)));
     note("organization", activity.organization?.id, activity.organization?.name);
     note("resource_id", reading.resource(activity).id, reading.resource(activity).name);

@@ -147,8 +147,8 @@ export class OneProcess {
     this.replayProblem = null;
     this.later();
     try {
-      const { frames } = await ask(`${this.path}/replay`, { query: this.query(), signal: this.abort.signal });
-      this.replay = new Replay(this.process, frames);
+      const { frames, whole } = await ask(`${this.path}/replay`, { query: this.query(), signal: this.abort.signal });
+      this.replay = Object.assign(new Replay(this.process, frames), { whole });
       const fitting = SPEEDS.find((speed) => this.replay.length / 1000 / speed <= PATIENCE);
       this.speed ||= fitting ?? SPEEDS.at(-1);
       this.moment ??= this.replay.end;
@@ -222,7 +222,7 @@ export class OneProcess {
         this.later();
       }}>${SPEEDS.map((speed) => html`<option value=${speed} .selected=${speed === (this.speed || 1)}>${R.times(speed)}</option>`)}</select></label>
       <span class="quiet when-shown">${ended ? R.end : html`<time datetime=${new Date(this.moment).toISOString()}>${exact(new Date(this.moment).toISOString(), this.app.zone)}</time>`}</span>
-      ${this.replayProblem ? html`<p class="bad" role="alert">${icon("circle-x")} ${sentences(R.failed, plain(this.replayProblem.message, 300))}</p>` : nothing}</section>`;
+      ${replay?.whole === false ? html`<p class="quiet" id="replay-cut">${icon("info")} ${R.cut}</p>` : nothing}${this.replayProblem ? html`<p class="bad" role="alert">${icon("circle-x")} ${sentences(R.failed, plain(this.replayProblem.message, 300))}</p>` : nothing}</section>`;
   }
 
   // -- the page ---------------------------------------------------------------------------------------

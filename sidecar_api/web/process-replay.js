@@ -8,7 +8,7 @@ export class Replay {
   /** @param frames `{at, delta}` in the order of their times, from nothing on. */
   constructor(process, frames) {
     let now = { ...process, controls: [], steps: [], requests: [], output: { lines: [], bytes: 0, total: 0 } };
-    this.frames = frames.map(({ at, delta }) => ({ at: Date.parse(at), process: (now = merge(now, delta)) }));
+    this.frames = frames.map(({ at, delta }) => ({ at: Date.parse(at), process: (now = merge(now, delta)) })).filter((one) => one.at);
     this.begin = this.frames[0]?.at ?? 0;
     this.end = this.frames.at(-1)?.at ?? 0;
   }

@@ -335,7 +335,8 @@ export class ProcessStream extends EventTarget {
   }
 
   told({ at, stale_since: since = null }) {
-    if (at) this.skew = Date.parse(at) - Date.now() || 0;
+    if (!at) return; // made up for a way that has no such message
+    this.skew = Date.parse(at) - Date.now() || 0;
     if (since !== this.state.staleSince) this.tell({ staleSince: since });
   }
 

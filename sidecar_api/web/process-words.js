@@ -159,6 +159,7 @@ export const texts = {
     shown: "You see it as it was at this moment.",
     loading: "Loading what happened",
     failed: "The replay could not be loaded",
+    cut: "It is longer than a replay can be: this is its beginning, and then its end.",
   },
   history: {
     caption: (n) => `${count(n, "operation", "operations")}, newest first`,

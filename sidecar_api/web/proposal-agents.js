@@ -13,7 +13,7 @@ import { bones, card } from "./proposal-card.js";
 import { VIOLATION } from "./proposal-list.js";
 import { Part, missing } from "./proposals.js";
 import { texts } from "./proposal-texts.js";
-import { agentName, impactBadge, partly, percent, span, stateLabel, verdictBadge, verdictLabel, violationsOf } from "./proposal-words.js";
+import { agentName, impactBadge, partly, percent, span, stateLabel, verdictBadge, verdictLabel } from "./proposal-words.js";
 
 const A = texts.agents;
 const LATEST = 5;
@@ -48,7 +48,7 @@ export class AgentList extends Part {
 
   row(record) {
     const { agent } = record;
-    const violations = violationsOf(record);
+    const violations = record.violations;
     const known = this.app.me?.organizations?.length ?? 0;
     return html`<tr class="row"><th scope="row" class="a-name"><span class="agent">${icon("bot")}</span><a href=${addressOf(record, known)} data-stop>${word(agentName(agent) || A.nameless, { limit: 80 })}</a>${agent.version ? html` <span class="kind">${word(agent.version)}</span>` : nothing}${known > 1 && record.organization?.id ? html`<span class="kind">, ${word(organizationName(record.organization), { limit: 60 })}</span>` : nothing}</th>
       <td class="a-model">${word(agent.model ?? "")} <span class="kind">${word(agent.provider ?? "")}</span></td>
@@ -93,7 +93,7 @@ export class OneAgent extends Part {
       const body = html`<strong class=${tone}>${value}</strong><span class="quiet">${label}${hint ? html`, ${hint}` : nothing}</span>`;
       return href ? html`<a class="card number" href=${href}>${body}</a>` : html`<div class="card number">${body}</div>`;
     };
-    const violations = violationsOf(record);
+    const violations = record.violations;
     const { p50, p95 } = record.time_to_decision_ms;
     return html`<div class="numbers five" role="group" aria-label=${A.record}>
       ${number(record.proposals.toLocaleString("en"), A.counts, { href: this.listed({}) })}${number(percent(record.approval_rate), A.approval)}

@@ -16,7 +16,7 @@ import { detail } from "./proposal-detail.js";
 import { chainOf } from "./proposal-live.js";
 import { fetchProposal } from "./proposals.js";
 import { proposals, texts } from "./proposal-texts.js";
-import { STATES, VERDICT_NAMES, VIOLATIONS, agentName, partly, percent, span, stateLabel, verdictLabel, violationsOf } from "./proposal-words.js";
+import { STATES, VERDICT_NAMES, VIOLATIONS, agentName, partly, percent, span, stateLabel, verdictLabel } from "./proposal-words.js";
 
 const L = texts.look,
   F = texts.filters;
@@ -36,7 +36,7 @@ function declared(agents) {
     chosen("verdict", [choice(VIOLATION, texts.violations), ...VERDICT_NAMES.map((name) => choice(name, verdictLabel(name)))]),
     counted("result", "result", table(shared.values.result)),
     chosen("state", STATES.map((name) => choice(name, stateLabel(name)))),
-    counted("impact", "impact", table(shared.values.impact)),
+    counted("impact", "impact", [...table(shared.values.impact), choice("unrated", texts.oversight.unrated)]),
     { name: "target", label: F.target, repeats: false },
     counted("action"),
     counted("tool"),
@@ -70,7 +70,8 @@ function sum({ agents, counted }) {
     proposals: counted?.of ?? total((one) => one.proposals),
     approval: decided ? total((one) => (one.approval_rate ?? 0) * one.decided) / decided : null,
     medians: medians.length ? [Math.min(...medians), Math.max(...medians)] : [],
-    violations: total(violationsOf),
+    violations: total((one) => one.violations),
+    newest: counted?.approximate ? counted : null,
   };
 }
 
@@ -309,10 +310,14 @@ export class ProposalList {
     };
     if (this.unsummed) return nothing;
     if (!summary) return html`<div class="numbers waiting" aria-hidden="true">${Array.from({ length: 4 }, () => html`<div class="card number"><span class="bone"></span><span class="bone short"></span></div>`)}</div>`;
+    // Of what nobody counted nothing is said: no tick, and a number of those that were looked at.
+    const { newest } = summary;
+    const look = newest ? `${T.look} ${T.newest(newest.chains)}` : T.look;
     return html`<div class="numbers">${number(summary.proposals.toLocaleString("en"), T.proposals(texts.ranges[when]?.toLowerCase()))}
       ${number(percent(summary.approval), T.approved)}
       ${number([...new Set(summary.medians.map(span))].join(" – ") || "–", T.decision)}
-      ${this.violations ? number(this.violations.toLocaleString("en"), T.look, { tone: "bad", href: this.toViolations() }) : number(html`${icon("circle-check")}`, partly(this.app) ? T.okPartly : T.ok, { tone: "good" })}</div>`;
+      ${this.violations ? number(this.violations.toLocaleString("en"), look, { tone: "bad", href: this.toViolations() }) : newest ? number("0", look, { href: this.toViolations() }) : number(html`${icon("circle-check")}`, partly(this.app) ? T.okPartly : T.ok, { tone: "good" })}</div>
+      ${newest ? html`<p class="quiet counted">${texts.agents.counted(newest.chains, newest.of)}</p>` : nothing}`;
   }
 
   empty() {

@@ -14,8 +14,6 @@ import { impactBadge, partly, percent, span } from "./proposal-words.js";
 import { Part } from "./proposals.js";
 
 const O = texts.oversight;
-/** What the API calls who decides where no person does. */
-const NOBODY = "nobody";
 /** From here on a row is marked: approvals in a row, and milliseconds of half of the decisions. */
 const MANY = 20,
   QUICK = 3000;
@@ -29,8 +27,9 @@ const declared = () => [
   { name: "range", label: shared.filters.when, values: Object.entries(texts.ranges).map(([value, label]) => ({ value, label })) },
 ];
 
-const isPerson = (row) => row.approver.id !== NOBODY;
-const nameOf = (approver) => (approver.id === NOBODY ? O.nobody : approver.name || approver.id);
+const keyOf = ({ approver }) => `${approver.person} ${approver.id}`; // a person's id may be "nobody"
+const isPerson = (row) => row.approver.person;
+const nameOf = (approver) => (approver.person ? approver.name || approver.id : O.nobody);
 const total = (rows, of) => rows.reduce((sum, one) => sum + of(one), 0);
 const rate = (rows) => {
   const decided = total(rows, (one) => one.decided);
@@ -49,7 +48,7 @@ const marked = (on, value, why) => (on ? html`<span class="state warn" data-tip=
 /** Rows by approver: those with marks first, then who decided most; what no person decided last. */
 function byApprover(rows) {
   const found = new Map();
-  for (const row of rows) found.set(row.approver.id, [...(found.get(row.approver.id) ?? []), row]);
+  for (const row of rows) found.set(keyOf(row), [...(found.get(keyOf(row)) ?? []), row]);
   const groups = [...found.values()].map((some) => some.sort((a, b) => ORDER.indexOf(a.impact) - ORDER.indexOf(b.impact)));
   const weight = (some) => [isPerson(some[0]) ? 0 : 1, -some.filter(isMarked).length, -total(some, (one) => one.decided)];
   return groups.sort((a, b) => {
@@ -81,7 +80,7 @@ export class Oversight extends Part {
     this.borrowed = true;
     this.shown = this.app.place.subject;
     await super.load();
-    for (const { approver } of this.answer?.oversight ?? []) filters.note("approver", approver.id, approver.name);
+    for (const { approver } of this.answer?.oversight ?? []) if (approver.person) filters.note("approver", approver.id, approver.name);
     if (this.answer && !this.problem) this.app.announce(O.loaded(byApprover(this.answer.oversight).length));
   }
 

@@ -257,6 +257,7 @@ export const texts = {
     approved: "approved of what was decided",
     decision: "median time to decision",
     look: "need a look",
+    newest: (n) => `in the newest ${number.format(n)}`,
     ok: "nothing needs a look",
     okPartly: "none that you may see needs a look",
   },

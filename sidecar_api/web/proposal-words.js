@@ -30,7 +30,7 @@ const VERDICTS = {
   pending: ["hourglass", "warn", "Waiting for a decision"],
 };
 /** cause of a verdict -> [icon, tone], where it is not that of the verdict. */
-const CAUSES = { no_approval: ["play", "info"] };
+const CAUSES = { no_approval: ["play", "info"], rights_untold: ["circle-help", "warn"] };
 export const VERDICT_NAMES = Object.keys(VERDICTS);
 export const VIOLATIONS = VERDICT_NAMES.slice(0, VERDICT_NAMES.indexOf("unknown"));
 export const verdictLabel = (name, given) => given || pick(VERDICTS, name)?.[2] || humanize(name);
@@ -38,10 +38,6 @@ export const verdictLabel = (name, given) => given || pick(VERDICTS, name)?.[2] 
 export const STATES = ["proposed", "approved", "denied", "edited", "expired", "cancelled", "executing", "completed", "failed"];
 export const stateLabel = (name) =>
   name === "edited" ? shared.values.decision.edited : (pick(shared.values.stage, name) ?? humanize(name));
-
-/** How many of an agent's proposals are violations. */
-export const violationsOf = (record) =>
-  Object.entries(record.verdicts ?? {}).reduce((sum, [key, n]) => sum + (VIOLATIONS.includes(key) ? n : 0), 0);
 
 /** The badge that every proposal begins with: whether it did what somebody allowed. */
 export function verdictBadge(judgement) {
@@ -54,7 +50,7 @@ export const verdictLook = (verdict, cause) => pick(CAUSES, cause) ?? pick(VERDI
 export function impactBadge(level) {
   if (!level) return nothing;
   const [sign, tone] = impactLook(level);
-  return html`<span class=${`badge ${tone}`}>${icon(sign)}${pick(shared.values.impact, level) ?? word(humanize(level))}</span>`;
+  return html`<span class=${`badge ${tone}`}>${icon(sign)}${level === "unrated" ? texts.oversight.unrated : (pick(shared.values.impact, level) ?? word(humanize(level)))}</span>`;
 }
 
 /** "0.8 s", "47 s", "3 min 12 s", "2 h 05 min", "4 d 3 h" */

@@ -224,6 +224,7 @@ export const texts = {
     approver: "Decided by",
     sameApprover: "same person",
     decision: "Decision",
+    decidedAt: "Decided at",
     waited: (s) => `after ${s}`,
     decisionReason: "Reason given",
     confirmation: "Typed to confirm",
@@ -326,7 +327,7 @@ export const texts = {
     more: "Show more",
     empty: "Nothing yet",
     failed: "The latest activities could not be loaded",
-    label: "The 6 latest activities",
+    label: (n) => (n === 1 ? "The latest activity" : `The ${n} latest activities`),
   },
   home: { views: "Look at" },
   keys: {

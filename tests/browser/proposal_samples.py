@@ -227,7 +227,11 @@ def oversees(
 ) -> dict[str, Any]:
     """How somebody decides on one impact: at leisure, with a no now and then."""
     made = {
-        "approver": {"id": approver["id"], "name": approver["full_name"]},
+        "approver": {
+            "id": approver["id"],
+            "name": approver["full_name"],
+            "person": approver.get("person", True),
+        },
         "impact": impact,
         "decided": decided,
         "approved": approved,
@@ -244,7 +248,7 @@ def oversees(
 
 def oversight_sample() -> list[dict[str, Any]]:
     """Jonas looks, Mira says yes to everything, and a rule lets the rest run."""
-    rule = {"id": "nobody", "full_name": "nobody"}
+    rule = {"id": "nobody", "full_name": "nobody", "person": False}
     no_wait = {"p50_ms": None, "p95_ms": None}
     return [
         oversees(JONAS, "caution", 40, 31),

@@ -216,6 +216,7 @@ def _record(mine: list[Proposal]) -> dict[str, Any]:
         },
         "executed": len(ran),
         "failure_rate": sum(one["state"] == "failed" for one in ran) / len(ran) if ran else None,
+        "violations": wrong,
         "violation_rate": wrong / len(mine),
         "first_at": mine[-1]["proposed_at"],
         "last_at": mine[0]["proposed_at"],

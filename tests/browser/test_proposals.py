@@ -55,6 +55,19 @@ def listed(page: Page) -> list[str]:
     return found
 
 
+def test_of_what_nobody_counted_nothing_is_said(window: Window, server: Proposals) -> None:
+    """Where the newest ones alone were judged, there is no tick: of how many is said."""
+    server.proposals = [one for one in server.proposals if not one["judgement"]["violation"]]
+    server.of = 2500
+    look = window.open(f"{server.url}/ai").locator(".number").nth(3)
+    count = len(server.proposals)
+    expect(look).to_have_text(re.compile(rf"0\s*need a look in the newest {count}"))
+    expect(look.locator("svg")).to_have_count(0)
+    expect(look.locator("xpath=../following-sibling::*[1]")).to_have_text(
+        f"Counted over the newest {count} of 2,500 proposals."
+    )
+
+
 def test_what_nobody_should_miss_stands_on_top(window: Window, server: Proposals) -> None:
     """Violations first, each with its verdict and why; then all others, the newest first."""
     page = window.open(f"{server.url}/ai")

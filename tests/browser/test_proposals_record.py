@@ -50,6 +50,19 @@ def test_an_agent_has_its_record(window: Window, server: Proposals) -> None:
     page.wait_for_url("**/agents/agt_ops")
 
 
+def test_what_nobody_rated_leads_to_its_proposals(window: Window, server: Proposals) -> None:
+    """Unrated is an impact like the others: by a name, and with a list behind it."""
+    for one in server.proposals[:2]:
+        one["impact"]["level"] = "unrated"
+    page = window.open(f"{server.url}/agents/agt_ops")
+    tally = page.locator(".tallies li", has_text="Not rated")
+    expect(tally.locator(".count")).to_have_text("2")
+    tally.get_by_role("link").click()
+    expect(page.locator("[data-chain]")).to_have_count(2)
+    assert query(page) == {"agent": ["agt_ops"], "impact": ["unrated"]}
+    expect(page.locator(".chip.set", has_text="Impact")).to_contain_text("Not rated")
+
+
 def test_no_agent_yet(window: Window, server: Proposals) -> None:
     """An empty record says what comes here."""
     server.proposals = []

@@ -42,7 +42,8 @@ def _comparison(node: dql.Is | dql.Range, title: str) -> Json:
     if node.wildcard:
         parts = [_SPECIAL.sub(r"\\\1", part) for part in node.value.split("*")]
         return {"query_string": {"fields": [node.field], "query": "*".join(parts)}}
-    if mapped(title)[node.field].type == "date":
+    known = mapped(title).get(node.field)  # None: below a flat_object, and sent as it stands
+    if known is not None and known.type == "date":
         return {"range": {node.field: {"gte": node.value, "lte": node.value}}}
     return {"match_phrase" if node.phrase else "match": {node.field: node.value}}
 
@@ -76,6 +77,8 @@ def _bucket(one: Json, metric: Json, title: str) -> Json:
     if order == metric["id"] and metric["type"] == "count":
         order = "_count"
     told = {"field": params["field"], "size": params["size"]}
+    if params["missingBucket"] and mapped(title)[params["field"]].type == "keyword":
+        told["missing"] = "__missing__"  # buckets/terms.ts, for fields of words
     return {"terms": {**told, "order": {order: params["order"]}}}
 
 

@@ -56,6 +56,23 @@ def test_a_rule_that_does_not_exist() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("query", "findings"),
+    [
+        ("not metadata.stage: begun", 0),
+        ("metadata.count > 5", 1),
+        ("metadata.stage: be*", 1),
+        ("metadatum.stage: begun", 1),
+    ],
+)
+def test_one_value_below_a_flat_object(query: str, findings: int) -> None:
+    """What a producer said besides can be asked for one value; numbers there compare as words."""
+    ours = dashboards.objects()
+    chart = next(one for one in ours if one["id"] == "activity-center-compliance-exports")
+    chart["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"]["query"]["query"] = query
+    assert len(check(ours)) == findings
+
+
 def test_our_own_have_no_finding() -> None:
     """The objects that we ship are sound."""
     assert check(dashboards.objects()) == []

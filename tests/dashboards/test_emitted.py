@@ -14,21 +14,17 @@ import pytest
 
 from activity_center import Emitter
 from activity_center.cli.demo_remains import made
-from activity_center.dashboards import objects
-from activity_center.dashboards.check import pattern_of
 from activity_center.demo.workload import Event
 from tests.activity_center.emit.conftest import ForwardServer
 from tests.browser.conftest import store
 from tests.dashboards.conftest import Demo
-from tests.dashboards.searching import aggregations, leaves, value
-from tests.dashboards.test_searches import clauses
+from tests.dashboards.drawing import drawn
 from tests.sidecar_api.search.log import put_templates
 
 if TYPE_CHECKING:
     from tests.conftest import Node
 
 Json = dict[str, Any]
-KNOWN = {(one["type"], one["id"]): one for one in objects()}
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +58,6 @@ def emitted(opensearch: Node) -> tuple[Demo, list[Json]]:
     return Demo(opensearch.client, opensearch.cluster, organization, [organization]), events
 
 
-def drawn(demo: Demo, name: str) -> dict[tuple[str, ...], float]:
-    """What a chart of the dashboard Processes draws."""
-    chart = KNOWN["visualization", f"activity-center-processes-{name}"]
-    title = pattern_of(chart, KNOWN)
-    assert title is not None
-    state = chart["attributes"]["visState"]
-    answer = demo.search(title, clauses(chart), size=0, aggs=aggregations(state, title))
-    whole = {"doc_count": answer["hits"]["total"]["value"], **answer["aggregations"]}
-    return {keys: value(state, bucket) for keys, bucket in leaves(state, whole)}
-
-
 def test_durations_are_the_processes_own(emitted: tuple[Demo, list[Json]]) -> None:
     """The chart of durations shows for each kind the average that the emitter measured."""
     demo, events = emitted
@@ -84,10 +69,10 @@ def test_durations_are_the_processes_own(emitted: tuple[Demo, list[Json]]) -> No
         "git-deploy": 4,
         "ssl": 2,
     }
-    shown = drawn(demo, "durations")
+    shown = drawn(demo, "processes-durations")
     assert shown == {(one,): pytest.approx(fmean(found)) for one, found in measured.items()}
     longest = max(max(found) for found in measured.values())
-    times = drawn(demo, "duration-over-time")
+    times = drawn(demo, "processes-duration-over-time")
     assert max(times.values()) == pytest.approx(longest, rel=0.5)
 
 
@@ -100,4 +85,4 @@ def test_steps_count_once_by_how_they_ended(emitted: tuple[Demo, list[Json]]) ->
             step = event["activity"]["step"]
             ended[step["name"], step["state"]] += 1
     assert ended == {("Begin", "done"): 6, ("Finish", "done"): 4, ("Finish", "failed"): 2}
-    assert drawn(demo, "steps") == ended
+    assert drawn(demo, "processes-steps") == ended

@@ -328,8 +328,8 @@ def test_a_stalled_process_that_nobody_cleans_up_has_a_receipt(place: Place) -> 
     assert shown["cleaned"] is False
     assert shown["receipt"]["left_behind"] == ["Open"]
     assert any("Send" in one for one in shown["receipt"]["needs_person"])
-    assert shown["requests"][0]["state"] == "expired"
     assert shown["controls"] == []
+    place.wait(process.id, lambda one: one["requests"][0]["state"] == "expired")
     until(lambda: place.records(process.id, "process.cleaned_up"))
     assert len(place.records(process.id, "process.cleaned_up")) == 1
     assert len(place.records(process.id, "process.stalled")) == 1

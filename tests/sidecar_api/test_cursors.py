@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar_api import cursors
 from sidecar_api.cursors import MAX_LENGTH, Sealer
 from sidecar_api.failures import BadRequest
+from sidecar_api.reader import Reader
 
 SECRET = bytes(range(32))
 JSON = st.recursive(
@@ -45,6 +48,37 @@ def test_key_purpose_and_binding_are_part_of_it() -> None:
     ):
         with pytest.raises(BadRequest):
             sealer.open(token, binding)
+
+
+@dataclass(frozen=True)
+class Seeing:
+    """What a binding needs of a scope."""
+
+    reader: Reader
+    organization: str = "northwind"
+
+    def query(self) -> dict[str, object]:
+        """The wall."""
+        return {"term": {"organization.id": self.organization}}
+
+
+def test_a_token_is_its_readers_filters_and_walls_own() -> None:
+    """Another reader who sees exactly the same, another wall, other filters or another format:
+    for each of them the token is none; for the same ones it holds."""
+    mira, jonas = Reader("usr_mk"), Reader("usr_jo")
+    filters = [("action", "server.create")]
+    sealer = Sealer(SECRET, "cursor", "cursor")
+    token = sealer.seal([1], cursors.binding(Seeing(mira), filters, "csv"))
+    assert sealer.open(token, cursors.binding(Seeing(mira), filters, "csv")) == [1]
+    for other in (
+        cursors.binding(Seeing(jonas), filters, "csv"),
+        cursors.binding(Seeing(mira, "contoso"), filters, "csv"),
+        cursors.binding(Seeing(mira), [*filters, ("outcome", "failure")], "csv"),
+        cursors.binding(Seeing(mira), filters, "ndjson"),
+        cursors.binding(Seeing(mira), filters),
+    ):
+        with pytest.raises(BadRequest):
+            sealer.open(token, other)
 
 
 def test_every_changed_letter_is_noticed() -> None:

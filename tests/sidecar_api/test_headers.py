@@ -76,6 +76,7 @@ def test_every_answer_has_them(path):
     rules = dict(rule.strip().partition(" ")[::2] for rule in policy.split(";"))
     assert rules["default-src"] == rules["frame-ancestors"] == rules["base-uri"] == "'none'"
     assert rules["script-src"] == rules["style-src"] == rules["connect-src"] == "'self'"
+    assert rules["form-action"] == "'self'"
     assert rules["require-trusted-types-for"] == "'script'"
     for loose in ("unsafe-", "*", "http", "blob:", "strict-dynamic"):
         assert loose not in policy

@@ -128,6 +128,8 @@ def check_bus(config: BusConfig) -> Iterator[Finding]:
     """
     with closing(open_reader(config)) as reader:
         count = len(reader.first())
+        if reader.trouble is not None:
+            raise reader.trouble
     where = config.url or config.folder
     yield ok("step bus", f"{where} holds steps of {count} collector processes")
 

@@ -84,7 +84,10 @@ def check_templates(client: OpenSearch, desired: Desired) -> Iterator[Finding]:
         if step.action is Action.REFUSE:
             yield fail("templates", f"{words}: {step.reason}", "see the message")
         elif step.action is Action.SKIP:
-            yield warn("templates", f"{words}: {step.reason}", "run doctor as an administrator")
+            # What there is to do about a monitor is no matter of rights, or its reason says so.
+            rights = "run doctor as an administrator"
+            advice = "see the message" if step.kind is Kind.MONITOR else rights
+            yield warn("templates", f"{words}: {step.reason}", advice)
         elif step.action is Action.CREATE:
             yield fail("templates", f"{words} is missing", INSTALL)
         elif step.kind is Kind.SETTING:

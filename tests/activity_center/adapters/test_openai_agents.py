@@ -10,6 +10,7 @@ import pytest
 from agents import Agent as SdkAgent
 from agents import RunConfig, Runner, RunState, function_tool
 from agents.testing import ScriptedModel, assistant_message, function_call
+from agents.tool_context import ToolContext
 
 from activity_center.adapters.openai_agents import Approvals
 from activity_center.emit import NotRecorded
@@ -160,6 +161,54 @@ def test_nobody_is_asked(heard: Heard, agent: Any) -> None:
     assert names == ["proposed", "executing", "completed"] * 2
     assert inner["activity"]["case"] == events[-1]["activity"]["case"]
     assert events[-1]["gen_ai"]["tool"]["description"] == "Restart."
+
+
+def test_a_tool_that_is_one_already_needs_approval(heard: Heard, agent: Any) -> None:
+    """What is not safe interrupts the run, also where the tool came without a need of its own."""
+
+    @function_tool
+    def restart(server: str) -> str:
+        """Restart."""
+        raise AssertionError("it ran")
+
+    approvals = Approvals(agent)
+    tool = approvals.tool(restart, impact="destructive")
+    result = run(sdk_agent([tool], call("restart", server="b")))
+    (waiting,) = approvals.pending(result)
+    assert stages(heard) == ["proposed"]
+    assert heard.events[0]["activity"]["impact"]["level"] == "destructive"
+    assert waiting.proposal.id == heard.events[0]["activity"]["proposal"]["id"]
+
+
+def test_a_tool_that_was_not_declared_has_the_impact_of_none_told(heard: Heard, agent: Any) -> None:
+    """Its impact is the careful one, and the entry says that nobody chose it."""
+    approvals = Approvals(agent)
+    approvals.tool(resize, impact="caution")
+    own = function_tool(needs_approval=True)(broken)
+    approvals.pending(run(sdk_agent([own], call("broken", server="b"))))
+    approvals.pending(
+        run(sdk_agent([approvals.tool(resize)], call("resize", "c2", server="a", size=1)))
+    )
+    told = [one["activity"]["impact"] for one in heard.events]
+    assert [one["level"] for one in told] == ["caution", "caution"]
+    assert told[0]["source"] == "default"
+    assert told[1]["source"] != "default"
+
+
+def test_what_runs_is_on_record_as_it_runs(heard: Heard, agent: Any) -> None:
+    """A tool that is called with other parameters than were approved shows those that ran."""
+    approvals = Approvals(agent)
+    tool = approvals.tool(resize)
+    result = run(sdk_agent([tool], call("resize", server="srv_1", size=20)))
+    approvals.pending(result)[0].approve(result.to_state(), MIRA)
+    ran = json.dumps({"server": "srv_1", "size": 900})
+    context = ToolContext(
+        context=None, tool_name="resize", tool_call_id="call_1", tool_arguments=ran
+    )
+    assert asyncio.run(tool.on_invoke_tool(context, ran)) == "srv_1 has 900 GB"
+    assert stages(heard) == DONE
+    sizes = [one["gen_ai"]["tool"]["call"]["arguments"]["size"] for one in heard.events]
+    assert sizes[:3] == [20, 20, 900]
 
 
 def test_another_program_goes_on(heard: Heard, agent: Any) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from activity_center.agents import Judgement, judge, read_chain, shipped_policies, verdicts
 
 NOW = datetime(2026, 11, 24, 13, 5, tzinfo=UTC)
@@ -47,6 +49,55 @@ def test_an_approver_whom_nothing_proves_did_not_lack_a_role() -> None:
     assert said_of("destructive", {**mira, "authenticated": True}).verdict.key == "approved"
 
 
+@pytest.mark.parametrize("authenticated", [False, True])
+def test_who_leaves_out_roles_is_not_said_to_have_them(authenticated: bool) -> None:
+    """Without the approver's roles nothing says that they may approve: neither good words nor an
+    accusation. Told ones are enough, and so is a rule that the policy takes."""
+    silent = {"id": "usr_mk", "authenticated": authenticated}
+    said = said_of("caution", silent).as_dict()
+    assert (said["verdict"], said["cause"]) == ("approved", "rights_untold")
+    assert (said["violation"], said["label"]) == (False, "Approved, not yet run, role not told")
+    told = said_of("caution", {**silent, "roles": ["admin"]}).as_dict()
+    assert (told["verdict"], told["cause"]) == ("approved", None)
+    assert said_of("safe", silent).as_dict()["cause"] is None
+
+
+@pytest.mark.parametrize(
+    ("ending", "verdict"), [("completed", "executed_as_approved"), ("failed", "failed_as_approved")]
+)
+@pytest.mark.parametrize(
+    ("decision", "approver", "cause"),
+    [
+        ({"outcome": "approved"}, {"id": "usr_mk"}, "rights_untold"),
+        ({"outcome": "approved"}, {"id": "usr_mk", "roles": ["admin"]}, None),
+        ({"outcome": "auto_approved", "source": "policy"}, {}, None),
+    ],
+    ids=["silent", "told", "rule"],
+)
+def test_what_ran_tells_whether_the_approvers_role_is_known(
+    ending: str,
+    verdict: str,
+    decision: dict[str, str],
+    approver: dict[str, Any],
+    cause: str | None,
+) -> None:
+    """The verdict on what ran is in the words for what is known of its approver."""
+    entries = [
+        {
+            "@timestamp": f"2026-11-24T13:0{number}:00Z",
+            "event": {"id": f"e{number}"},
+            "activity": {
+                "proposal": {"id": "prp_1", "stage": stage},
+                "impact": {"level": "caution"},
+                **({"decision": decision, "approver": approver} if number == 1 else {}),
+            },
+        }
+        for number, stage in enumerate(("proposed", "approved", "executing", ending))
+    ]
+    said = judge(read_chain(entries), shipped_policies(), now=NOW).as_dict()
+    assert (said["verdict"], said["cause"], said["findings"]) == (verdict, cause, [])
+
+
 def test_what_needs_no_approval_waits_for_nobody() -> None:
     """A proposal that its policy lets run alone asks nobody to decide; any other does."""
     free, asks = said_of("safe").as_dict(), said_of("caution").as_dict()
@@ -59,7 +110,7 @@ def test_what_needs_no_approval_waits_for_nobody() -> None:
 def test_a_cause_changes_the_words_alone() -> None:
     """Filters, counts and alerts go by the key: it is the same, and so is whether it is wrong."""
     causes = [(one, by) for one in verdicts().values() for by in one.causes.values()]
-    assert len(causes) == 2
+    assert len(causes) == 5
     for plain, by in causes:
         assert (by.key, by.violation) == (plain.key, plain.violation)
         assert (by.label, by.explanation) != (plain.label, plain.explanation)

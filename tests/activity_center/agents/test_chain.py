@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
 
-from activity_center.agents import read_chain, read_chains
+from activity_center.agents import judge, read_chain, read_chains, shipped_policies
 
 
 def entry(
@@ -169,3 +170,47 @@ def test_values_of_a_wrong_shape_are_not_there() -> None:
     assert shown["impact"] == {"level": None, "source": None}
     assert shown["decisions"][0]["authenticated"] is False
     assert shown["decisions"][0]["mfa"] is None
+
+
+def test_the_gravest_impact_is_the_chains() -> None:
+    """What was proposed as safe and ran as destructive is destructive, by whichever entry."""
+    begun, ran = entry("a", 1, "proposed"), entry("b", 2, "executing")
+    begun["activity"]["impact"] = {"level": "safe", "source": "agent"}
+    ran["activity"]["impact"] = {"level": "destructive", "source": "operator"}
+    chain = read_chain([begun, ran])
+    assert (chain.impact, chain.impact_source) == ("destructive", "operator")
+
+
+def test_an_execution_tells_its_error() -> None:
+    """What failed shows why; what did not has none."""
+    failed = entry("b", 2, "failed", error={"message": "disk full"})
+    shown = read_chain([entry("a", 1, "executing"), failed]).as_dict()
+    assert [one["error"] for one in shown["executions"]] == ["disk full"]
+    done = read_chain([entry("a", 1, "executing"), entry("b", 2, "completed")]).as_dict()
+    assert [one["error"] for one in done["executions"]] == [None]
+
+
+@pytest.mark.parametrize(
+    ("expires", "minutes", "late"),
+    [(None, 1441, True), (None, 1439, False), (2880, 1441, True), (30, 31, True), (30, 29, False)],
+    ids=["policy", "in-time", "policy-first", "own-first", "both-in-time"],
+)
+def test_the_earlier_of_both_times_ends_a_proposal(
+    expires: int | None, minutes: int, late: bool
+) -> None:
+    """An approval is late after the proposal's own expiry, and after the policy's time: a day."""
+    begun = datetime(2026, 11, 24, 13, tzinfo=UTC)
+    after = {number: (begun + timedelta(minutes=number)).isoformat() for number in (0, minutes)}
+    proposal, approval = entry("a", 0, "proposed"), entry("b", 0, "approved")
+    for one, at in ((proposal, 0), (approval, minutes)):
+        one["@timestamp"] = after[at]
+        one["activity"]["impact"] = {"level": "caution"}
+    if expires is not None:
+        end = begun + timedelta(minutes=expires)
+        proposal["activity"]["proposal"]["expires_at"] = end.isoformat()
+    approval["activity"]["approver"] = {"id": "usr_mk", "roles": ["admin"], "authenticated": True}
+    said = judge(
+        read_chain([proposal, approval]), shipped_policies(), now=begun + timedelta(days=9)
+    )
+    kinds = [one.kind for one in said.findings]
+    assert kinds == (["decided_after_expiry"] if late else [])

@@ -65,7 +65,7 @@ def test_what_is_measured() -> None:
     ]
     rows = {(one.approver, one.impact): one.as_dict() for one in oversight(reversed(chains))}
     assert rows["mira", "caution"] == {
-        "approver": {"id": "mira", "name": "Mira"},
+        "approver": {"id": "mira", "name": "Mira", "person": True},
         "impact": "caution",
         "decided": 4,
         "approved": 3,
@@ -85,6 +85,20 @@ def test_what_is_measured() -> None:
     }
     nobody = rows[NOBODY, "caution"]
     assert (nobody["approved"], nobody["standing"], nobody["p50_ms"]) == (1, 1, None)
+
+
+def test_a_person_may_be_called_nobody() -> None:
+    """A person with that id has rows of their own; what a rule decided is not theirs."""
+    chains = [
+        decided(1, "approved", who=NOBODY),
+        decided(2, "auto_approved", source="hook"),
+        decided(3, "denied", who=NOBODY),
+    ]
+    rows = [one.as_dict() for one in oversight(chains)]
+    assert [(one["approver"], one["decided"], one["standing"]) for one in rows] == [
+        ({"id": NOBODY, "name": "Nobody", "person": True}, 2, 0),
+        ({"id": NOBODY, "name": NOBODY, "person": False}, 1, 1),
+    ]
 
 
 def test_percentiles_are_nearest_ranks() -> None:
@@ -134,6 +148,19 @@ def test_the_same_policies_change_nothing() -> None:
         read_chain(json.loads(file.read_text())["entries"]) for file in sorted(CASES.glob("*.json"))
     ]
     assert list(replay(chains, shipped_policies(), shipped_policies(), now=NOW)) == []
+
+
+def test_replay_says_unknown_of_what_may_have_been_deleted() -> None:
+    """The changed policies judge by the same age as today's: no end of a chain is accused."""
+    entries = json.loads((CASES / "unknown.json").read_text())["entries"]
+    for one in entries:
+        one["activity"]["retention"] = {"class": "standard-30d"}
+    later = read_chain(entries)
+    now = datetime(2027, 12, 1, tzinfo=UTC)
+    stricter = made([{"id": "all", "version": 1, "needs": {"roles": ["owner"]}}])
+    before = judge(later, shipped_policies(), now=now, kept_since=kept_since(later, now))
+    assert before.verdict.key == "unknown"
+    assert list(replay([later], shipped_policies(), stricter, now=now)) == []
 
 
 def test_since_when_entries_are_kept() -> None:

@@ -65,6 +65,46 @@ def test_without_the_section(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "own",
+    [
+        {"id": "unrated-needs-approval", "version": 2, "needs": {"approval": False}},
+        {
+            "id": "unrated-needs-approval",
+            "version": 2,
+            "applies": {"impact": ["unrated"]},
+            "needs": {"approval": False},
+        },
+    ],
+    ids=["everything", "unrated"],
+)
+def test_a_raised_version_of_a_shipped_one_stands_in_its_place(own: dict[str, Any]) -> None:
+    """What nobody has rated runs alone then, and all others need what they needed before."""
+    policies = made([own])
+    needs = {level: policies.current(level) for level in ("destructive", "caution", "safe", "")}
+    assert [one.approval for one in needs.values()] == [True, True, False, False]
+    assert (needs[""].id, needs[""].version) == ("unrated-needs-approval", 2)
+    assert needs["destructive"].four_eyes
+
+
+def test_what_a_raised_version_leaves_out_keeps_the_shipped_one() -> None:
+    """A newer version of a shipped one that is about less disarms nothing of the rest."""
+    policies = made(
+        [
+            {
+                "id": "destructive-needs-second-person",
+                "version": 2,
+                "applies": {"impact": ["destructive"], "tools": ["db_"]},
+                "needs": {"roles": ["owner"]},
+            }
+        ]
+    )
+    assert policies.current("destructive", "db_drop").version == 2
+    rest = policies.current("destructive", "delete_site")
+    assert (rest.id, rest.version) == ("destructive-needs-second-person", 1)
+    assert rest.four_eyes and rest.authenticated
+
+
+@pytest.mark.parametrize(
     ("policy", "words"),
     [
         ("{id: a}", "version"),

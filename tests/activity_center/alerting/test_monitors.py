@@ -41,7 +41,9 @@ def test_monitors_are_as_the_documentation_says(name: str, channels: tuple[str, 
     assert _wrong(monitor(RULES[name], Hours(), channels=channels)) == []
 
 
-@pytest.mark.parametrize("name", ["failed-logins-address", "source-silent", "bulk-export"])
+@pytest.mark.parametrize(
+    "name", ["failed-logins-address", "source-silent", "bulk-export", "break-glass"]
+)
 def test_golden(name: str) -> None:
     """The whole monitor is as it was when it was last looked at."""
     made = monitor(RULES[name], Hours(), channels=("security-chat",))
@@ -57,6 +59,39 @@ def test_kinds_of_monitors() -> None:
     assert _wrong(monitor(alone, Hours(), channels=("one",))) == []
     text = monitor(alone, Hours(), channels=("one",))["triggers"][0]["query_level_trigger"]
     assert "it was used" in text["actions"][0]["message_template"]["source"]
+
+
+def test_a_count_without_groups() -> None:
+    """Without groups it is the different values that are counted, where the rule says so."""
+    changes = {"group_by": (), "message": "it happened", "distinct": "user.id|user.email"}
+    one = monitor(Rule(**{**_fields(RULES["mass-deletion"]), **changes}), Hours())
+    assert _wrong(one) == []
+    (trigger,) = one["triggers"]
+    source = trigger["query_level_trigger"]["condition"]["script"]["source"]
+    assert source == "ctx.results[0].aggregations.distinct.value >= 10"
+    counted = one["inputs"][0]["search"]["query"]["aggregations"]["distinct"]["cardinality"]
+    assert counted["script"]["params"] == {"fields": ["user.id", "user.email"]}
+
+
+@pytest.mark.parametrize(
+    ("severity", "number"), [("critical", "1"), ("high", "2"), ("medium", "3"), ("low", "4")]
+)
+def test_severities(severity: str, number: str) -> None:
+    """The plugin counts the other way round: 1 is the gravest."""
+    rule = Rule(**{**_fields(RULES["mass-deletion"]), "severity": severity})
+    (trigger,) = monitor(rule, Hours())["triggers"]
+    assert trigger["bucket_level_trigger"]["severity"] == number
+
+
+@pytest.mark.parametrize(
+    ("throttle", "minutes"), [(600, 10), (86_400, 1440), (86_460, 1440), (7 * 86_400, 1440)]
+)
+def test_what_is_held_back_longer_than_a_day(throttle: int, minutes: int) -> None:
+    """The plugin refuses a throttle of over a day by default: then it is a day."""
+    rule = Rule(**{**_fields(RULES["mass-deletion"]), "throttle": throttle})
+    (trigger,) = monitor(rule, Hours(), channels=("one",))["triggers"]
+    (action,) = trigger["bucket_level_trigger"]["actions"]
+    assert action["throttle"] == {"value": minutes, "unit": "MINUTES"}
 
 
 def test_who_evaluates() -> None:

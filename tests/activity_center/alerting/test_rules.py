@@ -28,6 +28,9 @@ SENTENCES = {
     "destructive action outside hours": "destructive-outside-hours",
     "approval by initiator": "approval-by-initiator",
     "audit trail exported in bulk": "bulk-export",
+    "audit trail exported at once": "large-export",
+    "mass deletion by an agent or a token": "mass-deletion-program",
+    "mass deletion by one request": "collection-deleted",
     "a source fell silent": "source-silent",
     "rejections rising": "rejections-rising",
     "backlog rising": "backlog-rising",
@@ -86,7 +89,11 @@ def test_each_alert_points_to_what_to_do() -> None:
     [
         ("mass-deletion", "there are at least 10 such entries within 10 minutes"),
         ("break-glass", "there is one such entry within 10 minutes"),
-        ("failed-logins-address", "there are at least 5 different `user.name` within 15 minutes"),
+        (
+            "failed-logins-address",
+            "there are at least 5 different `user.name` or `user.email` or `user.id` within "
+            "15 minutes",
+        ),
         ("source-silent", "there is no entry within 1 hour, after at least 100 within 1 day"),
         ("spool-filling", "the collector's `spool_percent` is 80 or more"),
         (
@@ -103,7 +110,8 @@ def test_each_alert_points_to_what_to_do() -> None:
         (
             "login-new-country",
             "one such entry within 15 minutes has a `source.geo.country_iso_code` that the same "
-            "`user.id` and `user.name` never had in the 30 days before, though it had others",
+            "`user.id` and `user.name` and `user.email` never had in the 30 days before, though "
+            "it had others",
         ),
     ],
 )
@@ -119,7 +127,7 @@ def test_a_good_rule(tmp_path: Path) -> None:
     """Times are seconds, and the file's name is the rule's."""
     rule = _load(tmp_path, _good())
     assert (rule.name, rule.window, rule.throttle, rule.level) == ("my-rule", 600, 3600, 3)
-    assert rule.keys == ("organization.id", "user.id", "user.name")
+    assert rule.keys == ("organization.id", "user.id", "user.name", "user.email")
 
 
 @pytest.mark.parametrize(
@@ -146,8 +154,10 @@ def test_a_good_rule(tmp_path: Path) -> None:
         ({"group_by": ["metadata"]}, "metadata: is of type flat_object and cannot be grouped by"),
         ({"group_by": ["gen_ai.tool.call.arguments.server"]}, "no such field"),
         ({"distinct": "message"}, "and cannot be grouped by or counted"),
-        ({"message": "by {user.email}, many times"}, "message: {user.email} is none of"),
-        ({"message": "by {user.id|user.email} often"}, "message: {user.email} is none of"),
+        ({"distinct": "user.id|message"}, "distinct: message: is of type match_only_text and"),
+        ({"distinct": "user.id|"}, "distinct: 'user.id|': must be the name of a field, or several"),
+        ({"message": "by {user.domain}, many times"}, "message: {user.domain} is none of"),
+        ({"message": "by {user.id|user.domain} often"}, "message: {user.domain} is none of"),
         ({"every": "1h"}, "every: is longer than the window"),
         ({"throttle": "5m"}, "throttle: is shorter than the window"),
         ({"window": "ten"}, "window: 'ten': must be a number and a unit: 30s, 10m, 4h or 7d"),

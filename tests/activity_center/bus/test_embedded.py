@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from activity_center.bus import Gap, Published, open_reader, open_writer
-from activity_center.bus.embedded import MENDED_SECONDS, EmbeddedReader, _remove
+from activity_center.bus.embedded import EmbeddedReader, _remove
+from activity_center.bus.stream_file import MENDED_SECONDS
 from activity_center.config_processes import BusConfig
 from activity_center.errors import BusUnavailable
 from tests.activity_center.bus.servers import Follower, entries, positions
@@ -192,7 +196,47 @@ def test_nobody_waits_for_what_nobody_mends(tmp_path: Path) -> None:
 
 
 def _let_pass(reader: EmbeddedReader, stream: str) -> None:
-    """As long as a damaged file is waited for."""
+    """As long as a damaged file is waited for, and nobody writes it."""
     file = reader._files[stream]
-    assert file._damaged_at is not None
-    file._damaged_at -= MENDED_SECONDS + 1
+    assert file._failed_at is not None
+    file._failed_at -= MENDED_SECONDS + 1
+    assert not file.left_alone  # it has just been written
+    long_ago = time.time() - MENDED_SECONDS - 1
+    os.utime(file._path, (long_ago, long_ago))
+
+
+def test_a_bad_page_in_a_living_file(tmp_path: Path) -> None:
+    """What stands before it is read; of what stands behind it is said that it cannot be, as long
+    as the collector writes on."""
+    config = BusConfig(folder=str(tmp_path / "steps"))
+    file = tmp_path / "steps" / "s.db"
+    with closing(open_writer(config, "s")) as writer, closing(open_reader(config)) as reader:
+        writer.begin("e")
+        place = writer.publish(("e", 0), [(n, b"x" * 3000) for n in range(1, 401)])
+        with closing(sqlite3.connect(file)) as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with file.open("r+b") as opened:
+            opened.seek(file.stat().st_size // 2 // 4096 * 4096)
+            opened.write(b"\xff" * 4096)
+        follower = Follower(reader)
+        found = positions(follower.read_all())
+        assert 100 < len(found) < 300 and found == [*range(1, len(found) + 1)]
+        assert follower.read() == []
+        assert reader.trouble is not None and str(file) in str(reader.trouble)
+        assert isinstance(reader, EmbeddedReader)
+        reader._files["s"]._failed_at = time.monotonic() - MENDED_SECONDS - 1
+        writer.publish(place, entries(401))
+        assert (follower.read(), reader.trouble is None) == ([], False)
+
+
+def test_a_file_that_is_removed_while_it_is_read(tmp_path: Path) -> None:
+    """As a collector removes its own when it is damaged: it holds nothing, and no trouble."""
+    config = BusConfig(folder=str(tmp_path / "steps"))
+    with closing(open_writer(config, "s")) as writer:
+        writer.begin("e")
+        writer.publish(("e", 0), entries(1))
+    with closing(open_reader(config)) as reader:
+        assert isinstance(reader, EmbeddedReader)
+        reader._look()
+        (tmp_path / "steps" / "s.db").unlink()
+        assert (reader._files["s"].read(None), reader._files["s"].first()) == ([], None)

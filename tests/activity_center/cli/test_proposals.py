@@ -122,6 +122,9 @@ def test_list_filtered(stored: Stored) -> None:
     violations = {key for key, one in verdicts().items() if one.violation}
     assert ids("--violations") == {id_ for id_, v in stored.wanted.items() if v in violations}
     assert ids("--verdict", "denied") == {stored.id("denied")}
+    both = {stored.id("several_findings"), stored.id("confirmation_missing")}
+    assert both <= ids("--verdict", "confirmation_missing"), "what is graver hides no finding"
+    assert ids("--impact", "unrated") == set()
     assert stored.id("approved_by_initiator") in ids("--approver", "jonas")
     assert stored.id("denied") not in ids("--approver", "jonas")
     assert ids("--state", "cancelled") == {stored.id("cancelled")}

@@ -166,7 +166,10 @@ def test_what_is_kept_can_be_read_on_a_terminal(place: Place, columns: int) -> N
 
 
 def test_removing_an_organization(place: Place) -> None:
-    """The id is typed first; what the law keeps is told; a wrong id changes nothing."""
+    """The id is typed first; what the law keeps, and where copies are left, is told.
+
+    A wrong id changes nothing.
+    """
     dry = place.run("retention", "remove-organization", "northwind", "--dry-run", "--json")
     indices = json.loads(dry.stdout)["indices"]
     assert {(one["index"], one["documents"], one["legal"]) for one in indices} == {
@@ -183,10 +186,14 @@ def test_removing_an_organization(place: Place) -> None:
     assert done.returncode == 0, done.stderr
     assert "3 entries of northwind were deleted." in done.stdout
     assert "1 are kept by law" in done.stdout
+    left = done.stdout.splitlines()[-1]
+    assert "The step bus keeps steps of processes, and the spool of each" in left
+    assert "docs/retention.md" in left
     assert place.ids(STREAM) == {"s"}
     assert place.ids(BILLING) == {"bill"}
     again = place.run("retention", "remove-organization", "northwind", "--yes", "--json")
-    assert json.loads(again.stdout)["deleted"] == {STREAM: 3}
+    document = json.loads(again.stdout)
+    assert (document["deleted"], document["elsewhere"]) == ({STREAM: 3}, left)
 
 
 @pytest.mark.parametrize(

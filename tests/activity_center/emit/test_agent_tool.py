@@ -107,6 +107,24 @@ def test_edited_arguments_reach_the_function(heard: Heard, agent: Any) -> None:
     assert stages(heard)[4:] == ["proposed", "approved", "cancelled"]
 
 
+def test_what_the_decider_changed_shows_as_it_ran(heard: Heard, agent: Any) -> None:
+    """An argument that was changed after the proposal is on record as it was when it ran."""
+    sizes = [20]
+
+    def grow(proposal: Proposal) -> None:
+        sizes.append(40)
+        proposal.approved(MIRA)
+
+    @agent.tool(decide=grow)
+    def resize(steps: list[int]) -> None:
+        """Grow a disk."""
+
+    resize(sizes)
+    told = {one["activity"]["proposal"]["stage"]: one["gen_ai"]["tool"] for one in heard.events}
+    assert told["proposed"]["call"]["arguments"] == {"steps": [20]}
+    assert told["executing"]["call"]["arguments"] == {"steps": [20, 40]}
+
+
 def test_a_call_that_raises(heard: Heard, agent: Any) -> None:
     """The error of the function goes on, and the execution is on record as failed."""
 

@@ -120,6 +120,26 @@ def test_where_the_collector_evaluates() -> None:
     assert [found.path for found in changed.differences] == ["enabled"]
 
 
+def test_rules_that_nobody_evaluates_are_named(tmp_path: Path) -> None:
+    """With the plugin and no collector that evaluates, the plan names what the plugin cannot."""
+    file = tmp_path / "activity-center.yml"
+    file.write_text("alerts: {channels: [chat], without: [spool-filling]}\n")
+    desired = desired_state(load(str(file), {}))
+    blind = {name for name in RULES if name not in WANTED} - {"spool-filling"}
+    assert "agent-without-approval" in blind
+    assert set(desired.unevaluated) == blind
+    (said,) = [
+        step
+        for step in steps(desired.monitors, {}, unevaluated=desired.unevaluated)
+        if step.action is Action.SKIP
+    ]
+    assert all(name in said.reason for name in blind)
+    assert "alerts.enabled" in said.reason
+    for engine in ("collector", "plugin"):
+        file.write_text(f"alerts: {{channels: [chat], engine: {engine}, enabled: true}}\n")
+        assert desired_state(load(str(file), {})).unevaluated == ()
+
+
 def test_without_a_file_monitors_are_left_alone(tmp_path: Path) -> None:
     """It is not known then whether a collector evaluates the rules: the plan says what to name."""
     assert desired_state().monitors is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,15 +14,19 @@ from opensearchpy import OpenSearch
 
 from activity_center.alerting import load_rules
 from activity_center.alerting.monitors import monitors
-from activity_center.config import Cluster
+from activity_center.config import Cluster, load
 from activity_center.config_alerts import AlertsConfig
 from activity_center.connection import connect
 from activity_center.errors import ClusterError
 from activity_center.setup import Action
+from activity_center.setup.cluster import read_cluster
+from activity_center.setup.desired import desired_state
 from activity_center.setup.doctor.finding import Level
 from activity_center.setup.doctor.server import check_plugins
+from activity_center.setup.doctor.streams import check_templates
 from activity_center.setup.monitors import Refused, put_monitor, read_monitors, steps
-from activity_center.setup.steps import Step
+from activity_center.setup.plan import make_plan
+from activity_center.setup.steps import Kind, Step
 from tests.activity_center.setup.alerting_server import MONITORS, Alerting, serving
 from tests.activity_center.setup.test_monitors import returned
 from tests.conftest import Node
@@ -153,3 +159,18 @@ def test_doctor_says_that_nobody_evaluates(opensearch: Node) -> None:
     (about,) = [one for one in found if "alerting" in one.message]
     assert about.level is Level.FAIL
     assert "nobody evaluates" in about.message
+
+
+def test_the_plan_names_what_nobody_evaluates(opensearch: Node, tmp_path: Path) -> None:
+    """With the plugin and without a collector that evaluates, the whole plan names those rules;
+    the doctor, which tells what a plan skips, asks for no other account then."""
+    file = tmp_path / "activity-center.yml"
+    file.write_text("alerts: {channels: [chat], engine: plugin}\n")
+    desired = desired_state(load(str(file), {}))
+    with_plugin = replace(read_cluster(opensearch.client, desired), monitors={})
+    steps_of = make_plan(desired, with_plugin).of(Action.SKIP)
+    (said,) = [one for one in steps_of if one.kind is Kind.MONITOR]
+    assert "agent-without-approval, " in said.reason
+    found = check_templates(opensearch.client, desired)
+    (about,) = [one for one in found if "alerts.engine" in one.message]
+    assert (about.level, about.advice) == (Level.WARN, "see the message")

@@ -66,6 +66,8 @@ RESERVED = {
     "activity.overflow",
     "activity.overflow_fields",
     "activity.approver.authenticated",
+    "activity.policy_at_receipt.id",
+    "activity.policy_at_receipt.version",
     "ecs.version",
 }
 

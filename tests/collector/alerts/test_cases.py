@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from activity_center.alerting import Case, load_rules
+from activity_center.alerting import Case, Rule, load_rules
 from activity_center.errors import ClusterError
 from activity_center.setup import desired_state
 from activity_center.setup.cluster import ask
@@ -36,6 +37,39 @@ def test_case(rule: str, case: str, outcomes: dict[tuple[str, str], Outcome]) ->
     """A case that must fire fires as often as it says, and one that must not does not."""
     one = outcomes[rule, case]
     assert len(one.messages) == one.case.fires, one.messages
+
+
+def _weaker() -> Iterator[tuple[str, Rule]]:
+    """Each rule with one condition less, and with a limit that is one higher or lower."""
+    for rule in RULES.values():
+        for key in ("query", "counterpart", "rather", "own", "unless", "basis"):
+            conditions = getattr(rule, key)
+            for number in range(len(conditions)):
+                rest = conditions[:number] + conditions[number + 1 :]
+                changed: dict[str, Any] = {key: rest}
+                yield f"{rule.name} without {key}.{number}", replace(rule, **changed)
+        for limit in {rule.at_least + 1, max(rule.at_least - 1, 1)} - {rule.at_least}:
+            yield f"{rule.name} from {limit:g} on", replace(rule, at_least=limit)
+
+
+WEAKER = dict(sorted(_weaker()))
+
+
+@pytest.fixture(scope="module")
+def proven(opensearch: Node) -> set[str]:
+    """The changed rules of which a case came out wrong."""
+    outcomes = replay(opensearch.client, desired_state(), WEAKER.values())
+    return {
+        name
+        for name, rule in WEAKER.items()
+        if [one.right for one in islice(outcomes, len(rule.cases))].count(False)
+    }
+
+
+@pytest.mark.parametrize("name", WEAKER)
+def test_the_cases_prove_every_condition(name: str, proven: set[str]) -> None:
+    """Without any one of its conditions, or with another limit, a rule fails its own cases."""
+    assert name in proven
 
 
 def test_the_index_of_a_replay_is_removed(

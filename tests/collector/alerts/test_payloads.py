@@ -8,6 +8,7 @@ import hmac
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +31,52 @@ def alert(user: str = "mira", runbook_base: str = RUNBOOKS) -> dict[str, Any]:
 def sent(kind: Any, link: str = "", user: str = "mira", **more: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(body(Webhook("one", kind, **more), alert(user), link))
     return document
+
+
+def grave(severity: str = "critical") -> dict[str, Any]:
+    """An alert of a severity, of somebody in an organization, with two activities."""
+    group = (("organization.id", "northwind"), ("user.id", "usr_jo"), ("user.name", None))
+    one = Finding(
+        rule("break-glass", severity=severity, message="{user.id} used it: {count} & more"),
+        group,
+        NOW - 600_000,
+        NOW,
+        2,
+        None,
+        ("e2", "e1"),
+    )
+    created = datetime(2026, 11, 24, 13, 5, 1, tzinfo=UTC)
+    return one.document(created, "https://docs.example/alerts.html")
+
+
+@pytest.mark.parametrize("kind", ["generic", "slack", "teams", "pagerduty"])
+def test_golden(kind: Any) -> None:
+    """The whole body of a critical alert is as it was when it was last looked at."""
+    webhook = Webhook("one", kind, routing_key="key1")
+    made = json.loads(body(webhook, grave(), "https://audit.example"))
+    file = Path(__file__).with_name("golden") / f"{kind}.json"
+    assert made == json.loads(file.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("severity", "pagerduty", "teams"),
+    [
+        ("low", "info", "default"),
+        ("medium", "warning", "accent"),
+        ("high", "error", "warning"),
+        ("critical", "critical", "attention"),
+    ],
+)
+def test_severities(severity: str, pagerduty: str, teams: str) -> None:
+    """Each severity has its word at PagerDuty, its colour in Teams, and stands in the title."""
+    bodies = {
+        kind: json.loads(body(Webhook("one", kind, routing_key="r"), grave(severity), ""))
+        for kind in ("slack", "teams", "pagerduty")
+    }
+    assert bodies["pagerduty"]["payload"]["severity"] == pagerduty
+    title = bodies["teams"]["attachments"][0]["content"]["body"][0]
+    assert (title["color"], title["text"].partition(":")[0]) == (teams, severity)
+    assert bodies["slack"]["blocks"][0]["text"]["text"].startswith(f"{severity}: ")
 
 
 def test_signature() -> None:

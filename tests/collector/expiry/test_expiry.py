@@ -15,12 +15,13 @@ from activity_center.agents import deadline_of, judge, read_chain, shipped_polic
 from activity_center.agents.policy import made
 from activity_center.config import Cluster
 from activity_center.connection import connect
+from activity_center.errors import ClusterError
 from activity_center.processes.reading import EPOCH, MICROSECOND
 from activity_center.setup.cluster import ask
 from collector.expiry.loop import ExpiryLoop, once
 from collector.expiry.overdue import overdue, subject
 from collector.expiry.record import Recorder
-from tests.collector.expiry.parts import NOW, POLICIES, SECOND, Place, entry, stamp
+from tests.collector.expiry.parts import NOW, POLICIES, SECOND, STREAMS, Place, entry, stamp
 from tests.integration.process import TOKEN, Collector, until
 
 EXPIRES = NOW - 61 * SECOND
@@ -49,6 +50,7 @@ def test_the_entry(place: Place) -> None:
         "wait_ms": 1_739_000,
     }
     assert found["activity"]["result"] == "expired"
+    assert found["activity"]["policy"] == {"id": "caution-needs-approval", "version": "1"}
     assert found["activity"]["case"] == {"id": "case_1"}
     assert found["activity"]["initiator"] == {"id": "usr_jo"}
     assert found["gen_ai"]["tool"] == {"name": "deploy", "call": {"id": "call_7"}}
@@ -200,6 +202,54 @@ def test_other_policies_are_asked_of_all_that_wait(place: Place) -> None:
     assert once(place.client, recorder, shorter, later + SECOND) == 0
     (hit,) = place.expired()
     assert hit["_source"]["activity"]["decision"]["wait_ms"] == HOUR
+
+
+def test_it_waits_as_long_as_the_policy_has_it_that_it_came_under(place: Place) -> None:
+    """A version with a shorter time ends nothing that came in before it; its entry says so."""
+    proposal = entry("proposed", NOW)
+    told = {"id": "caution-needs-approval", "version": "1"}
+    proposal["activity"]["policy_at_receipt"] = told
+    place.record(proposal)
+    shorter = made(
+        [
+            {
+                "id": "caution-needs-approval",
+                "version": 2,
+                "applies": {"impact": ["caution"]},
+                "within_s": 3600,
+            }
+        ]
+    )
+    recorder = Recorder(place.client)
+    assert once(place.client, recorder, shorter, NOW + 5 * HOUR) == 0
+    assert once(place.client, recorder, shorter, NOW + 25 * HOUR) == 1
+    (hit,) = place.expired()
+    assert hit["_source"]["activity"]["decision"]["wait_ms"] == 24 * HOUR
+    assert hit["_source"]["activity"]["policy"] == told
+
+
+def test_a_round_that_failed_is_made_up_for(place: Place) -> None:
+    """What became due hours ago and could not be written is written by the next round, also
+    after a restart: a round that fails is not counted as done."""
+    recorder = Recorder(place.client)
+    assert once(place.client, recorder, POLICIES, NOW - 10 * HOUR) == 0
+    late = {"expires": NOW - 8 * HOUR, "ingested": NOW - 9 * HOUR}
+    place.record(entry("proposed", NOW - 9 * HOUR, "prp_1", **late))
+    for name in ("prp_2", "prp_3"):
+        place.record(
+            entry("proposed", NOW - 9 * HOUR, name, call=name, **late, retention="standard-30d"),
+            stream=STREAMS[2],
+        )
+    blocked = f"/{STREAMS[2]}/_settings"
+    ask(place.client, "PUT", blocked, body={"index.blocks.write": True})
+    try:
+        with pytest.raises(ClusterError):
+            once(place.client, recorder, POLICIES, NOW)
+        assert names(place) == [("northwind", "prp_1")]
+    finally:
+        ask(place.client, "PUT", blocked, body={"index.blocks.write": None})
+    assert once(place.client, Recorder(place.client), POLICIES, NOW + SECOND) == 2
+    assert names(place) == [("northwind", f"prp_{n}") for n in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("told", ["outcome", "action"])

@@ -219,6 +219,53 @@ def test_without_a_repository_nothing_goes(place: Any, now: datetime) -> None:
     assert any(REPOSITORY in one and "cannot be used" in one for one in findings)
 
 
+@pytest.mark.parametrize("rolled", [False, True], ids=["written to", "rolled over"])
+def test_the_index_that_was_judged_is_deleted(place: Any, now: datetime, rolled: bool) -> None:
+    """Made anew under the same name since it was looked at: nothing of it is deleted."""
+    short = "activity-agent-standard-30d"
+    place.set_up()
+    place.stream(short, now - 60 * DAY)
+    place.put(short, [("old", now - 50 * DAY, "northwind")])
+    place.roll(short, now - 31 * DAY)
+
+    def anew(_: Any, step: Any, *__: int) -> None:
+        if step.tier == "delete":
+            ask(place.client, "DELETE", f"/_data_stream/{short}")
+            place.stream(short, now)
+            place.put(short, [("new", now, "northwind")])
+            if rolled:
+                place.roll(short, now)
+
+    outcome = run(place.client, policies(), now=now, on_step=anew)
+    (failed,) = outcome.failed
+    assert (failed.action, "not deleted" in failed.failed) == ("delete", True)
+    assert place.ids(short) == {"new"}
+    assert place.records("retention.deleted") == []
+
+
+def test_an_index_that_only_seems_empty_is_archived_first(place: Any, now: datetime) -> None:
+    """Entries that no refresh has shown yet: found right before deletion, and it is put off."""
+    place.set_up()
+    place.stream(STREAM, now - 120 * DAY)
+    (write,) = names(place)
+    ask(place.client, "PUT", f"/{write}/_settings", body={"index.refresh_interval": "-1"})
+    entry = {"@timestamp": now.isoformat(), "event": {"id": "unseen"}}
+    ask(place.client, "PUT", f"/{STREAM}/_create/unseen", body=entry)
+    place.roll(STREAM, now - 95 * DAY)
+    assert place.backing(STREAM)[0].documents == 0
+
+    outcome = run(place.client, policies(), now=now)
+    (failed,) = outcome.failed
+    assert (failed.action, failed.failed) == (
+        "delete",
+        "no copy of it was ever counted; not deleted",
+    )
+    assert place.ids(write) == {"unseen"}
+    assert run(place.client, policies(), now=now).failed == []
+    assert write not in names(place)
+    assert archives(place.client)[write].documents == 1
+
+
 def test_one_at_a_time(place: Any, now: datetime) -> None:
     """While another run holds the lease this one waits, and then gives up with its name."""
     old_index(place, now, 20)

@@ -184,3 +184,62 @@ def test_a_protected_index_goes_back_once_its_copy_is_counted(place: Any, now: d
         assert server.managed[index]["policy_id"] == "activity-center-standard-90d"
         archived(server, index)
         assert guard(client, policies(), now=now + DAY).steps == []
+
+
+def about(client: Any, index: str, now: datetime) -> list[str]:
+    """What the doctor of retention says of one index."""
+    found = check_retention(client, policies(), now)
+    return [f"{one.level}: {one.message}" for one in found if index in one.message]
+
+
+def test_what_ism_does_not_do_is_named(place: Any, now: datetime) -> None:
+    """A step that is due for more than a day, and an index that ISM no longer looks at.
+
+    Each date counts: read-only a day, archived 60 days, deleted 90 days after rollover. What an
+    index keeps from showing (fewer copies, one segment) is told by ISM's state.
+    """
+    with with_ism(place, now) as (server, client, index):
+
+        def state(name: str, **facts: Any) -> None:
+            archived(server, index)
+            server.managed[index] |= {"state": {"name": name}, **facts}
+
+        late = f"warn: {index} is late: "
+        state("hot")
+        assert about(client, index, now) == [f"{late}read_only (warm) was due more than a day ago"]
+        state("hot", enabled=False)
+        assert about(client, index, now) == [
+            f"fail: {index} stands still in hot: ISM no longer looks at it"
+        ]
+        block(client, index, closed=True)
+        state("warm")
+        rolled = now - 75 * DAY
+        assert about(client, index, rolled + 60.5 * DAY) == []
+        assert about(client, index, now) == [
+            f"{late}it is in warm, and archive was due more than a day ago"
+        ]
+        state("archive")
+        assert about(client, index, rolled + 90.5 * DAY) == []
+        assert about(client, index, rolled + 91.5 * DAY) == [
+            f"{late}delete (delete) was due more than a day ago"
+        ]
+
+
+def test_an_index_at_the_end_of_its_policy_is_left_alone(place: Any, now: datetime) -> None:
+    """ISM disables its job where nothing comes any more: that is no failure, and not late."""
+    place.set_up()
+    place.stream("activity-agent-permanent", now - 90 * DAY)
+    place.put("activity-agent-permanent", [("a", now - 80 * DAY, "northwind")])
+    place.roll("activity-agent-permanent", now - 60 * DAY)
+    index = place.backing("activity-agent-permanent")[0].name
+    block(place.client, index, closed=True)
+    with serving(place.url) as server:
+        client = connect(Cluster(url=server.url))
+        policy = policies()["permanent"]
+        ask(client, "PUT", f"/_plugins/_ism/policies/{policy.id}", body=policy.body)
+        ended = {"policy_id": policy.id, "policy_seq_no": 1, "state": {"name": "warm"}}
+        server.managed[index] = {**ended, "enabled": False, "policy_completed": True}
+        assert about(client, index, now) == []
+        server.managed[index] = {**ended, "enabled": False}
+        assert [one.partition(":")[0] for one in about(client, index, now)] == ["fail"]
+        client.close()

@@ -144,6 +144,47 @@ def test_who_comes_again_keeps_what_came_after(place: Any, now: datetime) -> Non
     assert place.ids(restored.name) == {"after"}
 
 
+def test_copies_of_what_the_law_keeps_stay_whole(place: Any, now: datetime) -> None:
+    """A restored copy of billing loses nothing to a removal, whichever of the two comes first."""
+    place.set_up()
+    place.stream(BILLING, now - 500 * DAY)
+    ids = {"a", "b", "c"}
+    place.put(BILLING, [(one, now - 490 * DAY, "northwind") for one in sorted(ids)])
+    place.roll(BILLING, now - 400 * DAY)
+    assert run(place.client, policies(), now=now).failed == []
+    chosen = covering(snapshots(place.client, REPOSITORY))
+    (copy,) = bring_back(place.client, REPOSITORY, chosen)
+    stone = remove(place.client, policies(), "northwind")
+    assert (stone.deleted, stone.kept) == ({}, {BILLING: 3})
+    assert place.ids(copy.name, "northwind") == ids
+    (again,) = bring_back(place.client, REPOSITORY, chosen)
+    assert (again.documents, again.buried) == (3, 0)
+    assert place.ids(again.name, "northwind") == ids
+
+
+def test_what_the_doctor_says_of_later_arrivals(place: Any, now: datetime) -> None:
+    """Entries that arrived after a removal was done are counted, those that the law keeps not."""
+    place.set_up()
+    for stream in (MIDDLE, SHORT, BILLING):
+        place.stream(stream, now - 5 * DAY)
+        place.put(stream, [("a", now, "northwind"), ("b", now, "southwind")])
+
+    def warned() -> list[str]:
+        found = check_retention(place.client, policies(), now)
+        return [
+            f"{one.level}: {one.message}" for one in found if "after its removal" in one.message
+        ]
+
+    remove(place.client, policies(), "northwind")
+    assert warned() == []
+    place.put(MIDDLE, [("late", now - 2 * DAY, "northwind")])
+    place.put(SHORT, [("late", now - 2 * DAY, "northwind"), ("new", now, "northwind")])
+    place.put(BILLING, [("late", now - 2 * DAY, "northwind")])
+    assert warned() == ["warn: 3 entries of northwind arrived after its removal"]
+    remove(place.client, policies(), "northwind")
+    assert warned() == []
+
+
 def test_what_comes_meanwhile_is_found(place: Any, now: datetime) -> None:
     """Entries that arrive in another stream while one is cleared: gone before it is done."""
     place.set_up()

@@ -43,11 +43,15 @@ def test_the_record_of_an_agent(stage: Stage) -> None:
     assert record["approval_rate"] == pytest.approx(5 / 6, abs=1e-4)
     assert record["time_to_decision_ms"] == {"p50": 30_000, "p95": 60_000}
     assert record["failure_rate"] == pytest.approx(1 / 5)
-    assert record["violation_rate"] == pytest.approx(1 / 8)
+    assert (record["violations"], record["violation_rate"]) == (1, pytest.approx(1 / 8))
     assert record["verdicts"]["executed_without_approval"] == 1
     assert record["states"]["denied"] == record["states"]["expired"] == 1
     assert record["tools"] == [{"name": "resize_disk", "proposals": 8}]
     assert record["latest"][0]["id"] == stage.id("auto")
+    assert (record["first_at"], record["last_at"]) == (
+        "2026-11-20T12:00:00.000Z",
+        "2026-11-20T14:13:20.000Z",
+    )
     assert stage.desk.get("/api/v1/agents/ops-pilot")["proposals"] == 8
     later = stage.desk.get("/api/v1/agents?from=2026-11-20T14:00:00Z")
     assert [one["proposals"] for one in later["agents"]] == [1, 1]
@@ -70,7 +74,7 @@ def test_oversight_is_measured(stage: Stage) -> None:
     stage.store()
     found = stage.desk.get("/api/v1/oversight")
     assert found["counted"] == {"chains": 9, "of": 9, "approximate": False}
-    mira = {"id": APPROVER["id"], "name": APPROVER["full_name"]}
+    mira = {"id": APPROVER["id"], "name": APPROVER["full_name"], "person": True}
     keys = [(one["approver"]["id"], one["impact"]) for one in found["oversight"]]
     assert keys == [("usr_mk", "caution"), ("usr_mk", "destructive"), ("nobody", "caution")]
     assert found["oversight"][0] == {
@@ -125,6 +129,27 @@ def test_a_case_tells_the_whole_story_in_order(stage: Stage) -> None:
     assert found["organization"]["id"] == stage.desk.a
     assert found["begun_at"] == "2026-11-20T12:00:00.000Z"
     stage.desk.problem(404, f"/api/v1/cases/{stage.id('none')}")
+
+
+def test_what_does_not_name_the_case_joins_by_proposal_and_call(stage: Stage) -> None:
+    """Decision, run and result are in the story of their proposal, by its id or its call's; what
+    names the call and another proposal is of that one."""
+    nowhere = {"activity__case__id": None}
+    stage.add("proposed", "a", gen_ai__tool__call__id=None)
+    stage.add("approved", "a", at=60, **nowhere, activity__approver={**APPROVER})
+    stage.add("executing", "a", at=61, named=False, **nowhere)
+    stage.add("completed", "a", at=65, named=False, **nowhere)
+    call = stage.id("call-a")
+    stage.add("proposed", "b", at=70, gen_ai__tool__call__id=call, **nowhere)
+    stage.store()
+    found = stage.desk.get(f"/api/v1/cases/{stage.id('case-a')}")
+    assert [one["activity"]["proposal"]["stage"] for one in found["entries"]] == [
+        "proposed",
+        "approved",
+        "executing",
+        "completed",
+    ]
+    assert (found["whole"], [one["id"] for one in found["proposals"]]) == (True, [stage.id("a")])
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from sidecar_api.export import csv as cells
 from sidecar_api.export.proposals import COLUMNS
 from sidecar_api.export.verify import verify
-from tests.sidecar_api.agents.stage import Stage
+from tests.sidecar_api.agents.stage import APPROVER, Stage
 from tests.sidecar_api.desk import Desk
 
 
@@ -93,6 +93,30 @@ def test_by_verdict(stage: Stage) -> None:
     answer = stage.desk.ask(f"/api/v1/proposals/export?{query}")
     lines = [json.loads(line) for line in answer.data.splitlines()]
     assert [one["proposal"]["id"] for one in lines if "proposal" in one] == [stage.id("wrong")]
+
+
+def test_what_is_graver_hides_no_other_finding(stage: Stage) -> None:
+    """Every finding finds its proposal: in the list, in the file and in the agent's numbers."""
+    stage.chain("fine")
+    stage.add("proposed", "both", at=100)
+    member = {**APPROVER, "roles": ["member"], "authenticated": True}
+    quickly = {"outcome": "approved", "source": "user", "wait_ms": 100}
+    stage.add("approved", "both", at=101, activity__approver=member, activity__decision=quickly)
+    stage.add("executing", "both", at=102)
+    stage.store()
+    (row,) = [
+        one for one in stage.desk.get("/api/v1/proposals")["proposals"] if not one["ended_at"]
+    ]
+    kinds = [one["kind"] for one in row["judgement"]["findings"]]
+    assert kinds == ["approver_lacked_permission", "approved_too_fast"]
+    record = stage.desk.get("/api/v1/agents/agt_ops")
+    assert record["violations"] == 1
+    for kind in kinds:
+        assert stage.names(f"verdict={kind}") == ["both"]
+        answer = stage.desk.ask(f"/api/v1/proposals/export?format=ndjson&verdict={kind}")
+        lines = [json.loads(line) for line in answer.data.splitlines()]
+        assert [one["proposal"]["id"] for one in lines if "proposal" in one] == [stage.id("both")]
+        assert record["verdicts"][kind] == 1
 
 
 def test_who_may_not_export_is_refused(desk: Desk) -> None:

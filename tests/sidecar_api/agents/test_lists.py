@@ -53,6 +53,22 @@ def test_what_tells_no_stage_is_read_by_its_action(stage: Stage) -> None:
     assert stage.names("state=proposed") == []
 
 
+def test_what_nobody_rated_is_an_impact_too(stage: Stage) -> None:
+    """A chain is unrated where none of its entries tells an impact; an agent's record says so."""
+    stage.chain("unrated", activity__impact__level=None)
+    stage.chain("late", "pending", at=100, activity__impact__level=None)
+    stage.add("executing", "late", at=200, activity__impact__level="safe")
+    stage.chain("caution", at=300)
+    stage.store()
+    assert stage.names("impact=unrated") == ["unrated"]
+    assert stage.names("impact=unrated&impact=safe") == ["late", "unrated"]
+    assert stage.names("impact=caution") == ["caution"]
+    impacts = stage.desk.get("/api/v1/agents/agt_ops")["impacts"]
+    for impact, count in impacts.items():
+        assert len(stage.names(f"impact={impact}")) == count, impact
+    assert impacts["unrated"] == 1
+
+
 def test_filters(stage: Stage) -> None:
     """Each filter finds what has it in any of its entries; those of different names all hold."""
     stage.chain("a", at=0, activity__impact__level="destructive")
@@ -80,6 +96,9 @@ def test_filters(stage: Stage) -> None:
         "agent=Builder&agent=ops-pilot": ["e", "d", "c", "b", "a"],
         "approver=mira": ["d", "c", "b", "a"],
         "approver=nobody": [],
+        "approver=usr_mk&tool=deploy": ["b"],
+        "approver=Mira%20Kova%C4%8D&tool=deploy": ["b"],
+        "initiator=usr_pia": ["d"],
         "initiator=pia%40acme.example": ["d"],
         "source=api": ["d"],
         "target=srv_77": ["d"],
@@ -92,6 +111,7 @@ def test_filters(stage: Stage) -> None:
         "impact=destructive&tool=deploy": [],
         "from=2026-11-21": ["e"],
         "to=2026-11-20": ["d", "c", "b", "a"],
+        "to=2026-11-20T12:03:20Z": ["b", "a"],
         "from=2026-11-20T12:03:20Z&to=2026-11-20T12:05:00Z": ["c"],
         f"organization={stage.desk.a}&state=failed": ["d"],
     }

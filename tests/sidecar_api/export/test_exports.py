@@ -236,7 +236,10 @@ def test_what_is_seen_and_not_exportable_is_refused(
     refused = get(app, "rita", format="csv")
     assert refused.status_code == 403
     assert refused.json["permission"] == "org:audit:export"
-    own = get(app, "rita", format="ndjson", actor=f"rita_{log.organization}")
+    mine = f"rita_{log.organization}"
+    both = get(app, "rita", format="csv", actor=[mine, "somebody"])
+    assert (both.status_code, both.json["permission"]) == (403, "org:audit:export")
+    own = get(app, "rita", format="ndjson", actor=mine)
     assert [one["event"]["id"] for one in lines(own.data)] == ["mine"]
 
 

@@ -52,6 +52,67 @@ def test_every_action_of_the_catalogue_is_a_valid_event(action: str) -> None:
     assert broken(event(bare(action))) == []
 
 
+ACTOR, TARGET, AGENT = "usr_mk", "usr_jo", "agt_ops"
+
+
+@pytest.mark.parametrize(
+    ("action", "outcome", "number", "name", "status", "user"),
+    [
+        ("user.login", "success", 300201, "Logon", (1, "Success"), ACTOR),
+        ("user.login_failed", "failure", 300201, "Logon", (2, "Failure"), ACTOR),
+        ("user.logout", "success", 300202, "Logoff", (1, "Success"), ACTOR),
+        ("user.impersonate", "success", 300207, "Account Switch", (1, "Success"), TARGET),
+        ("user.create", "success", 300701, "Create", (1, "Success"), TARGET),
+        ("user.update", "unknown", 300702, "Update", (0, "Unknown"), TARGET),
+        ("user.delete", "success", 300703, "Delete", (1, "Success"), TARGET),
+        ("user.locked", "success", 300706, "Lock", (1, "Success"), TARGET),
+        ("user.change_password", "failure", 300708, "Password Change", (2, "Failure"), TARGET),
+        ("user.role_change", "success", 300716, "Assign Roles", (1, "Success"), TARGET),
+        ("org.remove_member", "success", 300604, "Remove User", (1, "Success"), TARGET),
+        ("role.create", "success", 300801, "Create", (1, "Success"), None),
+        (
+            "admin.role_permission.revoke",
+            "success",
+            300805,
+            "Remove Privileges",
+            (1, "Success"),
+            None,
+        ),
+        ("server.create", "success", 600301, "Create", (1, "Success"), None),
+        ("server.start", "failure", 600303, "Update", (2, "Failure"), None),
+        ("activity_log.denied", "failure", 600302, "Read", (2, "Failure"), None),
+        ("api_token.revoke", "success", 600304, "Delete", (1, "Success"), None),
+        ("agent.proposal.denied", "success", 600399, None, (1, "Success"), None),
+        ("alert.fired", "success", 200401, "Create", (1, "New"), None),
+    ],
+)
+def test_what_each_kind_of_action_is(
+    action: str,
+    outcome: str,
+    number: int,
+    name: str | None,
+    status: tuple[int, str],
+    user: str | None,
+) -> None:
+    """Class, activity, status, the user it is about, who did it, tenant and correlation, for each
+    kind of action, written out from OCSF 1.9.0's own tables: not read from our mapping."""
+    activity = full(action)
+    activity["event"]["outcome"] = outcome
+    made = event(activity)
+    assert (made["class_uid"], made["activity_id"]) == divmod(number, 100)
+    assert (made["type_uid"], made["category_uid"]) == (number, number // 100_000)
+    assert made["activity_name"] == (name or action)
+    assert (made["status_id"], made["status"]) == status
+    about = made["users"][0] if number // 100 == 3006 else made.get("user")
+    assert (about or {}).get("uid") == user
+    assert made["metadata"]["tenant_uid"] == "northwind"
+    assert made["metadata"]["correlation_uid"] == activity["activity"]["case"]["id"]
+    if number // 100 != 2004:
+        assert made["actor"]["user"]["uid"] == ACTOR
+        assert made["actor"]["session"]["uid"] == activity["session"]["id"]
+        assert made["ai_agent"]["uid"] == AGENT
+
+
 @pytest.mark.parametrize(
     ("types", "activity_id"),
     [(["creation"], 1), (["access"], 2), (["change"], 3), (["deletion"], 4), ([], 99)],

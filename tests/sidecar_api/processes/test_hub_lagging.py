@@ -223,8 +223,8 @@ def test_who_watches_hears_at_once_that_the_bus_is_away(bus: Bus, hubs: Callable
         ping = orjson.loads(client.feed.ping().body)
         assert {one.told.stale_since for one in takers} == {ping["stale_since"]}
         for _ in range(2):  # it is tried again
-            tried = hub._listening._away_at
-            until(lambda tried=tried: hub._listening._away_at > tried)
+            tried = hub._listening._deaf_until
+            until(lambda tried=tried: hub._listening._deaf_until > tried)
     for one in takers:
         until(lambda one=one: one.told.stale_since is None)
         assert (one.told.pings, one.told.said) == (2, [])

@@ -79,7 +79,7 @@ class Looked:
 
     def _tick(self, held: Any, now: datetime) -> None:
         self.times += 1
-        self.calm.append(time.monotonic() - self.hub._listening._away_at)
+        self.calm.append(time.monotonic() - self.hub._listening._deaf_until + SETTLES)
         self._look(held, now)
 
 
@@ -129,6 +129,25 @@ def test_a_part_that_cannot_be_read_is_no_silence(steps: Steps) -> None:
     until(lambda: bool(looked.made))
     assert looked.made == ["process.stalled"]
     assert min(looked.calm) > SETTLES
+    looked.hub.stop()
+
+
+def test_a_clock_that_jumped_is_no_silence(steps: Steps) -> None:
+    """After it was set, or the machine slept, all leases seem to have passed: nothing is recorded
+    until programs have had the time to give a sign of life again."""
+    line = Line(open_reader(steps.config))
+    looked = Looked(line)
+    looked.hub.ready()
+    until(lambda: looked.times > 0)
+    wall, monotonic = looked.hub._listening._looked
+    looked.hub._listening._looked = (wall - 3600, monotonic)
+    steps.start("alive", "acme", activity__process__lease=at(-60))
+    until(lambda: bool(looked.hub.named("alive")))
+    times, reads = looked.times, line.reads
+    until(lambda: line.reads >= reads + 50)
+    assert (looked.times - times <= 1, looked.made) == (True, [])
+    looked.hub._listening._deaf_until = float("-inf")  # the time has passed
+    until(lambda: looked.made == ["process.stalled"])
     looked.hub.stop()
 
 

@@ -116,6 +116,23 @@ def test_a_replay_is_what_the_fold_did(desk: Desk, past: Past) -> None:
     assert not {"name", "initiator", "target", "workspace", "organization"} & {*now}
 
 
+def test_a_long_replay(desk: Desk, past: Past) -> None:
+    """Signs of life do not fill it; the first one after a silence is in it, for that ended the
+    silence. What is too long for it is cut, and it says so."""
+    past.add("process.started", "long", at=0)
+    for at in range(1, 4):
+        past.add("process.heartbeat", "long", at=at)
+    past.add("process.stalled", "long", at=4)
+    for at in range(5, 8):
+        past.add("process.heartbeat", "long", at=at)
+    past.add("process.completed", "long", at=9)
+    past.store()
+    found = desk.get(f"/api/v1/processes/{past.id('long')}/replay")
+    moved = [one["delta"]["process"].get("stalled") for one in found["frames"]]
+    assert (moved, found["whole"]) == ([False, True, False, None], True)
+    assert past.history.replay((past.organization, past.id("long")), most=0) == ([], False)
+
+
 def test_what_people_asked_tells_a_watcher_no_address(desk: Desk, past: Past) -> None:
     """Its entry is of the audit trail: who watches has what a replay needs, who may read the trail
     there, or did it, has all of it; what the program said is the same to all."""

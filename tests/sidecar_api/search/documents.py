@@ -129,6 +129,10 @@ DOCUMENTS = [
         activity__origin="agent",
         activity__result="completed",
         activity__case__id="case_1",
+        activity__initiator__id="usr_li",
+        activity__initiator__name="Lin",
+        activity__initiator__full_name="Lin Weiß",
+        activity__initiator__email="Lin@northwind.example",
     ),
     document(
         id="denied",
@@ -137,6 +141,7 @@ DOCUMENTS = [
         **PILOT,
         activity__decision__outcome="denied",
         activity__approver__name="jonas",
+        activity__approver__email="Jonas@northwind.example",
         activity__impact__level="safe",
     ),
     document(

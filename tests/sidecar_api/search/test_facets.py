@@ -317,3 +317,24 @@ def test_any_range_fits_eighty_buckets(start: datetime, span: timedelta) -> None
     narrower = [seconds for seconds in INTERVALS.values() if seconds < INTERVALS[name]]
     if narrower:
         assert (end - start).total_seconds() > narrower[-1] * (MOST - 2)
+
+
+def test_counts_are_exact_beyond_the_values_of_one_index(log: Log) -> None:
+    """A value that one stream has often and another has behind 600 more frequent ones is counted
+    over both, on a page and alone, with a filter of its own facet and without."""
+    log.add(
+        *(document(id=f"a{n}", activity__project=f"p{n % 600:03}") for n in range(1200)),
+        document(id="behind", activity__project="spread"),
+        *(
+            document(id=f"b{n}", event__action="agent.read", activity__project="spread")
+            for n in range(3)
+        ),
+    )
+    for chosen in ({}, {"project": "spread"}):
+        page = log.search.page(log, filters(**chosen), size=25, as_of=AS_OF, facets=["project"])
+        found = page.facets["project"]
+        assert found[0] == {"value": "spread", "count": 4, "label": "spread"}
+        assert (found[-1]["value"], sum(one["count"] for one in found)) == (None, 1204)
+        assert log.search.facets(log, filters(**chosen), ["project"], as_of=AS_OF) == {
+            "project": found
+        }

@@ -11,6 +11,7 @@ import pytest
 from sidecar_api.failures import BadRequest
 from sidecar_api.search import Position
 from sidecar_api.search.page import Page
+from sidecar_api.search.times import written
 from tests.sidecar_api.search.log import NOON, Log, document, filters, minutes
 
 AS_OF = NOON + minutes(600)
@@ -112,6 +113,20 @@ def test_as_of_defaults_to_now(log: Log) -> None:
     page = log.search.page(log, filters(), size=25)
     assert event_ids(page) == ["a"]
     assert before - timedelta(milliseconds=1) <= page.as_of <= datetime.now(UTC)
+
+
+def test_what_is_found_late_moves_nothing(log: Log) -> None:
+    """With an as_of of five seconds ago, what was received just before the first page was asked
+    for, and becomes searchable only after it, shifts neither the second page nor the total."""
+    received = written(datetime.now(UTC) - timedelta(seconds=6))
+    log.add(*(document(id=f"a{n:02}", event__ingested=received) for n in range(40)))
+    as_of = datetime.now(UTC) - timedelta(seconds=5)
+    first = log.search.page(log, filters(), size=25, as_of=as_of)
+    just_before = written(as_of + timedelta(seconds=4))
+    log.add(*(document(id=f"b{n:02}", event__ingested=just_before) for n in range(30)))
+    second = log.search.page(log, filters(), size=25, number=2, as_of=first.as_of)
+    assert sorted(event_ids(first) + event_ids(second)) == [f"a{n:02}" for n in range(40)]
+    assert (first.total, second.total) == (40, 40)
 
 
 def test_rollover_in_between(own_log: Log) -> None:
