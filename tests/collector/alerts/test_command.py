@@ -59,7 +59,8 @@ def test_a_dry_run_of_the_past(place: Place) -> None:
     document = found(run(place, *arguments))
     (alert,) = document["alerts"]
     assert (alert["rule"], alert["count"]) == ("failed-logins-account", 12)
-    assert alert["group"] == {"organization.id": "northwind", "user.name": "mira"}
+    person = {"user.id": None, "user.name": "mira", "user.email": None}
+    assert alert["group"] == {"organization.id": "northwind", **person}
     assert document["lacking"]["login-new-country"] == ["source.geo.country_iso_code"]
     told = run(place, *(one for one in arguments if one != "--json")).stderr
     (line,) = (one for one in told.splitlines() if one.startswith("login-new-country: "))
