@@ -22,9 +22,9 @@ from activity_center.agents.stored import (
     stage,
 )
 from sidecar_api.agents.places import Key
-from sidecar_api.agents.query import DEEPEST, RECEIVED, in_organization
+from sidecar_api.agents.query import DEEPEST, RECEIVED
 from sidecar_api.search import ask
-from sidecar_api.search.clauses import any_of
+from sidecar_api.search.clauses import any_of, in_organization
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.agents.stored import CALL, ID, ORGANIZATION, Clause, all_of
 from sidecar_api.agents.places import Key
-from sidecar_api.agents.query import in_organization
 from sidecar_api.search import ask, present, sized
-from sidecar_api.search.clauses import TRAIL, any_of, without
+from sidecar_api.search.clauses import TRAIL, any_of, in_organization, without
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -118,12 +117,12 @@ class Cases:
 
 def _of_chains(ids: list[str], calls: list[str]) -> list[Clause]:
     """Clauses of entries that name a proposal, or a call and no proposal: it may be another's."""
-    made: list[Clause] = [{"terms": {ID: ids}}] if ids else []
-    return (
-        [*made, all_of({"terms": {CALL: calls}}, without({"exists": {"field": ID}}))]
-        if calls
-        else made
-    )
+    made: list[Clause] = []
+    if ids:
+        made.append({"terms": {ID: ids}})
+    if calls:
+        made.append(all_of({"terms": {CALL: calls}}, without({"exists": {"field": ID}})))
+    return made
 
 
 def _processes(known: list[str], hits: Iterable[dict[str, Any]]) -> list[str]:

@@ -30,17 +30,9 @@ from activity_center.agents.stored import (
 )
 from sidecar_api.agents import calls
 from sidecar_api.agents.places import Key, Place
-from sidecar_api.agents.query import (
-    DEEPEST,
-    RATED,
-    RECEIVED,
-    STATES,
-    Wanted,
-    buckets,
-    in_organization,
-)
+from sidecar_api.agents.query import DEEPEST, RATED, RECEIVED, STATES, Wanted, buckets
 from sidecar_api.search import ask, page, sized
-from sidecar_api.search.clauses import any_of
+from sidecar_api.search.clauses import any_of, in_organization
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch

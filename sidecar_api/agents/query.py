@@ -15,7 +15,7 @@ from activity_center.agents.chain import LEVELS
 from activity_center.agents.policy import UNRATED
 from activity_center.agents.stored import CALL, ID, ORGANIZATION, Clause, all_of, stage
 from sidecar_api.search import times
-from sidecar_api.search.clauses import any_of, choice, contains, without
+from sidecar_api.search.clauses import any_of, choice, contains
 from sidecar_api.search.filters import BY_NAME
 
 DEEPEST: Final = 10_000
@@ -161,10 +161,3 @@ def buckets(wall: Clause, wanted: Wanted, *, called: bool = False) -> Clause:
         "multi_terms": {"terms": terms, "size": DEEPEST, "order": {"seen>latest": "desc"}},
         "aggs": inner,
     }
-
-
-def in_organization(organization: str) -> Clause:
-    """Return the clause of entries of an organization; empty: of none."""
-    if organization:
-        return {"term": {ORGANIZATION: organization}}
-    return without({"exists": {"field": ORGANIZATION}})

@@ -17,8 +17,8 @@ import structlog
 from activity_center.errors import ActivityCenterError
 from activity_center.processes import key_of, reading
 from sidecar_api.processes.board import MOST, SHOWN_AFTER, Key
-from sidecar_api.processes.history_query import ORGANIZATION, in_organization
 from sidecar_api.search import ask, sized
+from sidecar_api.search.clauses import ORGANIZATION, in_organization
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch

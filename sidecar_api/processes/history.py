@@ -21,19 +21,17 @@ from sidecar_api.processes.history_query import (
     ATTEMPT,
     ID,
     MARKS,
-    ORGANIZATION,
     Clause,
     Wanted,
     all_of,
     buckets,
-    in_organization,
     of_attempt,
     of_process,
 )
 from sidecar_api.processes.replay import replayed
 from sidecar_api.processes.taking import Turns
 from sidecar_api.search import ask, present, sized
-from sidecar_api.search.clauses import any_of
+from sidecar_api.search.clauses import ORGANIZATION, any_of, in_organization
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch

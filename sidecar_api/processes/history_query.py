@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sidecar_api.search import times
-from sidecar_api.search.clauses import PROCESS_ENDS, any_of, contains, without
+from sidecar_api.search.clauses import ORGANIZATION, PROCESS_ENDS, any_of, contains, without
 
 Clause = dict[str, Any]
 STATES: Final = ("pending", "running", "done", "failed", "cancelled", "stalled")
@@ -31,7 +31,6 @@ _CONTROLS: Final = (
 """Entries of a process that are in the audit lens."""
 _PERSON: Final = ("id", "name", "full_name", "email")
 ID: Final = "activity.process.id"
-ORGANIZATION: Final = "organization.id"
 ATTEMPT: Final = "activity.process.attempt"
 _PEOPLE: Final = ("user", "activity.initiator")
 
@@ -175,13 +174,6 @@ def of_process(id_: str) -> Clause:
     """All entries of one process, those in the audit lens too."""
     lens: Clause = {"term": {"activity.lens": "process"}}
     return all_of({"term": {ID: id_}}, any_of([lens, _action(*_CONTROLS)]))
-
-
-def in_organization(organization: str) -> Clause:
-    """Return the clause of entries of an organization; empty: of none."""
-    if organization:
-        return {"term": {ORGANIZATION: organization}}
-    return without({"exists": {"field": ORGANIZATION}})
 
 
 def of_attempt(number: int) -> Clause:

@@ -141,7 +141,7 @@ def one(process: str) -> Response:
 @operation(
     "List what happened to a process",
     description=(
-        "Every entry of it in the order of their times, up to 1,000 at once: to replay it. Of what "
+        "Every entry of it in the order of their times, up to 1,000 at once. Of what "
         "people asked, which is of the audit trail, only who, what, when and why, unless the "
         "reader may see the entry there."
     ),

@@ -14,6 +14,8 @@ from sidecar_api.search.filters import NONE, TEXT_FIELDS, Filter
 
 Clause = dict[str, Any]
 
+ORGANIZATION: Final = "organization.id"
+
 PROCESS_ENDS: Final = tuple(
     action.name
     for action in actions().values()
@@ -90,6 +92,11 @@ def without(clause: Clause) -> Clause:
 def lacks(names: Sequence[str]) -> Clause:
     """Return the clause of entries that have none of the fields."""
     return {"bool": {"must_not": [{"exists": {"field": name}} for name in names]}}
+
+
+def in_organization(organization: str) -> Clause:
+    """Return the clause of entries of an organization; empty: of none."""
+    return {"term": {ORGANIZATION: organization}} if organization else lacks([ORGANIZATION])
 
 
 def action_contains(text: str) -> Clause:

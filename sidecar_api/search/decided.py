@@ -16,15 +16,14 @@ from activity_center.agents.decision import Decision, counting, decision_of
 from activity_center.agents.entry import Entry, ordered
 from activity_center.agents.stage import DECISIONS, RUNS
 from sidecar_api.search.ask import search
-from sidecar_api.search.clauses import TRAIL, any_of, lacks
+from sidecar_api.search.clauses import ORGANIZATION, TRAIL, any_of, in_organization
 
 Key = tuple[str, str]
-_ORGANIZATION: Final = "organization.id"
 _PROPOSAL: Final = "activity.proposal.id"
 _MOST: Final = 20
 """Decisions looked at for a proposal, those of authenticated approvers first, then the latest."""
 _READ: Final = (
-    *("@timestamp", "event", _ORGANIZATION, _PROPOSAL, "activity.proposal.stage"),
+    *("@timestamp", "event", ORGANIZATION, _PROPOSAL, "activity.proposal.stage"),
     *("activity.sender", "activity.decision", "activity.approver"),
 )
 
@@ -91,7 +90,7 @@ def _decisions(
             },
             "aggs": {
                 "organizations": {
-                    "terms": {"field": _ORGANIZATION, "size": len(keys), "missing": ""},
+                    "terms": {"field": ORGANIZATION, "size": len(keys), "missing": ""},
                     "aggs": {"proposals": by_proposal},
                 }
             },
@@ -122,7 +121,7 @@ def _exactly(key: Key) -> dict[str, Any]:
     return {
         "bool": {
             "filter": [
-                {"term": {_ORGANIZATION: organization}} if organization else lacks([_ORGANIZATION]),
+                in_organization(organization),
                 {"term": {_PROPOSAL: proposal}},
             ]
         }

@@ -12,10 +12,9 @@ from typing import Any, Final
 from opensearchpy import OpenSearch
 
 from sidecar_api.search.ask import search
-from sidecar_api.search.clauses import TRAIL, any_of, lacks
+from sidecar_api.search.clauses import ORGANIZATION, TRAIL, any_of, in_organization
 
 Key = tuple[str, str, str]
-_ORGANIZATION: Final = "organization.id"
 _TYPE: Final = "activity.resource.type"
 _ID: Final = "activity.resource.id"
 
@@ -64,7 +63,7 @@ def _gone(client: OpenSearch, wall: dict[str, Any], keys: set[Key]) -> set[Key]:
             },
             "aggs": {
                 "organizations": {
-                    "terms": {"field": _ORGANIZATION, "size": len(keys), "missing": ""},
+                    "terms": {"field": ORGANIZATION, "size": len(keys), "missing": ""},
                     "aggs": {"types": by_type},
                 }
             },
@@ -90,7 +89,7 @@ def _exactly(key: Key) -> dict[str, Any]:
     return {
         "bool": {
             "filter": [
-                {"term": {_ORGANIZATION: organization}} if organization else lacks([_ORGANIZATION]),
+                in_organization(organization),
                 {"term": {_TYPE: kind}},
                 {"term": {_ID: id_}},
             ]

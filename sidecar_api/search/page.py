@@ -165,7 +165,7 @@ def body(
     return made
 
 
-def moment(as_of: datetime | None = None) -> datetime:
+def moment(as_of: datetime | None) -> datetime:
     """Return the moment that a page holds still, in whole milliseconds; default now.
 
     Raises:

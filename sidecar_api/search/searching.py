@@ -195,7 +195,7 @@ class Search:
         Args:
             position: as an earlier call returned it; ``None``: begin at ``as_of``.
             limit: activities at once; when so many come, ask again.
-            as_of: where to begin, such as a page's; default where a page would end.
+            as_of: where to begin, such as a page's; default now.
 
         Raises:
             BadRequest: the position is none.

@@ -109,8 +109,9 @@ export class OneProcess {
     this.process = now.name === undefined && this.told ? { ...this.told, ...now } : now;
     this.problem = null;
     if (!before || before.attempt !== now.attempt || before.state !== now.state) {
-      this.replay = null;
-      this.moment = null;
+      this.replay = this.moment = null;
+      this.playing = false;
+      clearTimeout(this.player);
     }
     this.show();
     this.output.heard(this.process);

@@ -154,6 +154,21 @@ def test_the_replay_plays_by_keyboard(window: Window, server: Processes) -> None
     expect(page.locator(".one-head .badge")).to_have_text("Done")
 
 
+def test_a_process_that_runs_again_while_its_replay_plays(
+    window: Window, server: Processes
+) -> None:
+    """It is shown as it is now, and the replay ends; a window in which an error happens fails."""
+    server.processes["cert-1"] = server.past.pop()
+    page = window.open(f"{server.url}/processes/cert-1")
+    page.locator("#play").click()
+    expect(page.locator("#play")).to_have_text("Pause")
+    server.happen_to("cert-1", process={"attempt": 3, "state": "running", "ended": None})
+    expect(page.locator(".one-head .badge")).to_have_text("Running")
+    expect(page.locator("#play", has_text="Pause")).to_have_count(0)
+    server.happen_to("cert-1", process={"state": "done", "ended": at(90)})
+    expect(page.locator("#play")).to_have_text("Play")
+
+
 def test_ten_megabytes_of_output(window: Window, server: Processes) -> None:
     """All of it is there to scroll and to find; only what is seen is in the page."""
     text = "".join(f"{number:06d} {'x' * 72}\n" for number in range(131_072))
