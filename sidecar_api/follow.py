@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from activity_center.errors import ActivityCenterError
 from sidecar_api import ending
-from sidecar_api.failures import Incomplete, RateLimited
+from sidecar_api.failures import RateLimited
 from sidecar_api.search.newer import Place, digest
 
 if TYPE_CHECKING:
@@ -54,8 +54,6 @@ BEHIND: Final = timedelta(seconds=5)
 OUTAGE: Final = 30.0
 """Seconds without an answer of OpenSearch after which watchers are told to begin anew: what the
 collector received meanwhile may be older than a place looks back."""
-STARTING: Final = 5.0
-"""Seconds that a watch waits for a shard that is just starting."""
 _BATCH: Final = 100
 _STEP: Final = 1.0
 _META: Final = "activity_log."
@@ -211,21 +209,7 @@ class Hub:
 
     def beginning(self, scope: Scope, filters: Filters, as_of: datetime) -> Position:
         """Return the place after all that had been received by ``as_of``."""
-        return self.newer(scope, filters, None, as_of=as_of)[1]
-
-    def newer(
-        self, scope: Scope, filters: Filters, position: Position | None, **more: Any
-    ) -> tuple[list[dict[str, Any]], Position]:
-        """As :meth:`Search.newer`, but a shard that is just starting is waited for: each rollover
-        has such a moment, and a tail that opens in it should not be told that the log is broken.
-        """
-        end = time.monotonic() + STARTING
-        while True:
-            try:
-                return self.search.newer(scope, filters, position, **more)
-            except Incomplete:
-                if time.monotonic() > end or ending.pause(self._interval):
-                    raise
+        return self.search.newer(scope, filters, None, as_of=as_of)[1]
 
     def leave(self, watch: Watch) -> None:
         """Close a watch; its topic goes with the last one."""
@@ -327,7 +311,9 @@ class Watch:
         missed: list[dict[str, Any]] = []
         position = self._place.written()
         while len(missed) <= CATCH_UP:
-            found, position = self._hub.newer(self.scope, self._filters, position, limit=_BATCH)
+            found, position = self._hub.search.newer(
+                self.scope, self._filters, position, limit=_BATCH
+            )
             missed += found
             if len(found) < _BATCH:
                 for activity in missed:

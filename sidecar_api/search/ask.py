@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import ConnectionError as NoConnection
@@ -17,18 +19,24 @@ from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, U
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
+
 SECONDS: Final = 20
 """After this time OpenSearch gives up a search, and says so."""
+STARTING: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds that a search waits for a shard that is just starting: each rollover, and each stream
+that is new, has such a moment, and who asks in it should not be told that the log is broken."""
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds that a long reading waits for an OpenSearch that has too much to do."""
 INDEX: Final = ",".join(LENS_PATTERNS)
+_NO_SHARD: Final = ("search_phase_execution", "no_shard_available")
 _TOO_MUCH: Final = ("too_many", "too_complex_to_determinize", "regex", "pattern")
 INCOMPLETE: Final = "OpenSearch answered with only part of the log."
 INCOMPLETE_HINT: Final = "Part of it is still starting or is lost: see activity-center doctor."
 
 
 def search(client: OpenSearch, body: dict[str, Any], *, pit: bool = False) -> dict[str, Any]:
-    """Search the log; return an answer that is whole.
+    """Search the log; return an answer that is whole (:func:`when_started`).
 
     Args:
         pit: the body names a point in time, which knows its indices.
@@ -37,8 +45,30 @@ def search(client: OpenSearch, body: dict[str, Any], *, pit: bool = False) -> di
         BadRequest: OpenSearch finds the query too big.
         RateLimited: it has too much to do.
         Unavailable: it cannot be reached or took too long.
-        Incomplete: it answered in part.
+        Incomplete: it still answers in part.
     """
+    return when_started(lambda: _search(client, body, pit=pit))
+
+
+def when_started(asked: Callable[[], Answer]) -> Answer:
+    """Return what is answered, asking again for :data:`STARTING` while it is not whole.
+
+    An answer that took longer than that, since OpenSearch ran out of time, is not asked for again.
+
+    Raises:
+        Incomplete: it still is not; and as ``asked`` does.
+    """
+    begun = time.monotonic()
+    for pause in STARTING:
+        try:
+            return asked()
+        except Incomplete:
+            if time.monotonic() - begun > sum(STARTING) or ending.pause(pause):
+                raise
+    return asked()
+
+
+def _search(client: OpenSearch, body: dict[str, Any], *, pit: bool) -> dict[str, Any]:
     params = {"allow_partial_search_results": "false"}
     if not pit:
         params |= {"allow_no_indices": "true", "ignore_unavailable": "true"}
@@ -112,6 +142,8 @@ def failure(wrong: OpenSearchException) -> Failure:
             retry_after=60,
             hint="Whoever runs this: see the login under sidecar.opensearch.",
         )
+    if status == 503 and any(word in kinds for word in _NO_SHARD):
+        return Incomplete(INCOMPLETE, hint=INCOMPLETE_HINT)
     return Unavailable("OpenSearch cannot answer now.", hint="Try again in a moment.")
 
 

@@ -29,7 +29,7 @@ def pages(client: OpenSearch, body: dict[str, Any]) -> Iterator[list[dict[str, A
         RateLimited: there are as many readings as OpenSearch allows, or it has too much to do.
         Unavailable: a page, or the PIT itself, is not whole.
     """
-    pit = _open(client)
+    pit = ask.when_started(lambda: _open(client))
     if pit is None:
         return
     try:

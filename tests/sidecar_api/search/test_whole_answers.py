@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,8 +15,8 @@ import pytest
 from activity_center.config import Cluster
 from activity_center.connection import connect
 from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
-from sidecar_api.follow import Hub
 from sidecar_api.search import Search
+from sidecar_api.search import ask as asking
 from tests.sidecar_api.search.log import filters
 
 WHOLE = {"total": 2, "successful": 2, "failed": 0, "skipped": 0}
@@ -40,8 +41,18 @@ class Fake:
 
     status: int = 200
     answers: list[Any] = field(default_factory=list)
+    first: list[tuple[int, Any]] = field(default_factory=list)
+    """Statuses and bodies of the first answers, to whatever is asked."""
+    delay: float = 0.0
+    """Seconds before an answer."""
     asked: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What never becomes whole is known soon."""
+    monkeypatch.setattr(asking, "STARTING", (0.001, 0.002, 0.004))
 
 
 @pytest.fixture
@@ -53,8 +64,11 @@ def fake() -> Iterator[Fake]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             told.asked.append((self.command, self.path))
+            time.sleep(told.delay)
             status, body = told.status, told.answers[0] if told.answers else {}
-            if "point_in_time" in self.path and isinstance(body, dict) and "hits" in body:
+            if told.first:
+                status, body = told.first.pop(0)
+            elif "point_in_time" in self.path and isinstance(body, dict) and "hits" in body:
                 body = {"pit_id": "p", "_shards": WHOLE, "pits": []}
             elif len(told.answers) > 1:
                 told.answers.pop(0)
@@ -161,7 +175,8 @@ def error(kind: str) -> dict[str, Any]:
     [
         (429, error("rejected_execution_exception"), RateLimited),
         (429, error("circuit_breaking_exception"), RateLimited),
-        (503, error("no_shard_available_action_exception"), Unavailable),
+        (503, error("no_shard_available_action_exception"), Incomplete),
+        (503, error("cluster_manager_not_discovered_exception"), Unavailable),
         (500, error("null_pointer_exception"), Unavailable),
         (502, b"<html>", Unavailable),
         (401, b"Unauthorized", Unavailable),
@@ -200,13 +215,34 @@ def test_opensearch_is_down() -> None:
             ask(nobody)
 
 
-def test_a_tail_waits_for_a_shard_that_is_starting(fake: Fake) -> None:
-    """What is whole a moment later is no error for a live tail; what stays in part is."""
-    hub = Hub(search(fake), interval=0.02)
-    fake.answers = [answer(PART), answer(PART), answer(hits=0)]
-    found, _ = hub.newer(SCOPE, filters(), PLACE)
-    assert found == []
+STARTING: dict[str, tuple[int, Any]] = {
+    "part": (200, answer(PART)),
+    "none": (
+        503,
+        {"error": {"type": "search_phase_execution_exception", "root_cause": []}, "status": 503},
+    ),
+}
+
+
+@pytest.mark.parametrize("ask", ASKING.values(), ids=ASKING)
+@pytest.mark.parametrize("starting", STARTING.values(), ids=STARTING)
+def test_a_shard_that_is_starting_is_waited_for(
+    fake: Fake,
+    ask: Callable[[Search], Any],
+    starting: tuple[int, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is whole a moment later is no error, whichever way OpenSearch says: not yet."""
+    monkeypatch.setattr(asking, "STARTING", (0.001, 0.002, 10.0))
+    fake.first, fake.answers = [starting] * 2, [answer(hits=0)]
+    ask(search(fake))
+    assert not fake.first
     assert len(fake.asked) > 2
-    fake.answers = [answer(PART)]
+
+
+def test_an_answer_that_came_late_is_not_asked_for_again(fake: Fake) -> None:
+    """OpenSearch has worked on it for as long as it may: again would be as long."""
+    fake.delay, fake.answers = 0.02, [answer(timed_out=True)]
     with pytest.raises(Incomplete):
-        hub.newer(SCOPE, filters(), PLACE)
+        ASKING["newer"](search(fake))
+    assert len(fake.asked) == 1
