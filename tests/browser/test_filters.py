@@ -208,18 +208,18 @@ def test_views_that_are_built_in(window: Window, site: Site) -> None:
 
 def test_ones_own_views_are_kept(window: Window, site: Site) -> None:
     """A view of one's own is saved under a name, used again and forgotten."""
-    page = trail(window, site, "/audit?source=cli&outcome=failure")
+    page = trail(window, site, "/audit?source=cli&outcome=success")
     page.click("#views")
-    page.get_by_label("Name of the view").fill("<b>Failed scripts</b>")
+    page.get_by_label("Name of the view").fill("<b>Scripts that ran</b>")
     page.get_by_role("button", name="Save this view").click()
     page.goto(f"{site.url}/audit")
     loaded(page)
     page.click("#views")
-    own = page.locator("#menu .option", has_text="<b>Failed scripts</b>")
+    own = page.locator("#menu .option", has_text="<b>Scripts that ran</b>")
     own.click()
-    page.wait_for_url("**source=cli&outcome=failure**")
+    page.wait_for_url("**source=cli&outcome=success**")
     page.click("#views")
-    page.get_by_role("button", name="Forget the view <b>Failed scripts</b>").click()
+    page.get_by_role("button", name="Forget the view <b>Scripts that ran</b>").click()
     expect(own).to_have_count(0)
 
 
