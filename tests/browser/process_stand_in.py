@@ -161,7 +161,7 @@ class Processes(StandIn):
         recovered = None if not came else at is not None
         hello = {"type": "hello", "version": 1, "heartbeat": 15, "recovered": recovered}
         try:
-            socket.send(json.dumps({**hello, **self._stale()}))
+            socket.send(json.dumps({**hello, "at": iso(), **self._stale()}))
             if at is None:
                 at = self.number
                 socket.send(json.dumps(self._snapshot()))
@@ -232,6 +232,7 @@ class Processes(StandIn):
         at = self._from(epoch, offset)
         answer: dict[str, Any] = {
             **self._place(),
+            "at": iso(),
             "recovered": None if not offset else at is not None,
             "processes": None,
             "changes": [],
