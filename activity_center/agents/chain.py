@@ -199,7 +199,7 @@ def _chain(line: list[Entry]) -> Chain:
     counted = counting(decisions)
     policies = [one.policy for one in reversed(counted) if one.authenticated and one.policy[0]]
     call = next((one.call for one in best if one.call), "")
-    tool = _first(best, ("gen_ai", "tool"), ("name", "type", "description"))
+    tool = _tool(best)
     return Chain(
         id=next((one.proposal for one in best if one.proposal), "") or f"{CALL_OF}{call}",
         case=next((one.case for one in best if one.case), ""),
@@ -252,6 +252,12 @@ def _first(
         if any(text(group, name) for name in names):
             return {name: text(group, name) or None for name in names}
     return dict.fromkeys(names)
+
+
+def _tool(line: list[Entry]) -> dict[str, str | None]:
+    """Of the first entry that names it: policies go by the name, not by what it is otherwise."""
+    named = [one for one in line if text(part(one.source, "gen_ai", "tool"), "name")]
+    return _first(named or line, ("gen_ai", "tool"), ("name", "type", "description"))
 
 
 def _agent(line: list[Entry]) -> dict[str, str | None]:

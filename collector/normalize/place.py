@@ -28,6 +28,9 @@ MAX_FLAT_LEAF: Final = 32_766
 _LONG: Final = 2**63
 MAX_ITEMS: Final = 1000
 """Longest list in a field (the schema's ``maxItems``)."""
+BEGINNINGS: Final = frozenset({"gen_ai.tool.name"})
+"""Texts whose beginning stays in the field when they are too long: approval policies go by it, and
+a name that is only long enough must not be about no policy."""
 
 
 class Placer:
@@ -94,11 +97,14 @@ class Placer:
             elif node.type == "object_array":
                 self._objects(group, key, name, moved)
             else:
-                fitted = _fit_leaf(node, value)
+                fitted = fit_leaf(node, value)
                 if fitted is None:
                     if value is not None:
                         moved[name] = _text_if_deep(value)
-                    del group[key]
+                    if name in BEGINNINGS and type(value) is str:
+                        group[key] = value[: node.max_length]
+                    else:
+                        del group[key]
                 else:
                     group[key] = fitted
 
@@ -112,7 +118,7 @@ class Placer:
             and all(
                 type(one) is dict
                 and all(
-                    m in members and _fit_leaf(members[m], v) is not None for m, v in one.items()
+                    m in members and fit_leaf(members[m], v) is not None for m, v in one.items()
                 )
                 for one in value
             )
@@ -209,8 +215,8 @@ def depth_of(value: Any, limit: int) -> int:
     return depth
 
 
-def _fit_leaf(field: Field, value: Any) -> Any:
-    """Return the value as the field takes it, or ``None`` if it does not."""
+def fit_leaf(field: Field, value: Any) -> Any:
+    """Return the value as it is stored in the field, or ``None`` if it does not fit."""
     fit = _FITS[field.type]
     if type(value) is list:
         if len(value) > MAX_ITEMS:

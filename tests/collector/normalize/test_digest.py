@@ -328,3 +328,30 @@ def test_a_key_that_is_too_short_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"short")
     with pytest.raises(ConfigError, match="fewer than 32 bytes"):
         load(str(file), tmp_path)
+
+
+@pytest.mark.parametrize("spelled", ["tool", "stage", "outcome"])
+def test_no_spelling_is_without_a_digest(spelled: str) -> None:
+    """A list of one text is stored as that text, and so it binds as that text does: who ran with
+    another password than was approved is found, however the run is written."""
+    plain, odd = (
+        entry("executing", {"password": "evil-2"}),
+        entry("executing", {"password": "evil-2"}),
+    )
+    if spelled == "tool":
+        odd["gen_ai"]["tool"]["name"] = ["restart_service"]
+    elif spelled == "stage":
+        for one in (plain, odd):
+            one["event"]["action"] = "agent.reply"
+            one["activity"]["lens"] = "agent"
+        odd["activity"]["proposal"]["stage"] = ["executing"]
+    else:
+        plain, odd = entry("approved", {"a": 1}), entry("approved", {"a": 1})
+        for one in (plain, odd):
+            del one["activity"]["proposal"]["stage"]
+            one["event"]["action"] = "agent.reply"
+            one["activity"]["lens"] = "agent"
+        odd["activity"]["decision"]["outcome"] = ["approved"]
+    group = "proposal" if spelled == "outcome" else "execution"
+    told, said = (stored(one)["activity"][group]["digest"] for one in (plain, odd))
+    assert said == told

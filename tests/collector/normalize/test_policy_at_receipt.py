@@ -225,6 +225,48 @@ def test_it_is_not_the_policy_of_what_the_proposal_did_not_tell(more: dict[str, 
     assert said.policy.id == ("strict" if "impact" in more else "tools")
 
 
+DATABASES: list[dict[str, Any]] = [
+    {"id": "databases", "version": 1, "applies": {"tools": ["db_"]}, "needs": {"approval": True}},
+    {"id": "grave", "version": 1, "applies": {"impact": ["destructive"]}},
+    {"id": "rest", "version": 1, "needs": {"approval": False}},
+]
+
+
+@pytest.mark.parametrize(
+    ("sent", "policy"),
+    [
+        ({"tool": "db_drop"}, "databases"),
+        ({"tool": ["db_drop"]}, "databases"),
+        ({"tool": "db_" + "x" * 400}, "databases"),
+        ({"impact": "destructive"}, "grave"),
+        ({"impact": ["destructive"]}, "grave"),
+        ({"stage": ["proposed"], "tool": ["db_drop"]}, "databases"),
+    ],
+    ids=["text", "list", "long", "impact", "impact-list", "stage-list"],
+)
+def test_no_spelling_escapes_a_policy(sent: dict[str, Any], policy: str) -> None:
+    """What is stored as a text counts as that text, whatever it was sent as; of a name that is
+    too long its beginning does. The chain is judged by the same policy."""
+    stage = sent.pop("stage", "proposed")
+    policies = made(DATABASES)
+    proposal, run = entry("proposed", **sent), entry("executing", 1, **sent)
+    proposal["activity"]["proposal"]["stage"] = stage
+    documents = stored(proposal, run, policies=policies)
+    assert documents[0]["activity"]["policy_at_receipt"] == named(policy)
+    said = judge(read_chain(documents), policies, now=JUDGED)
+    assert (said.verdict.key, said.policy.id) == ("executed_without_approval", policy)
+
+
+def test_a_proposal_that_tells_its_tools_kind_alone() -> None:
+    """The tool is the one that an entry names: a kind is no name."""
+    policies = made(DATABASES)
+    proposal = entry("proposed", tool="")
+    proposal["gen_ai"]["tool"]["type"] = "function"
+    documents = stored(proposal, entry("executing", 1, tool="db_drop"), policies=policies)
+    said = judge(read_chain(documents), policies, now=JUDGED)
+    assert (said.verdict.key, said.policy.id) == ("executed_without_approval", "databases")
+
+
 def test_the_proposal_that_came_first_names_it() -> None:
     """A second proposal under the same id, received under a laxer policy, changes nothing."""
     (first,) = stored(entry("proposed", 3), policies=made([STRICTER]))
