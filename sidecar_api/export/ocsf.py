@@ -7,7 +7,7 @@ that nothing is lost.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
@@ -24,39 +24,44 @@ UNKNOWN: Final = "unknown"
 """Name of an actor, target or endpoint that the entry does not give and the class requires."""
 
 _SEVERITIES: Final = ("Unknown", "Informational", "Low", "Medium", "High", "Critical")
-_STATUS: Final = {"success": (1, "Success"), "failure": (2, "Failure")}
+_STATUS: Final = {"success": (1, "Success"), "failure": (2, "Failure"), "unknown": (0, "Unknown")}
 _METHODS: Final = frozenset(
     ("OPTIONS", "GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "PATCH")
 )
-_PLACED: Final = (
-    "id",
-    "@timestamp",
-    "message",
-    "event.action",
-    "event.severity",
-    "event.outcome",
-    "event.reason",
-    "event.start",
-    "event.end",
-    "event.ingested",
-    "event.provider",
-    "event.dataset",
-    "event.sequence",
-    "user.id",
-    "user.name",
-    "user.full_name",
-    "user.domain",
-    "organization",
-    "session.id",
-    "source.ip",
-    "source.domain",
-    "http.request.id",
-    "http.request.referrer",
-    "http.response.status_code",
-    "user_agent.original",
-    "url",
-)
-"""Fields that every class takes up; ``unmapped`` is the rest."""
+_PLACED: Final[Mapping[str, tuple[str, ...]]] = {
+    "id": ("metadata.uid",),
+    "@timestamp": ("time",),
+    "message": ("message",),
+    "event.action": ("metadata.event_code",),
+    "event.severity": ("severity_id",),
+    "event.outcome": ("status",),
+    "event.reason": ("status_detail",),
+    "event.start": ("start_time",),
+    "event.end": ("end_time",),
+    "event.ingested": ("metadata.logged_time",),
+    "event.provider": ("metadata.log_provider",),
+    "event.dataset": ("metadata.log_name",),
+    "event.sequence": ("metadata.sequence",),
+    "user.id": ("actor.user.uid", "user.uid"),
+    "user.name": ("actor.user.name", "user.name"),
+    "user.full_name": ("actor.user.full_name", "user.full_name"),
+    "user.domain": ("actor.user.domain", "user.domain"),
+    "organization.id": ("metadata.tenant_uid",),
+    "organization.name": ("actor.user.org.name", "group.name"),
+    "session.id": ("actor.session.uid", "session.uid"),
+    "source.ip": ("src_endpoint.ip",),
+    "source.domain": ("src_endpoint.hostname",),
+    "http.request.id": ("http_request.uid",),
+    "http.request.referrer": ("http_request.referrer",),
+    "http.response.status_code": ("http_response.code",),
+    "user_agent.original": ("http_request.user_agent",),
+    "url.original": ("http_request.url.url_string",),
+    "url.path": ("http_request.url.path",),
+    "url.domain": ("http_request.url.hostname",),
+    "url.query": ("http_request.url.query_string",),
+}
+"""Our field -> where its value stands in the event, if the class has such a place and the value
+fits it. What stands in none of them is in ``unmapped``."""
 
 
 def line(activity: Mapping[str, Any]) -> bytes:
@@ -73,8 +78,7 @@ def event(activity: Mapping[str, Any]) -> dict[str, Any]:
     about = _of(activity, "event")
     kind = ocsf.kind(str(about.get("action", "")), about.get("type") or ())
     finding = kind.class_key == "detection_finding"
-    severity = about.get("severity")
-    level = severity + 1 if isinstance(severity, int) and 0 <= severity < 5 else 0
+    level = _level(about.get("severity")) or 0
     made: dict[str, Any] = {
         "class_uid": kind.class_uid,
         "class_name": kind.class_name,
@@ -92,7 +96,7 @@ def event(activity: Mapping[str, Any]) -> dict[str, Any]:
         "status_detail": about.get("reason"),
         "start_time": _millis(about.get("start")),
         "end_time": _millis(about.get("end")),
-        "unmapped": _unmapped(activity),
+        "unmapped": None,  # its place in the line
     }
     if kind.activity_id == 99:  # OCSF wants the source's own word for "other"
         made["activity_name"] = about.get("action")
@@ -101,7 +105,9 @@ def event(activity: Mapping[str, Any]) -> dict[str, Any]:
             (2, "In Progress") if kind.activity_id == 2 else (1, "New")
         )
     else:
-        made["status_id"], made["status"] = _STATUS.get(about.get("outcome", ""), (0, "Unknown"))
+        made["status_id"], made["status"] = _STATUS.get(
+            about.get("outcome", ""), _STATUS["unknown"]
+        )
         made["src_endpoint"] = _source(activity)
         made["actor"] = _actor(activity)
         made["http_request"] = _request(activity)
@@ -111,6 +117,7 @@ def event(activity: Mapping[str, Any]) -> dict[str, Any]:
             made["ai_agent"] = agent
             made["metadata"]["profiles"] = ["ai_operation"]
     _own(made, kind, activity, about)
+    made["unmapped"] = _without(activity, _placed(), made)
     return {name: value for name, value in made.items() if value or value in (0, "")}
 
 
@@ -251,25 +258,52 @@ def _request(activity: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def _unmapped(activity: Mapping[str, Any]) -> dict[str, Any]:
-    return _without(activity, _placed())
-
-
 @cache
 def _placed() -> dict[str, Any]:
-    return tree(dict.fromkeys(_PLACED))
+    """The tree of :data:`_PLACED`.
+
+    A leaf is the form that the value has in the event (``None``: as it is), and its paths.
+    """
+    leaves = {
+        name: (_FORMS.get(name), tuple(tuple(one.split(".")) for one in places))
+        for name, places in _PLACED.items()
+    }
+    return tree(leaves)
 
 
-def _without(node: Mapping[str, Any], placed: Mapping[str, Any]) -> dict[str, Any]:
+def _without(
+    node: Mapping[str, Any], placed: Mapping[str, Any], made: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what of ``node`` does not stand in the event."""
     rest: dict[str, Any] = {}
     for key, value in node.items():
-        if key not in placed:
+        place = placed.get(key)
+        if place is None:
             rest[key] = value
-        elif placed[key] is not None:
-            left = _without(value, placed[key]) if isinstance(value, dict) else value
+        elif isinstance(place, dict):
+            left = _without(value, place, made) if isinstance(value, dict) else value
             if left != {}:
                 rest[key] = left
+        else:
+            form, places = place
+            if not _stands(value if form is None else form(value), places, made):
+                rest[key] = value
     return rest
+
+
+def _stands(told: Any, places: tuple[tuple[str, ...], ...], made: Mapping[str, Any]) -> bool:
+    """Whether a value is at one of these places of the event."""
+    if told is None:
+        return False
+    for place in places:
+        node: Any = made
+        for part in place:
+            node = node.get(part)
+            if node is None:
+                break
+        if node == told:
+            return True
+    return False
 
 
 def _of(activity: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
@@ -314,3 +348,19 @@ def _millis(stamp: Any) -> int | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return int(moment.timestamp() * 1000)
+
+
+def _level(severity: Any) -> int | None:
+    """OCSF's number of one of our five severities."""
+    return severity + 1 if isinstance(severity, int) and 0 <= severity < 5 else None
+
+
+def _status(outcome: Any) -> str | None:
+    return _STATUS[outcome][1] if isinstance(outcome, str) and outcome in _STATUS else None
+
+
+_FORMS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(("@timestamp", "event.start", "event.end", "event.ingested"), _millis),
+    "event.severity": _level,
+    "event.outcome": _status,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -177,6 +178,56 @@ def test_nothing_is_lost() -> None:
     assert left["metadata"] == {"backup_type": "full"}
     assert left["user"]["target"]["id"] == "usr_jo"
     assert left["labels"] == {"tier": "gold"}
+
+
+def leaves(node: Any, path: str = "") -> dict[str, Any]:
+    """Path of each value that is no object -> the value."""
+    if not isinstance(node, dict):
+        return {path[1:]: node}
+    return {k: v for name, one in node.items() for k, v in leaves(one, f"{path}.{name}").items()}
+
+
+@pytest.mark.parametrize("action", ["server.update", "user.login", "alert.fired", "role.create"])
+def test_what_is_not_in_the_event_is_in_unmapped(action: str) -> None:
+    """Each value of an entry with every field, in its form: times are milliseconds, an outcome is
+    a status, a severity a level."""
+    entry = full(action)
+    made = event(entry)
+    left = leaves(made["unmapped"])
+    told = [one for name, one in leaves(made).items() if not name.startswith("unmapped.")]
+    for name, value in leaves(entry).items():
+        if name in left:
+            assert left[name] == value
+        elif name in ("event.start", "event.end", "event.ingested", "@timestamp"):
+            assert datetime.fromisoformat(value).timestamp() * 1000 // 1 in told, name
+        elif name == "event.outcome":
+            assert str(value).capitalize() in told
+        elif name == "event.severity":
+            assert value + 1 == made["severity_id"]
+        else:
+            assert value in told, name
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("user.full_name", {"user": {"full_name": "Mira Kovač"}}),
+        ("organization.name", {"organization": {"id": "acme", "name": "Acme"}}),
+        ("url.domain", {"url": {"domain": "panel.example", "query": "a=1"}}),
+        ("url.query", {"url": {"domain": "panel.example", "query": "a=1"}}),
+        ("event.severity", {"event": {"severity": 17}}),
+        ("event.outcome", {"event": {"outcome": "partial"}}),
+        ("@timestamp", {"@timestamp": "yesterday"}),
+    ],
+)
+def test_a_value_that_its_place_does_not_take_is_kept(name: str, group: dict[str, Any]) -> None:
+    """A name without a user, a part of an address, a number that is no level."""
+    entry = bare("server.update")
+    for key, one in group.items():
+        entry[key] = {**entry.get(key, {}), **one} if isinstance(one, dict) else one
+    made = event(entry)
+    assert broken(made) == []
+    assert leaves(made["unmapped"])[name] == leaves(entry)[name]
 
 
 def test_numbers_are_those_of_the_mapping() -> None:
