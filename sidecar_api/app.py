@@ -70,11 +70,24 @@ def create_app(config: Config, *, client: OpenSearch | None = None) -> Flask:
     return app
 
 
+_PLACES: Final = frozenset(
+    ("page", "size", "cursor", "as_of", "resume", "offset", "since", "format")
+)
+"""Parameters that say how much of an answer, or in which form: no filters."""
+_LONG: Final = 200
+_MANY: Final = 50
+
+
 def _record_denials(app: Flask, recording: Recording) -> None:
     """Record who asked for what they may not see, with what was missing."""
 
     @app.errorhandler(Forbidden)
     def denied(failure: Forbidden) -> Response:
         if "reader" in g:
-            recording.denied(g.reader, request, {**failure.members, "route": logs.route()})
+            asked = request.args.items(multi=True)
+            filters = sorted(
+                f"{name}={value[:_LONG]}" for name, value in asked if name not in _PLACES
+            )
+            said = {**failure.members, "route": logs.route(), "filters": filters[:_MANY]}
+            recording.denied(g.reader, request, said)
         return problems.answer(failure)

@@ -109,8 +109,10 @@ class Recording:
             missing: what was asked for, and what it takes.
         """
         details = dict(missing)
-        if not ORGANIZATION_ID.fullmatch(details.get("organization", "")):
-            details["asked_for"] = details.pop("organization", "")
+        if not ORGANIZATION_ID.fullmatch(details.get("organization", "")) and (
+            named := details.pop("organization", "")
+        ):
+            details["asked_for"] = named
         self.read(reader, DENIED, request, details)
 
     @property

@@ -112,6 +112,8 @@ def one(activity: str) -> Response:
     """One entry; one that the reader may not see is not there."""
     found = services().search.one(asking.scope(), activity)
     if found is None:
+        # Whether it is there is not told, nor looked up; that somebody asked for it is recorded.
+        services().recording.denied(asking.reader(), request, {"resource": activity})
         raise NotFound(
             "There is no such activity, or none that you may see.",
             hint="Somebody who may see it can tell you its organization.",

@@ -170,16 +170,16 @@ class App {
     this.render();
   }
 
-  /** Get the whole of the open entry, where the list has it in part alone. */
+  /** Get the open entry: the list may have it in part alone, and that it was looked at is recorded. */
   async complete() {
     const { answer } = this;
-    const at = answer.activities.findIndex((one) => one.id === this.place.open && one.partial);
+    const at = answer.activities.findIndex((one) => one.id === this.place.open);
     if (at < 0) return;
     try {
       answer.activities[at] = await ask(`/api/v1/activities/${encodeURIComponent(this.place.open)}`);
     } catch (problem) {
       if (problem.status === 401) return void this.toLogin();
-      this.announce(problem.message);
+      if (answer.activities[at].partial) this.announce(problem.message);
     }
     this.render();
   }

@@ -67,6 +67,7 @@ class StandIn:
         trail: whether the reader sees the whole of it there.
         permissions: of the reader in every organization; there is one where nothing is recorded.
         export: makes the answer to an export.
+        opened: ids of the entries that were asked for, each time.
     """
 
     def __init__(self, activities: list[Activity], permissions: Sequence[str] = ()) -> None:
@@ -77,6 +78,7 @@ class StandIn:
         self.trail = True
         self.permissions = ["org:audit", *permissions]
         self.export: Callable[[], Response] = lambda: Response(b"")
+        self.opened: list[str] = []
         self._streams: list[queue.Queue[Activity]] = []
         self.server: BaseWSGIServer = make_server(
             "127.0.0.1", 0, self._app(), threaded=True, request_handler=_Quiet
@@ -266,6 +268,12 @@ class StandIn:
         @app.get("/api/v1/activities/export")
         def export() -> Response:
             return self.export()
+
+        @app.get("/api/v1/activities/<path:id_>")
+        def entry(id_: str) -> Response | tuple[Response, int]:
+            self.opened.append(id_)
+            found = [each for each in self.activities if each["id"] == id_]
+            return jsonify(found[0]) if found else (jsonify({"status": 404}), 404)
 
         @app.get("/api/v1/me")
         def me() -> tuple[Response, int] | Response:

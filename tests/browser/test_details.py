@@ -136,6 +136,21 @@ def test_each_name_has_its_value(
         assert time.get_attribute("datetime") == ENTRY["@timestamp"]
 
 
+def test_a_row_that_is_opened_is_asked_for(window: Window, server: StandIn) -> None:
+    """So that the record of reading has who looked at which details; closing it asks nothing."""
+    page = window.open(f"{server.url}/audit")
+    loaded(page)
+    toggles = page.locator(f"{ROWS} .toggle")
+    with page.expect_response("**/api/v1/activities/e-1"):
+        toggles.nth(0).click()
+    toggles.nth(0).click()
+    expect(page.locator(".details")).to_have_count(0)
+    with page.expect_response("**/api/v1/activities/e-2"):
+        toggles.nth(1).click()
+    expect(page.locator(".details")).to_be_visible()
+    assert server.opened == ["e-1", "e-2"]
+
+
 def test_the_card_says_type_action_user_and_time(window: Window, server: StandIn) -> None:
     """Each of the latest entries has its type, its action, whom and what it is about, and when."""
     page = window.open(f"{server.url}/")

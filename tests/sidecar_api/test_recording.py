@@ -166,7 +166,7 @@ def test_what_shows_entries_is_recorded_once(recorded: Desk) -> None:
 def test_a_refusal_is_recorded(recorded: Desk) -> None:
     """Who asks for an organization that is closed to them leaves an entry in its trail."""
     recorded.problem(403, f"/api/v1/organizations/{recorded.a}/activity-logs", "stranger")
-    recorded.problem(403, "/api/v1/activities?organization=nope", "stranger")
+    recorded.problem(403, "/api/v1/activities?organization=nope&verb=delete&page=2", "stranger")
     refused = recorded.problem(400, "/api/v1/activities?organization=No%20Such", "stranger")
     assert refused["parameter"] == "organization"
     first, second = arrived(recorded, 2, "stranger")
@@ -175,9 +175,21 @@ def test_a_refusal_is_recorded(recorded: Desk) -> None:
     assert first["organization"]["id"] == recorded.a
     assert first["metadata"]["permission"] == "org:audit"
     assert second["metadata"]["asked_for"] == "nope"
+    assert second["metadata"]["filters"] == ["organization=nope", "verb=delete"]
     assert "organization" not in second
     seen = recorded.get(f"/api/v1/activities?action=activity_log.denied&organization={recorded.a}")
     assert [one["user"]["id"] for one in seen["activities"]] == [recorded.people["stranger"]]
+
+
+def test_asking_for_another_s_entry_is_recorded(recorded: Desk) -> None:
+    """By its id, of which nobody says whether it is there: the record tells who tried, once."""
+    hidden = recorded.add(organization__id=recorded.b)
+    for _ in range(3):
+        recorded.problem(404, f"/api/v1/activities/{hidden}", "stranger")
+    (tried,) = arrived(recorded, 1, "stranger")
+    assert tried["event"]["action"] == "activity_log.denied"
+    assert tried["activity"]["resource"]["id"] == hidden
+    assert "organization" not in tried
 
 
 @pytest.mark.parametrize("mode", ["navigate", "no-cors"])
