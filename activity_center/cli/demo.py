@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 SENDERS: Final = ("platform", "agents", "kubernetes", "search")
 _FIND_SECONDS: Final = 90.0
 PLANS: Final = ("enterprise", "team", "permanent")
+VIEWS: Final[tuple[dict[str, Any], ...]] = (
+    {},
+    {"members_see": "organization"},
+    {"withhold": {"billing_owner": ["agent"]}},
+)
+"""Of each organization, in turn: how long it keeps what, and who sees more or less of it."""
 SHOWN: Final = 4
 COLUMNS: Final = {
     "time (UTC)": 12,
@@ -174,7 +180,9 @@ def _run(
     now = datetime.now(UTC)
     events = until(seed, now, days)
     names = {event.record["organization"]["id"] for event in events if event.source == "native"}
-    organizations = {name: {"plan": PLANS[n % 3]} for n, name in enumerate(sorted(names))}
+    organizations = {
+        name: {"plan": PLANS[n % 3], **VIEWS[n % 3]} for n, name in enumerate(sorted(names))
+    }
     senders = SENDERS if check else (*SENDERS, SENDER)
     stack = Stack(state_folder() / "demo", cluster, organizations, senders)
     player = Player(stack)

@@ -9,7 +9,7 @@ everyone          what they did themselves, in every organization, also in those
 any role, where   audit, begin and end of processes; neither the agent lens nor the security
 members see it    events of other people's accounts
 ``process:view``    live processes of the organization; everyone: those that they began
-``platform:audit``  everything, also entries without an organization, and rejected events
+``platform:audit``  everything, also entries without an organization
 ================  ==========================================================================
 
 A role that an organization withholds a lens from does not open that lens; a role limited to

@@ -137,7 +137,7 @@ class Scope:
 
     @property
     def everything(self) -> bool:
-        """Whether nothing is hidden: ``platform:audit``, which also reads rejected events."""
+        """Whether nothing is hidden: ``platform:audit``."""
         return "platform:audit" in self.platform
 
     @property
