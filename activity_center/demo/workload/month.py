@@ -19,7 +19,7 @@ from activity_center.errors import ConfigError
 
 Story = Callable[[World, Dice, datetime, Person], list[Event]]
 
-VERSION: Final = 7
+VERSION: Final = 8
 """Part of every seed: change it when the same seed may give something else."""
 _INCIDENTS: Final[tuple[tuple[int, int, int, Story], ...]] = (
     (3, 0, 2, incidents.password_attack),

@@ -11,6 +11,8 @@ from activity_center.demo.workload.dice import Dice
 from activity_center.demo.workload.event import Event
 from activity_center.demo.workload.world import World, native
 
+IN_CLOUD: Final = frozenset({"server-provisioning", "backup-restore", "cloud-transfer"})
+"""Channels whose operations are done in an account at a cloud provider."""
 LEASE: Final = timedelta(minutes=2)
 """Longer than any step: what the end of the demo cuts off counts as stalled after it."""
 
@@ -188,6 +190,10 @@ class Run:
             }
             done = index + (step_state == "done")
             process["progress"] = round(done / len(steps), 2)
+        if self.channel.name in IN_CLOUD:
+            owner = self.world.organization
+            account = {"id": f"acc_{owner.id}", "name": f"{owner.name} production"}
+            parts["cloud"] = {"account": account, "provider": "example-cloud"}
         activity |= parts.pop("activity", {})
         event: dict[str, Any] = {"sequence": self.sequence, **parts.pop("event", {})}
         subject, _, word = action.rpartition(".")
@@ -262,7 +268,7 @@ def operation(
 def _attempt(run: Run, *, fails: bool) -> bool:
     """Run the steps; return whether one of them failed."""
     wrong = run.dice.pick(run.channel.errors) if fails else (-1, "", "")
-    cancelled = not fails and run.dice.chance(3)
+    cancelled = not fails and run.dice.chance(6)
     run.add("process.started", "running")
     offset = 0
     for index, step in enumerate(run.channel.steps):
