@@ -26,7 +26,7 @@ from activity_center.demo.workload.processes import CHANNELS
 from activity_center.errors import ConfigError
 
 START: Final = datetime(2026, 10, 1, tzinfo=UTC)
-DIGEST: Final = "88144c7ddff60d53f080199c0e51fe531f051dd2a71efc0609086bc4663ab2ae"
+DIGEST: Final = "fba79360a6ae9a367d7e57cf280dd0fab90d5564699381ce8023fec15644151b"
 
 NAMED: Final = Path(__file__).with_name("named_actions.txt").read_text().split()
 """Actions that the documents this project answers to name, in the catalogue's spelling."""
