@@ -26,7 +26,7 @@ from werkzeug.datastructures import MultiDict
 from bench import process
 from sidecar_api.export.manifest import read as manifest
 from sidecar_api.export.write import PAGE
-from sidecar_api.search import FACETS, Filters, order, page, scan
+from sidecar_api.search import FACETS, Filters, order, page
 from sidecar_api.search.ask import INDEX, SECONDS
 
 Given: TypeAlias = Sequence[tuple[str, str]]
@@ -221,25 +221,49 @@ def whole(parties: Parties, form: str, given: Given) -> float:
     return int(closing["count"]) / took
 
 
-def everything(parties: Parties, seconds: float) -> tuple[float, int]:
-    """Export all, or as much as comes in so many seconds; return activities a second, and how
-    many came.
+def everything(parties: Parties, seconds: float) -> tuple[float, int, bool]:
+    """Export all, or as much as comes in so many seconds.
+
+    Returns:
+        Activities a second, how many came, and whether they are all: as many lines as the
+        manifest at the end says.
     """
-    begun, lines = time.perf_counter(), 0
+    begun, lines, last = time.perf_counter(), 0, b""
     answer = parties.ask("/api/v1/activities/export?format=ndjson")
     for chunk in answer.stream(_CHUNK):
         lines += chunk.count(b"\n")
+        last = (last + chunk)[-_TAIL:]
         if time.perf_counter() - begun > seconds:
             break
     took = time.perf_counter() - begun
     answer.close()
-    return lines / took, lines
+    closing = manifest(last.rstrip().rpartition(b"\n")[2])
+    if closing is None:
+        return lines / took, lines, False
+    return closing["count"] / took, closing["count"], closing["count"] == lines - 1
 
 
 def _bare_rate(parties: Parties, given: Given) -> float:
     begun = time.perf_counter()
-    count = sum(len(hits) for hits in scan.pages(parties.client, _body(given)))
+    count = sum(len(hits) for hits in _bare_pages(parties.client, given))
     return count / (time.perf_counter() - begun)
+
+
+def _bare_pages(client: OpenSearch, given: Given) -> Iterator[list[dict[str, Any]]]:
+    """Page through a point in time by opensearch-py, and nothing else."""
+    body = {**_body(given), "track_total_hits": False}
+    pit = client.create_pit(index=INDEX, params={"keep_alive": "5m"})["pit_id"]
+    try:
+        while True:
+            answer = client.search(body={**body, "pit": {"id": pit, "keep_alive": "5m"}})
+            pit, hits = answer["pit_id"], answer["hits"]["hits"]
+            if hits:
+                yield hits
+            if len(hits) < PAGE:
+                return
+            body["search_after"] = hits[-1]["sort"]
+    finally:
+        client.delete_pit(body={"pit_id": [pit]})
 
 
 def _late(parties: Parties, form: str, given: Given, *, bare_first: bool) -> float:
@@ -248,7 +272,7 @@ def _late(parties: Parties, form: str, given: Given, *, bare_first: bool) -> flo
     for bare in (True, False) if bare_first else (False, True):
         begun = time.perf_counter()
         if bare:
-            reading = scan.pages(parties.client, _body(given))
+            reading = _bare_pages(parties.client, given)
             next(reading)
         else:
             path = f"/api/v1/activities/export?{urlencode([('format', form), *given])}"
