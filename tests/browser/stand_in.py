@@ -96,6 +96,11 @@ class StandIn:
         for follower in self._streams:
             follower.put(activity)
 
+    def forget(self) -> None:
+        """Tell everybody who follows that more was missed than can be caught up with."""
+        for follower in self._streams:
+            follower.put({})
+
     def slowly(self, part: bytes, times: int = 100) -> Iterator[bytes]:
         """Yield ``part`` now and then."""
         for _ in range(times):
@@ -171,11 +176,12 @@ class StandIn:
             counts = (
                 Counter(SIMPLE[name](one) for one in self._matching(name)) if name in SIMPLE else {}
             )
-            made[name] = [
-                {"value": value, "count": count, "label": value}
-                for value, count in Counter(counts).most_common(50)
-                if value is not None
-            ]
+            part = request.args.get("contains", "").casefold()
+            counts = {v: n for v, n in counts.items() if v and part in v.casefold()}
+            listed = Counter(counts).most_common(50)
+            made[name] = [{"value": v, "count": n, "label": v} for v, n in listed]
+            if rest := sum(counts.values()) - sum(n for _, n in listed):
+                made[name].append({"value": None, "count": rest})
         return jsonify({"facets": made})
 
     def _stream(self) -> Iterator[str]:
@@ -187,6 +193,9 @@ class StandIn:
                 one = mine.get(timeout=0.5)
             except queue.Empty:
                 yield ": still here\n\n"
+                continue
+            if not one:
+                yield 'event: reset\ndata: {"reason": "behind"}\n\n'
                 continue
             yield f"event: activity\nid: {one['id']}\ndata: {json.dumps(one)}\n\n"
 

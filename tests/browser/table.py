@@ -41,3 +41,11 @@ def trail(window: Window, site: Site, path: str = "/audit") -> Page:
     page = window.open(site.url + path)
     loaded(page)
     return page
+
+
+def choose(page: Page, name: str) -> None:
+    """Open the values of a filter."""
+    page.click("#add-filter")
+    page.locator("#menu .find").fill(name)
+    page.locator("#menu").get_by_role("button", name=name, exact=True).click()
+    expect(page.locator("#menu strong").first).to_have_text(name)

@@ -8,18 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.table import ROWS, ids, loaded, query, trail
+from tests.browser.table import ROWS, choose, ids, loaded, query, trail
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Site, Window, Windows
-
-
-def choose(page: Page, name: str) -> None:
-    """Open the values of a filter."""
-    page.click("#add-filter")
-    page.locator("#menu .find").fill(name)
-    page.locator("#menu").get_by_role("button", name=name, exact=True).click()
-    expect(page.locator("#menu strong").first).to_have_text(name)
 
 
 def total(page: Page, count: int) -> None:
