@@ -8,10 +8,10 @@ call of the tool, or the trace.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center.agents.stored import CALL, ID, ORGANIZATION, Clause, all_of
+from activity_center.agents.stored import CALL, CALLED, ID, NAMED, ORGANIZATION, Clause, all_of
 from sidecar_api.agents.places import Key
 from sidecar_api.search import ask, present, sized
 from sidecar_api.search.clauses import TRAIL, any_of, in_organization, without
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from sidecar_api.access import Scope
+    from sidecar_api.agents.chains import Read
 
 CASE: Final = "activity.case.id"
 TRACE: Final = "trace.id"
 PROCESS: Final = "activity.process.id"
 MOST: Final = 1000
 """Entries of a case: its first ones."""
-MOST_NAMES: Final = 100
-"""Proposals, processes and traces of a case."""
+MOST_NAMES: Final = 500
+"""Proposals, calls, processes and traces of a case that are looked at: its first ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +37,35 @@ class Case:
 
     Attributes:
         entries: activities in order.
-        chains: what was proposed in it, whether or not the reader sees each.
+        named: what was proposed in it, whether or not the reader sees each.
+        called: chains that it may have beside them: by the call of a tool that its entries know.
         processes: ids of those that it names.
-        whole: these are all entries.
+        cut: of which parts there is more: entries, proposals, processes.
     """
 
+    id: str
     organization: str
     entries: list[dict[str, Any]]
-    chains: list[Key] = field(default_factory=list)
-    processes: list[str] = field(default_factory=list)
-    whole: bool = True
+    named: frozenset[Key]
+    called: frozenset[Key]
+    processes: list[str]
+    cut: frozenset[str]
+
+    def has(self, read: Read) -> bool:
+        """Whether a chain is of it: it has its name from it, or an entry of the chain names it."""
+        return read.key in self.named or any(one.case == self.id for one in read.chain.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Values of a field.
+
+    Attributes:
+        whole: these are all.
+    """
+
+    values: list[str]
+    whole: bool
 
 
 class Cases:
@@ -65,7 +85,7 @@ class Cases:
             clauses.append(in_organization(organization))
         terms = {"terms": {"field": ORGANIZATION, "missing": "", "size": 10}}
         found = self._counted(all_of(*clauses), {"organizations": terms})
-        return sorted(row["key"] for row in found.get("organizations", ()))
+        return sorted(row["key"] for row in found["organizations"]["buckets"]) if found else []
 
     def read(self, scope: Scope, id_: str, organization: str) -> Case:
         """Return a case as the reader sees it."""
@@ -73,15 +93,15 @@ class Cases:
         seen = all_of(here, scope.query(), TRAIL)
         own: Clause = {"term": {CASE: id_}}
         ids, calls, traces = self._names(all_of(seen, own), ID, CALL, TRACE)
+        alone, named = self._by_call(seen, own, calls)
         told = [own, *_of_chains(ids, calls)]
         # What runs may tell of its call and its process without naming the case.
         calls, processes = self._names(all_of(seen, any_of(told)), CALL, PROCESS)
         joins = [own, *_of_chains(ids, calls)]
-        if processes:
-            joins.append({"terms": {PROCESS: processes}})
-        if traces:
-            # An entry of another case is of that one, whatever its trace.
-            joins.append(all_of({"terms": {TRACE: traces}}, without({"exists": {"field": CASE}})))
+        if processes.values:
+            joins.append({"terms": {PROCESS: processes.values}})
+        if traces.values:
+            joins.append(all_of({"terms": {TRACE: traces.values}}, _of_no_case()))
         body = {
             "size": MOST,
             "track_total_hits": False,
@@ -95,34 +115,77 @@ class Cases:
             ],
         }
         hits = sized.search(self._client, body)["hits"]["hits"]
+        parts = {
+            "entries": len(hits) < MOST
+            and all(one.whole for one in (ids, calls, traces, processes)),
+            "proposals": all(one.whole for one in (ids, alone, named)),
+            "processes": processes.whole,
+        }
         return Case(
+            id_,
             organization,
             [present.activity(hit) for hit in hits],
-            [Key(organization, one) for one in ids],
-            _processes(processes, hits),
-            len(hits) < MOST,
+            frozenset(Key(organization, one) for one in ids.values),
+            frozenset(
+                {Key(organization, one, called=True) for one in alone.values}
+                | {Key(organization, one) for one in named.values}
+            ),
+            _processes(processes.values, hits),
+            frozenset(name for name, whole in parts.items() if not whole),
         )
 
-    def _names(self, query: Clause, *fields: str) -> list[list[str]]:
-        """Return the values of each field in what a query finds."""
-        terms = {one: {"terms": {"field": one, "size": MOST_NAMES}} for one in fields}
+    def _by_call(self, seen: Clause, own: Clause, calls: _Names) -> tuple[_Names, _Names]:
+        """The calls that entries of a case know alone, and the proposals that name these."""
+        alone = named = _Names([], whole=True)
+        if calls.values:
+            (alone,) = self._names(all_of(seen, own, CALLED), CALL)
+        if alone.values:
+            wanted: Clause = {"terms": {CALL: alone.values}}
+            (named,) = self._names(all_of(seen, NAMED, wanted), ID)
+        return alone, named
+
+    def _names(self, query: Clause, *fields: str) -> list[_Names]:
+        """Return the values of each field in what a query finds, those of its first entries."""
+        terms = {
+            one: {
+                "terms": {"field": one, "size": MOST_NAMES, "order": {"first": "asc"}},
+                "aggs": {"first": {"min": {"field": "@timestamp"}}},
+            }
+            for one in fields
+        }
         found = self._counted(query, terms)
-        return [[row["key"] for row in found.get(one, ())] for one in fields]
+        if not found:
+            return [_Names([], whole=True) for _ in fields]
+        return [
+            _Names(
+                [row["key"] for row in found[one]["buckets"]],
+                whole=not found[one]["sum_other_doc_count"],
+            )
+            for one in fields
+        ]
 
     def _counted(self, query: Clause, aggregations: dict[str, Clause]) -> dict[str, Any]:
         body = {"size": 0, "track_total_hits": False, "query": query, "aggs": aggregations}
-        found = ask.search(self._client, body).get("aggregations") or {}
-        return {name: one["buckets"] for name, one in found.items()}
+        return ask.search(self._client, body).get("aggregations") or {}
 
 
-def _of_chains(ids: list[str], calls: list[str]) -> list[Clause]:
-    """Clauses of entries that name a proposal, or a call and no proposal: it may be another's."""
+def _of_chains(ids: _Names, calls: _Names) -> list[Clause]:
+    """Clauses of entries that name a proposal, or a call alone.
+
+    What names the call and another proposal is of that one; what names another case is of that:
+    ids of calls are made anew by each program, and ``call_0`` is one of many.
+    """
     made: list[Clause] = []
-    if ids:
-        made.append({"terms": {ID: ids}})
-    if calls:
-        made.append(all_of({"terms": {CALL: calls}}, without({"exists": {"field": ID}})))
+    if ids.values:
+        made.append({"terms": {ID: ids.values}})
+    if calls.values:
+        unnamed = without({"exists": {"field": ID}})
+        made.append(all_of({"terms": {CALL: calls.values}}, unnamed, _of_no_case()))
     return made
+
+
+def _of_no_case() -> Clause:
+    return without({"exists": {"field": CASE}})
 
 
 def _processes(known: list[str], hits: Iterable[dict[str, Any]]) -> list[str]:

@@ -9,7 +9,7 @@ came in first, sees the chain; one without a proposal only who sees each of its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -112,6 +112,22 @@ class Chains:
             clauses.append(in_organization(organization))
         found, _ = self._places(scope, Wanted(), clauses)
         return sorted(one.key for one in found if one.key.shown == id_)
+
+    def among(self, scope: Scope, organization: str, keys: Collection[Key]) -> list[Key]:
+        """Return those of these chains of one organization that the reader sees.
+
+        A call that joins a proposal is no chain of its own, and not among them.
+        """
+        ids = sorted(key.id for key in keys if not key.called)
+        called = sorted(key.id for key in keys if key.called)
+        wanted: list[Clause] = [
+            {"terms": {field: some}} for field, some in ((ID, ids), (CALL, called)) if some
+        ]
+        if not wanted:
+            return []
+        clauses = [in_organization(organization), any_of(wanted)]
+        found, _ = self._places(scope, Wanted(), clauses)
+        return [one.key for one in found if one.key in keys]
 
     def owned(self, id_: str, sender: str) -> list[Key]:
         """Return the chains with an id whose proposals a sender delivered, all of them."""

@@ -284,7 +284,11 @@ def schemas() -> dict[str, Schema]:
                     **listed(reference("Activity")),
                     "description": "All that happened, in order.",
                 },
-                "whole": {**_FLAG, "description": "These are all entries; else the first ones."},
+                "whole": {**_FLAG, "description": "Nothing is left out."},
+                "left_out": {
+                    **listed({"enum": ["entries", "processes", "proposals"]}),
+                    "description": "Of what there is more than is shown here.",
+                },
             }
         ),
     }

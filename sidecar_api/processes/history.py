@@ -138,7 +138,7 @@ class History:
         total = len(keys)
         if more and not wanted.states and not wanted.end:
             total = max(total, found["about"]["value"])
-        rows = self._rows(keys[(number - 1) * size : number * size])
+        rows = self.rows(keys[(number - 1) * size : number * size])
         fitting = [
             row
             for row in rows
@@ -162,7 +162,7 @@ class History:
         }
         found = ask.search(self._client, body).get("aggregations")
         keys = [(one["key"], id_) for one in (found["processes"]["buckets"] if found else ())]
-        rows = self._rows(keys)
+        rows = self.rows(keys)
         return [(row["organization"]["id"], id_) for row in rows if scope.watches(row)]
 
     def one(self, key: Key) -> tuple[Process, bool] | None:
@@ -298,8 +298,11 @@ class History:
         }
         return body if after is None else {**body, "search_after": after}
 
-    def _rows(self, keys: list[Key]) -> list[dict[str, Any]]:
-        """Fold the rows of a list: from begins and ends, and each one's latest entry."""
+    def rows(self, keys: list[Key]) -> list[dict[str, Any]]:
+        """Return the rows of a list, whoever may watch them, 100 at most.
+
+        They are folded from begins and ends, and each one's latest entry.
+        """
         if not keys:
             return []
         made: dict[Key, Process | None] = dict.fromkeys(keys)

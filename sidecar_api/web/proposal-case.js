@@ -41,10 +41,14 @@ export class Case extends Part {
     return html`${back}${problem ? failure(app) : nothing}<div class="agent-head"><h1>${icon("scroll-text")}<span>${C.title(plain(this.shown, 120))}</span></h1>${
       entries.length ? html`<p class="quiet">${C.sub(entries.length, exact(entries[0]["@timestamp"], app.zone), exact(entries.at(-1)["@timestamp"], app.zone))}</p>` : nothing
     }</div>
-      ${chains.length ? html`<section class="panel" aria-label=${C.proposals}><ul class="chains">${chains.map((one) => this.chain(one))}</ul></section>` : nothing}
-      ${processes.length ? html`<ul class="started" aria-label=${C.processes}>${processes.map((one) => html`<li class="panel">${icon("workflow")}<a href=${processOf(one.id)} data-stop>${word(one.name || one.id, { limit: 120 })}</a>${processState(one)}</li>`)}</ul>` : nothing}
-      <section class="panel story-panel" aria-labelledby="story-title"><h2 id="story-title">${C.label}</h2><ol class="story">${entries.map((one, i) => this.moment(one, entries[i - 1]))}</ol>
-      ${answer.whole === false ? html`<p class="quiet">${icon("info")} ${C.cut}</p>` : nothing}</section>`;
+      ${chains.length ? html`<section class="panel" aria-label=${C.proposals}><ul class="chains">${chains.map((one) => this.chain(one))}</ul></section>` : nothing}${this.cut("proposals")}
+      ${processes.length ? html`<ul class="started" aria-label=${C.processes}>${processes.map((one) => html`<li class="panel">${icon("workflow")}<a href=${processOf(one.id)} data-stop>${word(one.name || one.id, { limit: 120 })}</a>${processState(one)}</li>`)}</ul>` : nothing}${this.cut("processes")}
+      <section class="panel story-panel" aria-labelledby="story-title"><h2 id="story-title">${C.label}</h2><ol class="story">${entries.map((one, i) => this.moment(one, entries[i - 1]))}</ol>${this.cut("entries")}</section>`;
+  }
+
+  /** That there is more of a part than is shown. */
+  cut(part) {
+    return this.answer.left_out?.includes(part) ? html`<p class="quiet" data-cut=${part}>${icon("info")} ${C.cut[part]}</p>` : nothing;
   }
 
   chain(one) {

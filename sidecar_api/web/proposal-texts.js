@@ -250,7 +250,11 @@ export const texts = {
     openProposal: "Open the proposal",
     entry: "Open the entry",
     later: (span) => `${span} later`,
-    cut: "This is the beginning of the story: it goes on in the entries.",
+    cut: {
+      entries: "This is the beginning of the story: it goes on in the entries.",
+      proposals: "This case has more proposals than are shown here. What the policies do not allow comes first.",
+      processes: "This case has more processes than are shown here.",
+    },
   },
   summary: {
     proposals: (when) => `proposals${when ? `, ${when}` : ""}`,

@@ -285,6 +285,7 @@ def case_sample() -> dict[str, Any]:
         "begun_at": iso(900),
         "ended_at": iso(811),
         "whole": True,
+        "left_out": [],
         "proposals": [drifted()],
         "processes": [process],
         "entries": [

@@ -101,6 +101,22 @@ def test_a_case_tells_its_story_in_order(window: Window, server: Proposals) -> N
     page.wait_for_url(re.compile("/proposals/drift$"))
 
 
+def test_a_case_says_what_is_left_out_of_it(window: Window, server: Proposals) -> None:
+    """Each part that has more than is shown says so; a whole one says nothing."""
+    page = window.open(f"{server.url}/cases/case_drift")
+    expect(page.locator(".story .moment")).to_have_count(6)
+    expect(page.locator("[data-cut]")).to_have_count(0)
+    server.cases["case_drift"] |= {
+        "whole": False,
+        "left_out": ["entries", "processes", "proposals"],
+    }
+    page.reload()
+    expect(page.locator("[data-cut]")).to_have_count(3)
+    expect(page.locator("[data-cut=proposals]")).to_contain_text("more proposals than are shown")
+    expect(page.locator("[data-cut=processes]")).to_contain_text("more processes than are shown")
+    expect(page.locator("[data-cut=entries]")).to_contain_text("goes on in the entries")
+
+
 def test_a_case_goes_on_while_one_reads(window: Window, server: Proposals) -> None:
     """What happens in the case is added at its end."""
     page = window.open(f"{server.url}/cases/case_drift")

@@ -1,4 +1,4 @@
-"""Records of agents, cases, and what a program reads of its own proposals."""
+"""Records of agents, and what a program reads of its own proposals."""
 
 from __future__ import annotations
 
@@ -89,67 +89,6 @@ def test_oversight_is_measured(stage: Stage) -> None:
     wrong = stage.desk.problem(400, "/api/v1/oversight?from=2026-11-22&to=2026-11-20")
     assert wrong["parameter"] == "to"
     stage.desk.problem(401, "/api/v1/oversight", "")
-
-
-def test_a_case_tells_the_whole_story_in_order(stage: Stage) -> None:
-    """Proposal, decision, execution, the process that it started, what the trail says of it."""
-    case = {"activity__case__id": stage.id("case-a")}
-    trace = {"trace__id": f"{stage.mark}"}
-    stage.chain("a", **trace)
-    process = {"activity__process__id": stage.id("prc"), "activity__process__attempt": 1}
-    names = ("agent", "tool__name", "tool__call__id", "tool__call__arguments")
-    none: dict[str, Any] = dict.fromkeys(f"gen_ai__{name}" for name in names)
-    none["activity__proposal__stage"] = None
-    for action, at, more in (
-        ("process.started", 62, {**process, **case, "activity__process__state": "running"}),
-        ("server.update", 63, {**trace, "activity__case__id": None, "activity__lens": "audit"}),
-        ("process.completed", 64, {**process, "activity__case__id": None}),
-        ("server.update", 70, {**trace, "activity__case__id": stage.id("another")}),
-        ("server.create", 80, {"activity__case__id": None}),
-    ):
-        kind = "process" if action.startswith("process") else "audit"
-        fields: dict[str, Any] = {**none, "activity__impact__level": None, **more}
-        fields |= {"activity__lens": kind, "event__action": action}
-        stage.add("", "x", at=at, named=False, **fields)
-    stage.store()
-    found = stage.desk.get(f"/api/v1/cases/{stage.id('case-a')}")
-    assert [one["event"]["action"] for one in found["entries"]] == [
-        "agent.proposal.created",
-        "agent.proposal.approved",
-        "agent.proposal.executing",
-        "process.started",
-        "server.update",
-        "process.completed",
-        "agent.proposal.executed",
-    ]
-    (proposal,), (process_row,) = found["proposals"], found["processes"]
-    assert proposal["judgement"]["verdict"] == "executed_as_approved"
-    assert (process_row["id"], process_row["state"]) == (stage.id("prc"), "done")
-    assert found["whole"] is True
-    assert found["organization"]["id"] == stage.desk.a
-    assert found["begun_at"] == "2026-11-20T12:00:00.000Z"
-    stage.desk.problem(404, f"/api/v1/cases/{stage.id('none')}")
-
-
-def test_what_does_not_name_the_case_joins_by_proposal_and_call(stage: Stage) -> None:
-    """Decision, run and result are in the story of their proposal, by its id or its call's; what
-    names the call and another proposal is of that one."""
-    nowhere = {"activity__case__id": None}
-    stage.add("proposed", "a", gen_ai__tool__call__id=None)
-    stage.add("approved", "a", at=60, **nowhere, activity__approver={**APPROVER})
-    stage.add("executing", "a", at=61, named=False, **nowhere)
-    stage.add("completed", "a", at=65, named=False, **nowhere)
-    call = stage.id("call-a")
-    stage.add("proposed", "b", at=70, gen_ai__tool__call__id=call, **nowhere)
-    stage.store()
-    found = stage.desk.get(f"/api/v1/cases/{stage.id('case-a')}")
-    assert [one["activity"]["proposal"]["stage"] for one in found["entries"]] == [
-        "proposed",
-        "approved",
-        "executing",
-        "completed",
-    ]
-    assert (found["whole"], [one["id"] for one in found["proposals"]]) == (True, [stage.id("a")])
 
 
 @pytest.fixture
