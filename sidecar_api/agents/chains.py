@@ -223,10 +223,10 @@ class Chains:
             if _seen(several, whole=scope.everything or key.organization in known)
         ]
         fitting = [one for one in made if _fits(rows[one.key], one.begun, wanted)]
-        more = any(
-            found[name]["chains"].get("sum_other_doc_count", 0) for name in ("named", "called")
-        )
-        return sorted(fitting, key=lambda one: one.order)[:DEEPEST], more
+        # What is beyond the buckets may be others': only one more of the reader's own tells.
+        full = any(len(found[name]["chains"]["buckets"]) > DEEPEST for name in ("named", "called"))
+        ordered = sorted(fitting, key=lambda one: one.order)
+        return ordered[:DEEPEST], full or len(ordered) > DEEPEST
 
     def _complete(self, several: list[list[dict[str, Any]]]) -> None:
         """Look when the proposals came in of chains of which only the reader's own were counted."""

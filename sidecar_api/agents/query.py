@@ -128,6 +128,8 @@ RECEIVED: Final[dict[str, Clause]] = {"received": {"min": {"field": "event.inges
 def buckets(wall: Clause, wanted: Wanted, *, called: bool = False) -> Clause:
     """One bucket a chain, those first of which the reader sees the latest entries.
 
+    None of which they see nothing, and one more than :data:`DEEPEST`: then there are more.
+
     Args:
         wall: the reader's clause for one entry.
         called: over entries that know a call alone, and not over those that name their proposal.
@@ -158,6 +160,6 @@ def buckets(wall: Clause, wanted: Wanted, *, called: bool = False) -> Clause:
             inner[f"at_{one}"] = {"filter": stage(one), "aggs": {"latest": _LATEST}}
     terms = [{"field": ORGANIZATION, "missing": ""}, {"field": CALL if called else ID}]
     return {
-        "multi_terms": {"terms": terms, "size": DEEPEST, "order": {"seen>latest": "desc"}},
+        "multi_terms": {"terms": terms, "size": DEEPEST + 1, "order": {"seen>latest": "desc"}},
         "aggs": inner,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sidecar_api.agents.query import DEEPEST
 from tests.sidecar_api.agents.stage import Stage
 
 
@@ -222,3 +223,22 @@ def test_wrong_questions_are_refused(stage: Stage) -> None:
         found = stage.desk.problem(400, f"/api/v1/proposals?{query}")
         assert found["parameter"] == parameter, query
     assert stage.desk.problem(404, "/api/v1/proposals/none")["title"] == "Not found"
+
+
+def test_more_than_a_list_reaches_is_said_of_what_is_seen(stage: Stage) -> None:
+    """Neither a total nor an export tells of how many others there are."""
+    desk = stage.desk
+    for number in range(DEEPEST + 50):
+        stage.add("proposed", f"o{number}", at=number)
+    stage.add("proposed", "mine", at=5, activity__initiator={"id": desk.people["member"]})
+    stage.store()
+    for who, total in (("member", 1), ("stranger", 0)):
+        page = desk.get("/api/v1/proposals", who)["page"]
+        assert (page["total"], page["approximate"]) == (total, False)
+        counted = desk.get("/api/v1/agents", who)["counted"]
+        assert counted == {"chains": total, "of": total, "approximate": False}
+        path = f"/api/v1/proposals/export?format=ndjson&initiator={desk.people[who]}"
+        assert desk.ask(path, who).status_code == 200
+    page = desk.get("/api/v1/proposals")["page"]
+    assert (page["total"], page["approximate"]) == (DEEPEST, True)
+    desk.problem(400, "/api/v1/proposals/export?format=ndjson")
