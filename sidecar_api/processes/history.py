@@ -22,13 +22,17 @@ from sidecar_api.processes.history_query import (
     ID,
     MARKS,
     Clause,
+    Key,
+    Position,
     Wanted,
     all_of,
     buckets,
+    entries_of,
     of_attempt,
     of_process,
 )
 from sidecar_api.processes.replay import replayed
+from sidecar_api.processes.silences import Beats
 from sidecar_api.processes.taking import Turns
 from sidecar_api.search import ask, present, sized
 from sidecar_api.search.clauses import ORGANIZATION, any_of, in_organization
@@ -37,9 +41,6 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from sidecar_api.access import Scope
-
-Key = tuple[str, str]
-"""(organization id or empty, process id)."""
 
 ENTRIES: Final = 1000
 """Entries on a page of them."""
@@ -69,7 +70,6 @@ _NEWEST: Final = [
 ]
 _PER_PROCESS: Final = 50
 """Begins and ends of one process that a row of a list is made of, the latest ones."""
-Position = list[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +167,15 @@ class History:
 
     def one(self, key: Key) -> tuple[Process, bool] | None:
         """Return a process folded from its entries, and whether that were all of them."""
-        body = self._entries(key, size=_LATEST, reverse=True)
+        body = entries_of(key, size=_LATEST, reverse=True)
         latest = list(sized.hits(self._client, body))
         process = _folded(None, latest)
         if process is None:
             return None
         if len(latest) == _LATEST:  # whose it is must not depend on how far the rest is read
-            first = {**self._entries(key, size=_FIRST), "sort": _RECEIVED}
+            first = {**entries_of(key, size=_FIRST), "sort": _RECEIVED}
             process = _folded(process, sized.hits(self._client, first)) or process
-        body = self._entries(key, size=ENTRIES)
+        body = entries_of(key, size=ENTRIES)
         body["query"]["bool"]["must_not"] = [{"term": {"event.action": "process.heartbeat"}}]
         for _ in range(MOST_FOLDED // ENTRIES):
             if len(latest) < _LATEST:
@@ -189,7 +189,7 @@ class History:
 
     def entries(self, key: Key, after: Position | None = None) -> Batch:
         """Return entries of a process in the order of their times."""
-        body = self._entries(key, size=ENTRIES, after=after)
+        body = entries_of(key, size=ENTRIES, after=after)
         hits = sized.search(self._client, body)["hits"]["hits"]
         last = hits[-1]["sort"] if len(hits) == ENTRIES else None
         return Batch([present.activity(hit) for hit in hits], last)
@@ -203,7 +203,7 @@ class History:
         Args:
             most: entries.
         """
-        whole, turns = True, Turns()
+        whole, turns, beats = True, Turns(), Beats(self._client, key, _MOVED)
 
         def read() -> Iterator[dict[str, Any]]:
             nonlocal whole
@@ -212,7 +212,7 @@ class History:
             count = 0
             for _ in range(0, most, ENTRIES):
                 before = count
-                body = {**self._entries(key, size=ENTRIES, after=after), "_source": _MOVED}
+                body = {**entries_of(key, size=ENTRIES, after=after), "_source": _MOVED}
                 body["query"]["bool"]["must_not"] = _SMALL
                 for hit in sized.hits(self._client, body):
                     turns()
@@ -222,8 +222,8 @@ class History:
                         yield beat["_source"]
                         beat = None
                     yield source
-                    if source["event"]["action"] == "process.stalled":
-                        beat = self._next_beat(key, after)
+                    if beat is None and source["event"]["action"] == "process.stalled":
+                        beat = beats.after(after)
                 if count - before < ENTRIES:
                     if beat is not None:
                         yield beat["_source"]
@@ -238,12 +238,6 @@ class History:
                 return frames, False
             frames.append(frame)
         return frames, whole
-
-    def _next_beat(self, key: Key, after: Position) -> dict[str, Any] | None:
-        """The first sign of life after a place, as a hit."""
-        alive: Clause = {"term": {"event.action": "process.heartbeat"}}
-        body = {**self._entries(key, alive, size=1, after=after), "_source": _MOVED}
-        return next(iter(ask.search(self._client, body)["hits"]["hits"]), None)
 
     def output(
         self, key: Key, *, attempt: int | None, step: str = "", after: Position | None = None
@@ -260,7 +254,7 @@ class History:
         if step:
             names = ("activity.step.id", "activity.step.name")
             clauses.append(any_of([{"term": {name: step}} for name in names]))
-        body = self._entries(key, *clauses, size=_PIECES, after=after)
+        body = entries_of(key, *clauses, size=_PIECES, after=after)
         body["_source"] = ["@timestamp", "activity.output", "activity.step", ATTEMPT]
         hits = ask.search(self._client, body)["hits"]["hits"]
         made, room = Batch(), OUTPUT_BYTES
@@ -274,29 +268,6 @@ class History:
         if len(hits) < _PIECES:
             made.next = None
         return made
-
-    def _entries(
-        self,
-        key: Key,
-        *clauses: Clause,
-        size: int,
-        after: Position | None = None,
-        reverse: bool = False,
-    ) -> dict[str, Any]:
-        order = "desc" if reverse else "asc"
-        sort: list[Any] = [{"@timestamp": {"order": order}}]
-        missing = "_last" if reverse else "_first"
-        sort += [
-            {name: {"order": order, "missing": missing, "unmapped_type": kind}}
-            for name, kind in (("event.sequence", "long"), ("event.id", "keyword"))
-        ]
-        body = {
-            "size": size,
-            "track_total_hits": False,
-            "query": all_of(of_process(key[1]), in_organization(key[0]), *clauses),
-            "sort": sort,
-        }
-        return body if after is None else {**body, "search_after": after}
 
     def rows(self, keys: list[Key]) -> list[dict[str, Any]]:
         """Return the rows of a list, whoever may watch them, 100 at most.

@@ -7,9 +7,20 @@ from datetime import datetime
 from typing import Any, Final
 
 from sidecar_api.search import times
-from sidecar_api.search.clauses import ORGANIZATION, PROCESS_ENDS, any_of, contains, without
+from sidecar_api.search.clauses import (
+    ORGANIZATION,
+    PROCESS_ENDS,
+    any_of,
+    contains,
+    in_organization,
+    without,
+)
 
 Clause = dict[str, Any]
+Key = tuple[str, str]
+"""(organization id or empty, process id)."""
+Position = list[Any]
+"""The ``sort`` of a hit of :func:`entries_of`: time in ms since 1970, sequence, id."""
 STATES: Final = ("pending", "running", "done", "failed", "cancelled", "stalled")
 DEEPEST: Final = 10_000
 """Processes that a list reaches, those that began last."""
@@ -174,6 +185,30 @@ def of_process(id_: str) -> Clause:
     """All entries of one process, those in the audit lens too."""
     lens: Clause = {"term": {"activity.lens": "process"}}
     return all_of({"term": {ID: id_}}, any_of([lens, _action(*_CONTROLS)]))
+
+
+def entries_of(
+    key: Key,
+    *clauses: Clause,
+    size: int,
+    after: Position | None = None,
+    reverse: bool = False,
+) -> dict[str, Any]:
+    """Return the body of a search for entries of one process, in the order of their times."""
+    order = "desc" if reverse else "asc"
+    sort: list[Any] = [{"@timestamp": {"order": order}}]
+    missing = "_last" if reverse else "_first"
+    sort += [
+        {name: {"order": order, "missing": missing, "unmapped_type": kind}}
+        for name, kind in (("event.sequence", "long"), ("event.id", "keyword"))
+    ]
+    body = {
+        "size": size,
+        "track_total_hits": False,
+        "query": all_of(of_process(key[1]), in_organization(key[0]), *clauses),
+        "sort": sort,
+    }
+    return body if after is None else {**body, "search_after": after}
 
 
 def of_attempt(number: int) -> Clause:

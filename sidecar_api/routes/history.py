@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import BoundedSemaphore
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
@@ -12,18 +11,21 @@ from sidecar_api import asking
 from sidecar_api.access import Scope, Subject, Watching
 from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import Sealer, binding
-from sidecar_api.failures import BadRequest, Forbidden, NotFound
+from sidecar_api.failures import BadRequest, Forbidden, NotFound, Unavailable
+from sidecar_api.line import Line
 from sidecar_api.openapi import Parameter, operation
 from sidecar_api.processes import live
-from sidecar_api.processes.history import History, Key
-from sidecar_api.processes.history_query import DEEPEST, STATES, Wanted
+from sidecar_api.processes.history import History
+from sidecar_api.processes.history_query import DEEPEST, STATES, Key, Wanted
 from sidecar_api.recording import FETCH, FETCH_ALL
 from sidecar_api.search.filters import MOST_WORDS
 from sidecar_api.search.page import SIZES
 from sidecar_api.services import services
 from sidecar_api.text import is_text
 
-_replaying = BoundedSemaphore(1)
+PATIENCE: Final = 10.0
+"""Seconds that a replay waits for others."""
+replaying: Final = Line(PATIENCE)
 """Each holds up to 16 MiB and takes seconds of computing: others wait for their turn."""
 blueprint = Blueprint("history", __name__, url_prefix="/api/v1")
 
@@ -167,18 +169,19 @@ def entries(process: str) -> Response:
     "Replay a process",
     description=(
         "What each entry of it changed, in the order of their times, as deltas of "
-        "docs/process-stream.md, from nothing on; without what it printed. whole: to its end."
+        "docs/process-stream.md, from nothing on; without what it printed. whole: to its end. One "
+        "is made at a time: refused with 503 when others' took too long."
     ),
     parameters=[_PROCESS, _ORGANIZATION],
     answer="ProcessReplay",
-    failures=[NotFound],
+    failures=[NotFound, Unavailable],
     permission=_PERMISSION,
 )
 def replay(process: str) -> Response:
     """How a process went."""
     scope = asking.scope()
     key = _watched(scope, process, asking.arguments()["organization"])
-    with _replaying:
+    with replaying.turn(scope.reader.id):
         frames, whole = History(services().client).replay(key)
     _note(scope, key)
     return json_answer({"frames": frames, "whole": whole})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -338,3 +339,37 @@ def test_a_lease_that_has_passed(past: Past) -> None:
     found = past.history.page(past.member(), Wanted(), number=1, size=25)
     stalled = {row["id"].removeprefix(f"{past.mark}-"): row["stalled"] for row in found.processes}
     assert stalled == {"silent": True, "alive": False}
+
+
+def test_each_silence_ends_with_the_first_sign_of_life_after_it(past: Past) -> None:
+    """One after several ends them all, as any other entry does; other beats are not in it."""
+    told = [
+        *("started", "heartbeat", "stalled", "stalled", "heartbeat", "heartbeat", "stalled"),
+        *("step.started", "heartbeat", "stalled", "completed"),
+    ]
+    for at, name in enumerate(told):
+        past.add(f"process.{name}", "one", at=at)
+    past.store()
+    frames, whole = past.history.replay((past.organization, past.id("one")))
+    moved = [(one["at"][14:16], one["delta"].get("process", {}).get("stalled")) for one in frames]
+    assert moved == [
+        *[("00", False), ("02", True), ("04", False), ("06", True)],
+        *[("07", False), ("09", True), ("10", False)],
+    ]
+    assert whole
+
+
+def test_a_process_that_falls_silent_all_the_time_is_replayed_soon(
+    past: Past, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a replay asks for grows with its pages, not with each silence."""
+    past.add("process.started", "long")
+    for number in range(1500):
+        past.add("process.stalled", "long", at=1 + number / 100)
+        past.add("process.heartbeat", "long", at=1.005 + number / 100)
+    past.store()
+    with caplog.at_level(logging.INFO, "opensearch"):
+        frames, whole = past.history.replay((past.organization, past.id("long")))
+    moved = [one["delta"]["process"]["stalled"] for one in frames]
+    assert (moved, whole) == ([False, *[True, False] * 1500], True)
+    assert 0 < len([one for one in caplog.messages if "/_search" in one]) < 15

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from activity_center.processes import merge
-from tests.sidecar_api.desk import Desk
+from sidecar_api.routes import history
+from tests.sidecar_api.desk import Desk, problem_of
 from tests.sidecar_api.hostile import SYNTAX
 from tests.sidecar_api.processes.past import Past
 
@@ -131,6 +132,16 @@ def test_a_long_replay(desk: Desk, past: Past) -> None:
     moved = [one["delta"]["process"].get("stalled") for one in found["frames"]]
     assert (moved, found["whole"]) == ([False, True, False, None], True)
     assert past.history.replay((past.organization, past.id("long")), most=0) == ([], False)
+
+
+def test_a_replay_waits_for_others_and_not_forever(desk: Desk, past: Past) -> None:
+    """Who waits too long is told when to come again; afterwards it is made."""
+    path = f"/api/v1/processes/{past.id('one')}/replay"
+    with history.replaying.turn("somebody"):
+        answer = desk.ask(path)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert problem_of(answer)["detail"].startswith("Others are being answered")
+    assert desk.get(path)["whole"] is True
 
 
 def test_what_people_asked_tells_a_watcher_no_address(desk: Desk, past: Past) -> None:
