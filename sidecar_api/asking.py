@@ -36,6 +36,10 @@ FILTER_NAMES: Final = frozenset(one.name for one in FILTERS)
 MANY: Final = frozenset(one.name for one in FILTERS if one.repeats)
 """Filters that may stand several times: any of their values."""
 TRAIL: Final = "org:audit"
+OF_NONE: Final = f"{NONE}: what has no organization."
+"""Ends the description of every parameter that names an organization."""
+SAY_WHICH: Final = f"Say which one; {NONE} is that of no organization."
+"""What to do where several organizations have one of an id."""
 
 
 def reader() -> Reader:

@@ -21,7 +21,7 @@ from sidecar_api.agents.remembered import Remembered
 from sidecar_api.failures import BadRequest, NotFound
 from sidecar_api.openapi import Parameter
 from sidecar_api.recording import FETCH, FETCH_ALL, MOST_TRAILS
-from sidecar_api.search.filters import MOST_VALUES
+from sidecar_api.search.filters import MOST_VALUES, NONE
 from sidecar_api.services import services
 from sidecar_api.text import is_text
 
@@ -35,7 +35,7 @@ def _several(name: str, description: str, values: tuple[str, ...] = ()) -> Param
 
 
 PERIOD: Final = (
-    Parameter("organization", "Its id."),
+    Parameter("organization", f"Its id. {asking.OF_NONE}"),
     Parameter("from", "Proposed then or later: time, or date.", _TIME),
     Parameter("to", "Proposed before: time, or date, included.", _TIME),
 )
@@ -59,7 +59,8 @@ COUNTED: Final = (
 )
 PROPOSAL: Final = Parameter("proposal", "Its id.", place="path")
 IN: Final = Parameter(
-    "organization", "Where several organizations have one of that id: of which one."
+    "organization",
+    f"Where several organizations have one of that id: of which one. {asking.OF_NONE}",
 )
 _LISTS: Final = {
     "state": "states",
@@ -117,16 +118,16 @@ def wanted(asked: Mapping[str, Any]) -> Wanted:
 
 
 def organization(value: str | None) -> str | None:
-    """Return an organization's id.
+    """Return an organization's id; ``NONE``: what has none is meant.
 
     Raises:
-        BadRequest: it can be none.
+        BadRequest: it is neither.
     """
-    if value is not None and not ORGANIZATION_ID.fullmatch(value):
+    if value not in (None, NONE) and not ORGANIZATION_ID.fullmatch(value):
         raise BadRequest(
             "This can be no organization's id.",
             parameter="organization",
-            hint="GET /api/v1/organizations lists yours.",
+            hint=f"GET /api/v1/organizations lists yours. {asking.OF_NONE}",
         )
     return value
 
@@ -155,7 +156,7 @@ def owned(id_: str, sender: str, organizations: frozenset[str] | None) -> Key:
     mine = [
         one
         for one in found
-        if of in (None, one.organization)
+        if of in (None, one.organization or NONE)
         and (organizations is None or one.organization in organizations)
     ]
     return _the_one(mine)
@@ -166,7 +167,7 @@ def _the_one(found: list[Key]) -> Key:
         raise BadRequest(
             "Several organizations have one with this id.",
             parameter="organization",
-            hint="Say which one.",
+            hint=asking.SAY_WHICH,
         )
     if not found:
         raise unknown()
@@ -226,7 +227,7 @@ def record(scope: Scope, filters: Wanted, **more: Any) -> dict[str, Any]:
 def details_of(scope: Scope, filters: Wanted, **more: Any) -> dict[str, Any]:
     """Return what a record of reading says."""
     if filters.organization:
-        read = [filters.organization]
+        read = [] if filters.organization == NONE else [filters.organization]
     else:
         read = [] if scope.everything else list(scope.organizations)
     return {

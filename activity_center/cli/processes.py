@@ -76,7 +76,7 @@ def channels_(config_file: str | None, as_json: bool) -> None:
 @sidecar_options
 @click.option("--state", multiple=True, help="pending, running, done, failed, cancelled, stalled.")
 @click.option("--channel", multiple=True, help="Only this channel; may stand several times.")
-@click.option("--organization", metavar="ID", help="Only this organization.")
+@click.option("--organization", metavar="ID", help="Only this one; -: of none.")
 @click.option("--server", metavar="TEXT", help="Id of a server, or a part of its name.")
 @click.option("--cloud-account", metavar="TEXT", help="Id of an account, or a part of its name.")
 @click.option("--target", metavar="TEXT", help="Id of what it works on, or a part of its name.")
@@ -119,7 +119,7 @@ def list_(sidecar: Sidecar, as_json: bool, from_: datetime | None, **filters: An
 @command.command("show")
 @sidecar_options
 @click.argument("process")
-@click.option("--organization", metavar="ID", help="Where several have a process of that id.")
+@click.option("--organization", metavar="ID", help="Where several have that id; -: of none.")
 @click.option("--output", is_flag=True, help="With all of its output.")
 @json_option
 def show(
@@ -170,7 +170,7 @@ def _write_piece(piece: dict[str, Any], as_json: bool) -> None:
 @command.command("watch")
 @sidecar_options
 @click.option("--channel", default="", help="Only this channel.")
-@click.option("--organization", default="", metavar="ID", help="Only this organization.")
+@click.option("--organization", default="", metavar="ID", help="Only this one; -: of none.")
 @click.option("--process", default="", metavar="ID", help="Only this process.")
 @click.option("--until-end", is_flag=True, help="Stop when all that is shown has ended.")
 @json_option
@@ -217,7 +217,7 @@ def watch(
             return f"nothing yet under this id: {process}"
         if channel and (words := _undeclared(sidecar, channel)):
             return words
-        return _unseen(sidecar, organization) if organization else ""
+        return _unseen(sidecar, organization) if organization not in ("", "-") else ""
 
     try:
         with watching:

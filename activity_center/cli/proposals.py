@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from activity_center.cli.options import json_option
-from activity_center.cli.proposals_read import config_option, period, reading
+from activity_center.cli.proposals_read import NONE, config_option, period, reading
 
 if TYPE_CHECKING:
     from activity_center.agents import Chain, Judgement
@@ -97,7 +97,7 @@ def list_(
 @command.command("show")
 @click.argument("id_", metavar="ID")
 @config_option
-@click.option("--organization", metavar="ID", help="Where several have a proposal of this id.")
+@click.option("--organization", metavar="ID", help="Where several have this id; -: of none.")
 @json_option
 def show(id_: str, config_file: str | None, organization: str | None, as_json: bool) -> None:
     """Show one chain: verdict, proposal, decisions, executions.
@@ -117,7 +117,7 @@ def show(id_: str, config_file: str | None, organization: str | None, as_json: b
             f"there is no proposal {id_!r}", hint="activity-center proposals list"
         )
     if len(found) > 1:
-        ids = ", ".join(sorted(str(one.organization["id"]) for one in found))
+        ids = ", ".join(sorted(one.organization["id"] or NONE for one in found))
         raise ActivityCenterError(
             f"{len(found)} organizations have one of this id: {ids}", hint="--organization ID"
         )

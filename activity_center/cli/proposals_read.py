@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST: Final = 100_000
 """Entries that are read; a longer period is refused, since a part of it would mislead."""
+NONE: Final = "-"
+"""In the place of an organization: what has none. The API takes it too."""
 _PAGE: Final = 1000
 _IDS: Final = 500
 _AGENT: Final = "activity-agent-*"
@@ -37,7 +39,7 @@ def period(function: Any) -> Any:
             text="Chains that began then or later.",
         ),
         time_option("--to", "until", text="Chains that began by then."),
-        click.option("--organization", metavar="ID", help="Only this organization."),
+        click.option("--organization", metavar="ID", help="Only this one; -: of none."),
     )
     for option in reversed(options):
         function = option(function)
@@ -65,7 +67,7 @@ class Reading:
         """Return the chains that began in a period, in order.
 
         Args:
-            organization: id of the only one that is looked at.
+            organization: id of the only one that is looked at; ``-``: of none.
 
         Raises:
             ClusterError: OpenSearch cannot be asked, or only in part.
@@ -76,7 +78,7 @@ class Reading:
 
         first, last = milliseconds(since), milliseconds(until or self.now)
         begun = {"range": {"@timestamp": {"gte": first, "format": "epoch_millis"}}}
-        own = [] if organization is None else [{"term": {"organization.id": organization}}]
+        own = _of(organization)
         entries = self._entries([begun, *own])
         # What began before is whole only with its beginning, and a call may be claimed by then.
         chains = read_chains(entries.values())
@@ -87,7 +89,7 @@ class Reading:
         return [one for one in found if first * MILLI <= one.begun <= (last + 1) * MILLI]
 
     def chain(self, id_: str, organization: str | None) -> list[Chain]:
-        """Return the chains with an id: one an organization."""
+        """Return the chains with an id: one an organization, ``-``: that of none."""
         from activity_center.agents import read_chains
         from activity_center.agents.stored import CALL, ID
 
@@ -97,7 +99,7 @@ class Reading:
         if calls:
             entries |= self._entries([{"terms": {CALL: calls[:_IDS]}}])
         found = [one for one in read_chains(entries.values()) if one.id == id_]
-        return [one for one in found if organization in (None, one.organization["id"])]
+        return [one for one in found if organization in (None, one.organization["id"] or NONE)]
 
     def _entries(self, clauses: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Every entry of a chain that the clauses find, by its document's id."""
@@ -137,6 +139,15 @@ def reading(config_file: str | None) -> Reading:
     client = connect(config.searcher) if config else connect()
     policies = config.approval_policies if config else shipped_policies()
     return Reading(client, policies, datetime.now(UTC))
+
+
+def _of(organization: str | None) -> list[dict[str, Any]]:
+    """The clauses of entries of an organization; ``None``: of each."""
+    if organization is None:
+        return []
+    if organization == NONE:
+        return [{"bool": {"must_not": [{"exists": {"field": "organization.id"}}]}}]
+    return [{"term": {"organization.id": organization}}]
 
 
 def _is_by_call(chain: Chain) -> bool:

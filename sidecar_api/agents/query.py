@@ -48,6 +48,7 @@ class Wanted:
         states: of :data:`STATES`; any of them.
         impacts: of :data:`IMPACTS`; a chain is unrated where no entry of it tells one.
         results, sources, actions: any of them.
+        organization: its id; ``NONE``: of none.
         agents, tools: any of them; an agent by id or name.
         approver, initiator: id, login name, full name or e-mail address.
         target: id, or a part of the name, of what it is about or what that belongs to.

@@ -53,6 +53,7 @@ class Wanted:
     Attributes:
         states: of :data:`STATES`; any of them.
         channels: any of them.
+        organization: its id; ``NONE``: of none.
         server, cloud_account, target, initiator: id, or a part of the name.
         start: something of it began or ended then or later.
         end: something of it began or ended before.
@@ -76,7 +77,7 @@ class Wanted:
         if self.channels:
             made.append({"terms": {"activity.process.channel": list(self.channels)}})
         if self.organization:
-            made.append({"term": {"organization.id": self.organization}})
+            made.append(in_organization(self.organization))
         if self.server:
             made.append(_server(self.server))
         if self.cloud_account:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sidecar_api.search.filters import NONE
+
 if TYPE_CHECKING:
     from sidecar_api.access import Scope, Subject, Watching
     from sidecar_api.processes.ring import Change
@@ -22,7 +24,8 @@ class View:
         watching: what roles with ``process:view`` show.
         reader: id of the one reader whose own processes show too; empty: of nobody, so that
             readers with the same roles share one view.
-        channel, organization, process: the part that is wanted; empty: all.
+        channel, organization, process: the part that is wanted; empty: all. The organization may
+            be ``NONE``: what has none.
     """
 
     everything: bool
@@ -59,7 +62,7 @@ class View:
         """Whether a process is of the part that is wanted, whoever may see it."""
         return (
             (not self.channel or channel == self.channel)
-            and (not self.organization or subject.organization == self.organization)
+            and (not self.organization or (subject.organization or NONE) == self.organization)
             and (not self.process or process == self.process)
         )
 

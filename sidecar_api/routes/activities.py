@@ -171,7 +171,7 @@ def histogram() -> Response:
     "List the latest activities",
     description="For a card on a dashboard.",
     parameters=[
-        Parameter("organization", "Of this organization alone."),
+        Parameter("organization", f"Of this organization alone. {asking.OF_NONE}"),
         Parameter(
             "count", "How many.", {"type": "integer", "minimum": 1, "maximum": 20, "default": 6}
         ),

@@ -49,7 +49,7 @@ def one(case: str) -> Response:
         raise BadRequest(
             "Several organizations have a case with this id.",
             parameter="organization",
-            hint="Say which one.",
+            hint=asking.SAY_WHICH,
         )
     if not found:
         raise NotFound(

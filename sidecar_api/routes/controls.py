@@ -25,6 +25,7 @@ from sidecar_api.openapi import Parameter, operation
 from sidecar_api.openapi.processes import LONGEST_REASON
 from sidecar_api.processes import controls, live
 from sidecar_api.processes.webhooks import Messenger
+from sidecar_api.search.filters import NONE
 from sidecar_api.services import services
 from sidecar_api.text import is_text
 
@@ -40,7 +41,8 @@ PERMISSION: Final = "process:control"
 _EXTENSION: Final = "activity_center_controls"
 _KEY: Final = re.compile(rf"[!-~]{{1,{controls.LONGEST_KEY}}}")
 _IN: Final = Parameter(
-    "organization", "Id of its organization, where several have a process with this id."
+    "organization",
+    f"Id of its organization, where several have a process with this id. {asking.OF_NONE}",
 )
 _HEADER: Final = Parameter(
     "Idempotency-Key",
@@ -190,7 +192,7 @@ def _mine(process: str, organization: str | None) -> dict[str, Any] | None:
     may = sender.organizations
     found = [one for one in live().named(process) if may is None or _organization(one) in may]
     if organization or (may is None and organization is not None):
-        found = [one for one in found if _organization(one) == organization]
+        found = [one for one in found if _is_of(one, organization)]
     if len(found) > 1:
         raise _several()
     return found[0] if found else None
@@ -232,9 +234,9 @@ def _ask(process: str, kind: str) -> Response:
 
 
 def _named(process: str, organization: str | None) -> list[dict[str, Any]]:
-    """Those of that id; ``None``: of every organization, empty: of none."""
+    """Those of that id; ``None``: of every organization."""
     found = live().named(process)
-    return [one for one in found if organization in (None, _organization(one))]
+    return [one for one in found if organization is None or _is_of(one, organization)]
 
 
 def _allowed(found: list[dict[str, Any]], permission: str) -> dict[str, Any] | None:
@@ -263,11 +265,16 @@ def _organization(process: Mapping[str, Any]) -> str:
     return str(process["organization"]["id"])
 
 
+def _is_of(process: Mapping[str, Any], organization: str | None) -> bool:
+    """Whether a process is of an organization; empty, or ``NONE``: of none."""
+    return (_organization(process) or NONE) == (organization or NONE)
+
+
 def _several() -> BadRequest:
     return BadRequest(
         "Several organizations of yours have a process with this id.",
         parameter="organization",
-        hint="Say which one.",
+        hint=asking.SAY_WHICH,
     )
 
 

@@ -24,6 +24,7 @@ from sidecar_api.openapi import Parameter, operation
 from sidecar_api.recording import EXPORT
 from sidecar_api.routes.exports import current
 from sidecar_api.search import times
+from sidecar_api.search.filters import NONE
 from sidecar_api.services import services
 
 blueprint = Blueprint("evidence", __name__, url_prefix="/api/v1/proposals")
@@ -63,7 +64,7 @@ def export() -> Response:
             hint="Export shorter periods, one after the other.",
         )
     keys = [one.key for one in places]
-    name = wanted.organization or "all"
+    name = {"": "all", NONE: "none"}.get(wanted.organization, wanted.organization)
     return _file(asked["format"], scope, keys, wanted, as_of, name)
 
 
@@ -87,7 +88,7 @@ def evidence(proposal: str) -> Response:
     exported = scope.for_export([key.organization])
     if key not in shared.chains().keys(exported, proposal, key.organization):
         raise shared.unknown()
-    wanted = Wanted(organization=key.organization)
+    wanted = Wanted(organization=key.organization or NONE)
     return _file(asked["format"], exported, [key], wanted, shared.now(), key.shown, proposal)
 
 

@@ -18,7 +18,7 @@ from sidecar_api.processes import live
 from sidecar_api.processes.history import History
 from sidecar_api.processes.history_query import DEEPEST, STATES, Key, Wanted
 from sidecar_api.recording import FETCH, FETCH_ALL
-from sidecar_api.search.filters import MOST_WORDS
+from sidecar_api.search.filters import MOST_WORDS, NONE
 from sidecar_api.search.page import SIZES
 from sidecar_api.services import services
 from sidecar_api.text import is_text
@@ -33,7 +33,8 @@ _PERMISSION: Final = "process:view"
 _TIME: Final[Mapping[str, Any]] = {"type": "string", "format": "date-time", "maxLength": 64}
 _PROCESS: Final = Parameter("process", "Its id.", place="path")
 _ORGANIZATION: Final = Parameter(
-    "organization", "Where several organizations have a process of that id: of which one."
+    "organization",
+    f"Where several organizations have a process of that id: of which one. {asking.OF_NONE}",
 )
 _CURSOR: Final[Mapping[str, Any]] = {"type": "string", "maxLength": 4096}
 _SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
@@ -58,7 +59,7 @@ _TEXTS: Final = ("organization", "server", "cloud_account", "target", "initiator
     parameters=[
         Parameter("state", "Any of them.", {"type": "string", "enum": list(STATES)}, many=True),
         Parameter("channel", "Any of them.", {"type": "string", "maxLength": 128}, many=True),
-        Parameter("organization", "Its id."),
+        Parameter("organization", f"Its id. {asking.OF_NONE}"),
         Parameter("server", "Id, or a part of the name."),
         Parameter("cloud_account", "Id, or a part of the name."),
         Parameter("target", "What it works on: id, or a part of the name."),
@@ -85,7 +86,7 @@ def processes() -> Response:
     """A page of processes."""
     asked, scope = asking.arguments(), asking.scope()
     wanted = _wanted(asked)
-    if wanted.organization:
+    if wanted.organization not in ("", NONE):
         scope.check_watching(wanted.organization)
     number, size = asked["page"], asked["size"]
     if number * size > DEEPEST:
@@ -123,7 +124,7 @@ def one(process: str) -> Response:
     running = [
         one
         for one in live().named(id_)
-        if scope.watches(one) and wanted in (None, one["organization"]["id"])
+        if scope.watches(one) and wanted in (None, one["organization"]["id"] or NONE)
     ]
     key = _key(scope, id_, wanted, [one["organization"]["id"] for one in running])
     found = History(services().client).one(key)
@@ -293,7 +294,7 @@ def _key(scope: Scope, id_: str, organization: str | None, known: list[str]) -> 
         raise BadRequest(
             "Several organizations have a process with this id.",
             parameter="organization",
-            hint="Say which one.",
+            hint=asking.SAY_WHICH,
         )
     if not keys:
         raise _unknown()
@@ -326,7 +327,7 @@ def _record(scope: Scope, wanted: Wanted) -> None:
     """Record that somebody has looked."""
     names = ("states", "channels", *_TEXTS, "start", "end", "text")
     given = {name: getattr(wanted, name) for name in names if getattr(wanted, name)}
-    read = [wanted.organization] if wanted.organization else []
+    read = [wanted.organization] if wanted.organization not in ("", NONE) else []
     details = {"filters": [f"{k}={v}" for k, v in given.items()], "organizations": read}
     services().recording.read(scope.reader, FETCH_ALL, request, details)
 

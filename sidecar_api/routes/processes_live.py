@@ -36,6 +36,7 @@ from sidecar_api.processes.messages import Message
 from sidecar_api.processes.sockets import RECHECK, Closing, Socket
 from sidecar_api.routes.exports import current
 from sidecar_api.routes.stream import MEDIA, RETRY, here
+from sidecar_api.search.filters import NONE
 from sidecar_api.services import services
 
 blueprint = Blueprint("processes_live", __name__)
@@ -50,7 +51,7 @@ _LONGEST: Final = 256
 _STEP: Final = 1.0
 _FILTERS: Final = [
     Parameter("channel", "Only processes of this channel."),
-    Parameter("organization", "Only processes of this organization."),
+    Parameter("organization", f"Only processes of this organization. {asking.OF_NONE}"),
     Parameter("process", "Only the process with this id."),
 ]
 
@@ -176,7 +177,7 @@ def _asked() -> dict[str, str]:
 
 
 def _check(scope: Scope, organization: str) -> None:
-    if organization:
+    if organization not in ("", NONE):
         scope.check_watching(organization)
 
 

@@ -95,8 +95,9 @@ def lacks(names: Sequence[str]) -> Clause:
 
 
 def in_organization(organization: str) -> Clause:
-    """Return the clause of entries of an organization; empty: of none."""
-    return {"term": {ORGANIZATION: organization}} if organization else lacks([ORGANIZATION])
+    """Return the clause of entries of an organization; empty, or :data:`NONE`: of none."""
+    named = organization not in ("", NONE)
+    return {"term": {ORGANIZATION: organization}} if named else lacks([ORGANIZATION])
 
 
 def action_contains(text: str) -> Clause:

@@ -10,7 +10,7 @@ from opensearchpy import OpenSearch
 
 from sidecar_api.search import ask, decided, deleted, newer, order, page, present, scan, sized
 from sidecar_api.search import facets as faceting
-from sidecar_api.search.clauses import TRAIL
+from sidecar_api.search.clauses import TRAIL, in_organization
 from sidecar_api.search.order import Position
 from sidecar_api.search.page import Page, Question
 from sidecar_api.search.parse import Filters
@@ -105,11 +105,15 @@ class Search:
     def recent(
         self, scope: Wall, organization: str | None = None, count: int = 6
     ) -> list[dict[str, Any]]:
-        """Return the latest activities, of one organization or of all that the reader sees."""
+        """Return the latest activities, of one organization or of all that the reader sees.
+
+        Args:
+            organization: its id; :data:`~sidecar_api.search.filters.NONE`: what has none.
+        """
         wall = scope.query()
         clauses = [wall, TRAIL]
         if organization is not None:
-            clauses.append({"term": {"organization.id": organization}})
+            clauses.append(in_organization(organization))
         body = {
             "size": count,
             "query": {"bool": {"filter": clauses}},

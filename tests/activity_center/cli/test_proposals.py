@@ -16,7 +16,7 @@ import pytest
 from activity_center.agents import verdicts
 from activity_center.cli.proposals import STATES
 from sidecar_api.agents.query import STATES as API_STATES
-from tests.sidecar_api.search.log import put_templates
+from tests.sidecar_api.search.log import document, put_templates
 
 if TYPE_CHECKING:
     from tests.conftest import Node
@@ -135,6 +135,32 @@ def test_list_filtered(stored: Stored) -> None:
     table = stored.run("list", "--verdict", "parameters_drifted", "--limit", "1")
     assert "Parameters drifted" in table.stdout
     assert table.stderr.startswith("1 proposals, of ")
+
+
+def test_what_has_no_organization_is_named_by_a_dash(opensearch: Node) -> None:
+    """Where several have a proposal of one id the refusal lists it as what names it."""
+    put_templates(opensearch.client)
+    id_, one = uuid.uuid4().hex, f"o{uuid.uuid4().hex[:12]}"
+    lines: list[dict[str, Any]] = []
+    for organization in (one, None):
+        made = document(
+            event__action="agent.proposal.created",
+            organization__id=organization,
+            activity__proposal={"id": id_, "stage": "proposed"},
+        )
+        lines += [{"create": {"_index": "activity-agent-permanent"}}, made]
+    body = "\n".join(map(json.dumps, lines)) + "\n"
+    assert not opensearch.client.bulk(body=body, params={"refresh": "true"})["errors"]
+    url = opensearch.url
+    assert f"2 organizations have one of this id: -, {one}" in run("show", id_, url=url).stderr
+    for named, organization in (("-", None), (one, one)):
+        asked = ("--organization", named, "--json")
+        shown = json.loads(run("show", id_, *asked, url=url).stdout)
+        assert (shown["id"], shown["organization"]["id"]) == (id_, organization)
+        listed = json.loads(run("list", *asked, "--from", "2026-01-01", url=url).stdout)
+        assert {other["organization"]["id"] for other in listed if other["id"] == id_} == {
+            organization
+        }
 
 
 def test_show(stored: Stored) -> None:

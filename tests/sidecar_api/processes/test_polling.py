@@ -145,3 +145,14 @@ def test_the_channels(stage: Stage) -> None:
     names = {one["name"] for one in found}
     assert {"ssl", "git-deploy", "docker-app-deploy", "cloud-transfer", "pqc-activation"} <= names
     assert all(one["label"] and one["steps"] for one in found)
+
+
+def test_what_has_no_organization_is_polled_by_a_dash(stage: Stage, process: str) -> None:
+    """Of several processes with one id that one alone; who has no right there may ask too."""
+    stage.steps.start(process, stage.a)
+    stage.steps.start(process, "")
+    everywhere = Asks(stage, "admin", process=process)
+    until(lambda: len(everywhere.ask().processes) == 2)
+    nowhere = Asks(stage, "admin", process=process, organization="-").ask()
+    assert [*nowhere.processes] == [("", process)]
+    assert not Asks(stage, "owner", organization="-").ask().processes
