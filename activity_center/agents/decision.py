@@ -15,7 +15,7 @@ from activity_center.processes.reading import lasted, number, part, text, texts,
 
 PERSON: Final = ("id", "name", "full_name", "email")
 MOST_ROLES: Final = 100
-_RULES: Final = ("policy", "hook", "config")
+RULES: Final = ("policy", "hook", "config")
 """Sources that need no person."""
 
 
@@ -74,7 +74,7 @@ class Decision:
     @property
     def nameless(self) -> bool:
         """Whether it says yes and names neither a person nor a rule that did: it is no approval."""
-        return self.stage == "approved" and not self.approver and self.source not in _RULES
+        return self.stage == "approved" and not self.approver and self.source not in RULES
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as the API has it."""

@@ -263,19 +263,23 @@ def _in_force(decisions: Sequence[Decision], run: Execution | None) -> list[Deci
     """
     approvals: list[Decision] = []
     refused = False
-    for one in _heard(decisions, run):
+    for one in heard(decisions, run.begun if run else None):
         refused = one.stage != "approved"
         kept = [] if one.outcome == "edited" else approvals
         approvals = [] if refused else [*kept, one]
     return None if refused else approvals
 
 
-def _heard(decisions: Sequence[Decision], run: Execution | None) -> list[Decision]:
-    """The decisions that counted when something ran."""
-    if run is None:
+def heard(decisions: Sequence[Decision], begun: int | None) -> list[Decision]:
+    """Return the decisions that counted when something began to run, in order.
+
+    Args:
+        begun: see :class:`~activity_center.agents.chain.Execution`; ``None``: nothing ran yet.
+    """
+    if begun is None:
         return counting(decisions)
     skew = {"approved": SKEW}
-    return counting([one for one in decisions if one.at <= run.begun + skew.get(one.stage, 0)])
+    return counting([one for one in decisions if one.at <= begun + skew.get(one.stage, 0)])
 
 
 def _best(
@@ -292,8 +296,8 @@ def _best(
 
 def _without(run: Execution, chain: Chain) -> Finding:
     before = [one for one in chain.decisions if one.at <= run.begun + SKEW]
-    heard = _heard(chain.decisions, run) or before
-    last = heard[-1] if heard else None
+    counted = heard(chain.decisions, run.begun) or before
+    last = counted[-1] if counted else None
     late = next((one for one in chain.decisions if one.stage == "approved"), None)
     if last is not None and last.nameless:
         text = "What approves it names neither a person nor a rule."
@@ -343,7 +347,7 @@ def _twice(chain: Chain, policy: Policy, deadline: int | None) -> Iterator[Findi
     if len(chain.executions) < 2 or not policy.approval:
         return
     last = max(chain.executions, key=lambda one: one.begun)
-    approvals = [one for one in _heard(chain.decisions, last) if one.stage == "approved"]
+    approvals = [one for one in heard(chain.decisions, last.begun) if one.stage == "approved"]
     # What should not have been given pays for no further run.
     sound = [one for one in approvals if not any(against(one, chain, policy, deadline))]
     if not approvals or (policy.standing and any(one.lasting for one in sound)):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from tests.sidecar_api.search.log import NOON, Log, document, filters, minutes
+from sidecar_api.search import Search
+from tests.sidecar_api.search.log import NOON, Log, Weighed, document, filters, minutes
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
 
 MIRA = {"id": "usr_mk", "full_name": "Mira Kovač", "email": "mira@northwind.example"}
 
@@ -15,10 +19,9 @@ def stage(id_: str, at: float, stage: str, proposal: str = "p1", **values: Any) 
     return document(
         id=id_,
         at=NOON + minutes(at),
-        event__action=f"agent.proposal.{action}",
         activity__proposal__id=proposal,
         activity__proposal__stage=stage,
-        **values,
+        **{"event__action": f"agent.proposal.{action}", **values},
     )
 
 
@@ -105,6 +108,85 @@ def test_the_decision_is_the_one_that_counts_before_the_run(log: Log) -> None:
     }
     assert found["ruled"]["outcome"] == "auto_approved"
     assert found["once"]["at"] < found["twice"]["at"]
+
+
+def test_what_is_claimed_after_a_run_does_not_change_who_decided_on_it(log: Log) -> None:
+    """Neither an authenticated word that comes too late for it, nor any number of claims."""
+    claimed = {"activity__approver__authenticated": None}
+    log.add(approved("yes", 1, **claimed), stage("ran", 2, "executing"))
+    assert decided(log)["ran"]["approver"] == MIRA
+    log.add(stage("no", 3, "denied", activity__approver={"id": "boss", "authenticated": True}))
+    log.add(
+        *(approved(f"claim{n}", 3, **{**claimed, "activity__approver__id": "x"}) for n in range(40))
+    )
+    assert decided(log)["ran"]["approver"] == MIRA
+
+
+def test_a_run_is_decided_on_by_when_it_began(log: Log) -> None:
+    """As the verdict has it: two clocks may differ by 5 seconds for an approval alone, and what
+    came after the beginning is no decision on the run that its result tells of."""
+    second = 1 / 60
+    log.add(
+        stage("within", 1, "executing"),
+        approved("soon", 1 + 4 * second),
+        stage("after", 1, "executing", "p2"),
+        approved("late", 1 + 6 * second, "p2"),
+        stage("began", 1, "executing", "p3"),
+        approved("between", 2, "p3"),
+        stage("ended", 3, "completed", "p3"),
+        stage("anew", 4, "executing", "p3"),
+        stage("again", 5, "completed", "p3"),
+        approved("before", 0, "p4"),
+        stage("kept", 1, "executing", "p4"),
+        stage("no", 1 + 4 * second, "denied", "p4"),
+        approved("early", 2, "p5"),
+        stage("backdated", 3, "executing", "p5", event__ingested="2026-11-20T12:01:00.000Z"),
+    )
+    assert set(decided(log)) == {"within", "anew", "again", "kept"}
+
+
+def test_a_decision_is_told_by_its_outcome_or_its_action_as_well(log: Log) -> None:
+    """As everywhere: the outcome is the more exact word, and the action alone is enough; what is
+    in another lens is no decision, and what names nobody approves nothing."""
+    said = {"activity__proposal__id": "p1", "activity__approver": MIRA, "event__kind": "event"}
+    log.add(
+        document(
+            id="word",
+            at=NOON,
+            event__action="agent.tool.allowed",
+            activity__lens="agent",
+            activity__decision__outcome="approved",
+            **said,
+        ),
+        stage("ran", 1, "executing"),
+        document(
+            id="act",
+            at=NOON,
+            event__action="agent.proposal.approved",
+            activity__lens="agent",
+            **{**said, "activity__proposal__id": "p2"},
+        ),
+        stage("acted", 1, "executing", "p2"),
+        approved("boss", 0, "p3", activity__lens="audit", event__action="server.update"),
+        stage("alone", 1, "executing", "p3"),
+        stage("nobody", 0, "approved", "p4", activity__decision__source="user"),
+        stage("nameless", 1, "executing", "p4"),
+    )
+    assert set(decided(log)) == {"ran", "acted"}
+
+
+def test_no_source_is_read_of_decisions(log: Log) -> None:
+    """Whatever somebody sent with them: a page of runs is a small answer."""
+    long = {"activity__approver__roles": ["r" * 256] * 1000}
+    log.add(*(stage(f"r{n}", 5, "executing", f"p{n}") for n in range(5)))
+    for n in range(5):
+        log.add(*(approved(f"d{n}-{m}", m / 10, f"p{n}", **long) for m in range(10)))
+    weighed = Weighed(log.client)
+    page = Search(cast("OpenSearch", weighed)).page(log, filters(decision="-"), size=25)
+    assert {one["activity"]["decided"]["at"] for one in page.activities} == {
+        "2026-11-20T12:00:54.000Z"
+    }
+    assert max(weighed.answers) < 100_000
 
 
 class Own:
