@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.agents import Chain, read_chain, read_chains
+from activity_center.agents.decision import MOST_ROLES
 from activity_center.agents.entry import CALL_OF
 from activity_center.agents.stored import (
     AGENT,
@@ -28,6 +29,7 @@ from activity_center.agents.stored import (
     stage,
     staged,
 )
+from activity_center.processes.reading import part, texts
 from sidecar_api.agents import calls
 from sidecar_api.agents.places import Key, Place
 from sidecar_api.agents.query import DEEPEST, RATED, RECEIVED, STATES, Wanted, buckets
@@ -41,10 +43,14 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES: Final = 10_000
 """Entries that are read at once; of one chain: its first ones, and as many that have a stage."""
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""What the entries that are read at once may weigh; of one chain as with their number."""
 AT_ONCE: Final = 100
 """Chains that are read at once."""
 _RUNS: Final = ("executing", "completed", "failed")
 _DECISIONS: Final = ("approved", "denied", "cancelled")
+_ROLES: Final = "activity.approver.roles"
+"""Part of the verdict, also in a list."""
 
 Hit = dict[str, Any]
 
@@ -262,11 +268,19 @@ class Chains:
             "query": all_of(*clauses),
             "sort": sort,
         }
-        if lean:
-            hits = sized.search(self._client, body)["hits"]["hits"]
-        else:
-            hits = list(sized.hits(self._client, body))
-        return hits, len(hits) < self._most
+        found = ask.search(self._client, sized.without_sources(body))["hits"]["hits"]
+        some = sized.within(found, MOST_BYTES, lean=lean)
+        batches = sized.filled(self._client, body, some, lean=lean, also=[_ROLES])
+        hits = [_short(hit) for batch in batches for hit in batch]
+        return hits, len(some) == len(found) < self._most
+
+
+def _short(hit: Hit) -> Hit:
+    """A hit, of a list with no more roles of an approver than are looked at."""
+    approver = part(hit["_source"], "activity", "approver")
+    if hit.get(sized.PARTIAL) and isinstance(approver, dict) and "roles" in approver:
+        approver["roles"] = texts(approver, "roles", MOST_ROLES)
+    return hit
 
 
 def _by(keys: Iterable[Key]) -> list[tuple[str, list[Key]]]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from activity_center.agents import Judgement, Policies, Verdict, judge, verdicts
 from activity_center.agents.kept import kept_since
-from sidecar_api.agents.chains import MOST_ENTRIES, Chains, Read
+from sidecar_api.agents.chains import MOST_BYTES, MOST_ENTRIES, Chains, Read
 from sidecar_api.agents.places import Place
 from sidecar_api.agents.query import Wanted
 
@@ -71,7 +71,8 @@ def _unread() -> Verdict:
     """The verdict on a chain of more entries than are read."""
     return replace(
         verdicts()["unknown"],
-        explanation=f"More than {MOST_ENTRIES:,} stages of it are recorded, and not all were read.",
+        explanation=f"More than {MOST_ENTRIES:,} stages of it are recorded, or more than "
+        f"{MOST_BYTES // 1024**2} MiB, and not all were read.",
         what_to_do="See who sent so many: each entry names its sender.",
     )
 

@@ -313,13 +313,18 @@ class History:
                 "inner_hits": {
                     "name": "some",
                     "size": count,
-                    "_source": {"excludes": list(sized.LEFT_OUT)},
                     "sort": order,
+                    **sized.NO_SOURCES,
                 },
             },
         }
-        for hit in ask.search(self._client, body)["hits"]["hits"]:
-            yield from hit["inner_hits"]["some"]["hits"]["hits"]
+        found = [
+            hit
+            for group in ask.search(self._client, body)["hits"]["hits"]
+            for hit in group["inner_hits"]["some"]["hits"]["hits"]
+        ]
+        for batch in sized.filled(self._client, {"query": body["query"]}, found, lean=True):
+            yield from batch
 
 
 def _fits(row: Mapping[str, Any], states: tuple[str, ...]) -> bool:

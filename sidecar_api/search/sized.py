@@ -4,7 +4,8 @@ A node holds the sources of all hits of a search in its memory, whatever they we
 2500 entries of a megabyte each ends it, and so do some lists of a hundred at the same time. Large
 entries say their size (``activity.size``, see :data:`activity_center.canonical.LARGE_BYTES`), so
 it can be known before. Where there are none in what is asked for, nothing changes; else hits
-come without source, and the sources follow in batches that weigh a bounded amount.
+come without source, and the sources follow in batches whose entries weigh a bounded amount, each
+with its real size, also where a list leaves out what may be long of it.
 """
 
 from __future__ import annotations
@@ -15,21 +16,39 @@ from typing import Any, Final
 from opensearchpy import OpenSearch
 
 from activity_center.canonical import LARGE_BYTES
+from activity_center.vocabulary import Field, fields
 from sidecar_api.failures import Incomplete
 from sidecar_api.search import ask
 
 BATCH_BYTES: Final = 8 * 1024 * 1024
 """What the sources of one search may weigh."""
-LEFT_OUT: Final = (
-    *("metadata", "related", "error.message", "error.stack_trace"),
-    *("activity.overflow", "activity.old_value", "activity.new_value", "activity.output"),
-    *("activity.changes", "activity.modified_fields", "activity.execution"),
-    *("gen_ai.tool.call.arguments", "gen_ai.tool.call.result"),
+LEAN_BYTES: Final = 128 * 1024
+"""What is left of a large entry in a list weighs less, in ASCII."""
+LONGEST: Final = 4096
+"""Characters of a message that a list has of a large entry."""
+_MESSAGE: Final = "message"
+_ROW: Final = frozenset({_MESSAGE, "event.reason", "activity.resource.url"})
+"""What a row shows although it may be long."""
+_UNBOUNDED: Final = frozenset({"flat_object", "object_disabled", "object_array", "match_only_text"})
+_TEXT: Final = 1024
+"""Characters that a field of a row may have."""
+
+
+def _is_long(one: Field) -> bool:
+    """Whether it may hold more than a row shows: long text, an object, or a list of any texts."""
+    listed = one.many and not one.values
+    return one.type in _UNBOUNDED or listed or (one.max_length or 0) > _TEXT
+
+
+LEFT_OUT: Final = tuple(
+    name for name, one in fields().items() if _is_long(one) and name not in _ROW
 )
 """What a list leaves out of large entries: the entry itself has it."""
 PARTIAL: Final = "partial"
 """Member of a hit without them."""
 _SIZE: Final = "activity.size"
+NO_SOURCES: Final[dict[str, Any]] = {"_source": False, "docvalue_fields": [_SIZE]}
+"""In a body: hits say their size in place of their source."""
 
 Hit = dict[str, Any]
 
@@ -53,7 +72,7 @@ def search(client: OpenSearch, body: dict[str, Any]) -> dict[str, Any]:
     Raises:
         Incomplete: an entry is gone in between; and as ``ask.search`` does.
     """
-    if not are_large(client, body):
+    if _at_once(client, body):
         return ask.search(client, body)
     answer = ask.search(client, without_sources(body))
     answer["hits"]["hits"] = [
@@ -64,7 +83,7 @@ def search(client: OpenSearch, body: dict[str, Any]) -> dict[str, Any]:
 
 def hits(client: OpenSearch, body: dict[str, Any]) -> Iterator[Hit]:
     """Yield the hits of one search, whole, however large; raises as :func:`search`."""
-    if not are_large(client, body):
+    if _at_once(client, body):
         yield from ask.search(client, body)["hits"]["hits"]
         return
     found = ask.search(client, without_sources(body))["hits"]["hits"]
@@ -72,43 +91,73 @@ def hits(client: OpenSearch, body: dict[str, Any]) -> Iterator[Hit]:
         yield from batch
 
 
+def _at_once(client: OpenSearch, body: dict[str, Any]) -> bool:
+    """Whether all that a search finds may come in one answer."""
+    return body["size"] * LARGE_BYTES <= BATCH_BYTES and not are_large(client, body)
+
+
 def without_sources(body: dict[str, Any]) -> dict[str, Any]:
     """Return the body of a search whose hits say their size in place of their source."""
-    return {**body, "_source": False, "docvalue_fields": [_SIZE]}
+    return {**body, **NO_SOURCES}
+
+
+def within(hits: Sequence[Hit], most: int, *, lean: bool) -> list[Hit]:
+    """Return the first hits of :func:`without_sources` that weigh so many bytes together.
+
+    Args:
+        lean: they are fetched without :data:`LEFT_OUT` of large ones.
+    """
+    kept = []
+    for hit in hits:
+        most -= min(_weight(hit), LEAN_BYTES) if lean else _weight(hit)
+        if most < 0:
+            break
+        kept.append(hit)
+    return kept
 
 
 def filled(
-    client: OpenSearch, body: dict[str, Any], hits: Sequence[Hit], *, lean: bool = False
+    client: OpenSearch,
+    body: dict[str, Any],
+    hits: Sequence[Hit],
+    *,
+    lean: bool = False,
+    also: Sequence[str] = (),
 ) -> Iterator[list[Hit]]:
     """Yield hits of :func:`without_sources` with their sources, in the same order, in batches.
 
     Args:
         body: of the search that found them; with its ``pit`` if it has one.
         lean: without :data:`LEFT_OUT` of large ones, which are marked :data:`PARTIAL`.
+        also: fields that lean ones have all the same.
 
     Raises:
         Incomplete: an entry is gone in between.
     """
-    for batch in _batches(hits, lean):
+    left = [name for name in LEFT_OUT if name not in also] if lean else []
+    for batch in _batches(hits):
         sources: dict[tuple[str, str], Any] = {}
         large = [hit for hit in batch if _size(hit)]
         for part in ([hit for hit in batch if not _size(hit)], large):
             if part:
-                leave = lean and part is large
-                for found in _fetched(client, body, part, leave):
+                for found in _fetched(client, body, part, left if part is large else []):
                     sources[found["_index"], found["_id"]] = found["_source"]
         made = []
         for hit in batch:
             source = sources.get((hit["_index"], hit["_id"]))
             if source is None:
                 raise Incomplete(ask.INCOMPLETE, hint=ask.INCOMPLETE_HINT)
-            mark = {PARTIAL: True} if lean and _size(hit) else {}
-            made.append({**hit, "_source": source, **mark})
+            if lean and _size(hit):
+                if len(str(source.get(_MESSAGE, ""))) > LONGEST:
+                    del source[_MESSAGE]
+                made.append({**hit, "_source": source, PARTIAL: True})
+            else:
+                made.append({**hit, "_source": source})
         yield made
 
 
 def _fetched(
-    client: OpenSearch, body: dict[str, Any], part: list[Hit], leave: bool
+    client: OpenSearch, body: dict[str, Any], part: list[Hit], left: list[str]
 ) -> list[dict[str, Any]]:
     ids = [hit["_id"] for hit in part]
     asked: dict[str, Any] = {
@@ -116,7 +165,7 @@ def _fetched(
         "size": 2 * len(ids),
         "track_total_hits": False,
         "query": _all(body["query"], {"ids": {"values": ids}}),
-        "_source": {"excludes": list(LEFT_OUT)} if leave else True,
+        "_source": {"excludes": left} if left else body.get("_source", True),
     }
     if "pit" in body:
         answer = ask.patiently(client, {**asked, "pit": body["pit"]})
@@ -126,11 +175,11 @@ def _fetched(
     return found
 
 
-def _batches(hits: Sequence[Hit], lean: bool) -> Iterator[list[Hit]]:
+def _batches(hits: Sequence[Hit]) -> Iterator[list[Hit]]:
     batch: list[Hit] = []
     room = BATCH_BYTES
     for hit in hits:
-        weight = LARGE_BYTES if lean else (_size(hit) or LARGE_BYTES)
+        weight = _weight(hit)
         if batch and weight > room:
             yield batch
             batch, room = [], BATCH_BYTES
@@ -138,6 +187,10 @@ def _batches(hits: Sequence[Hit], lean: bool) -> Iterator[list[Hit]]:
         room -= weight
     if batch:
         yield batch
+
+
+def _weight(hit: Hit) -> int:
+    return _size(hit) or LARGE_BYTES
 
 
 def _size(hit: Hit) -> int:

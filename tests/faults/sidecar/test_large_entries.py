@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from opensearchpy.exceptions import TransportError
@@ -34,32 +34,20 @@ def test_a_node_bears_an_export_and_lists_of_large_entries(
     put_templates(node.client)
     log = Log(node.client)
     metadata = {f"k{part}": "x" * 30_000 for part in range(BYTES // 30_000)}
-    for start in range(0, ENTRIES, 5):
-        made = [
+    add(
+        log,
+        [
             document(
                 id=f"{number:03}",
                 at=NOON + timedelta(seconds=number),
                 metadata=metadata,
                 activity__size=BYTES,
             )
-            for number in range(start, start + 5)
-        ]
-        for _ in range(60):  # a node of this size cannot always take five megabytes
-            try:
-                log.add(*made)
-                break
-            except TransportError as busy:
-                assert busy.status_code == 429, busy
-                time.sleep(0.5)
-
-    def listed(_: int) -> int:
-        try:
-            return len(log.search.page(log, filters(), size=100).activities)
-        except Failure as refused:
-            return -refused.status
-
+            for number in range(ENTRIES)
+        ],
+    )
     with ThreadPoolExecutor(8) as readers:
-        lists = [readers.submit(listed, number) for number in range(32)]
+        lists = [readers.submit(listed, log) for _ in range(32)]
         seen = []
         for hit in log.search.scan(log, filters(), page_size=2500):
             assert len(hit["_source"]["metadata"]) == len(metadata)
@@ -68,3 +56,99 @@ def test_a_node_bears_an_export_and_lists_of_large_entries(
     assert seen == [f"{number:03}" for number in reversed(range(ENTRIES))]
     assert counts <= {100, -429}
     assert node.client.cluster.health()["status"] in ("green", "yellow")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "large",
+    [
+        {"orchestrator__resource__annotation": ["x" * 980] * 1000},
+        {"message": "m" * 131_000, "error__stack_trace": "t" * 262_000, "tags": ["t" * 256] * 1000},
+    ],
+    ids=["lists", "texts"],
+)
+def test_a_node_bears_lists_whatever_makes_entries_large(
+    own_node: Callable[..., OwnNode], large: dict[str, Any]
+) -> None:
+    """A hundred entries of a megabyte, and eight lists of all of them at the same time."""
+    node = own_node()
+    put_templates(node.client)
+    log = Log(node.client)
+    add(
+        log,
+        [
+            document(
+                id=f"{number:03}",
+                at=NOON + timedelta(seconds=number),
+                activity__size=BYTES,
+                **large,
+            )
+            for number in range(100)
+        ],
+    )
+    with ThreadPoolExecutor(8) as readers:
+        counts = set(readers.map(lambda _: listed(log), range(16)))
+    assert counts <= {100, -429}
+    assert node.client.cluster.health()["status"] in ("green", "yellow")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_node_bears_who_decided_on_a_page_of_runs(own_node: Callable[..., OwnNode]) -> None:
+    """Forty runs whose proposals have twenty decisions of 260 kB each: none is read."""
+    node = own_node()
+    put_templates(node.client)
+    log = Log(node.client)
+    approver = {"id": "u", "roles": ["r" * 256] * 1000}
+    runs = [proposal(f"r{n}", "executed", f"p{n}", NOON) for n in range(40)]
+    add(log, runs)
+    before = NOON - timedelta(hours=1)
+    for number in range(40):
+        said = {"activity__approver": approver, "activity__size": 260_000}
+        add(
+            log,
+            [
+                proposal(f"d{number}-{n}", "approved", f"p{number}", before, **said)
+                for n in range(20)
+            ],
+        )
+    found = log.search.page(log, filters(decision="-"), size=100).activities
+    assert [one["activity"]["decided"]["approver"] for one in found] == [{"id": "u"}] * 40
+    with ThreadPoolExecutor(4) as readers:
+        counts = set(readers.map(lambda _: listed(log, decision="-"), range(8)))
+    assert counts <= {40, -429}
+    assert node.client.cluster.health()["status"] in ("green", "yellow")
+
+
+def proposal(id_: str, word: str, name: str, at: datetime, **values: Any) -> dict[str, Any]:
+    """An entry of a proposal."""
+    stage = {"executed": "completed"}.get(word, word)
+    return document(
+        id=id_,
+        at=at,
+        event__action=f"agent.proposal.{word}",
+        activity__proposal={"id": name, "stage": stage},
+        activity__decision={"outcome": word} if word == "approved" else None,
+        **values,
+    )
+
+
+def listed(log: Log, **named: str) -> int:
+    """How many entries a list has; negative: the status of the refusal."""
+    try:
+        return len(log.search.page(log, filters(**named), size=100).activities)
+    except Failure as refused:
+        return -refused.status
+
+
+def add(log: Log, made: list[dict[str, Any]]) -> None:
+    """Store entries; a node of this size cannot always take five megabytes at once."""
+    for start in range(0, len(made), 5):
+        for _ in range(60):
+            try:
+                log.add(*made[start : start + 5])
+                break
+            except TransportError as busy:
+                assert busy.status_code == 429, busy
+                time.sleep(0.5)

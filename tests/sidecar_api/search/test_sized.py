@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from activity_center.canonical import LARGE_BYTES
-from sidecar_api.search import sized
-from tests.sidecar_api.search.log import NOON, Log, document, filters
+from activity_center.vocabulary import fields
+from sidecar_api.search import Search, sized
+from tests.sidecar_api.search.log import NOON, Log, Weighed, document, filters
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
 
 LONG = 900_000
 """Characters of metadata of a large entry: nine of them are just under a batch."""
@@ -98,6 +103,75 @@ def test_no_search_asks_for_more_than_a_batch(filled: tuple[Log, list[str]]) -> 
     assert [hit["_source"]["event"]["id"] for batch in batches for hit in batch] == expected
     none = {**body, "query": {"bool": {"filter": [log.query(), {"term": {"event.id": "001"}}]}}}
     assert not sized.are_large(log.client, none)
+
+
+def test_what_a_list_has_of_a_large_entry_is_bounded_field_by_field() -> None:
+    """Whatever is not left out is a text of bounded length, a number, or a list of known words;
+    all of it weighs no more than is reckoned."""
+    kept = [one for name, one in fields().items() if name not in sized.LEFT_OUT]
+    for one in kept:
+        assert one.name == "message" or not one.many or one.values, one.name
+        assert one.type not in ("flat_object", "object_disabled", "object_array"), one.name
+    texts = sum(len(one.name) + 8 + (one.max_length or 64) for one in kept if not one.many)
+    texts += sized.LONGEST - (fields()["message"].max_length or 0)
+    listed = sum(1000 * max(map(len, one.values or ())) for one in kept if one.many)
+    assert texts + listed <= sized.LEAN_BYTES
+    shown = {
+        *("event.action", "event.type", "event.outcome", "event.reason", "message", "user.email"),
+        *("activity.resource.name", "activity.resource.url", "activity.approver.full_name"),
+        *("activity.decision.outcome", "activity.approver.authenticated", "organization.name"),
+        *("activity.initiator.email", "source.ip", "gen_ai.agent.name", "activity.result"),
+    }
+    assert shown <= {one.name for one in kept}
+
+
+LISTS = {
+    "orchestrator__resource__annotation": ["x" * 900] * 1000,
+    "activity__approver": {"id": "u", "roles": ["r" * 256] * 1000},
+    "activity__receipt": {"undone": ["x" * 900] * 1000},
+    "activity__proposal": {"id": "p", "rationale": "x" * 30_000},
+    "tags": ["t" * 200] * 1000,
+    "message": "m" * 100_000,
+}
+"""Fields that may be long, each alone."""
+
+
+def test_no_list_is_a_large_answer_of_opensearch(log: Log) -> None:
+    """Whatever it is that makes entries large, and wherever they are listed."""
+    size = 910_000
+    for name, value in LISTS.items():
+        for number in range(4):
+            log.add(
+                document(
+                    id=f"{name}-{number}",
+                    event__action="agent.proposal.created",
+                    activity__size=size,
+                    **{name: value},
+                )
+            )
+    weighed = Weighed(log.client)
+    search = Search(cast("OpenSearch", weighed))
+    page = search.page(log, filters(), size=25)
+    assert len(page.activities) == 4 * len(LISTS)
+    assert all(one["partial"] for one in page.activities)
+    assert len(json.dumps(page.activities)) < 100_000
+    search.recent(log)
+    # A batch of real sizes, of which a long message alone is fetched.
+    assert max(weighed.answers) < 1_000_000
+
+
+def test_entries_that_are_not_large_weigh_as_well(filled: tuple[Log, list[str]]) -> None:
+    """Thousands of entries just under what is large are no single answer either."""
+    log, expected = filled
+    body = {"query": log.query(), "size": 10_000, "sort": [{"@timestamp": "desc"}]}
+    small = {**body, "query": {"bool": {"filter": [log.query(), {"term": {"event.id": "001"}}]}}}
+    assert [hit["_source"]["event"]["id"] for hit in sized.hits(log.client, small)] == ["001"]
+    found = sized.ask.search(log.client, sized.without_sources(body))["hits"]["hits"]
+    some = sized.within(found, 2 * LONG + 5 * LARGE_BYTES, lean=False)
+    assert [is_large(expected[place]) for place in range(len(some))] == [
+        *(False, False, True, False, False, True, False)
+    ]
+    assert len(sized.within(found, 2 * LONG, lean=True)) == len(found)
 
 
 def test_new_entries_come_in_part_too(filled: tuple[Log, list[str]]) -> None:
