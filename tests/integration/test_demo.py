@@ -16,6 +16,7 @@ import pytest
 
 from activity_center.agents import verdicts
 from activity_center.config import Cluster
+from activity_center.demo import process as processes
 from activity_center.demo.people import names
 from activity_center.demo.play import Player
 from activity_center.demo.stack import Stack
@@ -154,8 +155,12 @@ def test_the_live_demo_shows_the_three_lenses_and_ends_by_a_signal(number: int) 
             urllib.request.urlopen(ended, timeout=5)
 
 
-def test_a_connection_that_the_collector_closed_is_opened_again(tmp_path: Path) -> None:
+def test_a_connection_that_the_collector_closed_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The collector closes what idles: the next events go over a new connection, and count."""
+    # It never gets rid of what it has: nobody waits until it gives up.
+    monkeypatch.setattr(processes, "_STOP_SECONDS", 1.0)
     nowhere = Cluster(url="http://127.0.0.1:1")
     stack = Stack(tmp_path, nowhere, {}, ("platform", "agents", "kubernetes", "search"))
     events = _of_each_transport()

@@ -110,7 +110,7 @@ def test_several_workers_and_a_start_without_redis(tmp_path: Path) -> None:
     redis = RedisServer(tmp_path / "redis")
     redis.kill()
     process = f"prc_{uuid.uuid4().hex}"
-    with Collector(tmp_path, NOWHERE, workers=2) as collector:
+    with Collector(tmp_path, NOWHERE, workers=2, drain_timeout=0) as collector:
         collector.document["bus"] = {"url": redis.url}
         collector.start()
         collector.wait_ready(worker=1)

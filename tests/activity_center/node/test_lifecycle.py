@@ -83,17 +83,19 @@ def test_modules_are_there(opensearch: Any) -> None:
 
 
 def test_data_and_port_survive_a_crash(own_node: Callable[..., Any], opensearch: Any) -> None:
-    """A node beside another one; killed and started again it has its port, data, options."""
-    own = own_node({"indices.query.bool.max_clause_count": "1234"})
+    """A node beside another one, secured; killed and started again it has its port, data,
+    options, password and certificates."""
+    own = own_node({"indices.query.bool.max_clause_count": "1234"}, secure=True)
     assert own.url != opensearch.url
     own.client.index(index="kept", id="1", body={"a": 1})
     left_over = node_folder(own.name).temporary / "left-over"
     left_over.write_text("")
     own.kill()
     assert node.status(own.name) is None
-    before = own.url
+    before = own.cluster
     own.start()
-    assert own.url == before
+    assert own.cluster == before
+    assert own.client.info()["version"]["number"] == own.info.version
     assert own.client.get(index="kept", id="1")["_source"] == {"a": 1}
     settings = own.client.cluster.get_settings(include_defaults=True, flat_settings=True)
     assert "1234" in {
@@ -207,13 +209,3 @@ def test_secrets_of_a_secured_node_are_private(secure_opensearch: Any) -> None:
     ).stdout.split()
     assert found == [str(folder.admin_password)]
     assert info.password not in Path(f"/proc/{info.pid}/cmdline").read_text()
-
-
-def test_a_secured_node_keeps_its_password(own_node: Callable[..., Any]) -> None:
-    """After a restart the same password and certificates hold."""
-    own = own_node(secure=True)
-    before = own.cluster
-    own.kill()
-    own.start()
-    assert own.cluster == before
-    assert own.client.info()["version"]["number"] == own.info.version

@@ -51,17 +51,32 @@ def test_what_is_archived_lies_in_the_nodes_own_folder(
     own_node: Callable[..., Any], few: Desired
 ) -> None:
     """A snapshot can be made, in a folder that only the node's account enters; a node of an
-    earlier release, which had no such folder, starts, keeps its data, and gets one."""
-    own = own_node()
+    earlier release, which had no such folder, starts, keeps its data, and gets one.
+
+    In a cluster that is not the embedded node ``install`` registers none, whatever its
+    ``path.repo``; a repository that is there is left as it is in either.
+    """
+    own = own_node({f"node.attr.{EMBEDDED}": "false"})
+    assert repositories(look(own.client, few)) == []
+    install(own.client, few)
+    assert ask(own.client, "GET", "/_snapshot").body == {}
+
+    body = {"type": "fs", "settings": {"location": "elsewhere"}}
+    ask(own.client, "PUT", f"/_snapshot/{NAME}", body=body)
     folder = node_folder(own.name).archive
     own.client.index(index="kept", id="1", body={"a": 1})
     own.stop()
     shutil.rmtree(folder)
-    own.start()
+    own.start(settings={})
     assert own.client.get(index="kept", id="1")["_source"] == {"a": 1}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert folder.parent == Path(own.info.folder)
+    assert repositories(look(own.client, few)) == [(NAME, Action.LEAVE)]
+    install(own.client, few)
+    there = ask(own.client, "GET", f"/_snapshot/{NAME}").body[NAME]
+    assert there["settings"]["location"] == "elsewhere"
 
+    ask(own.client, "DELETE", f"/_snapshot/{NAME}")
     install(own.client, few)
     made = ask(
         own.client,
@@ -74,23 +89,3 @@ def test_what_is_archived_lies_in_the_nodes_own_folder(
     assert list((folder / NAME).glob("snap-*.dat"))
     own.close()
     assert not folder.exists()
-
-
-def test_elsewhere_the_place_is_the_persons_to_choose(
-    own_node: Callable[..., Any], few: Desired
-) -> None:
-    """In a cluster that is not the embedded node ``install`` registers none, whatever its
-    ``path.repo``; a repository that is there is left as it is in either."""
-    own = own_node({f"node.attr.{EMBEDDED}": "false"})
-    assert repositories(look(own.client, few)) == []
-    install(own.client, few)
-    assert ask(own.client, "GET", "/_snapshot").body == {}
-
-    body = {"type": "fs", "settings": {"location": "elsewhere"}}
-    ask(own.client, "PUT", f"/_snapshot/{NAME}", body=body)
-    own.stop()
-    own.start(settings={})
-    assert repositories(look(own.client, few)) == [(NAME, Action.LEAVE)]
-    install(own.client, few)
-    there = ask(own.client, "GET", f"/_snapshot/{NAME}").body[NAME]
-    assert there["settings"]["location"] == "elsewhere"

@@ -22,6 +22,9 @@ def _expiry_node() -> Iterator[node.NodeInfo]:
     info = node.start(name, fast=True)
     client = connect(info.cluster)
     install(client, replace(desired_state(), streams=STREAMS))
+    # Whoever writes an expiry waits until searches find it: two seconds, were it not for this.
+    quick = {"index.refresh_interval": "50ms"}
+    ask(client, "PUT", f"/{','.join(STREAMS)}/_settings", body=quick)
     client.close()
     yield info
     node.wipe(name)

@@ -131,10 +131,10 @@ def _chaos(node: Any, folder: Path, opened: list[Any], seconds: float, seed: int
 
 
 def test_lost_answers_delays_rollovers_and_restarts(
-    own_node: Callable[..., Any], tmp_path: Path, opened: list[Any]
+    opensearch: Any, tmp_path: Path, opened: list[Any]
 ) -> None:
     """Everything at once, for some seconds."""
-    _chaos(own_node(), tmp_path, opened, 8, 1)
+    _chaos(opensearch, tmp_path, opened, 8, 1)
 
 
 @pytest.mark.slow
