@@ -34,6 +34,8 @@ class Sidecar:
     Attributes:
         document: the configuration; written by :meth:`write` and :meth:`start`.
         verify: what :mod:`requests` takes for a certificate's authority.
+        pace: module -> constants of it that the process has another value of: for tests of what
+            happens after a time that is long in production.
     """
 
     def __init__(self, folder: Path, cluster: Cluster, **sidecar: Any) -> None:
@@ -42,6 +44,7 @@ class Sidecar:
         self.config = folder / "activity-center.yml"
         self.log = folder / "sidecar.log"
         self.verify: str | bool = True
+        self.pace: dict[str, dict[str, float]] = {}
         self.document: dict[str, Any] = {
             "opensearch": {"url": cluster.url},
             "identity": {
@@ -76,9 +79,24 @@ class Sidecar:
     def launch(self, *arguments: str) -> None:
         """Write the configuration and start the process."""
         self.write()
-        command = [sys.executable, "-m", "activity_center", "serve", "--config", str(self.config)]
+        command = [sys.executable, *self._program(), "serve", "--config", str(self.config)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, *arguments], stdout=log, stderr=log)
+
+    def _program(self) -> list[str]:
+        """The command line's program, at another pace where the test has one.
+
+        It is set in the process itself, before it forks its workers. A constant that is no longer
+        there fails the start.
+        """
+        if not self.pace:
+            return ["-m", "activity_center"]
+        lines = ["import importlib", "from activity_center.cli import main"]
+        for module, constants in self.pace.items():
+            lines.append(f"module = importlib.import_module({module!r})")
+            for name, value in constants.items():
+                lines += [f"module.{name}", f"module.{name} = {value!r}"]
+        return ["-c", "\n".join([*lines, "main()"])]
 
     def start(self, *arguments: str) -> None:
         """Write the configuration, start the process and wait until it is ready."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -20,6 +20,13 @@ from tests.sidecar_api.search.log import put_templates
 if TYPE_CHECKING:
     from tests.conftest import Node
 
+QUICK: Final = {
+    "sidecar_api.processes.messages": {"HEARTBEAT": 2, "SILENCE": 6.0},
+    "sidecar_api.processes.sockets": {"RECHECK": 6.0},
+    "sidecar_api.routes.processes_live": {"RECHECK": 6.0},
+}
+"""Signs of life, and looks at rights, ten times as often as in production."""
+
 
 @pytest.fixture(scope="session")
 def calm_streams(calm_opensearch: Node) -> Node:
@@ -32,6 +39,17 @@ def calm_streams(calm_opensearch: Node) -> Node:
 def stage(calm_streams: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One sidecar for the module: its tests use processes of their own."""
     with Stage(calm_streams, tmp_path_factory.mktemp("live")) as made:
+        made.start()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def quick_stage(
+    calm_streams: Node, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    """As ``stage``, where signs of life and looks at rights come after seconds, not after a
+    minute: what a loaded machine holds up must not look like a client that is gone."""
+    with Stage(calm_streams, tmp_path_factory.mktemp("quick"), pace=QUICK) as made:
         made.start()
         yield made
 

@@ -145,11 +145,18 @@ class Stage:
 
     Args:
         bus: default: an embedded one.
+        pace: see :class:`tests.integration.sidecar.Sidecar`.
         sidecar: further keys of the section ``sidecar``.
     """
 
     def __init__(
-        self, node: Node, folder: Path, *, bus: BusConfig | None = None, **sidecar: Any
+        self,
+        node: Node,
+        folder: Path,
+        *,
+        bus: BusConfig | None = None,
+        pace: Mapping[str, dict[str, float]] | None = None,
+        **sidecar: Any,
     ) -> None:
         mark = uuid.uuid4().hex[:12]
         self.mark, self.a, self.b = mark, f"a{mark}", f"b{mark}"
@@ -158,6 +165,7 @@ class Stage:
         self.sidecar = Sidecar(
             folder / "sidecar", node.cluster, rate_limit={"requests": 1_000_000}, **sidecar
         )
+        self.sidecar.pace = dict(pace or {})
         limits = {"role": "watcher", "workspaces": ["lab"], "resources": ["srv"]}
         self.people: dict[str, dict[str, Any]] = {
             "admin": {"platform_roles": ["platform_admin"]},

@@ -13,10 +13,11 @@ from tests.sidecar_api.processes.peer import Peer, Stream
 from tests.sidecar_api.processes.stage import Stage
 
 
-def test_a_heartbeat_moves_the_place(stage: Stage, process: str) -> None:
+def test_a_heartbeat_moves_the_place(quick_stage: Stage, process: str) -> None:
     """A client that was told nothing for long, because nothing was for it, comes back with the
     place of the last sign of life and goes on; with the place of the last thing that it was told
     it could not, so much has happened since."""
+    stage = quick_stage
     other = f"{process}-other"
     for one in (process, other):
         stage.steps.start(one, stage.a)

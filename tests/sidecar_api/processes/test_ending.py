@@ -182,8 +182,9 @@ def change(stage: Stage, cookie: str, organizations: dict[str, list[str]]) -> No
 
 
 @pytest.fixture(scope="module")
-def minute(stage: Stage) -> Iterator[Minute]:
-    """One sidecar, many clients, and what happens to them within a minute."""
+def minute(quick_stage: Stage) -> Iterator[Minute]:
+    """One sidecar, many clients, and what happens to them within a minute of its time."""
+    stage = quick_stage
     process = f"prc_{uuid.uuid4().hex[:12]}"
     stage.steps.start(process, stage.a)
     stage.steps.start(f"{process}-b", stage.b)

@@ -14,7 +14,7 @@ from wsproto.events import TextMessage
 
 from activity_center.config_processes import BusConfig
 from sidecar_api.access import Scope, Watching
-from sidecar_api.processes import Hub, View
+from sidecar_api.processes import Hub, View, listening
 from sidecar_api.processes.messages import Message
 from sidecar_api.reader import Reader
 from tests.activity_center.bus.servers import Bus
@@ -101,15 +101,18 @@ def test_a_place_of_a_time_of_doubt_is_none(bus: Bus, hubs: Callable[..., Hub]) 
     steps.close()
 
 
-def test_what_ended_goes_by_the_clock(tmp_path: Path, hubs: Callable[..., Hub]) -> None:
+def test_what_ended_goes_by_the_clock(
+    tmp_path: Path, hubs: Callable[..., Hub], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An hour after its end a process is in no snapshot any more, and is let go of, though
     nothing comes by the bus; one that runs stays, however long it has been silent. Who comes
     to others, for whom a snapshot was made, sees that too."""
+    monkeypatch.setattr(listening, "_PRUNE", 0.5)
     steps = Steps(BusConfig(folder=str(tmp_path)))
     for process in ("over", "runs"):
         steps.start(process, ACME, at=at(-3 * 3600))
     hub = hubs(steps.config)
-    steps.publish(steps.entry("over", "process.completed", ACME, at=at(12 - 3600)))
+    steps.publish(steps.entry("over", "process.completed", ACME, at=at(3 - 3600)))
     until(lambda: hub.named("over")[0]["state"] == "done")
     assert Client(hub).leave().shows("over") is not None
     end = hub.end

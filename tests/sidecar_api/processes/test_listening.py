@@ -13,12 +13,19 @@ import pytest
 from activity_center.bus import Gap, Place, Published, Reader, open_reader
 from activity_center.config_processes import BusConfig
 from activity_center.errors import BusUnavailable
-from sidecar_api.processes import Hub
-from sidecar_api.processes.listening import SETTLES
+from sidecar_api.processes import Hub, listening
 from sidecar_api.processes.overdue import Overdue
 from sidecar_api.processes.taking import Taking
 from tests.integration.process import until
 from tests.sidecar_api.processes.stage import Steps, at
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader looks at the time, tries again and takes the bus for whole sooner than usual."""
+    monkeypatch.setattr(listening, "SETTLES", 1.0)
+    monkeypatch.setattr(listening, "_WAIT", 0.2)
+    monkeypatch.setattr(listening, "_BACK_OFF", (0.05, 0.5))
 
 
 @pytest.fixture
@@ -54,7 +61,7 @@ class Line:
         self.reads += 1
         if self.cut:
             raise BusUnavailable("the line is cut")
-        found = self._reader.read(after, min(wait, 0.05))
+        found = self._reader.read(after, min(wait, 0.02))
         self.trouble = self._reader.trouble
         return found[:1] if self.held_back else found
 
@@ -79,7 +86,7 @@ class Looked:
 
     def _tick(self, held: Any, now: datetime) -> None:
         self.times += 1
-        self.calm.append(time.monotonic() - self.hub._listening._deaf_until + SETTLES)
+        self.calm.append(time.monotonic() - self.hub._listening._deaf_until + listening.SETTLES)
         self._look(held, now)
 
 
@@ -128,7 +135,7 @@ def test_a_part_that_cannot_be_read_is_no_silence(steps: Steps) -> None:
     until(lambda: looked.hub.stale_since is None)
     until(lambda: bool(looked.made))
     assert looked.made == ["process.stalled"]
-    assert min(looked.calm) > SETTLES
+    assert min(looked.calm) > listening.SETTLES
     looked.hub.stop()
 
 

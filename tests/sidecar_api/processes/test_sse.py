@@ -98,9 +98,10 @@ def test_an_epoch_that_changed(stage: Stage, process: str) -> None:
         assert stream.kinds()[stream.kinds().index("reset") + 1] == "snapshot"
 
 
-def test_silence_is_filled(stage: Stage, process: str) -> None:
+def test_silence_is_filled(quick_stage: Stage, process: str) -> None:
     """While nothing happens a ping comes, and with it the place as it is by then: who comes
     back with it has not to be told what they were never shown."""
+    stage = quick_stage
     with Stream(stage, process=process) as stream:
         stream.until(lambda: stream.pings > 0)  # the first one follows the beginning
         at_first, pings = stream.id, stream.pings
