@@ -63,6 +63,7 @@ class StandIn:
         activities: what the record holds, newest first.
         answers: path -> what is answered instead: ``(status, problem document)``.
         delays: path -> seconds before the answer.
+        held: path -> what is waited for before the answer.
         signed_in: whether ``/me`` knows the reader.
         trail: whether the reader sees the whole of it there.
         permissions: of the reader in every organization; there is one where nothing is recorded.
@@ -74,6 +75,7 @@ class StandIn:
         self.activities = activities
         self.answers: dict[str, tuple[int, dict[str, Any]]] = {}
         self.delays: dict[str, float] = {}
+        self.held: dict[str, threading.Event] = {}
         self.signed_in = True
         self.trail = True
         self.permissions = ["org:audit", *permissions]
@@ -84,7 +86,8 @@ class StandIn:
             "127.0.0.1", 0, self._app(), threaded=True, request_handler=_Quiet
         )
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        # It looks that often whether it is to stop.
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
         """Stop the server."""
@@ -247,6 +250,8 @@ class StandIn:
         @app.before_request
         def interfere() -> tuple[Response, int, dict[str, str]] | None:
             time.sleep(self.delays.get(request.path, 0))
+            if held := self.held.get(request.path):
+                held.wait(30)
             if request.path in self.answers:
                 status, problem = self.answers[request.path]
                 headers = {"Retry-After": str(RETRY_AFTER)} if status == 429 else {}

@@ -4,6 +4,7 @@ words, and at the place where one looks."""
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -151,8 +152,8 @@ def test_loading_is_a_word_too_and_can_be_seen(
     """While the first answer is awaited, a status says so and each row has bars that stand out
     from the ground; then both are gone."""
     server: StandIn = processes if view.startswith("processes") else agents
-    server.delays[f"/api/v1/{path}"] = 4
     for size, dark in ((WIDE, True), (PHONE, False)):
+        answer = server.held[f"/api/v1/{path}"] = threading.Event()
         window = windows(size=size, dark=dark)
         page = window.open(f"{server.url}/{view}")
         bone = page.locator(".panel .bone:visible").first
@@ -160,7 +161,9 @@ def test_loading_is_a_word_too_and_can_be_seen(
         expect(page.locator("#loading")).to_have_text("Loading")
         assert page.evaluate(CONTRAST) > 1.5
         window.shoot(f"loading-{view.split('/')[-1].split('?')[0]}-{size[0]}")
-        expect(page.locator("#loading")).to_have_text("", timeout=20_000)
+        answer.set()
+        expect(page.locator("#loading")).to_have_text("")
+        expect(bone).to_have_count(0)
 
 
 # In one go: between finding a bar and asking for its colour the page may draw it anew.

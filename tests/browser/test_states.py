@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -52,12 +53,13 @@ def server() -> Iterator[StandIn]:
 
 def test_rows_of_the_final_height_stand_while_it_loads(window: Window, server: StandIn) -> None:
     """First a skeleton, then rows in the same place; later answers dim the old ones."""
-    server.delays[LIST] = 1.5
+    answer = server.held[LIST] = threading.Event()
     page = window.open(f"{server.url}/audit")
     expect(page.locator("tr.skeleton")).to_have_count(25)
     window.shoot("loading-wide-light")
     height = page.locator("tr.skeleton").first.bounding_box()
     first = page.locator("#activities tbody").bounding_box()
+    answer.set()
     loaded(page)
     row, then = (
         page.locator(ROWS).first.bounding_box(),
@@ -65,9 +67,11 @@ def test_rows_of_the_final_height_stand_while_it_loads(window: Window, server: S
     )
     assert height and row and height["height"] == row["height"]
     assert first and then and first["y"] == then["y"]
+    answer = server.held[LIST] = threading.Event()
     page.click("#refresh")
     expect(page.locator("#activities.stale")).to_be_visible()
     assert page.locator(ROWS).count() == 25
+    answer.set()
     expect(page.locator("#activities.stale")).to_have_count(0)
 
 

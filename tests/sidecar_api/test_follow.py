@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from activity_center.config import CollectorConfig, Config
+from activity_center.config import Cluster, CollectorConfig, Config
 from activity_center.config_sidecar import IdentityConfig, SidecarConfig
-from sidecar_api import ending
+from activity_center.connection import connect
+from sidecar_api import ending, follow
 from sidecar_api.access import Access, Scope
 from sidecar_api.app import create_app
 from sidecar_api.failures import RateLimited, Unavailable
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from opensearchpy import OpenSearch
 
-    from tests.conftest import Node, OwnNode
+    from tests.conftest import Node
 
 PATH = "/api/v1/activities/stream"
 ALL = Filters.parse({})
@@ -48,12 +49,14 @@ def log(opensearch: Node, _streams: None) -> Log:
     return Log(opensearch.client)
 
 
-def config_of(node: Node, log: Log, folder: Path, roles: dict[str, str] | None = None) -> Config:
+def config_of(
+    cluster: Cluster, log: Log, folder: Path, roles: dict[str, str] | None = None
+) -> Config:
     """A configuration with the people of :mod:`tests.sidecar_api.export.people`."""
     persons = people(log.organization, roles or {})
     return Config(
         path="",
-        opensearch=node.cluster,
+        opensearch=cluster,
         maintain=None,
         collector=CollectorConfig(),
         senders=(),
@@ -67,19 +70,25 @@ def config_of(node: Node, log: Log, folder: Path, roles: dict[str, str] | None =
 @pytest.fixture
 def scope(opensearch: Node, log: Log, tmp_path: Path) -> Scope:
     """What the organization's owner may see."""
-    return owner(opensearch, log, tmp_path)
+    return owner(opensearch.cluster, log, tmp_path)
 
 
-def owner(node: Node | OwnNode, log: Log, folder: Path) -> Scope:
+def owner(cluster: Cluster, log: Log, folder: Path) -> Scope:
     """What an owner of the log's organization may see."""
-    config = config_of(node, log, folder)  # type: ignore[arg-type]
+    config = config_of(cluster, log, folder)
     reader = Reader(f"olga_{log.organization}", grants={log.organization: (Grant("owner"),)})
     return Access(config).scope(reader)
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watches look more often whether it is time for a beat, and tests wait for several."""
+    monkeypatch.setattr(follow, "_STEP", 0.1)
+
+
 def quick(client: OpenSearch, **more: Any) -> Hub:
     """A hub that is not as patient as the real one."""
-    return Hub(Search(client), **{"interval": 0.05, "heartbeat": 0.5, **more})
+    return Hub(Search(client), **{"interval": 0.05, "heartbeat": 0.4, **more})
 
 
 def now(**values: Any) -> dict[str, Any]:
@@ -143,7 +152,7 @@ def test_equal_filters_share_nothing_across_rights(
     """Who sees all and who sees one organization ask the same in one process: each gets theirs."""
     elsewhere = Log(log.client)
     admin = Reader("root", platform_roles=frozenset({"platform_admin"}))
-    everything = Access(config_of(opensearch, log, Path())).scope(admin)
+    everything = Access(config_of(opensearch.cluster, log, Path())).scope(admin)
     assert everything.everything
     hub = quick(log.client)
     scopes = {"everything": everything, "one": scope}
@@ -175,17 +184,14 @@ def test_nothing_is_lost_between_the_list_and_the_tail(log: Log, scope: Scope) -
 
 
 @pytest.mark.timeout(280)
-def test_exactly_once_over_reconnects_and_a_rollover(
-    own_node: Callable[..., OwnNode], tmp_path: Path
-) -> None:
+def test_exactly_once_over_reconnects_and_a_rollover(rolling: Cluster, tmp_path: Path) -> None:
     """While entries arrive without pause, late ones among them, and the stream rolls over, a
     client that breaks off again and again gets each exactly once.
     """
-    node = own_node()
-    put_templates(node.client)
-    log = Log(node.client)
-    scope = owner(node, log, tmp_path)
-    hub = quick(node.client)
+    client = connect(rolling)
+    log = Log(client)
+    scope = owner(rolling, log, tmp_path)
+    hub = quick(client)
     sent: list[str] = []
     done = threading.Event()
 
@@ -199,7 +205,7 @@ def test_exactly_once_over_reconnects_and_a_rollover(
             sent.extend(one["event"]["id"] for one in made)
             log.add(*made)
             if batch == 20:
-                node.client.indices.rollover(alias="activity-audit-permanent")
+                client.indices.rollover(alias="activity-audit-permanent")
         done.set()
 
     got: list[str] = []
@@ -219,6 +225,7 @@ def test_exactly_once_over_reconnects_and_a_rollover(
         elif over:  # silent, since all was stored
             break
     writer.join()
+    client.close()
     assert sorted(got) == sorted(sent)
 
 
@@ -308,7 +315,7 @@ def test_it_ends_with_the_process(log: Log, scope: Scope, monkeypatch: pytest.Mo
 @pytest.fixture
 def app(opensearch: Node, log: Log, tmp_path: Path) -> Iterator[Flask]:
     """A sidecar with a quick hub."""
-    made = create_app(config_of(opensearch, log, tmp_path))
+    made = create_app(config_of(opensearch.cluster, log, tmp_path))
     made.extensions["activity_center_hub"] = quick(log.client, recheck=0.2)
     yield made
     assert made.extensions["activity_center_hub"].counts() == (0, 0)
@@ -394,6 +401,6 @@ def test_a_removed_role_ends_the_stream(
     with app.test_client().get(PATH, headers=of("olga")) as answer:
         stream = blocks(answer.response)
         next(stream)
-        changed = create_app(config_of(opensearch, log, tmp_path, {"olga": "member"}))
+        changed = create_app(config_of(opensearch.cluster, log, tmp_path, {"olga": "member"}))
         app.extensions[EXTENSION] = changed.extensions[EXTENSION]
         assert all("data" not in one for one in stream)  # it ends

@@ -240,7 +240,7 @@ def guarded(tmp_path):
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Security) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         cluster = Cluster(url=f"http://127.0.0.1:{server.server_port}")
         identity = IdentityConfig(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from activity_center.streams import LENS_PATTERNS
+from sidecar_api import recording
 from sidecar_api.recording import MOST_TRAILS
 from tests.integration.process import Collector, until
 from tests.sidecar_api.desk import HOST, Desk, problem_of
@@ -210,8 +211,11 @@ def test_another_site_makes_no_record(recorded: Desk, mode: str) -> None:
     assert only["activity"]["origin"] == "ui"
 
 
-def test_reading_does_not_wait_for_the_collector(make_desk: Callable[..., Desk]) -> None:
+def test_reading_does_not_wait_for_the_collector(
+    make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a collector lists still answer; an export, which must be recorded, is 503."""
+    monkeypatch.setattr(recording, "_RECORD_TIMEOUT", 0.5)
     desk = make_desk(recording={"url": "http://127.0.0.1:9", "token": "${COLLECTOR_TOKEN}"})
     desk.add()
     assert len(desk.get("/api/v1/activities")["activities"]) == 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from activity_center.config import load
+from sidecar_api import recording
 from sidecar_api.app import create_app
 from tests.integration.process import SENDER, TOKEN, Collector, until
 from tests.sidecar_api.agents.stage import Stage
@@ -306,9 +307,10 @@ def test_wrong_bodies_are_refused(stage: Stage, body: Any, parameter: str) -> No
 
 
 def test_what_cannot_be_recorded_is_not_decided(
-    stage: Stage, make_desk: Callable[..., Desk], tmp_path: Any
+    stage: Stage, make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a collector, and with one that does not answer: 503, and it stays open."""
+    monkeypatch.setattr(recording, "_RECORD_TIMEOUT", 0.5)
     stage.add("proposed", "a", at=ago(60))
     stage.store()
     assert decide(stage, "a").status_code == 503

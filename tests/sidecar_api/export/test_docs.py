@@ -30,7 +30,7 @@ FETCH, RESUME, FOLLOW = re.findall(r"^```bash\n(.*?)^```$", PAGE, re.M | re.S)
 def address(app: Flask) -> Iterator[str]:
     """The sidecar behind a real socket, with HTTP/1.1 and chunks."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -68,7 +68,7 @@ def test_fetch_break_off_and_go_on(address: str, log: Log, tmp_path: Path) -> No
 
 def test_follow(address: str, log: Log, tmp_path: Path) -> None:
     """The line for the live tail opens a stream."""
-    done = shell(f"timeout 3 {FOLLOW.strip()} || true", tmp_path, address)
+    done = shell(f"timeout 1 {FOLLOW.strip()} || true", tmp_path, address)
     assert done.stdout.startswith("retry: 5000")
 
 

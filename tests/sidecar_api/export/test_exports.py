@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sidecar_api.export import write
 from sidecar_api.export.columns import COLUMNS
 from sidecar_api.export.verify import verify
 from sidecar_api.export.write import FORMATS
+from sidecar_api.routes import exports
 from sidecar_api.search.times import written
 from tests.sidecar_api.export.people import of
 from tests.sidecar_api.search.log import document
@@ -30,6 +32,13 @@ if TYPE_CHECKING:
 
 BEFORE = datetime.now(UTC) - timedelta(hours=2)
 PATH = "/api/v1/activities/export"
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of 500 entries, so that few thousand are many pages."""
+    for module in (write, exports):
+        monkeypatch.setattr(module, "PAGE", 500)
 
 
 def documents(count: int, **values: Any) -> list[dict[str, Any]]:
@@ -185,9 +194,10 @@ def test_a_token_is_of_one_export(app: Flask, log: Log) -> None:
         assert (answer.status_code, answer.json["parameter"]) == (400, "resume"), path
 
 
+@pytest.mark.usefixtures("small_pages")
 def test_what_arrives_meanwhile_changes_nothing(app: Flask, log: Log) -> None:
     """Entries that are stored while an export runs are not in it, and it is whole."""
-    log.add(*documents(12_000))
+    log.add(*documents(2_500))
     answer = app.test_client().get(f"{PATH}?format=ndjson", headers=of("olga"))
     got = []
     for number, chunk in enumerate(answer.response):
@@ -196,7 +206,7 @@ def test_what_arrives_meanwhile_changes_nothing(app: Flask, log: Log) -> None:
             log.add(arrival())
     answer.close()
     content = b"".join(got)
-    assert whole(content)["count"] == 12_000
+    assert whole(content)["count"] == 2_500
     assert not any(one["event"]["action"] == "server.create" for one in lines(content))
 
 
@@ -256,18 +266,18 @@ def test_two_at_a_time(app: Flask, log: Log) -> None:
     running[1].close()
 
 
+@pytest.mark.usefixtures("small_pages")
 def test_memory_is_flat(app: Flask, log: Log) -> None:
     """Ten times as many entries need hardly more memory: it is that of a page."""
-    log.add(*documents(5_000))
-    small = _peak(app, 5_000)
-    for start in range(9):
-        log.add(
-            *(
-                document(at=BEFORE, id=f"m{start}-{number}", activity__new_value={"size": number})
-                for number in range(5_000)
-            )
+    log.add(*documents(1_500))
+    small = _peak(app, 1_500)
+    log.add(
+        *(
+            document(at=BEFORE, id=f"m{number}", activity__new_value={"size": number})
+            for number in range(13_500)
         )
-    assert _peak(app, 50_000) < 1.5 * small
+    )
+    assert _peak(app, 15_000) < 1.5 * small
 
 
 def _peak(app: Flask, count: int) -> int:

@@ -13,6 +13,7 @@ import pytest
 from opensearchpy.exceptions import NotFoundError
 
 from activity_center.config_sidecar import Recording
+from sidecar_api import recording
 from sidecar_api.export.write import PAGE
 from sidecar_api.search import Search
 from sidecar_api.services import EXTENSION
@@ -55,7 +56,7 @@ class Collector:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
 
 @pytest.fixture
@@ -69,9 +70,13 @@ def collector(request: pytest.FixtureRequest) -> Iterator[Collector]:
 
 @pytest.mark.parametrize("collector", [401], indirect=True)
 def test_no_byte_before_the_record(
-    make_app: Callable[..., Flask], log: Log, collector: Collector
+    make_app: Callable[..., Flask],
+    log: Log,
+    collector: Collector,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where the export cannot be recorded it is answered with 503, and leaves nothing open."""
+    monkeypatch.setattr(recording, "_RECORD_TIMEOUT", 0.5)
     log.add(*documents(3))
     app = make_app(recording=Recording(url=collector.url, token="t"))
     for _ in range(3):  # more than may run at once

@@ -24,6 +24,7 @@ from activity_center.config_sidecar import (
 from activity_center.errors import ConfigError
 from sidecar_api.app import create_app
 from sidecar_api.failures import Unauthenticated
+from sidecar_api.identity import jwks
 from sidecar_api.identity.oidc import LIFETIME, SignIn
 from sidecar_api.identity.store import Store
 from tests.sidecar_api.identity.oidc_provider import (
@@ -272,8 +273,9 @@ def test_signs_out(client):
     assert client.get("/api/v1/me").status_code == 401
 
 
-def test_keys_are_rotated(tmp_path):
+def test_keys_are_rotated(tmp_path, monkeypatch):
     """A provider with a new key is followed without a restart of the sidecar."""
+    monkeypatch.setattr(jwks, "MIN_INTERVAL", 1.0)
     old = Certified(signing_key("old"))
     client = browser(create_app(configured(old.issuer, tmp_path)))
     try:
@@ -285,7 +287,7 @@ def test_keys_are_rotated(tmp_path):
         answer = sign_in(client)
         until = time.monotonic() + 60  # keys are asked for again after some seconds, not at once
         while answer.status_code != 303 and time.monotonic() < until:
-            time.sleep(0.5)
+            time.sleep(0.1)
             answer = sign_in(client)
         assert answer.status_code == 303
     finally:

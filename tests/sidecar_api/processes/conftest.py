@@ -44,9 +44,7 @@ def stage(calm_streams: Node, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="module")
-def quick_stage(
-    calm_streams: Node, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
+def quick_stage(calm_streams: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """As ``stage``, where signs of life and looks at rights come after seconds, not after a
     minute: what a loaded machine holds up must not look like a client that is gone."""
     with Stage(calm_streams, tmp_path_factory.mktemp("quick"), pace=QUICK) as made:

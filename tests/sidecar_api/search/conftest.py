@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from activity_center import node
 from activity_center.connection import connect
 from tests.sidecar_api.search.log import Log, put_templates
 
 if TYPE_CHECKING:
+    from activity_center.config import Cluster
     from tests.conftest import Node
 
 
@@ -33,11 +32,8 @@ def table(opensearch: Node, _templates: None) -> Log:
     return Log(opensearch.client)
 
 
-@pytest.fixture(scope="module")
-def own_log() -> Iterator[Log]:
-    """A log on a node of the module's own; later tests see what earlier ones left."""
-    name = f"search-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    with connect(node.start(name, fast=True).cluster) as client:
-        put_templates(client)
+@pytest.fixture
+def own_log(rolling: Cluster) -> Iterator[Log]:
+    """A log on a node that nobody else uses meanwhile; later tests see what earlier ones left."""
+    with connect(rolling) as client:
         yield Log(client)
-    node.wipe(name)
