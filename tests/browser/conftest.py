@@ -15,6 +15,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,6 +47,14 @@ CHROMIUM: Final = Path("/usr/bin/chromium")
 SCREENSHOTS: Final = Path(os.environ.get("ACTIVITY_CENTER_SCREENSHOTS") or "build/screenshots")
 DAYS: Final = 14
 WIDE, PHONE = (1440, 900), (390, 844)
+LOOKS: Final = (
+    pytest.param(WIDE, False, id="wide-light"),
+    pytest.param(PHONE, True, id="phone-dark"),
+    # Each size and each theme was seen by then; these are the other combinations of both.
+    pytest.param(WIDE, True, id="wide-dark", marks=pytest.mark.slow),
+    pytest.param(PHONE, False, id="phone-light", marks=pytest.mark.slow),
+)
+"""Size and theme of a window: ``@pytest.mark.parametrize(("size", "dark"), LOOKS)``."""
 
 if not CHROMIUM.exists():
     collect_ignore_glob = ["test_*.py"]
@@ -229,9 +238,19 @@ def site(opensearch: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         wait_for(url, process, folder / "log")
         yield Site(url, mark, opensearch.client, activities)
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        end(process)
         log.close()
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL a sidecar and its workers: one that is told to end waits for the browser, which
+    keeps its connections for as long as they may be silent."""
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.kill()
+    for worker in workers:  # it outlives its parent for a moment
+        with suppress(ProcessLookupError):
+            os.kill(int(worker), signal.SIGKILL)
+    process.wait(30)
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -7,24 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import LOOKS
 from tests.browser.table import ROWS, loaded
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Site, Windows
 
 
-WIDE, PHONE = (1440, 900), (390, 844)
-
-
-@pytest.mark.parametrize(
-    ("size", "dark"),
-    [
-        pytest.param(WIDE, False, id="wide-light"),
-        pytest.param(PHONE, True, id="phone-dark"),
-        pytest.param(WIDE, True, id="wide-dark", marks=pytest.mark.slow),
-        pytest.param(PHONE, False, id="phone-light", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize(("size", "dark"), LOOKS)
 def test_every_state_of_the_page(
     windows: Windows, site: Site, size: tuple[int, int], dark: bool
 ) -> None:

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.conftest import LOOKS
+
 if TYPE_CHECKING:
     from tests.browser.conftest import Site, Windows
 
 NO_SIDEWAYS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [(1440, 900), (390, 844)], ids=["wide", "phone"])
+@pytest.mark.parametrize(("size", "dark"), LOOKS)
 def test_they_can_be_read(windows: Windows, site: Site, size: tuple[int, int], dark: bool) -> None:
     """The description, a kind of problem and an error: both themes, wide and narrow."""
     window = windows(size=size, dark=dark)

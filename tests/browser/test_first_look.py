@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PHONE, WIDE
+from tests.browser.conftest import LOOKS, PHONE, WIDE
 from tests.browser.process_samples import process
 from tests.browser.process_stand_in import Processes
 from tests.browser.proposal_samples import SAFE, case_sample, judgement, pending, proposal
@@ -79,51 +79,55 @@ def test_a_process_says_once_how_it_is_connected(window: Window, processes: Proc
     expect(page.locator("#live")).to_have_count(0)
 
 
-def test_a_wrong_token_is_told_at_its_field(windows: Windows, agents: Proposals) -> None:
+@pytest.mark.parametrize(("size", "dark"), LOOKS)
+def test_a_wrong_token_is_told_at_its_field(
+    windows: Windows, agents: Proposals, size: tuple[int, int], dark: bool
+) -> None:
     """Below many people the field says what is wrong, and has the focus; nobody has to scroll."""
     people = [{"id": f"p{n}", "full_name": f"Person {n}", "roles": []} for n in range(38)]
     ways = [{"kind": "development", "people": people}, {"kind": "token"}]
     agents.answers["/api/v1/me"] = (401, {"title": "Sign in first", "sign_in": ways})
     said = {"title": "Unauthorized", "detail": "No such token.", "hint": "Ask for a new one."}
     agents.answers["/api/v1/session"] = (401, said)
-    for size, dark in ((WIDE, False), (WIDE, True), (PHONE, False), (PHONE, True)):
-        window = windows(size=size, dark=dark)
-        page = window.open(f"{agents.url}/login")
-        field = page.get_by_label("API token")
-        field.fill("wrong")
-        page.get_by_role("button", name="Sign in with the token").click()
-        alert = page.get_by_role("alert")
-        expect(alert).to_have_text("That token did not work. No such token. Ask for a new one.")
-        expect(alert).to_be_in_viewport()
-        expect(field).to_be_focused()
-        expect(field).to_have_accessible_description(alert.inner_text())
-        expect(field).to_have_attribute("aria-invalid", "true")
-        window.shoot(f"token-{size[0]}-{'dark' if dark else 'light'}")
-        assert window.axe() == []
+    window = windows(size=size, dark=dark)
+    page = window.open(f"{agents.url}/login")
+    field = page.get_by_label("API token")
+    field.fill("wrong")
+    page.get_by_role("button", name="Sign in with the token").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_have_text("That token did not work. No such token. Ask for a new one.")
+    expect(alert).to_be_in_viewport()
+    expect(field).to_be_focused()
+    expect(field).to_have_accessible_description(alert.inner_text())
+    expect(field).to_have_attribute("aria-invalid", "true")
+    window.shoot(f"token-{size[0]}-{'dark' if dark else 'light'}")
+    assert window.axe() == []
     page.get_by_role("button", name=re.compile(r"^Person 3\b")).click()
     expect(page.get_by_role("alert")).to_contain_text("That did not work.")
     expect(field).not_to_have_attribute("aria-invalid", "true")
 
 
-def test_what_needs_no_approval_asks_nobody_for_one(windows: Windows, agents: Proposals) -> None:
+@pytest.mark.parametrize(("size", "dark"), LOOKS)
+def test_what_needs_no_approval_asks_nobody_for_one(
+    windows: Windows, agents: Proposals, size: tuple[int, int], dark: bool
+) -> None:
     """A proposal that the policy lets run alone has no button; one that waits says how grave it
     is beside its button, on a phone too."""
     free = pending("free", impact=SAFE, judgement=judgement("pending", cause="no_approval"))
     agents.proposals = [free, pending("asks", impact={"level": "destructive", "source": "default"})]
-    for size, dark in ((WIDE, False), (WIDE, True), (PHONE, False), (PHONE, True)):
-        window = windows(size=size, dark=dark)
-        page = window.open(f"{agents.url}/ai")
-        row, asks = page.locator('[data-chain="free"]'), page.locator('[data-chain="asks"]')
-        expect(asks.locator("[data-decide]")).to_have_count(2)
-        expect(asks.locator(".headline .badge", has_text="Destructive")).to_be_visible()
-        expect(row.locator(".verdict")).to_have_text("May run, needs no approval")
-        assert row.locator("[data-decide]").count() == 0
-        window.shoot(f"no-approval-{size[0]}-{'dark' if dark else 'light'}")
-        page.goto(f"{agents.url}/proposals/free")
-        decided = page.locator(".station").nth(1)
-        expect(decided).to_contain_text("No approval needed")
-        expect(page.locator(".verdict-box")).to_contain_text("What to do: Nothing.")
-        assert page.locator("[data-decide]").count() == 0
+    window = windows(size=size, dark=dark)
+    page = window.open(f"{agents.url}/ai")
+    row, asks = page.locator('[data-chain="free"]'), page.locator('[data-chain="asks"]')
+    expect(asks.locator("[data-decide]")).to_have_count(2)
+    expect(asks.locator(".headline .badge", has_text="Destructive")).to_be_visible()
+    expect(row.locator(".verdict")).to_have_text("May run, needs no approval")
+    assert row.locator("[data-decide]").count() == 0
+    window.shoot(f"no-approval-{size[0]}-{'dark' if dark else 'light'}")
+    page.goto(f"{agents.url}/proposals/free")
+    decided = page.locator(".station").nth(1)
+    expect(decided).to_contain_text("No approval needed")
+    expect(page.locator(".verdict-box")).to_contain_text("What to do: Nothing.")
+    assert page.locator("[data-decide]").count() == 0
 
 
 def test_the_reason_of_a_violation_stands_on_its_case(windows: Windows, agents: Proposals) -> None:

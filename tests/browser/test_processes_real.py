@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +22,7 @@ from playwright.sync_api import expect
 
 from activity_center.bus import NOWHERE, open_writer
 from activity_center.config_processes import BusConfig
-from tests.browser.conftest import free_port, wait_for
+from tests.browser.conftest import end, free_port, wait_for
 from tests.browser.test_hostile import HIDDEN, SCRIPT
 from tests.browser.test_processes import card, live
 from tests.sidecar_api.search.log import put_templates
@@ -89,17 +86,10 @@ class Desk:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         wait_for(self.url, self._process, self._folder / "log")
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End it."""
+    def stop(self) -> None:
+        """SIGKILL it."""
         if self._process is not None:
-            pid = self._process.pid
-            workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            self._process.send_signal(how)
-            if how is signal.SIGKILL:  # a worker outlives its master for a moment
-                for worker in workers:
-                    with suppress(ProcessLookupError):
-                        os.kill(int(worker), how)
-            self._process.wait(30)
+            end(self._process)
             self._process = None
 
     def close(self) -> None:
@@ -217,7 +207,7 @@ def test_a_sidecar_killed_during_a_run(window: Window, desk: Desk, id_: str) -> 
     for share in shares[:5]:
         desk.progress(id_, share)
     shows(page, id_, shares[4])
-    desk.stop(signal.SIGKILL)
+    desk.stop()
     expect(page.locator("#connection")).to_have_attribute("data-phase", "waiting")
     expect(card(page, f"Provision {id_}")).to_be_visible()
     for share in shares[5:10]:

@@ -118,7 +118,7 @@ class Desk:
 
     def close(self) -> None:
         """End both."""
-        self.sidecar.terminate()
+        self.sidecar.__exit__()
         self.collector.kill()
 
     def propose(self, id_: str) -> None:
