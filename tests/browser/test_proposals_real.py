@@ -157,11 +157,11 @@ class Desk:
         return answer.json()["state"] if answer.ok else None
 
 
-@pytest.fixture
-def desk(opensearch: Node, tmp_path: Path) -> Iterator[Desk]:
-    """A collector and a sidecar of this test's own."""
+@pytest.fixture(scope="module")
+def desk(opensearch: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """The collector and the sidecar of this module."""
     put_templates(opensearch.client)
-    made = Desk(tmp_path, opensearch)
+    made = Desk(tmp_path_factory.mktemp("desk"), opensearch)
     yield made
     made.close()
 
@@ -192,11 +192,11 @@ def test_a_decision_is_recorded_and_proven(window: Window, desk: Desk) -> None:
     """From the agent's proposal to the signed-in yes, to a file of evidence that is whole."""
     id_ = f"prp_{uuid.uuid4().hex[:8]}"
     page = window.open(f"{desk.url}/ai")
-    expect(page.locator("#empty")).to_be_visible()
     expect(page.locator("#live")).to_have_text("Live")
+    row = page.locator(f'[data-chain="{id_}"]')
+    expect(row).to_have_count(0)
     desk.propose(id_)
     page.locator("#fresh").click()
-    row = page.locator(f'[data-chain="{id_}"]')
     expect(row.locator(".headline .verdict")).to_have_text("Waiting for a decision")
     row.get_by_role("button", name="Approve drop_table on shop_prod").click()
     dialog = page.get_by_role("dialog", name="Approve drop_table on shop_prod?")

@@ -26,7 +26,7 @@ from sidecar_api.search import Filters, Search
 from sidecar_api.search.times import written
 from sidecar_api.services import EXTENSION
 from tests.sidecar_api.export.people import of, people, tokens
-from tests.sidecar_api.search.log import Log, document, put_templates
+from tests.sidecar_api.search.log import Log, document
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -38,15 +38,10 @@ PATH = "/api/v1/activities/stream"
 ALL = Filters.parse({})
 
 
-@pytest.fixture(scope="session")
-def _streams(opensearch: Node) -> None:
-    put_templates(opensearch.client)
-
-
 @pytest.fixture
-def log(opensearch: Node, _streams: None) -> Log:
+def log(streams: Node) -> Log:
     """An empty organization."""
-    return Log(opensearch.client)
+    return Log(streams.client)
 
 
 def config_of(
@@ -82,7 +77,7 @@ def owner(cluster: Cluster, log: Log, folder: Path) -> Scope:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Watches look more often whether it is time for a beat, and tests wait for several."""
+    """Watches look more often whether it is time for a beat."""
     monkeypatch.setattr(follow, "_STEP", 0.1)
 
 
@@ -186,8 +181,7 @@ def test_nothing_is_lost_between_the_list_and_the_tail(log: Log, scope: Scope) -
 @pytest.mark.timeout(280)
 def test_exactly_once_over_reconnects_and_a_rollover(rolling: Cluster, tmp_path: Path) -> None:
     """While entries arrive without pause, late ones among them, and the stream rolls over, a
-    client that breaks off again and again gets each exactly once.
-    """
+    client that breaks off again and again gets each exactly once."""
     client = connect(rolling)
     log = Log(client)
     scope = owner(rolling, log, tmp_path)

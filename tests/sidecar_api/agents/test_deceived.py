@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -19,18 +19,6 @@ from tests.integration.process import TOKEN, Collector
 from tests.sidecar_api.agents.stage import APPROVER, Stage
 from tests.sidecar_api.agents.test_decisions import ago, arrived, decide, seen, stored
 from tests.sidecar_api.desk import Desk
-
-if TYPE_CHECKING:
-    from tests.conftest import Node
-
-
-@pytest.fixture(scope="module")
-def collector(streams: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
-    """A collector that believes the sidecar who decided."""
-    with Collector(tmp_path_factory.mktemp("collector"), streams.cluster) as made:
-        made.document["senders"][0]["may_assert"] = ["approver"]
-        made.start()
-        yield made
 
 
 @pytest.fixture

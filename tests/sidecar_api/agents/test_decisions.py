@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,18 +15,6 @@ from sidecar_api.app import create_app
 from tests.integration.process import SENDER, TOKEN, Collector, until
 from tests.sidecar_api.agents.stage import Stage
 from tests.sidecar_api.desk import Desk
-
-if TYPE_CHECKING:
-    from tests.conftest import Node
-
-
-@pytest.fixture(scope="module")
-def collector(streams: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
-    """A collector that believes the sidecar who decided."""
-    with Collector(tmp_path_factory.mktemp("collector"), streams.cluster) as made:
-        made.document["senders"][0]["may_assert"] = ["approver"]
-        made.start()
-        yield made
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,18 +15,6 @@ from tests.sidecar_api.agents.stage import Stage
 from tests.sidecar_api.agents.test_decisions import ago, arrived, seen
 from tests.sidecar_api.desk import HOST, Desk
 from tests.sidecar_api.identity.issuer import AUDIENCE, Issuer, rsa
-
-if TYPE_CHECKING:
-    from tests.conftest import Node
-
-
-@pytest.fixture(scope="module")
-def collector(streams: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
-    """A collector that believes the sidecar who decided."""
-    with Collector(tmp_path_factory.mktemp("collector"), streams.cluster) as made:
-        made.document["senders"][0]["may_assert"] = ["approver"]
-        made.start()
-        yield made
 
 
 @pytest.fixture
