@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from activity_center.config import Cluster
 from activity_center.connection import connect
 from activity_center.setup import Desired, desired_state
 from activity_center.setup.cluster import ask
+from tests.clients.command_line import run_here
 
 STREAMS = ("activity-audit-permanent", "activity-agent-permanent", "activity-rejected")
 """A few streams are as good as all for most rules, and three times faster."""
@@ -35,14 +35,7 @@ class Empty:
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """``activity-center`` with these arguments against this node."""
-        return subprocess.run(
-            [sys.executable, "-m", "activity_center", *arguments],
-            env={**os.environ, "OPENSEARCH_URL": self.url, **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return run_here(arguments, {**os.environ, "OPENSEARCH_URL": self.url, **environment})
 
     def get(self, path: str) -> Any:
         return ask(self.client, "GET", path).body

@@ -22,6 +22,7 @@ from activity_center.connection import connect
 from activity_center.setup import desired_state, install
 from activity_center.setup.cluster import ask
 from collector.retention import Backing, read_backing
+from tests.clients.command_line import run_here
 
 REPOSITORY = "activity-center-archive"
 LIVE = "activity-audit-*,activity-agent-*,activity-process-*"
@@ -124,15 +125,7 @@ class Place:
 
     def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         """``activity-center`` with these arguments against this node."""
-        return subprocess.run(
-            self.command(*arguments),
-            env=self.environment,
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
+        return run_here(arguments, self.environment, typed)
 
 
 def wipe(client: OpenSearch) -> None:
