@@ -313,9 +313,10 @@ def test_what_is_no_entry_holds_up_nothing(tmp_path: Path, hubs: Callable[..., H
     steps.close()
 
 
-def test_time_goes_on_without_the_bus(tmp_path: Path) -> None:
+def test_time_goes_on_without_the_bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What must happen in time is looked at with all processes again and again, also where one
     look goes wrong and while nothing comes."""
+    monkeypatch.setattr(listening, "_WAIT", 0.2)
     seen: list[tuple[float, list[str]]] = []
 
     def tick(held: Iterable[Any], _now: Any) -> None:
