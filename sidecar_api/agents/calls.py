@@ -24,7 +24,7 @@ from activity_center.agents.stored import (
 from sidecar_api.agents.places import Key
 from sidecar_api.agents.query import DEEPEST, RECEIVED
 from sidecar_api.search import ask
-from sidecar_api.search.clauses import any_of, in_organization
+from sidecar_api.search.clauses import any_of, in_any, in_organization
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -84,7 +84,10 @@ def join(client: OpenSearch, rows: Rows) -> None:
     calls = [key for key in rows if key.called]
     if not calls:
         return
-    wanted: Clause = {"terms": {CALL: sorted({key.id for key in calls})}}
+    wanted = all_of(
+        {"terms": {CALL: sorted({key.id for key in calls})}},
+        in_any({key.organization for key in calls}),
+    )
     named = _told(client, all_of(NAMED, wanted), ID)
     if not named:
         return

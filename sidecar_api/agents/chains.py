@@ -34,7 +34,7 @@ from sidecar_api.agents import calls
 from sidecar_api.agents.places import Key, Place
 from sidecar_api.agents.query import DEEPEST, RATED, RECEIVED, STATES, Wanted, buckets
 from sidecar_api.search import ask, page, sized
-from sidecar_api.search.clauses import any_of, in_organization
+from sidecar_api.search.clauses import any_of, in_any, in_organization
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -243,8 +243,9 @@ class Chains:
             if not mine:
                 continue
             ids = sorted({id_ for _, id_ in mine})
+            here = in_any({organization for organization, _ in mine})
             terms = [{"field": ORGANIZATION, "missing": ""}, {"field": name}]
-            query = all_of(only, stage("proposed"), {"terms": {name: ids}})
+            query = all_of(only, stage("proposed"), {"terms": {name: ids}}, here)
             each = {"multi_terms": {"terms": terms, "size": DEEPEST}, "aggs": RECEIVED}
             body = {"size": 0, "track_total_hits": False, "query": query, "aggs": {"all": each}}
             for one in ask.search(self._client, body)["aggregations"]["all"]["buckets"]:

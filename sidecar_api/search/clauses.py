@@ -4,7 +4,7 @@ value or a wildcard pattern with all that has a meaning escaped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -98,6 +98,13 @@ def in_organization(organization: str) -> Clause:
     """Return the clause of entries of an organization; empty, or :data:`NONE`: of none."""
     named = organization not in ("", NONE)
     return {"term": {ORGANIZATION: organization}} if named else lacks([ORGANIZATION])
+
+
+def in_any(organizations: Collection[str]) -> Clause:
+    """Return the clause of entries of one of several organizations; empty: of none."""
+    named = sorted(one for one in set(organizations) if one)
+    made: list[Clause] = [{"terms": {ORGANIZATION: named}}] if named else []
+    return any_of([*made, *([lacks([ORGANIZATION])] if "" in organizations else [])])
 
 
 def action_contains(text: str) -> Clause:

@@ -22,6 +22,7 @@ from activity_center import config as configuration
 from activity_center.config import Config
 from activity_center.config_people import PLATFORM_ADMIN
 from activity_center.connection import connect
+from activity_center.emit.event import nested
 from activity_center.setup import desired_state, install
 from activity_center.setup.cluster import ask
 from activity_center.streams import LENS_PATTERNS, LENSES, stream_name
@@ -29,14 +30,15 @@ from activity_center.vocabulary import fields
 from sidecar_api.access import Access, Scope
 from sidecar_api.reader import Grant, Reader
 from sidecar_api.search import FACETS, Filters, Search
+from tests.integration.stories import STAGES, STORIES, told
 
 SECURITY = "/_plugins/_security/api"
 ERRORS = (400, 403, 404, 405, 500)
 RUN = secrets.token_hex(5)
 ONE, OTHER, APART, NOBODYS = (f"{name}{RUN}" for name in ("one", "other", "apart", "nobodys"))
 """Marks, and but for the last ids of organizations; ``APART`` has streams of its own."""
-COUNTS = {ONE: 4, OTHER: 7, APART: 5, NOBODYS: 3}
-"""Documents of each that the log shows."""
+COUNTS = {ONE: 9, OTHER: 12, APART: 10, NOBODYS: 8}
+"""Documents of each that the log shows, the last ones those of a story (``stories.py``)."""
 ACTIONS = {
     "server.create": ("audit", "creation"),
     "server.delete": ("audit", "deletion"),
@@ -93,7 +95,10 @@ class Logins:
 def document(mark: str, number: int) -> dict[str, Any]:
     """An activity with the mark in every field that takes a text."""
     action, (lens, kind) = list(ACTIONS.items())[number % len(ACTIONS)]
-    at = (NOW - timedelta(minutes=number)).isoformat(timespec="milliseconds")
+    # From the latest to the first, and then a story in its order.
+    story = number - COUNTS[mark] + len(STAGES)
+    ago = number if story < 0 else COUNTS[mark] - story
+    at = (NOW - timedelta(minutes=ago)).isoformat(timespec="milliseconds")
     flat: dict[str, Any] = {}
     for one in fields().values():
         free = one.values is None and one.pattern is None and not one.name.startswith("ecs.")
@@ -116,7 +121,7 @@ def document(mark: str, number: int) -> dict[str, Any]:
     }
     if mark != NOBODYS:
         flat["organization.id"] = mark
-    return flat
+    return flat if story < 0 else told(flat, story, mark, RUN)
 
 
 def user(node: Any, role: str, organization: str = "") -> OpenSearch:
@@ -126,6 +131,16 @@ def user(node: Any, role: str, organization: str = "") -> OpenSearch:
     body = {"password": password, "opendistro_security_roles": [role], "attributes": attributes}
     ask(node.client, "PUT", f"{SECURITY}/internalusers/{name}", body=body)
     return connect(replace(node.cluster, username=name, password=password))
+
+
+def reader(admin: OpenSearch) -> str:
+    """Make a role: that of direct readers, which may ask for inner hits too, as of processes."""
+    shipped = "activity-center-reader-organization"
+    role = ask(admin, "GET", f"{SECURITY}/roles/{shipped}").body[shipped]
+    made = {name: role[name] for name in ("cluster_permissions", "index_permissions")}
+    made["cluster_permissions"].append("indices:data/read/msearch")
+    ask(admin, "PUT", f"{SECURITY}/roles/{RUN}-direct", body=made)
+    return f"{RUN}-direct"
 
 
 @pytest.fixture(scope="module")
@@ -149,15 +164,12 @@ def logins(secure_opensearch: Any, config: Config) -> Iterator[Logins]:
             one = document(mark, number)
             own = mark if mark == APART else None
             place = stream_name(one["activity.lens"], SHARED, own)
-            lines += [{"create": {"_index": place, "_id": one["event.id"]}}, one]
+            lines += [{"create": {"_index": place, "_id": one["event.id"]}}, nested(one)]
         body = "\n".join(map(json.dumps, lines)) + "\n"
         answer = ask(admin, "POST", "/_bulk", body=body, params={"refresh": "true"}).body
         assert not answer["errors"], answer
         ids[mark] = [line["create"]["_id"] for line in lines[::2]]
-    direct = {
-        one: user(secure_opensearch, "activity-center-reader-organization", one)
-        for one in (ONE, OTHER)
-    }
+    direct = {one: user(secure_opensearch, reader(admin), one) for one in (ONE, OTHER)}
     direct[APART] = user(secure_opensearch, f"activity-center-organization-{APART}")
     sidecar = user(secure_opensearch, "activity-center-sidecar")
     yield Logins(Access(config), sidecar, direct, ids)
@@ -168,7 +180,8 @@ def logins(secure_opensearch: Any, config: Config) -> Iterator[Logins]:
             ask(admin, "DELETE", f"{SECURITY}/internalusers/{name}")
     for name in (one for one in desired.streams if one.endswith(f"-{APART}")):
         ask(admin, "DELETE", f"/_data_stream/{name}")
-    ask(admin, "DELETE", f"{SECURITY}/roles/activity-center-organization-{APART}")
+    for name in (f"activity-center-organization-{APART}", f"{RUN}-direct"):
+        ask(admin, "DELETE", f"{SECURITY}/roles/{name}")
     query = {"query": {"term": {"activity.case.id": RUN}}}
     names = ",".join(LENS_PATTERNS)
     ask(admin, "POST", f"/{names}/_delete_by_query", body=query, params={"refresh": "true"})
@@ -244,6 +257,34 @@ def test_no_question_shows_others(logins: Logins, name: str, path: str, mark: st
     for filters in FILTERED:
         assert foreign(mark, repr(QUESTIONS[name](search, scope, filters))) == []
     assert heard.answers
+    assert foreign(mark, json.dumps(heard.answers)) == []
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_the_marks_would_be_seen_in_stories(logins: Logins, name: str) -> None:
+    """Without a wall each does show all of them, though their ids are the same."""
+    said = repr(STORIES[name](logins.sidecar, logins.boundless, RUN))
+    assert {ONE, OTHER, APART} <= {mark for mark in COUNTS if mark in said}
+
+
+@each_way
+@pytest.mark.parametrize("name", STORIES)
+def test_no_story_shows_others(logins: Logins, name: str, path: str, mark: str) -> None:
+    """Proposals, cases and processes are the reader's own, and so is all that OpenSearch said."""
+    _, scope, heard = logins.way(path, mark)
+    said = repr(STORIES[name](heard, scope, RUN))  # type: ignore[arg-type]
+    assert mark in said
+    assert foreign(mark, said) == []
+    assert foreign(mark, json.dumps(heard.answers)) == []
+
+
+@each_way
+def test_who_decided_is_the_readers_own(logins: Logins, path: str, mark: str) -> None:
+    """What the run does not say is found among the decisions of the same organization."""
+    search, scope, heard = logins.way(path, mark)
+    wanted = Filters.parse({"case": [RUN], "action": ["agent.proposal.executed"]})
+    (run,) = search.page(scope, wanted, size=25).activities
+    assert run["activity"]["decided"]["approver"]["id"] == f"{mark} activity.approver.id"
     assert foreign(mark, json.dumps(heard.answers)) == []
 
 
