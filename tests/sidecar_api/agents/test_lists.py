@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
 from sidecar_api.agents.query import DEEPEST
 from tests.sidecar_api.agents.stage import Stage
 
@@ -225,13 +229,24 @@ def test_wrong_questions_are_refused(stage: Stage) -> None:
     assert stage.desk.problem(404, "/api/v1/proposals/none")["title"] == "Not found"
 
 
-def test_more_than_a_list_reaches_is_said_of_what_is_seen(stage: Stage) -> None:
-    """Neither a total nor an export tells of how many others there are."""
-    desk = stage.desk
+@pytest.fixture
+def crowd(stage: Stage) -> Iterator[Stage]:
+    """More chains of an organization than a list reaches, one of them of its member."""
     for number in range(DEEPEST + 50):
         stage.add("proposed", f"o{number}", at=number)
-    stage.add("proposed", "mine", at=5, activity__initiator={"id": desk.people["member"]})
+    stage.add("proposed", "mine", at=5, activity__initiator={"id": stage.desk.people["member"]})
     stage.store()
+    yield stage
+    # Others' lists of everything, on the same node, would reach nothing else.
+    query = {"query": {"term": {"organization.id": stage.desk.a}}}
+    stage.desk.client.delete_by_query(
+        index="activity-agent-permanent", body=query, params={"refresh": "true"}
+    )
+
+
+def test_more_than_a_list_reaches_is_said_of_what_is_seen(crowd: Stage) -> None:
+    """Neither a total nor an export tells of how many others there are."""
+    desk = crowd.desk
     for who, total in (("member", 1), ("stranger", 0)):
         page = desk.get("/api/v1/proposals", who)["page"]
         assert (page["total"], page["approximate"]) == (total, False)
