@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,8 @@ MOST: Final = 100_000
 """Entries that are read; a longer period is refused, since a part of it would mislead."""
 NONE: Final = "-"
 """In the place of an organization: what has none. The API takes it too."""
+MOST_BYTES: Final = 1024 * 1024 * 1024
+"""What they may weigh."""
 _PAGE: Final = 1000
 _IDS: Final = 500
 _AGENT: Final = "activity-agent-*"
@@ -105,6 +107,7 @@ class Reading:
         """Every entry of a chain that the clauses find, by its document's id."""
         from activity_center.agents.stored import CALLED, NAMED, all_of, any_of
         from activity_center.errors import ActivityCenterError
+        from activity_center.weights import NO_SOURCES, batches, weight
 
         body: dict[str, Any] = {
             "size": _PAGE,
@@ -113,15 +116,19 @@ class Reading:
             "sort": [{"@timestamp": "asc"}, {"event.id": "asc"}, {"event.hash": "asc"}],
         }
         found: dict[str, dict[str, Any]] = {}
+        room = MOST_BYTES
         while True:
-            hits = _search(self.client, body)
-            found |= {f"{hit['_index']}/{hit['_id']}": hit["_source"] for hit in hits}
+            hits = _search(self.client, {**body, **NO_SOURCES})
+            room -= sum(map(weight, hits))
+            if len(found) + len(hits) > MOST or room < 0:
+                raise ActivityCenterError(
+                    f"there are more than {MOST} entries, or more than {MOST_BYTES // 1024**2} MiB",
+                    hint="choose a shorter period: --from",
+                )
+            for batch in batches(hits):
+                found |= _sources(self.client, body["query"], batch)
             if len(hits) < _PAGE:
                 return found
-            if len(found) > MOST:
-                raise ActivityCenterError(
-                    f"there are more than {MOST} entries", hint="choose a shorter period: --from"
-                )
             body["search_after"] = hits[-1]["sort"]
 
 
@@ -165,6 +172,18 @@ def _named(chains: Iterable[Chain]) -> Iterator[dict[str, Any]]:
     for field, ids in ((ID, proposals), (CALL, calls)):
         for place in range(0, len(ids), _IDS):
             yield {"terms": {field: ids[place : place + _IDS]}}
+
+
+def _sources(
+    client: OpenSearch, query: dict[str, Any], hits: Sequence[dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The entries of hits that were found without, by their documents' ids."""
+    from activity_center.agents.stored import all_of
+
+    ids = {"ids": {"values": [hit["_id"] for hit in hits]}}
+    # The same id may stand in two generations of a stream.
+    found = _search(client, {"size": 2 * len(hits), "query": all_of(query, ids)})
+    return {f"{hit['_index']}/{hit['_id']}": hit["_source"] for hit in found}
 
 
 def _search(client: OpenSearch, body: dict[str, Any]) -> list[dict[str, Any]]:

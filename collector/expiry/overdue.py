@@ -56,6 +56,22 @@ CURSOR: Final = f"/{STATE_INDEX}/_doc/expiry-cursor"
 _AGENT: Final = next(pattern for pattern in LENS_PATTERNS if "agent" in pattern)
 _EXPIRES: Final = "activity.proposal.expires_at"
 _SECOND: Final = 1000
+_READ: Final = (
+    *("@timestamp", "event", "organization", "trace", "gen_ai"),
+    *(
+        f"activity.{name}"
+        for name in (
+            *("approver", "case", "decision", "impact", "initiator", "lens", "origin", "policy"),
+            *("policy_at_receipt", "proposal", "resource", "retention", "sender"),
+        )
+    ),
+)
+_LONG: Final = (
+    *("gen_ai.tool.call.arguments", "gen_ai.tool.call.result"),
+    "gen_ai.response.finish_reasons",
+    *("activity.approver.roles", "activity.decision.reason", "activity.proposal.rationale"),
+)
+"""What may be long of it. A page is fetched at once, and an event may have a megabyte."""
 
 Hit = dict[str, Any]
 Subject = tuple[str, str]
@@ -198,7 +214,7 @@ def _pages(client: OpenSearch, query: Clause) -> Iterator[list[Hit]]:
     body: dict[str, Any] = {
         "size": PAGE,
         "track_total_hits": False,
-        "_source": {"excludes": ["gen_ai.tool.call.arguments", "activity.overflow"]},
+        "_source": {"includes": list(_READ), "excludes": list(_LONG)},
         "sort": [{"@timestamp": "asc"}, {"event.id": "asc"}, {"event.hash": "asc"}],
         "query": query,
     }

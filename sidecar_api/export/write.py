@@ -17,9 +17,9 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
 
+from activity_center.weights import BATCH_BYTES
 from sidecar_api.export import csv, ndjson, ocsf
 from sidecar_api.export.manifest import Tally
-from sidecar_api.search.sized import BATCH_BYTES
 
 PAGE: Final = 2500
 """Entries that are fetched at once, fewer of large ones; two pages are in memory."""

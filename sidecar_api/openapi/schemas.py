@@ -72,7 +72,7 @@ def activity() -> dict[str, Any]:
                 "approver": _or_null(closed({}, **person)),
             }
         ),
-        "description": "The last decision before this run of a proposal, where the entry itself "
+        "description": "The last decision that counted when this run of a proposal began, where the entry itself "
         "names neither decision nor approver; computed when read.",
     }
     return schema

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from activity_center.processes import Process, key_of
+from activity_center.weights import NO_SOURCES
 from sidecar_api.processes.guarded import folded, tell
 from sidecar_api.processes.history_query import (
     ATTEMPT,
@@ -314,7 +315,7 @@ class History:
                     "name": "some",
                     "size": count,
                     "sort": order,
-                    **sized.NO_SOURCES,
+                    **NO_SOURCES,
                 },
             },
         }

@@ -17,11 +17,10 @@ from opensearchpy import OpenSearch
 
 from activity_center.canonical import LARGE_BYTES
 from activity_center.vocabulary import Field, fields
+from activity_center.weights import BATCH_BYTES, NO_SOURCES, SIZE, Hit, batches, said, weight
 from sidecar_api.failures import Incomplete
 from sidecar_api.search import ask
 
-BATCH_BYTES: Final = 8 * 1024 * 1024
-"""What the sources of one search may weigh."""
 LEAN_BYTES: Final = 128 * 1024
 """What is left of a large entry in a list weighs less, in ASCII."""
 LONGEST: Final = 4096
@@ -46,11 +45,6 @@ LEFT_OUT: Final = tuple(
 """What a list leaves out of large entries: the entry itself has it."""
 PARTIAL: Final = "partial"
 """Member of a hit without them."""
-_SIZE: Final = "activity.size"
-NO_SOURCES: Final[dict[str, Any]] = {"_source": False, "docvalue_fields": [_SIZE]}
-"""In a body: hits say their size in place of their source."""
-
-Hit = dict[str, Any]
 
 
 def are_large(client: OpenSearch, body: dict[str, Any], *, pit: bool = False) -> bool:
@@ -59,7 +53,7 @@ def are_large(client: OpenSearch, body: dict[str, Any], *, pit: bool = False) ->
         "size": 0,
         "terminate_after": 1,
         "track_total_hits": True,
-        "query": _all(body["query"], {"exists": {"field": _SIZE}}),
+        "query": _all(body["query"], {"exists": {"field": SIZE}}),
     }
     if pit:
         looked["pit"] = body["pit"]
@@ -109,7 +103,7 @@ def within(hits: Sequence[Hit], most: int, *, lean: bool) -> list[Hit]:
     """
     kept = []
     for hit in hits:
-        most -= min(_weight(hit), LEAN_BYTES) if lean else _weight(hit)
+        most -= min(weight(hit), LEAN_BYTES) if lean else weight(hit)
         if most < 0:
             break
         kept.append(hit)
@@ -135,10 +129,10 @@ def filled(
         Incomplete: an entry is gone in between.
     """
     left = [name for name in LEFT_OUT if name not in also] if lean else []
-    for batch in _batches(hits):
+    for batch in batches(hits):
         sources: dict[tuple[str, str], Any] = {}
-        large = [hit for hit in batch if _size(hit)]
-        for part in ([hit for hit in batch if not _size(hit)], large):
+        large = [hit for hit in batch if said(hit)]
+        for part in ([hit for hit in batch if not said(hit)], large):
             if part:
                 for found in _fetched(client, body, part, left if part is large else []):
                     sources[found["_index"], found["_id"]] = found["_source"]
@@ -147,7 +141,7 @@ def filled(
             source = sources.get((hit["_index"], hit["_id"]))
             if source is None:
                 raise Incomplete(ask.INCOMPLETE, hint=ask.INCOMPLETE_HINT)
-            if lean and _size(hit):
+            if lean and said(hit):
                 if len(str(source.get(_MESSAGE, ""))) > LONGEST:
                     del source[_MESSAGE]
                 made.append({**hit, "_source": source, PARTIAL: True})
@@ -173,29 +167,6 @@ def _fetched(
         answer = ask.search(client, asked)
     found: list[dict[str, Any]] = answer["hits"]["hits"]
     return found
-
-
-def _batches(hits: Sequence[Hit]) -> Iterator[list[Hit]]:
-    batch: list[Hit] = []
-    room = BATCH_BYTES
-    for hit in hits:
-        weight = _weight(hit)
-        if batch and weight > room:
-            yield batch
-            batch, room = [], BATCH_BYTES
-        batch.append(hit)
-        room -= weight
-    if batch:
-        yield batch
-
-
-def _weight(hit: Hit) -> int:
-    return _size(hit) or LARGE_BYTES
-
-
-def _size(hit: Hit) -> int:
-    said = hit.get("fields", {}).get(_SIZE, [0])
-    return int(said[0])
 
 
 def _all(*clauses: dict[str, Any]) -> dict[str, Any]:

@@ -8,15 +8,18 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from activity_center.agents import verdicts
+from activity_center.agents import shipped_policies, verdicts
 from activity_center.cli.proposals import STATES
+from activity_center.cli.proposals_read import Reading
 from sidecar_api.agents.query import STATES as API_STATES
-from tests.sidecar_api.search.log import document, put_templates
+from tests.sidecar_api.search.log import NOON, Log, document, put_templates
+from tests.weighed import Weighed
 
 if TYPE_CHECKING:
     from tests.conftest import Node
@@ -109,6 +112,28 @@ def test_list(stored: Stored) -> None:
     assert known == stored.wanted
     begun = [one["proposed_at"] for one in rows if one["proposed_at"]]
     assert begun == sorted(begun, reverse=True)
+
+
+def test_entries_are_read_in_answers_of_a_bounded_size(opensearch: Node) -> None:
+    """However large each of them is."""
+    put_templates(opensearch.client)
+    log = Log(opensearch.client)
+    long = {f"k{part}": "x" * 30_000 for part in range(30)}
+    for number in range(12):
+        proposal = {"id": f"p{number}", "stage": "proposed"}
+        log.add(
+            document(
+                event__action="agent.proposal.created",
+                activity__proposal=proposal,
+                activity__size=930_000,
+                metadata=long,
+            )
+        )
+    weighed = Weighed(opensearch.client)
+    reading = Reading(weighed.client, shipped_policies(), NOON + timedelta(days=1))
+    found = reading.chains(NOON - timedelta(days=1), None, log.organization)
+    assert len(found) == 12
+    assert max(weighed.answers) < 9_000_000
 
 
 def test_list_filtered(stored: Stored) -> None:

@@ -23,6 +23,7 @@ from collector.expiry.overdue import overdue, subject
 from collector.expiry.record import Recorder
 from tests.collector.expiry.parts import NOW, POLICIES, SECOND, STREAMS, Place, entry, stamp
 from tests.integration.process import TOKEN, Collector, until
+from tests.weighed import Weighed
 
 EXPIRES = NOW - 61 * SECOND
 HOUR = 3600 * SECOND
@@ -32,6 +33,23 @@ def names(place: Place) -> list[tuple[str, str]]:
     """Organization and proposal of each expiry."""
     found = [hit["_source"] for hit in place.expired()]
     return [(one["organization"]["id"], one["activity"]["proposal"]["id"]) for one in found]
+
+
+def test_no_long_field_is_read(place: Place) -> None:
+    """Whatever a sender puts into the entries of a chain, a page of them is no large answer."""
+    for number in range(10):
+        proposal = entry("proposed", NOW - 1800 * SECOND, f"prp_{number}", expires=EXPIRES)
+        claim = entry("denied", NOW - 1700 * SECOND, f"prp_{number}", sender="another")
+        claim["activity"]["approver"]["roles"] = ["r" * 256] * 1000
+        for one in (proposal, claim):
+            one["orchestrator"] = {"resource": {"annotation": ["x" * 500] * 500}}
+            one["activity"]["proposal"]["rationale"] = "x" * 30_000
+            one["metadata"] = {"k": "x" * 30_000}
+        place.record(proposal, claim)
+    weighed = Weighed(place.client)
+    found = list(overdue(weighed.client, POLICIES, 0, NOW))
+    assert len(found) == 10
+    assert max(weighed.answers) < 50_000
 
 
 def test_the_entry(place: Place) -> None:

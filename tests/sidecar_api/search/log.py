@@ -117,23 +117,6 @@ class Log:
         return ids(page.activities)
 
 
-class Weighed:
-    """A client that keeps how many bytes each search was answered with, in ``answers``."""
-
-    def __init__(self, client: OpenSearch) -> None:
-        self._client = client
-        self.answers: list[int] = []
-
-    def search(self, *args: Any, **named: Any) -> Any:
-        """Search."""
-        found = self._client.search(*args, **named)
-        self.answers.append(len(json.dumps(found)))
-        return found
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-
 def filters(**args: str | list[str]) -> Filters:
     """Filters of parameters; ``from_`` stands for ``from``."""
     return Filters.parse(

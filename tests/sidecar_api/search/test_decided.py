@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from sidecar_api.search import Search
-from tests.sidecar_api.search.log import NOON, Log, Weighed, document, filters, minutes
-
-if TYPE_CHECKING:
-    from opensearchpy import OpenSearch
+from tests.sidecar_api.search.log import NOON, Log, document, filters, minutes
+from tests.weighed import Weighed
 
 MIRA = {"id": "usr_mk", "full_name": "Mira Kovač", "email": "mira@northwind.example"}
 
@@ -182,7 +180,7 @@ def test_no_source_is_read_of_decisions(log: Log) -> None:
     for n in range(5):
         log.add(*(approved(f"d{n}-{m}", m / 10, f"p{n}", **long) for m in range(10)))
     weighed = Weighed(log.client)
-    page = Search(cast("OpenSearch", weighed)).page(log, filters(decision="-"), size=25)
+    page = Search(weighed.client).page(log, filters(decision="-"), size=25)
     assert {one["activity"]["decided"]["at"] for one in page.activities} == {
         "2026-11-20T12:00:54.000Z"
     }

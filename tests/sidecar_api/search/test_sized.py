@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 
 from activity_center.canonical import LARGE_BYTES
 from activity_center.vocabulary import fields
+from activity_center.weights import BATCH_BYTES
 from sidecar_api.search import Search, sized
-from tests.sidecar_api.search.log import NOON, Log, Weighed, document, filters
-
-if TYPE_CHECKING:
-    from opensearchpy import OpenSearch
+from tests.sidecar_api.search.log import NOON, Log, document, filters
+from tests.weighed import Weighed
 
 LONG = 900_000
 """Characters of metadata of a large entry: nine of them are just under a batch."""
@@ -99,7 +98,7 @@ def test_no_search_asks_for_more_than_a_batch(filled: tuple[Log, list[str]]) -> 
         for batch in batches
     ]
     assert len(batches) > 1
-    assert max(weights) <= sized.BATCH_BYTES
+    assert max(weights) <= BATCH_BYTES
     assert [hit["_source"]["event"]["id"] for batch in batches for hit in batch] == expected
     none = {**body, "query": {"bool": {"filter": [log.query(), {"term": {"event.id": "001"}}]}}}
     assert not sized.are_large(log.client, none)
@@ -150,7 +149,7 @@ def test_no_list_is_a_large_answer_of_opensearch(log: Log) -> None:
                 )
             )
     weighed = Weighed(log.client)
-    search = Search(cast("OpenSearch", weighed))
+    search = Search(weighed.client)
     page = search.page(log, filters(), size=25)
     assert len(page.activities) == 4 * len(LISTS)
     assert all(one["partial"] for one in page.activities)
