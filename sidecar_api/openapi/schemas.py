@@ -50,8 +50,8 @@ def activity() -> dict[str, Any]:
     schema["properties"]["id"] = {**TEXT, "description": "Its id, for /api/v1/activities/{id}."}
     schema["properties"]["partial"] = {
         "const": True,
-        "description": "A list leaves out what may be long of an entry over 16 KiB (metadata, "
-        "old and new value, changes, errors and output): the entry itself has it.",
+        "description": "A list leaves out every field that may be long of an entry over 16 KiB "
+        "(objects, lists of free text, long texts): the entry itself has it.",
     }
     schema["required"] = sorted({*schema.get("required", ()), "id"})
     inner = schema["properties"]["activity"]["properties"]
@@ -72,8 +72,8 @@ def activity() -> dict[str, Any]:
                 "approver": _or_null(closed({}, **person)),
             }
         ),
-        "description": "The last decision that counted when this run of a proposal began, where the entry itself "
-        "names neither decision nor approver; computed when read.",
+        "description": "The last decision that counted when this run of a proposal began, where "
+        "the entry itself names neither decision nor approver; computed when read.",
     }
     return schema
 
