@@ -31,6 +31,7 @@ PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
 INDEX: Final = ",".join(LENS_PATTERNS)
 _NO_SHARD: Final = ("search_phase_execution", "no_shard_available")
 _TOO_MUCH: Final = ("too_many", "too_complex_to_determinize", "regex", "pattern")
+_MOST_CAUSES: Final = 100
 INCOMPLETE: Final = "OpenSearch answered with only part of the log."
 INCOMPLETE_HINT: Final = "Part of it is still starting or is lost: see activity-center doctor."
 
@@ -125,7 +126,8 @@ def failure(wrong: OpenSearchException) -> Failure:
     log.warning("OpenSearch answered %s: %s", status, kinds[:500])
     if status == 429:
         return RateLimited("OpenSearch has too much to do.", retry_after=5)
-    if status == 400 and any(word in kinds for word in _TOO_MUCH):
+    # Too many buckets is a 503, as a shard that is just starting is: the cause tells them apart.
+    if status in (400, 503) and any(word in kinds for word in _TOO_MUCH):
         return BadRequest(
             "OpenSearch finds this search too big.", parameter="q", hint="Use fewer filters."
         )
@@ -148,9 +150,14 @@ def failure(wrong: OpenSearchException) -> Failure:
 
 
 def _kinds(info: Any) -> list[str]:
-    """Types of the root causes in an error's body."""
+    """Types of the causes in an error's body: of shards, and of what led to it."""
     error = info.get("error") if isinstance(info, dict) else None
-    causes = error.get("root_cause") if isinstance(error, dict) else None
-    if not isinstance(causes, list):
+    if not isinstance(error, dict):
         return []
-    return [str(cause.get("type")) for cause in causes if isinstance(cause, dict)]
+    found = error.get("root_cause")
+    causes = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    cause = error.get("caused_by")
+    while isinstance(cause, dict) and len(causes) < _MOST_CAUSES:
+        causes.append(cause)
+        cause = cause.get("caused_by")
+    return [str(cause.get("type")) for cause in causes]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,7 +17,11 @@ from activity_center.connection import connect
 from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
 from sidecar_api.search import Search
 from sidecar_api.search import ask as asking
-from tests.sidecar_api.search.log import filters
+from tests.sidecar_api.search.log import Log, document, filters, put_templates
+from tests.weighed import Weighed
+
+if TYPE_CHECKING:
+    from tests.conftest import OwnNode
 
 WHOLE = {"total": 2, "successful": 2, "failed": 0, "skipped": 0}
 PART = {"total": 2, "successful": 1, "failed": 0, "skipped": 0}
@@ -205,6 +209,20 @@ def test_a_search_too_big(fake: Fake, kind: str) -> None:
     with pytest.raises(Failure, match="refused a search of ours") as ours:
         ASKING["page"](search(fake))
     assert ours.value.status == 500
+
+
+def test_too_many_buckets_are_the_searches_fault(own_node: Callable[..., OwnNode]) -> None:
+    """OpenSearch says 503 to them, as where a shard is starting: it is not told so, nor waited
+    for."""
+    node = own_node()
+    put_templates(node.client)
+    log = Log(node.client)
+    log.add(*(document(event__action=action) for action in ("server.create", "server.update")))
+    node.client.cluster.put_settings(body={"transient": {"search.max_buckets": 1}})
+    weighed = Weighed(node.client)
+    with pytest.raises(BadRequest, match="too big"):
+        Search(weighed.client).facets(log, filters(), ["action"])
+    assert weighed.asked == 1
 
 
 def test_opensearch_is_down() -> None:
