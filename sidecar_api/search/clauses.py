@@ -57,7 +57,9 @@ def build(one: Filter, values: Sequence[str]) -> Clause:
         return any_of([choice(one, value) for value in values])
     exact = [value for value in values if value != NONE]
     made: list[Clause] = []
-    if exact:
+    if exact and one.part:
+        made += [contains(name, value) for name in one.fields for value in exact]
+    elif exact:
         made += [{"terms": {name: exact}} for name in one.fields]
     if NONE in values:
         made.append(lacks(one.fields))

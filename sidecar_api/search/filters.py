@@ -54,6 +54,7 @@ class Filter:
         choices: closed values and their labels; empty: any value.
         facet: whether its values can be listed with counts.
         computed: its values are no field's: each is a clause of its own (``clauses.choice``).
+        part: a value may also be a part of what stands there, in any case.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Filter:
     choices: Mapping[str, str] = field(default_factory=dict)
     facet: bool = False
     computed: bool = False
+    part: bool = False
 
     @property
     def repeats(self) -> bool:
@@ -107,10 +109,11 @@ def _values(
     labels: Mapping[str, str] | None = None,
     facet: bool = True,
     computed: bool = False,
+    part: bool = False,
 ) -> Filter:
     names = (fields,) if isinstance(fields, str) else fields
     choices = _closed(names[0], labels) if closed else {}
-    return Filter(name, "values", names, label, description, choices, facet, computed)
+    return Filter(name, "values", names, label, description, choices, facet, computed, part)
 
 
 FILTERS: Final[tuple[Filter, ...]] = (
@@ -168,8 +171,9 @@ FILTERS: Final[tuple[Filter, ...]] = (
         "target",
         ("activity.resource.name", "activity.resource.parent.name"),
         "Server or site",
-        "Name of the resource or of what holds it",
+        "Name of the resource or of what holds it, or a part of it",
         facet=False,
+        part=True,
     ),
     _values("project", "activity.project", "Project", "Project"),
     _values("workspace", "activity.workspace", "Workspace", "Workspace"),

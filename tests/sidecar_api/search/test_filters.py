@@ -82,6 +82,8 @@ CASES: list[tuple[dict[str, str | list[str]], set[str]]] = [
     ({"resource_name": "web"}, set()),
     ({"target": "web-prod-01"}, {"service", "web"}),
     ({"target": "NGINX"}, {"service", "restarted"}),
+    ({"target": "EB-prod"}, {"service", "web"}),
+    ({"target": ["ginx", "EB-prod"]}, {"service", "web", "restarted"}),
     ({"project": "checkout"}, {"create"}),
     ({"workspace": "data-lab"}, {"resize"}),
     ({"workspace": ["data-lab", "Data-Lab"]}, {"resize", "terminated"}),
