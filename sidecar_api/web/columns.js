@@ -99,6 +99,14 @@ const person = (found) =>
       data-tip=${plain([found.full_name, found.email].filter(Boolean).join(" · "))}><span>${word(found.email || reading.personName(found))}</span></span>`
     : none;
 
+export const unproven = html`<span class="unproven warn" data-tip=${T.unprovenTip}>${icon("triangle-alert")}${T.unproven}<span class="unseen">: ${T.unprovenTip}</span></span>`;
+
+function decidedBy(activity) {
+  const { approver, proven } = reading.decision(activity);
+  const name = person(approver ?? {});
+  return reading.personName(approver) && !proven ? html`<span class="marked">${name} ${unproven}</span>` : name;
+}
+
 export function source(activity) {
   const origin = activity.activity?.origin;
   if (!origin) return none;
@@ -157,7 +165,8 @@ export const COLUMNS = {
   },
   approver: {
     width: 230,
-    cell: (a) => person(reading.approver(a) ?? a.activity?.decided?.approver ?? {}),
+    cell: decidedBy,
+    // As the API finds it: by what the entry itself says.
     filter: (a) => ["approver", reading.personKey(reading.approver(a))],
   },
   source: { width: 110, cell: source, filter: (a) => ["source", a.activity?.origin] },

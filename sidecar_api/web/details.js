@@ -2,7 +2,7 @@
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { texts } from "./texts.js";
-import { badge, organization, personFilter, resource, source } from "./columns.js";
+import { badge, organization, personFilter, resource, source, unproven } from "./columns.js";
 import { icon, impactLook } from "./icons.js";
 import { caseOf, proposalOf } from "./place.js";
 import * as reading from "./reading.js";
@@ -113,9 +113,8 @@ function agent(app, a) {
   const own = a.activity ?? {},
     tool = a.gen_ai?.tool;
   if (!isAgentPart(a)) return nothing;
-  const decided = own.decision ?? own.decided,
-    decidedAt = own.decision ? a["@timestamp"] : own.decided?.at,
-    approver = own.approver ?? own.decided?.approver,
+  const decided = reading.decision(a),
+    { approver } = decided,
     output = own.execution?.output,
     error = own.execution?.error;
   const [sign, tone] = impactLook(own.impact?.level);
@@ -150,20 +149,20 @@ function agent(app, a) {
     [
       D.approver,
       approver
-        ? html`${person(approver)}${same ? html` <span class="kind">${D.sameApprover}</span>` : nothing}`
+        ? html`${person(approver)}${reading.personName(approver) && !decided.proven ? html` ${unproven}` : nothing}${same ? html` <span class="kind">${D.sameApprover}</span>` : nothing}`
         : nothing,
     ],
     [
       D.decision,
-      decided?.outcome
+      decided.outcome
         ? html`${pick(texts.values.decision, decided.outcome) ?? word(decided.outcome)}${decided.wait_ms !== undefined ? html` ${D.waited(duration(decided.wait_ms))}` : nothing}${decided.mfa ? html`, ${D.mfa}` : nothing}`
         : nothing,
     ],
     [
       D.decidedAt,
-      decidedAt ? html`<time datetime=${decidedAt}>${exact(decidedAt, app.zone)}</time>` : nothing,
+      decided.at ? html`<time datetime=${decided.at}>${exact(decided.at, app.zone)}</time>` : nothing,
     ],
-    [D.decisionReason, text(decided?.reason)],
+    [D.decisionReason, text(decided.reason)],
     [D.confirmation, mono(own.confirmation?.text)],
     [
       D.result,
@@ -195,12 +194,8 @@ function filterBy(app, a) {
   )}</div>`;
 }
 
-async function copy(app, value, button) {
-  await navigator.clipboard.writeText(value);
-  button.classList.add("did");
-  app.announce(D.copied);
-  window.setTimeout(() => button.classList.remove("did"), 2000);
-}
+/** Copy a text; `done` is what is announced then. */
+export const copy = (...what) => import("./copying.js").then((module) => module.copy(...what));
 
 export function details(app, a) {
   const raw = json(a);
@@ -209,7 +204,7 @@ export function details(app, a) {
     <section><h3>${D.who}</h3>${whoAndWhere(app, a)}${filterBy(app, a)}</section>
     <section>${agent(app, a)}<div class="changed">${changed(a)}</div></section>
     <section class="everything"><h3>${D.everything}<button type="button" class="link copy"
-      @click=${(event) => copy(app, raw, event.currentTarget)}>
+      @click=${(event) => copy(app, raw, event.currentTarget, D.copied)}>
       ${icon("copy", "before")}${icon("check", "after")}${D.copy}</button></h3>
       <pre class="code" tabindex="0" aria-label=${D.everything}>${shown}</pre></section>
   </div>`;

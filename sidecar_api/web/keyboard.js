@@ -2,6 +2,7 @@
 
 import { goTo } from "./pager.js";
 import { FIRST } from "./place.js";
+import { texts } from "./texts.js";
 
 const typing = (element) => element.closest?.("input, textarea, select, [contenteditable]");
 let prefix = 0;
@@ -32,8 +33,10 @@ function sideways(by) {
 }
 
 function filterByFocused(app) {
+  const focused = document.activeElement.closest?.("td.cell");
+  if (focused && !focused.dataset.filter) return void app.announce(texts.filters.nothing);
   const cell =
-    document.activeElement.closest?.("td[data-filter]") ??
+    focused ??
     document.activeElement
       .closest?.("tr.row")
       ?.querySelector("td:is(.c-action, .c-verb)[data-filter]") ??

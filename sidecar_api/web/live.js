@@ -9,6 +9,13 @@ const POLL = 15000,
   MOST = 500,
   LOOKED_AT = 100;
 
+const META = "activity_log.";
+/** Whether filters ask for the log's own entries: as the stream has it. */
+const asksForMeta = (query) =>
+  query.getAll("action").some((one) => one.startsWith(META)) ||
+  query.getAll("action_contains").some((one) => "activity_log".includes(one) || one.includes(META)) ||
+  query.getAll("type").includes("ActivityLogs");
+
 export class Live {
   /** `changed` is called when `state` or `fresh` did. */
   constructor(changed) {
@@ -70,7 +77,7 @@ export class Live {
     this.changed();
   }
 
-  /** Look for what came since the answer, as the stream does: without the log's own entries. */
+  /** Look for what came since the answer, as the stream does. */
   async count() {
     const asked = this.query;
     const query = new URLSearchParams(asked);
@@ -78,11 +85,12 @@ export class Live {
     const { activities } = await ask("/api/v1/activities", { query });
     if (asked !== this.query) return;
     const since = Date.parse(this.asOf);
+    const meta = asksForMeta(query);
     const found = activities.filter(
       (one) =>
         !this.known.has(one.id) &&
         Date.parse(one.event?.ingested) > since &&
-        !one.event?.action?.startsWith("activity_log."),
+        (meta || !one.event?.action?.startsWith(META)),
     );
     if (found.length <= this.fresh) return;
     this.fresh = found.length;

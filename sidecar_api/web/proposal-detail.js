@@ -2,6 +2,7 @@
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { organization } from "./columns.js";
+import { copy } from "./details.js";
 import { texts as shared } from "./texts.js";
 import { run } from "./exporting.js";
 import { icon, resourceIcon, sourceIcon } from "./icons.js";
@@ -128,12 +129,7 @@ function output(proposal) {
   });
 }
 
-async function copyLink(app, proposal, button) {
-  await navigator.clipboard.writeText(new URL(proposalOf(proposal.id), window.location.origin).href);
-  button.classList.add("did");
-  app.announce(D.copied);
-  window.setTimeout(() => button.classList.remove("did"), 2000);
-}
+const copyLink = (app, proposal, button) => copy(app, new URL(proposalOf(proposal.id), window.location.origin).href, button, D.copied);
 
 function save(app, proposal, format) {
   const query = new URLSearchParams({ format, ...(proposal.organization?.id ? { organization: proposal.organization.id } : {}) });

@@ -2,6 +2,7 @@
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { ask } from "./api.js";
+import { copy } from "./details.js";
 import * as filters from "./filters.js";
 import { icon } from "./icons.js";
 import { failure } from "./states.js";
@@ -177,15 +178,9 @@ export class Oversight extends Part {
   replay() {
     const R = O.replay;
     const text = command(this.app.place.filters);
-    const copy = async ({ currentTarget: button }) => {
-      await navigator.clipboard.writeText(text);
-      button.classList.add("did");
-      this.app.announce(R.copied);
-      window.setTimeout(() => button.classList.remove("did"), 2000);
-    };
     return html`<section class="card replay" id="replay"><h2>${R.title}</h2><p>${R.lead}</p>
       <pre class="code" tabindex="0" role="region" aria-label=${R.command}>${text}</pre>
-      <p><button type="button" class="button copy-link" @click=${copy}>${icon("copy", "before")}${icon("check", "after")}${R.copy}</button></p><p class="quiet">${R.where}</p></section>`;
+      <p><button type="button" class="button copy-link" @click=${(event) => copy(this.app, text, event.currentTarget, R.copied)}>${icon("copy", "before")}${icon("check", "after")}${R.copy}</button></p><p class="quiet">${R.where}</p></section>`;
   }
 }
 

@@ -109,6 +109,16 @@ export function initials(name) {
 
 export const initiator = (activity) => activity.activity?.initiator ?? null;
 export const approver = (activity) => activity.activity?.approver ?? null;
+const OTHER_STAGES = ["proposed", "executing", "completed", "failed"];
+/** What was decided, when, by whom, and whether that is proven. */
+export function decision(activity) {
+  const own = activity.activity ?? {};
+  if (!own.decision && !own.approver)
+    return { ...own.decided, proven: own.decided?.authenticated };
+  // The time of a run that names its decision is another one.
+  const at = own.decision && !OTHER_STAGES.includes(own.proposal?.stage) ? activity["@timestamp"] : undefined;
+  return { ...own.decision, at, approver: own.approver, proven: own.approver?.authenticated };
+}
 const isAgent = (activity) => activity.activity?.origin === "agent";
 
 /** Who did it: {kind: "agent"|"person"|"system"|"nobody", name, person}. */

@@ -13,10 +13,10 @@ const E = texts.errors,
   N = texts.empty;
 const MOST_TRIES = 6;
 
-/** How much each filter alone keeps away: the answer to "which one do I drop?". */
+/** How much there is without each of the first filters: the answer to "which one do I drop?". */
 export async function weigh(app, signal) {
   const names = [...grouped(app.place.filters).keys()].slice(0, MOST_TRIES);
-  if (names.length === 1) return;
+  if (!names.length) return;
   const found = await Promise.all(
     names.map(async (name) => {
       try {

@@ -103,6 +103,7 @@ export const texts = {
     since: (from) => `since ${from}`,
     span: (from, to) => `${from} – ${to}`,
     failed: "The values could not be counted",
+    nothing: "This cell offers no filter",
     q: "Search",
   },
   values: {
@@ -158,6 +159,8 @@ export const texts = {
     failed: "failed",
     denied: "denied",
     notSet: "not set",
+    unproven: "not proven",
+    unprovenTip: "only the sender says who it was",
   },
   pages: {
     label: "Pages",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.browser.table import ROWS, loaded
 from tests.sidecar_api.search.log import document
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Window
+    from tests.browser.conftest import Window, Windows
 
 AT = datetime(2026, 11, 24, 13, 5, 7, tzinfo=UTC)
 ENTRY = document(
@@ -99,7 +100,7 @@ SAID_OF_AGENT = {
     "Why": "The disk is 94 % full",
     "Impact": "Destructive",
     "Asked by": "Jonas Osei",
-    "Decided by": "Mira Kovač",
+    "Decided by": "Mira Kovač not proven",
     "Decision": "Approved after 47",
     "Reason given": "go ahead",
     "Typed to confirm": "api-prod-2",
@@ -149,6 +150,102 @@ def test_a_row_that_is_opened_is_asked_for(window: Window, server: StandIn) -> N
         toggles.nth(1).click()
     expect(page.locator(".details")).to_be_visible()
     assert server.opened == ["e-1", "e-2"]
+
+
+def run(id_: str, stage: str = "completed", **own: Any) -> dict[str, Any]:
+    """An entry of a proposal, an hour after :data:`AT`."""
+    word = {"completed": "executed"}.get(stage, stage)
+    made = document(id=id_, at=AT + timedelta(hours=1), event__action=f"agent.proposal.{word}")
+    made["activity"] |= {"proposal": {"id": "p", "stage": stage}, **own}
+    return {"id": id_, **made}
+
+
+MIRA = {"id": "usr_mk", "full_name": "Mira Kovač"}
+YES = {"outcome": "approved", "source": "user"}
+CLAIM = "not proven: only the sender says who it was"
+DECIDED = [
+    (run("own", approver=MIRA, decision=YES), False, None),
+    (run("vouched", approver={**MIRA, "authenticated": True}, decision=YES), True, None),
+    (
+        run(
+            "joined",
+            decided={"at": AT.isoformat(), "authenticated": False, "approver": MIRA, **YES},
+        ),
+        False,
+        AT,
+    ),
+    (
+        run(
+            "proven", decided={"at": AT.isoformat(), "authenticated": True, "approver": MIRA, **YES}
+        ),
+        True,
+        AT,
+    ),
+    (
+        run("decision", "approved", approver={**MIRA, "authenticated": True}, decision=YES),
+        True,
+        AT + timedelta(hours=1),
+    ),
+]
+"""An entry, whether its approver is proven, and when it was decided, where that is told."""
+
+
+@pytest.mark.parametrize(("entry", "proven", "at"), DECIDED, ids=[one[0]["id"] for one in DECIDED])
+def test_who_decided_is_told_with_whether_that_is_proven(
+    windows: Windows, entry: dict[str, Any], proven: bool, at: datetime | None
+) -> None:
+    """In the column and in the opened row, for eyes and for screen readers; and the time of the
+    decision is that of its own entry, never that of a run which names it."""
+    server = StandIn([entry])
+    window = windows(zone="UTC")
+    page = window.open(f"{server.url}/audit?columns=trail")
+    loaded(page)
+    cell = page.locator("td.c-approver")
+    expect(cell).to_contain_text("Mira Kovač")
+    (expect(cell).not_to_contain_text if proven else expect(cell).to_contain_text)(CLAIM)
+    page.locator(f"{ROWS} .toggle").click()
+    said = page.locator(".agent-part dl > div")
+    by = said.filter(has=page.get_by_text("Decided by", exact=True))
+    expect(by).to_contain_text("Mira Kovač")
+    (expect(by).not_to_contain_text if proven else expect(by).to_contain_text)(CLAIM)
+    when = said.filter(has=page.get_by_text("Decided at", exact=True)).locator("time")
+    expect(when).to_have_count(1 if at else 0)
+    if at:
+        expect(when).to_contain_text(f"{at:%H:%M:%S}")
+    window.shoot(f"decided-{entry['id']}")
+    assert window.axe() == []
+    server.close()
+
+
+def test_an_approver_that_was_found_elsewhere_offers_no_filter(window: Window) -> None:
+    """The API's filter finds entries that name their approver: the key says that there is none,
+    and filters by nothing else."""
+    server = StandIn([one for one, _, _ in DECIDED])
+    page = window.open(f"{server.url}/audit?columns=trail")
+    loaded(page)
+    page.locator("tr[data-id=proven] td.c-approver").focus()
+    page.keyboard.press("x")
+    expect(page.locator("#announcer")).to_have_text("This cell offers no filter")
+    assert "action" not in page.url
+    page.locator("tr[data-id=vouched] td.c-approver").focus()
+    page.keyboard.press("x")
+    page.wait_for_url("**approver=usr_mk**")
+    server.close()
+
+
+def test_where_a_page_may_not_copy_the_text_is_selected(window: Window, server: StandIn) -> None:
+    """Over plain HTTP a browser has no clipboard: the page says so, and the whole is selected."""
+    window.page.add_init_script(
+        "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
+    )
+    page = window.open(f"{server.url}/audit")
+    loaded(page)
+    page.locator(f"{ROWS} .toggle").first.click()
+    page.locator(".details .copy").click()
+    field = page.get_by_label("copy it with Ctrl or Command and C")
+    expect(field).to_be_focused()
+    assert json.loads(field.input_value())["event"]["id"] == "e-1"
+    assert field.evaluate("one => one.selectionEnd - one.selectionStart === one.value.length")
 
 
 def test_the_card_says_type_action_user_and_time(window: Window, server: StandIn) -> None:

@@ -29,7 +29,7 @@ def test_values_come_from_the_log_with_their_counts(window: Window, site: Site) 
     shown = [text.split("\n") for text in options.all_inner_texts()]
     assert [[one["label"], f"{one['count']:,}"] for one in facet] == shown
     window.shoot("filter-values-wide-light")
-    page.get_by_label("API").check()
+    page.get_by_role("checkbox", name="API").check()
     total(page, site.api("activities?source=api")["page"]["total"])
     page.get_by_label("CLI").check()
     total(page, site.api("activities?source=api&source=cli")["page"]["total"])
@@ -225,6 +225,15 @@ def test_nothing_found_names_the_filter_to_drop(window: Window, site: Site) -> N
     button.click()
     total(page, count)
     assert ids(page)
+
+
+def test_nothing_found_by_a_single_filter_says_what_there_is_without(
+    window: Window, site: Site
+) -> None:
+    """One filter is weighed as several are."""
+    page = window.open(f"{site.url}/audit?q=thereisnosuchword")
+    count = site.api("activities")["page"]["total"]
+    expect(page.get_by_role("button", name=f"Without Search: {count:,} activities")).to_be_visible()
 
 
 def test_a_result_filters_by_what_it_shows(window: Window, site: Site) -> None:

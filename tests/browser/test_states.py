@@ -167,6 +167,24 @@ def test_without_a_stream_the_page_asks_again(window: Window, server: StandIn) -
     expect(page.locator("#live")).to_have_text("Live")
 
 
+def test_reads_of_the_log_are_counted_where_a_filter_asks(
+    windows: Windows, server: StandIn
+) -> None:
+    """Without a stream too: the view of the reads tells of new ones, the whole trail does not."""
+    server.answers["/api/v1/activities/stream"] = (404, {"detail": "No stream."})
+    asked = "/audit?action_contains=activity_log."
+    reads, all_ = windows().open(f"{server.url}{asked}"), windows().open(f"{server.url}/audit")
+    for page in (reads, all_):
+        expect(page.locator("#live")).to_have_text("Asking every 15 s")
+    read = document(at=datetime.now(UTC), event__action="activity_log.fetch_all")
+    other = document(at=datetime.now(UTC))
+    for name, one in (("read", read), ("other", other)):
+        server.happen({"id": name, **one, "organization": {"id": "northwind"}})
+    # The stand-in knows no action_contains: it has both, as the page tells them apart.
+    expect(reads.locator("#fresh")).to_have_text("2 new activities", timeout=20_000)
+    expect(all_.locator("#fresh")).to_have_text("1 new activity", timeout=20_000)
+
+
 def test_a_file_that_was_cut_off_is_not_saved(window: Window, server: StandIn) -> None:
     """An export without its manifest is named as cut off, and nothing is downloaded."""
     server.export = lambda: Response(b'{"id": "1"}\n{"id": "2"}\n', content_type="text/plain")
