@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -12,7 +13,7 @@ from sidecar_api.failures import BadRequest
 from sidecar_api.search import Position
 from sidecar_api.search.page import Page
 from sidecar_api.search.times import written
-from tests.sidecar_api.search.log import NOON, Log, document, filters, minutes
+from tests.sidecar_api.search.log import NOON, Log, document, filters, minutes, put_templates
 
 AS_OF = NOON + minutes(600)
 
@@ -211,12 +212,19 @@ def test_refused_pages(log: Log, options: dict[str, object], parameter: str) -> 
     assert refused.value.members == {"parameter": parameter}
 
 
-def test_no_log_yet(own_log: Log) -> None:
-    """Where nothing was ever stored the answer is empty, not an error."""
+@pytest.fixture
+def no_log(own_log: Log) -> Iterator[Log]:
+    """A node without streams, which others find with them again."""
     for name in ("audit", "agent", "process"):
         own_log.client.indices.delete_data_stream(name=f"activity-{name}-permanent")
-    page = own_log.search.page(own_log, filters(), size=25, facets=["actor"], histogram=True)
+    yield own_log
+    put_templates(own_log.client)
+
+
+def test_no_log_yet(no_log: Log) -> None:
+    """Where nothing was ever stored the answer is empty, not an error."""
+    page = no_log.search.page(no_log, filters(), size=25, facets=["actor"], histogram=True)
     assert (page.total, page.activities, page.facets) == (0, [], {"actor": []})
     assert page.histogram is not None
     assert page.histogram["buckets"] == []
-    assert list(own_log.search.scan(own_log, filters())) == []
+    assert list(no_log.search.scan(no_log, filters())) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -11,9 +12,10 @@ from tests.sidecar_api.search.log import NOON, Log, document, filters, minutes
 
 
 @pytest.fixture
-def alone(own_log: Log) -> Log:
-    """A log of this test on the module's own node, whose PITs nobody else makes."""
-    return Log(own_log.client)
+def alone(own_log: Log) -> Iterator[Log]:
+    """A log of this test on a node whose PITs nobody else makes meanwhile."""
+    yield Log(own_log.client)
+    own_log.client.cluster.put_settings(body={"transient": {"search.max_open_pit_context": None}})
 
 
 def pits(log: Log) -> int:
