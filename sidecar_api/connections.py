@@ -103,6 +103,33 @@ class Listener(StreamServer):  # type: ignore[misc]
         return block_of(str(found))
 
 
+class Silence(gevent.Timeout):  # type: ignore[misc]
+    """How long a connection may be silent before its next request; used as ``with``.
+
+    Args:
+        seconds: then the block ends, without an error.
+        waiting: those that are silent now -> the greenlet of each.
+    """
+
+    def __init__(self, seconds: float, waiting: dict[Silence, Any]) -> None:
+        super().__init__(seconds, False)
+        self._waiting = waiting
+
+    def __enter__(self) -> Silence:
+        self._waiting[self] = gevent.getcurrent()
+        return super().__enter__()  # type: ignore[no-any-return]
+
+    def __exit__(self, *said: Any) -> Any:
+        self._waiting.pop(self, None)
+        return super().__exit__(*said)
+
+
+def break_silence(waiting: dict[Silence, Any]) -> None:
+    """Let all of them be over now, as if their time were."""
+    for silence, greenlet in list(waiting.items()):
+        gevent.kill(greenlet, silence, block=False)
+
+
 class Body:
     """The body of a request (PEP 3333, ``wsgi.input``) that must come in time.
 

@@ -41,7 +41,7 @@ from activity_center.errors import ActivityCenterError, ConfigError
 from activity_center.tls import check_tls, renewed_context
 from sidecar_api import ending, logs
 from sidecar_api.client_address import trusted
-from sidecar_api.connections import Listener, in_time
+from sidecar_api.connections import Listener, Silence, break_silence, in_time
 from sidecar_api.origin import address
 from sidecar_api.problems import MEDIA, STATUSES
 from sidecar_api.services import EXTENSION
@@ -51,6 +51,9 @@ CONNECTIONS: Final = 1000
 """Requests and open streams that one worker answers at the same time."""
 GRACE: Final = 20
 """Seconds for running requests after SIGTERM; streams end at once, exports may take them."""
+MOMENT: Final = 1.0
+"""Seconds in which a connection may still bring a request after SIGTERM."""
+_LOOK: Final = 0.25
 BACKLOG: Final = 512
 _LINGER: Final = 16
 MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -81,12 +84,22 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
         Else the connection of a stream that we closed would hold us up for as long.
         """
-        return gevent.Timeout(1.0 if ending.begun() else self.cfg.keepalive, False)
+        seconds = MOMENT if ending.begun() else self.cfg.keepalive
+        return Silence(seconds, self._waiting)
 
     def run(self) -> None:
         """Serve."""
+        self._waiting: dict[Silence, Any] = {}
         gevent.get_hub().print_exception = _left_over
+        gevent.spawn(self._close_idle)
         super().run()
+
+    def _close_idle(self) -> None:
+        """At the end, connections that were silent before: browsers keep some open."""
+        while not ending.begun():
+            gevent.sleep(_LOOK)
+        gevent.sleep(MOMENT)
+        break_silence(self._waiting)
 
     # Ctrl-C goes to the whole group: gunicorn would break off what runs.
     handle_quit = handle_exit

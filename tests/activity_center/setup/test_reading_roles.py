@@ -127,7 +127,8 @@ def test_the_sidecar_may_do_its_work(readers: Mapping[str, OpenSearch]) -> None:
     assert tried(client, "GET", "/").ok
     assert tried(client, "GET", "/_cluster/health").ok
     assert tried(client, "POST", f"/{LENSES}/_search", {"size": 0}).ok
-    assert tried(client, "POST", f"/{REJECTED_STREAM}/_search", {"size": 0}).ok
+    refused = tried(client, "POST", f"/{REJECTED_STREAM}/_search", {"size": 0})
+    assert refused.status == 403
     assert tried(client, "POST", f"/{LENSES}/_count").ok
     (answer,) = tried(client, "POST", "/_msearch", lines).body["responses"]
     assert answer["status"] == 200
