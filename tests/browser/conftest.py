@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Node
 
-CHROMIUM: Final = Path("/usr/bin/chromium")
+CHROMIUM: Final = Path("/usr/bin/chromium-headless-shell")
 SCREENSHOTS: Final = os.environ.get("ACTIVITY_CENTER_SCREENSHOTS", "")
 DAYS: Final = 14
 WIDE, PHONE = (1440, 900), (390, 844)

@@ -125,6 +125,7 @@ def test_a_row_opens_with_everything(window: Window, site: Site) -> None:
     assert cells == [change["field"], change["old"], change["new"]]
     expect(details.locator("dl").first).to_contain_text(activity["source"]["ip"])
     details.locator(".copy").click()
+    expect(details.locator(".copy.did")).to_be_visible()
     assert json.loads(page.evaluate("navigator.clipboard.readText()")) == activity
     window.shoot("row-open-wide-light")
     assert query(page)["open"] == [activity["id"]]
