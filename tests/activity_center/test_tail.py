@@ -29,7 +29,6 @@ from activity_center.tailing import Follower, Selection
 ROOT = Path(__file__).parents[2]
 STREAM = "activity-audit-permanent"
 STREAMS = (STREAM, "activity-agent-permanent", "activity-process-permanent", "activity-rejected")
-"""As good as all, and faster."""
 
 
 class Place:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from unittest import mock
+
+import pytest
 
 from activity_center.cli import main
 
@@ -26,12 +28,16 @@ def run_here(
     stdout, stderr = io.StringIO(), io.StringIO()
     command = ["activity-center", *arguments]
     with (
-        mock.patch.dict("os.environ", environment, clear=True),
-        mock.patch.object(sys, "argv", command),
-        mock.patch.object(sys, "stdin", io.StringIO(typed)),
+        pytest.MonkeyPatch.context() as process,
         redirect_stdout(stdout),
         redirect_stderr(stderr),
     ):
+        for name in {*os.environ} - {*environment}:
+            process.delenv(name)
+        for name, value in environment.items():
+            process.setenv(name, value)
+        process.setattr(sys, "argv", command)
+        process.setattr(sys, "stdin", io.StringIO(typed))
         try:
             main()
         except SystemExit as ended:

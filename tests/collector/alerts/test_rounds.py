@@ -216,6 +216,7 @@ def test_one_of_two_loops_leads(place: Place, receiver: Receiver, tmp_path: Path
         if receiver.got:
             told.set()
         time.sleep(0.2)
+    ask(place.client, "POST", f"/{STATE_INDEX}/_refresh")
     (lease,) = ask(place.client, "GET", f"/{STATE_INDEX}/_search?q=kind:lease").body["hits"]["hits"]
     for one in loops:
         one.stop()
