@@ -127,7 +127,7 @@ class Silence(gevent.Timeout):  # type: ignore[misc]
 def break_silence(waiting: dict[Silence, Any]) -> None:
     """Let all of them be over now, as if their time were."""
     for silence, greenlet in list(waiting.items()):
-        gevent.kill(greenlet, silence, block=False)
+        gevent.kill(greenlet, silence)
 
 
 class Body:
