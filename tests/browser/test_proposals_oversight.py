@@ -123,7 +123,8 @@ def test_the_period_is_chosen_as_in_the_other_views(window: Window, server: Prop
     expect(page.locator("#menu .option")).to_have_text(
         ["any time", "Last 24 hours", "Last 7 days", "Last 30 days"]
     )
-    page.locator("#menu .option", has_text="Last 7 days").click()
+    with page.expect_response(lambda answer: "from=" in answer.url):
+        page.locator("#menu .option", has_text="Last 7 days").click()
     expect(page.locator(".chip.set")).to_contain_text("Last 7 days")
     assert query(page) == {"range": ["7d"]}
     expect(page.locator("#replay .code")).to_have_text(f"{COMMAND}7d")
