@@ -2,8 +2,7 @@
 
 They know the protocol from docs/process-stream.md alone, connect again at once, each time to a
 sidecar by chance, and hold every message against what they have: a message that leaves one out,
-or comes a second time, is noted unless the server said ``recovered: false`` or ``reset`` first. A
-line that comes late, since another collector has it, comes with all others (``renewed``).
+or comes a second time, is noted unless the server said ``recovered: false`` or ``reset`` first.
 
 The plan is JSON: ``urls``, and ``clients`` as ``[token, organization]`` each. On standard input
 ``final`` with the states that producers know of asks for a comparison; the answer is one line.
@@ -66,7 +65,6 @@ class Client:
         self._place: dict[str, str] = {}
         self._told = True
         self._lines: dict[Key, int] = {}
-        self._holes: dict[Key, dict[int, str]] = {}
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -127,7 +125,6 @@ class Client:
             self._told = False
             self.processes = {(one["organization"]["id"], one["id"]): one for one in
                               message["processes"]}  # fmt: skip
-            self._holes = {}
             self._lines = {}  # what it does not show may come anew
             for key, one in self.processes.items():
                 self._whole(key, one)
@@ -142,10 +139,6 @@ class Client:
     def _whole(self, key: Key, process: dict[str, Any]) -> None:
         """What is told as a whole is where deltas go on; within itself it must be whole too."""
         numbers = [number_of(line) for line in process["output"]["lines"] if ours(line)]
-        holes = self._holes.get(key, {})
-        for number in holes.keys() & set(numbers):
-            self.counts["late"] += 1
-            del holes[number]
         if numbers:
             if numbers != [*range(numbers[0], numbers[0] + len(numbers))]:
                 self.counts["holes in a snapshot"] += 1
@@ -179,18 +172,10 @@ class Client:
             return
         for line in change.get("lines", ()):
             number, last = number_of(line), self._lines.get(key)
-            if last is not None and number <= last:
-                self._note(f"{key} line {number} after {last}: twice")
-            elif last is not None:
-                # What another collector has may come later; then all lines are told anew.
-                for missing in range(last + 1, number):
-                    text = f"{key} line {number} after {last}: {missing} left out"
-                    self._holes.setdefault(key, {})[missing] = text
+            if last is not None and number != last + 1:
+                what = "twice" if number <= last else "left out"
+                self._note(f"{key} line {number} after {last}: {what}")
             self._lines[key] = number
-
-    def unheard(self) -> list[str]:
-        """Lines that were passed over, and never came."""
-        return [text for one in self._holes.values() for text in one.values()]
 
     def _note(self, text: str) -> None:
         self.counts["wrong"] += 1
@@ -244,7 +229,7 @@ async def _main(plan: dict[str, Any]) -> None:
         total: Counter[str] = Counter()
         for client in clients:
             total.update(client.counts)
-        wrong = [text for client in clients for text in (*client.wrong, *client.unheard())]
+        wrong = [text for client in clients for text in client.wrong]
         watching = sum(not client._told for client in clients)
         print(json.dumps({"counts": total, "wrong": wrong, "differ": differ[:50],
                           "differing": len(differ), "watching": watching}), flush=True)  # fmt: skip
