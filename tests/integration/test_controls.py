@@ -332,8 +332,7 @@ def test_a_stalled_process_that_nobody_cleans_up_has_a_receipt(place: Place) -> 
     place.wait(process.id, lambda one: one["requests"][0]["state"] == "expired")
     until(lambda: place.records(process.id, "process.cleaned_up"))
     assert len(place.records(process.id, "process.cleaned_up")) == 1
-    silences = [one["@timestamp"] for one in place.records(process.id, "process.stalled")]
-    assert len({*silences}) == len(silences)  # each once; a late sign of life makes two of one
+    assert len(place.records(process.id, "process.stalled")) == 1
     lone.close(timeout=0)
 
 
