@@ -3,6 +3,7 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { ask } from "./api.js";
 import { icon } from "./icons.js";
+import { isProcesses } from "./place.js";
 import { relative } from "./time.js";
 import { plain, sentences } from "./words.js";
 import { LiveProcesses } from "./process-live.js";
@@ -46,6 +47,7 @@ export class Lens {
   async arrive() {
     await this.ready;
     const { part, app } = this;
+    if (!isProcesses(app.place.view)) return; // left while this waited
     this.arrived = true;
     for (const other of [this.live, this.history, this.one]) if (other !== part) other.stop();
     const held = new Map(app.place.filters);

@@ -126,8 +126,8 @@ export class Lens {
   /** The place has changed, or is to be read again. */
   async arrive(scroll) {
     const { app } = this;
+    const { view } = app.place; // of before: who goes on while this waits has asked for another
     await this.ready;
-    const { view } = app.place;
     if (!this.parts[view]) {
       if (view === "case") this.parts.case = new (await import("./proposal-case.js")).Case(app);
       else if (view === "oversight") this.parts.oversight = new (await import("./proposal-oversight.js")).Oversight(app);
