@@ -11,6 +11,10 @@ A watch carries its place (:mod:`sidecar_api.search.newer`): what it has given o
 minute. It joins the ring first and catches up then, and gives out of the ring what its place
 does not know; so nothing falls between the two, and nothing comes twice. A watch that the ring
 has outrun is ended: its client comes back with its place.
+
+What is delivered later than a place looks back, say by a collector that could not reach OpenSearch
+for a while, is not given out one by one. Poller and watch find by a count that there is more than
+they know, and the watch says so: read the list again.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -51,9 +55,8 @@ CATCH_UP: Final = 1000
 """Activities that a watch catches up with; beyond, it is told to begin anew."""
 BEHIND: Final = timedelta(seconds=5)
 """A new watch begins so long ago: a list that was read just before may not show these yet."""
-OUTAGE: Final = 30.0
-"""Seconds without an answer of OpenSearch after which watchers are told to begin anew: what the
-collector received meanwhile may be older than a place looks back."""
+COUNT: Final = 10.0
+"""Seconds between two counts of a poller."""
 _BATCH: Final = 100
 _STEP: Final = 1.0
 _META: Final = "activity_log."
@@ -78,46 +81,47 @@ class Event:
 class Topic:
     """What some watches have in common: one poller, one ring."""
 
-    def __init__(self, search: Search, scope: Scope, filters: Filters, position: Position) -> None:
+    def __init__(
+        self, search: Search, scope: Scope, filters: Filters, position: Position, count: float
+    ) -> None:
         self.watches = 0
         self.turn = threading.Condition()
         self._search = search
         self._scope = scope
         self._filters = filters
         self._position = position
+        self._count = count
         self._ring: deque[dict[str, Any] | None] = deque(maxlen=RING)
         self._end = 0  # number of the next entry; the ring's first is _end - len(_ring)
 
     def run(self, interval: float) -> None:
         """Poll until nobody watches any more."""
-        failing: float | None = None
+        failing = False
+        counted = time.monotonic()
         while self.watches and not ending.begun():
             try:
                 found, position = self._search.newer(
                     self._scope, self._filters, self._position, limit=_BATCH
                 )
+                self._put(position, found)
+                if time.monotonic() - counted >= self._count:
+                    missed, position = self._search.missed(self._scope, self._filters, position)
+                    self._put(position, [None] if missed else [])
+                    counted = time.monotonic()
             except ActivityCenterError as wrong:
-                if failing is None:
-                    failing = time.monotonic()
+                if not failing:
                     log.warning("the live tail cannot look: %s", wrong.message)
+                failing = True
                 ending.pause(interval)
                 continue
-            with self.turn:
-                if failing is not None and time.monotonic() - failing > OUTAGE:
-                    self._put(None)
-                failing = None
-                self._position = position
-                for activity in found:
-                    self._put(activity)
-                if found:
-                    self.turn.notify_all()
+            failing = False
             if len(found) < _BATCH:
                 ending.pause(interval)
 
-    def begin(self) -> int:
-        """Return the number of the oldest entry that is still there."""
+    def end(self) -> int:
+        """Return the number that the next entry will have."""
         with self.turn:
-            return self._end - len(self._ring)
+            return self._end
 
     def read(self, number: int, seconds: float) -> list[dict[str, Any] | None] | None:
         """Return the entries from ``number`` on; wait for some.
@@ -134,9 +138,13 @@ class Topic:
                 return None
             return list(self._ring)[len(self._ring) - behind :] if behind else []
 
-    def _put(self, entry: dict[str, Any] | None) -> None:
-        self._ring.append(entry)
-        self._end += 1
+    def _put(self, position: Position, entries: Sequence[dict[str, Any] | None]) -> None:
+        with self.turn:
+            self._position = position
+            self._ring.extend(entries)
+            self._end += len(entries)
+            if entries:
+                self.turn.notify_all()
 
 
 class Hub:
@@ -144,7 +152,7 @@ class Hub:
 
     Args:
         search: where activities come from.
-        interval, heartbeat, recheck: see the constants of this module.
+        interval, count, heartbeat, recheck: see the constants of this module.
         per_reader, in_all: how many watches there may be.
     """
 
@@ -153,6 +161,7 @@ class Hub:
         search: Search,
         *,
         interval: float = INTERVAL,
+        count: float = COUNT,
         heartbeat: float = HEARTBEAT,
         recheck: float = RECHECK,
         per_reader: int = PER_READER,
@@ -162,6 +171,7 @@ class Hub:
         self.heartbeat = heartbeat
         self.recheck = recheck
         self._interval = interval
+        self._count = count
         self._per_reader = per_reader
         self._in_all = in_all
         self._lock = threading.Lock()
@@ -230,7 +240,8 @@ class Hub:
             if topic is not None:
                 topic.watches += 1
                 return topic
-        made = Topic(self.search, scope, filters, self.beginning(scope, filters, datetime.now(UTC)))
+        position = self.beginning(scope, filters, datetime.now(UTC))
+        made = Topic(self.search, scope, filters, position, self._count)
         with self._lock:
             topic = self._topics.setdefault(key, made)
             topic.watches += 1
@@ -268,6 +279,8 @@ class Watch:
         self._place = Place.read(position)
         self._meta = _asks_for_meta(filters)
         self._open = True
+        self._number = 0  # of the entry in the ring that it reads next
+        self._caught: set[bytes] = set()  # what it has caught up with, which the ring may bring
 
     def close(self) -> None:
         """End it, once."""
@@ -284,19 +297,21 @@ class Watch:
             allowed: whether the reader may still see this; asked every minute.
             here: whether the client is still there; asked every second.
         """
-        number = self.topic.begin()
+        self._number = self.topic.end()
         yield from self._caught_up()
         spoken = checked = time.monotonic()
         while self._open and here() and not ending.begun():
-            found = self.topic.read(number, _STEP)
+            found = self.topic.read(self._number, _STEP)
             if found is None:
                 return
-            number += len(found)
             for activity in found:
+                self._number += 1
                 event = self._given(activity) if activity else self._reset()
                 if event is not None:
                     yield event
                     spoken = time.monotonic()
+                if event is not None and event.kind == "reset":
+                    break  # it has gone to the end of the ring
             now = time.monotonic()
             if now - spoken >= self._hub.heartbeat:
                 spoken = now
@@ -316,30 +331,48 @@ class Watch:
             )
             missed += found
             if len(found) < _BATCH:
-                for activity in missed:
-                    event = self._given(activity)
-                    if event is not None:
-                        yield event
-                return
-        yield self._reset()
+                break
+        else:
+            yield self._reset()
+            return
+        late, position = self._hub.search.missed(self.scope, self._filters, position)
+        if late:
+            yield self._reset()
+            return
+        for activity in missed:
+            event = self._given(activity)
+            if event is not None:
+                yield event
+        self._place = Place.read(position)
+        self._caught = {digest(_hit(activity)) for activity in missed}
 
     def _reset(self) -> Event:
+        self._number = self.topic.end()
+        self._caught = set()
         position = self._hub.beginning(self.scope, self._filters, datetime.now(UTC))
         self._place = Place.read(position)
         return Event("reset", position=self._place.written())
 
     def _given(self, activity: dict[str, Any]) -> Event | None:
-        """The event of an activity, unless the place knows it or it is not to be shown."""
-        event = activity.get("event", {})
-        received = datetime.fromisoformat(event["ingested"])
-        arrived = int(received.timestamp() * 1000)
-        hit = {"_id": activity["id"], "sort": [arrived, event.get("id")]}
-        if arrived < self._place.since or digest(hit) in self._place.seen:
+        """The event of an activity, unless the place knows it or it is not to be shown; a reset
+        where it cannot be known."""
+        hit = _hit(activity)
+        known = digest(hit)
+        if known in self._place.seen or known in self._caught:
             return None
+        if not self._place.reaches(hit):
+            return self._reset()
         self._place = self._place.advanced([hit])
-        if not self._meta and str(event.get("action", "")).startswith(_META):
+        if not self._meta and str(activity["event"].get("action", "")).startswith(_META):
             return None
         return Event("activity", activity, self._place.written())
+
+
+def _hit(activity: dict[str, Any]) -> dict[str, Any]:
+    """What a place wants to know of an activity."""
+    received = datetime.fromisoformat(activity["event"]["ingested"])
+    arrived = int(received.timestamp() * 1000)
+    return {"_id": activity["id"], "sort": [arrived, activity["event"].get("id")]}
 
 
 def _asks_for_meta(filters: Filters) -> bool:

@@ -2,8 +2,10 @@
 
 An entry is found some seconds after its ``event.ingested`` (spool, delivery, refresh), and two
 collectors need not be equally fast, so the place remembers what of the last minute has been
-given out: ``[latest ms, its event.id, start of the window ms, "digests"]``. What arrives later
-than the window reaches back is found by a refresh of the page, not here.
+given out, and how many entries there are before that minute: ``[latest ms, its event.id, start of
+the window ms, "digests", start of what is counted ms, count]``. What arrives later than the window
+reaches back, such as what a collector kept while OpenSearch was away, is not found again one by
+one, but there are more than were counted then: that something was missed can be told.
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ import base64
 import binascii
 import hashlib
 import struct
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sidecar_api.failures import BadRequest
@@ -22,6 +24,9 @@ from sidecar_api.search.times import milliseconds
 
 WINDOW: Final = 60_000
 """Milliseconds that the window reaches back; it fits 16 bits."""
+REACH: Final = 24 * 3_600_000
+"""Milliseconds before the window in which entries are counted: what a collector delivers later
+than this is not noticed."""
 MOST_SEEN: Final = 256
 """Entries remembered; where more arrive in a minute the window gets shorter."""
 _RECORD: Final = struct.Struct(">6sH")
@@ -40,23 +45,35 @@ class Place:
         since: start of the window, Unix ms: all entries from here to the last one that have
             been given out are in ``seen``.
         seen: digest of ``_id`` -> ``event.ingested``, Unix ms, not after ``latest``.
+        counted_from: start of what is counted, Unix ms.
+        counted: entries known from there to ``since``.
     """
 
     latest: int
     latest_id: str
     since: int
     seen: dict[bytes, int]
+    counted_from: int
+    counted: int
 
     @classmethod
-    def at(cls, moment: datetime, there: list[dict[str, Any]]) -> Place:
-        """Return the place after all that is there at ``moment``.
-
-        Args:
-            there: the newest hits of the minute before, in order, one more than are remembered.
-        """
+    def at(cls, moment: datetime) -> Place:
+        """Return the place at ``moment`` before anything is known of what is there."""
         latest = milliseconds(moment)
         since = max(0, latest - WINDOW)
-        return cls(latest, "\U0010ffff", since, {}).advanced(there)
+        return cls(latest, "\U0010ffff", since, {}, max(0, since - REACH), 0)
+
+    def beginning(self, before: int, within: int, there: list[dict[str, Any]]) -> Place:
+        """Return the place after all that is there now.
+
+        Args:
+            before: entries before the window.
+            within: entries in the window.
+            there: its newest hits, in order, one more than are remembered.
+        """
+        made = self.advanced(there)
+        remembered = sum(1 for at in made.seen.values() if at >= made.since)
+        return replace(made, counted=before + within - remembered)
 
     @classmethod
     def read(cls, position: object) -> Place:
@@ -68,13 +85,15 @@ class Place:
         try:
             if not isinstance(position, list | tuple):
                 raise ValueError
-            latest, latest_id, since, packed = position
-            if type(latest) is not int or type(since) is not int:
+            latest, latest_id, since, packed, counted_from, counted = position
+            if any(type(one) is not int for one in (latest, since, counted_from, counted)):
                 raise ValueError
             if not isinstance(latest_id, str) or len(latest_id) > _LONGEST:
                 raise ValueError
             latest_id.encode()
             if not 0 <= latest <= _LATEST or not -1 <= latest - since <= WINDOW:
+                raise ValueError
+            if not 0 <= counted_from <= since or not 0 <= counted < 1 << 53:
                 raise ValueError
             if not isinstance(packed, str) or len(packed) > MOST_SEEN * _RECORD.size * 4:
                 raise ValueError
@@ -86,14 +105,15 @@ class Place:
                 parameter="Last-Event-ID",
                 hint="Open the stream without it.",
             ) from None
-        return cls(latest, latest_id, since, seen)
+        return cls(latest, latest_id, since, seen, counted_from, counted)
 
     def written(self) -> Position:
         """Return it as JSON."""
         packed = b"".join(
             _RECORD.pack(digest, self.latest - at) for digest, at in self.seen.items()
         )
-        return [self.latest, self.latest_id, self.since, base64.urlsafe_b64encode(packed).decode()]
+        seen = base64.urlsafe_b64encode(packed).decode()
+        return [self.latest, self.latest_id, self.since, seen, self.counted_from, self.counted]
 
     def clause(self) -> dict[str, Any]:
         """Return the clause of what may be new: behind the last entry, or late in the window."""
@@ -112,6 +132,24 @@ class Place:
             possible.append(_between(self.since, self.latest))
         return {"bool": {"should": possible, "minimum_should_match": 1}}
 
+    def reaches(self, hit: dict[str, Any]) -> bool:
+        """Whether :meth:`clause` finds a hit."""
+        place = _place(hit)
+        return place[0] >= self.since or place >= (self.latest, self.latest_id)
+
+    @property
+    def counted_at(self) -> datetime:
+        """The moment at which a filter that goes by the clock is counted: the same as before."""
+        return datetime.fromtimestamp((self.counted_from + REACH) / 1000, UTC)
+
+    def before(self) -> dict[str, Any]:
+        """Return the clause of what is counted."""
+        return _between(self.counted_from, self.since - 1)
+
+    def recounted(self, counted: int = 0) -> Place:
+        """Return the place with a count that begins later."""
+        return replace(self, counted_from=max(0, self.since - REACH), counted=counted)
+
     def advanced(self, given: list[dict[str, Any]]) -> Place:
         """Return the place after these hits, which are in order, have been given out."""
         last = max([(self.latest, self.latest_id), *map(_place, given)])
@@ -126,7 +164,9 @@ class Place:
         kept |= {digest(hit): last[0] for hit in given if _place(hit) == last}
         if last == (self.latest, self.latest_id):
             kept |= {key: at for key, at in self.seen.items() if at == last[0]}
-        return Place(last[0], last[1], min(since, last[0] + 1), kept)
+        since = min(since, last[0] + 1)
+        counted = self.counted + _older(seen, since) - _older(self.seen, self.since)
+        return Place(last[0], last[1], since, kept, self.counted_from, counted)
 
 
 def order(*, reverse: bool = False) -> list[dict[str, Any]]:
@@ -144,6 +184,10 @@ def order(*, reverse: bool = False) -> list[dict[str, Any]]:
 def digest(hit: dict[str, Any]) -> bytes:
     """Return what is remembered of an entry."""
     return hashlib.blake2b(hit["_id"].encode(), digest_size=6).digest()
+
+
+def _older(seen: dict[bytes, int], since: int) -> int:
+    return sum(1 for at in seen.values() if at < since)
 
 
 def _place(hit: dict[str, Any]) -> tuple[int, str]:

@@ -11,6 +11,7 @@ from opensearchpy import OpenSearch
 from sidecar_api.search import ask, decided, deleted, newer, order, page, present, scan, sized
 from sidecar_api.search import facets as faceting
 from sidecar_api.search.clauses import TRAIL, in_organization
+from sidecar_api.search.newer import Place
 from sidecar_api.search.order import Position
 from sidecar_api.search.page import Page, Question
 from sidecar_api.search.parse import Filters
@@ -206,39 +207,65 @@ class Search:
         """
         if position is None:
             return [], self._beginning(scope, filters, page.moment(as_of))
-        place = newer.Place.read(position)
-        wall = scope.query()
-        found = filters.clauses(datetime.now(UTC)).values()
-        hits = self._arrivals([wall, *found, place.clause()], limit + len(place.seen))
-        fresh = [hit for hit in hits if newer.digest(hit) not in place.seen][:limit]
-        return self._activities(wall, fresh), place.advanced(fresh).written()
+        place = Place.read(position)
+        body = {
+            **self._arrived(scope, filters, datetime.now(UTC), place.clause()),
+            "size": limit + len(place.seen),
+            "sort": newer.order(),
+            "track_total_hits": False,
+        }
+        hits = sized.search(self._client, body)["hits"]["hits"]
+        # Of one entry there may be two copies for a moment (docs/decisions/0002).
+        new = {hit["_id"]: hit for hit in hits if newer.digest(hit) not in place.seen}
+        fresh = list(new.values())[:limit]
+        return self._activities(scope.query(), fresh), place.advanced(fresh).written()
 
     def _beginning(self, scope: Wall, filters: Filters, now: datetime) -> Position:
         """Return the place after all that is there, remembering what of the last minute is."""
-        edge = newer.Place.at(now, [])
-        there = self._arrivals(
-            [scope.query(), *filters.clauses(now).values(), edge.clause(), page.ingested_by(now)],
-            newer.MOST_SEEN + 1,
-            latest=True,
-        )
-        return newer.Place.at(now, there[::-1]).written()
-
-    def _arrivals(
-        self, clauses: list[dict[str, Any]], size: int, *, latest: bool = False
-    ) -> list[dict[str, Any]]:
+        edge = Place.at(now)
+        (before,) = self._counts(scope, filters, edge)
         body = {
-            "size": size,
-            "query": {"bool": {"filter": [TRAIL, *clauses]}},
-            "sort": newer.order(reverse=latest),
+            **self._arrived(scope, filters, now, edge.clause(), page.ingested_by(now)),
+            "size": newer.MOST_SEEN + 1,
+            "sort": newer.order(reverse=True),
+            "_source": False,
+        }
+        found = ask.search(self._client, body)["hits"]
+        return edge.beginning(before, found["total"]["value"], found["hits"][::-1]).written()
+
+    def missed(self, scope: Wall, filters: Filters, position: Position) -> tuple[bool, Position]:
+        """Return whether something came later than :meth:`newer` finds, and the place with that.
+
+        Raises:
+            BadRequest: the position is none.
+        """
+        place = Place.read(position)
+        count, recent = self._counts(scope, filters, place, place.recounted())
+        return count > place.counted, place.recounted(recent).written()
+
+    def _counts(self, scope: Wall, filters: Filters, *places: Place) -> list[int]:
+        """How many entries there are before each place, at the same moment."""
+        asked = {
+            str(number): self._arrived(scope, filters, place.counted_at, place.before())["query"]
+            for number, place in enumerate(places)
+        }
+        body = {
+            "size": 0,
+            "query": {"bool": {"should": list(asked.values())}},
+            "aggs": {name: {"filter": query} for name, query in asked.items()},
             "track_total_hits": False,
         }
-        found = (
-            ask.search(self._client, {**body, "_source": False})
-            if latest
-            else sized.search(self._client, body)
-        )
-        hits: list[dict[str, Any]] = found["hits"]["hits"]
-        return hits
+        found = ask.search(self._client, body)["aggregations"]
+        return [found[name]["doc_count"] for name in asked]
+
+    def _arrived(
+        self, scope: Wall, filters: Filters, now: datetime, *clauses: dict[str, Any]
+    ) -> dict[str, Any]:
+        found = filters.clauses(now).values()
+        return {
+            "query": {"bool": {"filter": [TRAIL, scope.query(), *found, *clauses]}},
+            "track_total_hits": True,
+        }
 
     def _hits(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for hits in scan.pages(self._client, body):

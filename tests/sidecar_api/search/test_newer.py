@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import datetime, timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from sidecar_api.failures import BadRequest
 from sidecar_api.search import Filters, Position
+from sidecar_api.search.times import written
 from tests.sidecar_api.search.log import NOON, Log, document, filters
 
 EVERYTHING = filters()
+LATE = timedelta(minutes=5)
 
 
 def arrival(id_: str, at: datetime, **values: Any) -> dict[str, Any]:
@@ -41,6 +44,12 @@ class Follower:
         self.got += found
         self.largest = max(self.largest, len(json.dumps(self.position)))
         return found
+
+    def missed(self) -> bool:
+        """Whether something came too late to be found by :meth:`poll`."""
+        position: Position = json.loads(json.dumps(self.position))
+        told, self.position = self.log.search.missed(self.log, self.filters, position)
+        return told
 
     def drain(self, limit: int = 100) -> list[str]:
         """Poll until nothing is new."""
@@ -97,6 +106,49 @@ def test_each_arrival_once_whatever_the_order(log: Log, seed: int) -> None:
     assert sorted(follower.got) == [f"{n:03}" for n in range(200)]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_not_given_is_told(log: Log, seed: int) -> None:
+    """However late entries come and however many: a count tells of them just when some were not
+    given out."""
+    dice = random.Random(seed)
+    spread = dice.choice([30, 90, 600, 7200])
+    log.add(*(arrival(f"old{n}", NOON - timedelta(seconds=n * 7)) for n in range(200)))
+    follower = Follower(log, NOON)
+    added: set[str] = set()
+    unknown = 0
+    for turn in range(25):
+        made = [
+            arrival(
+                f"{turn}-{n}",
+                NOON + timedelta(seconds=turn * 4 - max(0, dice.gauss(0, spread / 3))),
+                event__action=dice.choice(["server.create", "server.update"]),
+            )
+            for n in range(dice.choice([0, 1, 3, 60, 200]))
+        ]
+        log.add(*made)
+        added |= {one["event"]["id"] for one in made}
+        follower.drain(dice.choice([20, 100]))
+        if dice.random() < 0.6 or turn == 24:
+            missing = len(added - set(follower.got))
+            assert follower.missed() is (missing > unknown)
+            unknown = missing
+    assert len(follower.got) == len(set(follower.got))
+
+
+def test_what_leaves_a_span_hides_nothing(log: Log) -> None:
+    """A filter by the clock is counted as of one moment: what grows too old for it meanwhile does
+    not make up for what came too late."""
+    moment = datetime.now(UTC)
+    edge = moment - timedelta(hours=24, seconds=-1)
+    log.add(*(arrival(f"o{n}", edge, event__ingested=written(moment - LATE)) for n in range(5)))
+    follower = Follower(log, moment, filters(range="24h"))
+    while datetime.now(UTC) - edge <= timedelta(hours=24):
+        time.sleep(0.1)
+    log.add(arrival("late", moment, event__ingested=written(moment - LATE)))
+    assert follower.missed() is True
+    assert follower.missed() is False
+
+
 def test_a_flood_of_one_moment(log: Log) -> None:
     """A thousand entries of one millisecond come once each, and the position stays small."""
     follower = Follower(log, NOON)
@@ -147,20 +199,26 @@ def test_filters_and_wall_hold(log: Log) -> None:
         [],
         {},
         "x",
-        [1, "a", 1],
-        [1, "a", 1, "!!"],
-        [1, "a", 1, "AAAA"],
-        [1, "a", 1, "A" * 100_000],
-        [-1, "a", -1, ""],
-        [2**80, "a", 2**80, ""],
-        [1e3, "a", 1000, ""],
-        [True, "a", True, ""],
-        [100, "a", 10**12, ""],
-        [10**12, "a", 1, ""],
-        [1, "a" * 600, 1, ""],
-        [1, None, 1, ""],
-        [1, "a", 1, None],
-        [1, "\ud800", 1, ""],
+        [1, "a", 1, "", 0],
+        [1, "a", 1, "!!", 0, 0],
+        [1, "a", 1, "AAAA", 0, 0],
+        [1, "a", 1, "A" * 100_000, 0, 0],
+        [-1, "a", -1, "", 0, 0],
+        [2**80, "a", 2**80, "", 0, 0],
+        [1e3, "a", 1000, "", 0, 0],
+        [True, "a", True, "", 0, 0],
+        [100, "a", 10**12, "", 0, 0],
+        [10**12, "a", 1, "", 0, 0],
+        [1, "a" * 600, 1, "", 0, 0],
+        [1, None, 1, "", 0, 0],
+        [1, "a", 1, None, 0, 0],
+        [1, "\ud800", 1, "", 0, 0],
+        [1, "a", 1, "", -1, 0],
+        [1, "a", 1, "", 2, 0],
+        [1, "a", 1, "", "0", 0],
+        [1, "a", 1, "", 0, -1],
+        [1, "a", 1, "", 0, 2**80],
+        [1, "a", 1, "", 0, True],
     ],
 )
 def test_forged_positions(log: Log, position: Any) -> None:

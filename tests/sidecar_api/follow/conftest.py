@@ -1,0 +1,34 @@
+"""A log to follow, and who may see it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sidecar_api import follow
+from sidecar_api.access import Scope
+from tests.sidecar_api.follow.following import owner
+from tests.sidecar_api.search.log import Log
+
+if TYPE_CHECKING:
+    from tests.conftest import Node
+
+
+@pytest.fixture
+def log(streams: Node) -> Log:
+    """An empty organization."""
+    return Log(streams.client)
+
+
+@pytest.fixture
+def scope(opensearch: Node, log: Log, tmp_path: Path) -> Scope:
+    """What the organization's owner may see."""
+    return owner(opensearch.cluster, log, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watches look more often whether it is time for a beat."""
+    monkeypatch.setattr(follow, "_STEP", 0.1)

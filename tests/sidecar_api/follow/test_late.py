@@ -1,0 +1,100 @@
+"""What is delivered later than a place looks back: the live tail cannot give it, but tells."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sidecar_api.access import Scope
+from sidecar_api.search.times import written
+from tests.sidecar_api.follow.following import ALL, begun, names, now, quick, take
+from tests.sidecar_api.search.log import Log
+
+LATER = timedelta(minutes=3)
+
+
+def late(by: timedelta = LATER, **values: Any) -> dict[str, Any]:
+    """An activity that a collector received so long ago, and could not deliver before."""
+    return now(event__ingested=written(datetime.now(UTC) - by), **values)
+
+
+def test_a_watch_tells_what_came_too_late(log: Log, scope: Scope) -> None:
+    """One reset, in whatever order the rest comes; what is new comes before and after."""
+    hub = quick(log.client, count=0.1)
+    with closing(hub.watch(scope, ALL, None)) as watch:
+        events = watch.events(lambda: True)
+        log.add(now(id="first"))
+        assert names([next(events)]) == ["first"]
+        log.add(late(), late(), late(timedelta(hours=20)))
+        assert next(one for one in events if one.kind != "beat").kind == "reset"
+        log.add(now(id="second"))
+        found = next(one for one in events if one.kind != "beat")
+        assert names([found]) == ["second"]
+        assert take(watch, 1, beats=3) == []
+
+
+def test_what_is_late_by_less_than_a_minute_is_given(log: Log, scope: Scope) -> None:
+    """Within its window nothing is told; all comes, and once."""
+    hub = quick(log.client, count=0.1)
+    with closing(hub.watch(scope, ALL, None)) as watch:
+        log.add(late(timedelta(seconds=50), id="a"), late(timedelta(seconds=40), id="b"))
+        assert names(take(watch, 3, beats=3)) == ["a", "b"]
+
+
+def test_a_client_that_comes_back_elsewhere_is_told(log: Log, scope: Scope) -> None:
+    """What came too late while nobody watched is found by the place that the client brings."""
+    with closing(quick(log.client).watch(scope, ALL, None)) as watch:
+        log.add(now(id="first"))
+        place = take(watch, 1)[0].position
+    with closing(quick(log.client, count=1e9).watch(scope, ALL, place)) as watch:
+        assert take(watch, 1, beats=3) == []
+    log.add(late(), now(id="second"))
+    with closing(quick(log.client, count=1e9).watch(scope, ALL, place)) as watch:
+        told = take(watch, 2, beats=3)
+    assert [one.kind for one in told] == ["reset"]
+    with closing(quick(log.client, count=1e9).watch(scope, ALL, told[0].position)) as watch:
+        log.add(now(id="third"))
+        assert names(take(watch, 2, beats=3)) == ["third"]
+
+
+def test_who_comes_after_it_is_not_told(log: Log, scope: Scope) -> None:
+    """A watch that is opened beside others knows what was too late for them."""
+    hub = quick(log.client, count=0.1)
+    with closing(hub.watch(scope, ALL, None)) as watch:
+        events = watch.events(lambda: True)
+        assert next(events).kind == "beat"
+        log.add(late())
+        assert next(one for one in events if one.kind != "beat").kind == "reset"
+        with closing(hub.watch(scope, ALL, None)) as other:
+            assert other.topic is watch.topic
+            assert take(other, 1, beats=3) == []
+
+
+def test_more_than_a_place_remembers_within_its_minute(log: Log, scope: Scope) -> None:
+    """Where many come, what is late by seconds may be too late; it is told too."""
+    hub = quick(log.client, count=0.1)
+    with closing(hub.watch(scope, ALL, None)) as watch:
+        events = watch.events(lambda: True)
+        log.add(*(now() for _ in range(300)))
+        for _ in range(300):
+            assert next(one for one in events if one.kind != "beat").kind == "activity"
+        log.add(late(timedelta(seconds=20)))
+        assert next(one for one in events if one.kind != "beat").kind == "reset"
+
+
+def test_a_thousand_at_once_of_one_moment(log: Log, scope: Scope) -> None:
+    """All of one millisecond are given, though more than a place remembers."""
+    hub = quick(log.client, count=0.1)
+    moment = written(datetime.now(UTC))
+    with closing(hub.watch(scope, ALL, None)) as watch:
+        log.add(*(now(id=f"{n:03}", event__ingested=moment) for n in range(700)))
+        assert names(take(watch, 701, beats=3)) == [f"{n:03}" for n in range(700)]
+
+
+def test_the_watch_that_was_behind_is_at_its_place(log: Log, scope: Scope) -> None:
+    """A place that waits for hours is caught up with, and tells nothing that it need not."""
+    position = begun(quick(log.client).watch(scope, ALL, None))
+    log.add(*(now(id=f"{n:03}") for n in range(600)))
+    with closing(quick(log.client, count=0.1).watch(scope, ALL, position)) as watch:
+        assert len(names(take(watch, 601, beats=3))) == 600
