@@ -343,6 +343,8 @@ class Watch:
             event = self._given(activity)
             if event is not None:
                 yield event
+            if event is not None and event.kind == "reset":
+                return
         self._place = Place.read(position)
         self._caught = {digest(_hit(activity)) for activity in missed}
 

@@ -38,8 +38,9 @@ _ESTABLISHED: Final = 1
         "Server-sent events. event: activity has an activity as data and its place as id; a "
         "client that comes back with Last-Event-ID (browsers do so by themselves) gets what it "
         "missed, each exactly once. event: reset says that more was missed than is caught up "
-        "with, or that something arrived too late to be given: read the list again. A comment comes every 15 seconds of silence. The record's "
-        "own entries (activity_log.*) come only where a filter asks for them."
+        "with, or that something arrived too late to be given: read the list again. A comment "
+        "comes every 15 seconds of silence. The record's own entries (activity_log.*) come only "
+        "where a filter asks for them."
     ),
     parameters=[
         Parameter(

@@ -49,12 +49,7 @@ export class Live {
       this.set("on");
     });
     source.addEventListener("activity", (event) => this.take(event));
-    // More was missed than the server catches up with: the list is to be read again.
-    source.addEventListener("reset", () => {
-      this.fresh = Math.max(1, this.fresh);
-      this.more = true;
-      this.changed();
-    });
+    source.addEventListener("reset", () => this.missed());
     source.addEventListener("error", () => {
       failures += 1;
       if (source.readyState === EventSource.CLOSED || failures >= PATIENCE) {
@@ -62,6 +57,13 @@ export class Live {
         this.poll();
       } else if (this.state === "on") this.set("connecting");
     });
+  }
+
+  /** Something was missed that cannot be given any more: the list is to be read again. */
+  missed() {
+    this.fresh = Math.max(1, this.fresh);
+    this.more = true;
+    this.changed();
   }
 
   take(event) {

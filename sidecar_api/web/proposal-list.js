@@ -87,6 +87,7 @@ export class ProposalList {
     this.answer = null;
     this.summary = null;
     this.fresh = new Set();
+    this.more = false;
     this.problem = null;
   }
 
@@ -120,6 +121,7 @@ export class ProposalList {
       this.answer = app.answer = answer;
       this.note(answer.proposals);
       this.fresh.clear();
+      this.more = false;
       this.problem = app.problem = null;
       app.announce(texts.loaded(answer.page.total));
       if (app.place.open) this.complete(app.place.open);
@@ -225,6 +227,12 @@ export class ProposalList {
     this.app.render();
   }
 
+  /** Anything may have moved, and there may be new ones. */
+  missed() {
+    this.more = true;
+    return this.again(this.answer?.proposals.map((one) => one.id));
+  }
+
   // -- what is shown --------------------------------------------------------------------------------
 
   view() {
@@ -232,7 +240,8 @@ export class ProposalList {
     const { problem } = app;
     const denied = problem && (!answer || problem.status === 403 || problem.status === 404);
     const none = answer && !answer.proposals.length;
-    const fresh = this.fresh.size;
+    const { fresh: { size }, more } = this;
+    const fresh = size || Number(more);
     const own = denied || none ? "" : partly(app);
     return html`<h1 class="unseen">${shared.titles.ai}</h1>
       ${denied ? nothing : this.numbers()}
@@ -240,7 +249,7 @@ export class ProposalList {
         <button type="button" class="button" id="export" aria-haspopup="dialog" ?disabled=${!answer?.page.total}
           @click=${(event) => app.openMenu("evidence", event.currentTarget)}>${icon("download")}<span>${texts.evidence.button}</span></button></div>
       <div class="chips-line">${filters.chips(app)}<span class="summary" aria-hidden="true">${answer && !denied ? this.counted(answer.page) : nothing}</span></div>
-      <div class="pill-line">${fresh ? html`<button type="button" class="pill" id="fresh" aria-label=${texts.showFresh(fresh)} @click=${() => app.refresh()}>${icon("arrow-up")}${texts.fresh(fresh)}</button>` : nothing}</div>
+      <div class="pill-line">${fresh ? html`<button type="button" class="pill" id="fresh" aria-label=${texts.showFresh(fresh, more)} @click=${() => app.refresh()}>${icon("arrow-up")}${texts.fresh(fresh, more)}</button>` : nothing}</div>
       ${problem && !denied ? failure(app) : nothing}
       ${own ? html`<p class="note" id="own-only">${icon("info")}<span>${own}</span></p>` : nothing}
       ${denied ? html`<div class="panel">${failure(app)}</div>` : none ? html`<div class="panel">${this.empty()}</div>` : this.lists()}`;

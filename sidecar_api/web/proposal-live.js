@@ -15,10 +15,10 @@ export function chainOf(activity) {
 }
 
 export class ChainLive extends Live {
-  /** `heard` is called with each entry that came in. */
-  constructor(changed, heard) {
+  /** `heard` is called with each entry that came in, `missed` when some cannot be given any more. */
+  constructor(changed, heard, missed) {
     super(changed);
-    this.heard = heard;
+    Object.assign(this, { heard, missed });
   }
 
   /** Start to follow what agents do; `asOf` is when the answer that is shown was read. */

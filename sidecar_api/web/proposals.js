@@ -111,6 +111,7 @@ export class Lens {
     this.follower = new ChainLive(
       () => app.render(),
       (activity) => this.heard(activity),
+      () => (this.part?.missed ? this.part.missed() : this.part?.load()),
     );
     this.ready = dress();
   }

@@ -66,3 +66,19 @@ def test_reading_is_nothing_new(windows: Windows, site: Site) -> None:
     later = windows().open(link)
     loaded(later)
     expect(later.locator("#fresh")).to_have_text("1 new activity")
+
+
+def test_the_card_is_read_again_each_minute(window: Window, site: Site) -> None:
+    """A dashboard that stays open shows what happened since; not before its minute is over."""
+    page = window.page
+    page.clock.install()
+    window.open(f"{site.url}/")
+    first = page.locator("activity-recent li").first
+    expect(first.locator("time")).to_be_visible()
+    site.happen(name="on the card")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(59_000)
+    assert not [url for url in asked if "/recent" in url]
+    page.clock.run_for(2_000)
+    expect(first).to_contain_text("on the card")

@@ -332,7 +332,8 @@ def test_a_stalled_process_that_nobody_cleans_up_has_a_receipt(place: Place) -> 
     place.wait(process.id, lambda one: one["requests"][0]["state"] == "expired")
     until(lambda: place.records(process.id, "process.cleaned_up"))
     assert len(place.records(process.id, "process.cleaned_up")) == 1
-    assert len(place.records(process.id, "process.stalled")) == 1
+    stalled = place.records(process.id, "process.stalled")
+    assert len(stalled) == 1, stalled
     lone.close(timeout=0)
 
 

@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -188,6 +189,17 @@ class Peer(Told):
         self.until(lambda: bool(self.said))
         assert self.said[0]["type"] == "hello"
         return self.said[0]
+
+    def on_its_way(self) -> int:
+        """Bytes that the server has sent and the client has not taken: in the kernel's queues of
+        both ends (proc_net_tcp of Linux)."""
+        ends = {
+            f"0100007F:{one[1]:04X}" for one in (self.sock.getsockname(), self.sock.getpeername())
+        }
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        queues = [row[4].split(":") for row in rows if set(row[1:3]) == ends]
+        assert len(queues) == 2
+        return sum(int(one, 16) for pair in queues for one in pair)
 
     def until(self, condition: Callable[[], bool]) -> Peer:
         """Take messages until something holds.
