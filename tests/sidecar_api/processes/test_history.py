@@ -6,9 +6,11 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
 from sidecar_api.access import Scope
+from sidecar_api.processes import history
 from sidecar_api.processes.history import OUTPUT_BYTES
 from sidecar_api.processes.history_query import Wanted
 from sidecar_api.reader import Reader
@@ -373,3 +375,18 @@ def test_a_process_that_falls_silent_all_the_time_is_replayed_soon(
     moved = [one["delta"]["process"]["stalled"] for one in frames]
     assert (moved, whole) == ([False, *[True, False] * 1500], True)
     assert 0 < len([one for one in caplog.messages if "/_search" in one]) < 15
+
+
+def test_a_replay_has_a_bound(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a process moved too much to be sent at once, its begin comes and that it is cut."""
+    past.add("process.started", "much")
+    for number in range(50):
+        share = (1 + number) / 60
+        past.add("process.progress", "much", at=1 + number, activity__process__progress=share)
+    past.store()
+    key = (past.organization, past.id("much"))
+    frames, whole = past.history.replay(key)
+    assert (len(frames), whole) == (51, True)
+    sizes = [len(orjson.dumps(one)) for one in frames]
+    monkeypatch.setattr(history, "REPLAY_BYTES", sum(sizes[:20]))
+    assert past.history.replay(key) == (frames[:20], False)
