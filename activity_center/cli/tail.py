@@ -17,6 +17,13 @@ from activity_center.cli.options import milliseconds, time_option
 if TYPE_CHECKING:
     from activity_center.tailing import Activity, Follower
 
+_COUNT = 10.0
+"""Seconds between two counts of what came late."""
+_LATE = (
+    "came so long after the collector received it that it is not shown: "
+    "tail --since, with a time before that, shows it"
+)
+
 
 @click.command("tail")
 @click.option("--action", metavar="TEXT", help="Only actions that contain TEXT, in any case.")
@@ -95,7 +102,7 @@ def _follow(
 
     written, failures = 0, 0
     began = False
-    quiet_since = time.monotonic()
+    quiet_since = counted = time.monotonic()
     while True:
         try:
             for activity in follower.look():
@@ -104,6 +111,10 @@ def _follow(
                 quiet_since = time.monotonic()
                 if written == limit:
                     return
+            if time.monotonic() - counted >= _COUNT:
+                counted = time.monotonic()
+                if late := follower.late():
+                    click.echo(f"activity-center: {late} {_LATE}", err=True)
         except (ClusterError, NodeError) as wrong:
             if not began:
                 raise

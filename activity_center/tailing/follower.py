@@ -3,7 +3,8 @@
 Activities are read by ``event.ingested``, the time of receipt. They become searchable a
 little later and not in that order, so each look goes back by an overlap, and ``_id`` tells
 what was seen. After an outage the collector delivers from its spool what it received
-meanwhile: until that is over, looks go back to before the outage.
+meanwhile: until that is over, looks go back to before the outage. What comes later still, since
+the collector alone could not reach OpenSearch, is counted (:meth:`Follower.late`).
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from typing import TYPE_CHECKING, Any, Final
 from activity_center.answers import whole
 from activity_center.errors import ClusterError
 from activity_center.streams import LENS_PATTERNS
-from activity_center.tailing.search import PAGE, Selection, newest, page
+from activity_center.tailing.search import PAGE, Selection, count, newest, page
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
 OVERLAP: Final = 60.0
 """Seconds that each look goes back."""
+REACH: Final = 24 * 3_600_000
+"""Milliseconds before the overlap in which what comes late is counted."""
 GRACE: Final = 30.0
 """Seconds, beyond the length of an outage, that looks go back to before it."""
 
@@ -75,6 +78,9 @@ class Follower:
         self._held: int | None = None
         self._held_until = 0.0
         self._failed_at: float | None = None
+        # Activities from _before to _edge that are known; what was seen is from _edge on.
+        self._before = self._edge = 0
+        self._counted = 0
 
     def look(self) -> Iterator[Activity]:
         """Yield what is new, in the order of receipt.
@@ -94,6 +100,15 @@ class Follower:
             raise
         self._note_success()
 
+    def late(self) -> int:
+        """Return how many activities came so late, since this was last asked, that no look finds
+        them; ask when a look is over. Raises as :meth:`look`.
+        """
+        if not self._begun:
+            return 0
+        known = self._counted
+        return max(0, self._count() - known)
+
     def close(self) -> None:
         """Close the connection."""
         client, self._client = self._client, None
@@ -107,6 +122,10 @@ class Follower:
             self._mark = self._known = int(hits[0]["sort"][0]) if hits else 0
         begun = self._begun  # until the first look is done, what was there is not new
         floor = self._floor()
+        if not begun:
+            self._edge = floor
+            self._before = max(self._start, floor - REACH)
+            self._count()
         after: list[Any] | None = None
         while True:
             hits = self._search(page(self._selection, floor, after))
@@ -132,7 +151,16 @@ class Follower:
         return max(floor, self._start)
 
     def _forget(self, floor: int) -> None:
-        self._seen = {key: received for key, received in self._seen.items() if received >= floor}
+        kept = {key: received for key, received in self._seen.items() if received >= floor}
+        self._counted += len(self._seen) - len(kept)
+        self._seen, self._edge = kept, floor
+
+    def _count(self) -> int:
+        """Count what there is before the edge, and note what of it is not older than a day."""
+        recent = max(self._start, self._edge - REACH)
+        answer = self._ask(count(self._selection, self._before, recent, self._edge))
+        self._before, self._counted = recent, int(answer["aggregations"]["recent"]["doc_count"])
+        return int(answer["hits"]["total"]["value"])
 
     def _note_failure(self) -> None:
         if self._failed_at is None:
@@ -155,6 +183,10 @@ class Follower:
         return "" if self._client is None else str(self._client.transport.get_connection().host)
 
     def _search(self, body: dict[str, Any]) -> list[dict[str, Any]]:
+        hits: list[dict[str, Any]] = self._ask(body)["hits"]["hits"]
+        return hits
+
+    def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
         from opensearchpy.exceptions import OpenSearchException, TransportError
 
         try:
@@ -170,8 +202,8 @@ class Follower:
             raise ClusterError(
                 f"OpenSearch cannot be asked: {type(wrong).__name__}", where=self._address()
             ) from wrong
-        hits: list[dict[str, Any]] = whole(answer)["hits"]["hits"]
-        return hits
+        found: dict[str, Any] = whole(answer)
+        return found
 
 
 def _refused(wrong: Any, address: str) -> ClusterError:

@@ -89,6 +89,23 @@ def page(selection: Selection, since: int, after: list[Any] | None) -> dict[str,
     return body
 
 
+def count(selection: Selection, since: int, recent: int, until: int) -> dict[str, Any]:
+    """Return the body that counts what was received before a moment.
+
+    Args:
+        since, until: of ``event.ingested``, Unix time in ms, without the end.
+        recent: a later begin, from which on it is counted too.
+    """
+    span = {"range": {"event.ingested": {"gte": since, "lt": until, "format": "epoch_millis"}}}
+    later = {"range": {"event.ingested": {"gte": recent, "format": "epoch_millis"}}}
+    return {
+        "size": 0,
+        "query": {"bool": {"filter": [span, *selection.filters()]}},
+        "aggs": {"recent": {"filter": later}},
+        "track_total_hits": True,
+    }
+
+
 def newest() -> dict[str, Any]:
     """Return the body that finds the latest ``event.ingested`` of all."""
     return {
