@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 
 from sidecar_api import asking
 from sidecar_api.access import Scope
-from sidecar_api.cursors import Sealer, binding
+from sidecar_api.cursors import MAX_LENGTH, Sealer, binding
 from sidecar_api.failures import BadRequest, Failure, Forbidden, RateLimited, Unavailable
 from sidecar_api.follow import Event, Hub, Watch
 from sidecar_api.openapi import Parameter, operation
@@ -51,7 +51,7 @@ _ESTABLISHED: Final = 1
         Parameter(
             "Last-Event-ID",
             "Id of the last event that was received.",
-            {"type": "string", "maxLength": 4096},
+            {"type": "string", "maxLength": MAX_LENGTH},
             place="header",
         ),
     ],

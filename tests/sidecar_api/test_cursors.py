@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activity_center.vocabulary import fields
 from sidecar_api import cursors
 from sidecar_api.cursors import MAX_LENGTH, Sealer
 from sidecar_api.failures import BadRequest
 from sidecar_api.reader import Reader
+from sidecar_api.search.newer import MOST_SEEN, Place
+from sidecar_api.search.times import milliseconds
 
 SECRET = bytes(range(32))
 JSON = st.recursive(
@@ -105,3 +109,17 @@ def test_a_token_cannot_be_read() -> None:
     assert b"a-place" not in raw
     assert b"reader-1" not in raw
     assert token != Sealer(SECRET, "cursor", "cursor").seal(["a-place"], b"reader-1")
+
+
+@pytest.mark.parametrize("char", ["x", "é", "\U0001f600"])
+def test_the_fullest_place_in_the_tail_is_taken(char: str) -> None:
+    """As many entries as a place remembers, the last one with the longest id that there can be."""
+    now = datetime.now(UTC)
+    longest = fields()["event.id"].max_length or 0
+    hits = [{"_id": f"{n}", "sort": [milliseconds(now) + n, char * longest]} for n in range(1000)]
+    place = Place.at(now).beginning(2**40, 2**40, hits)
+    assert len(place.seen) == MOST_SEEN
+    sealer = Sealer(SECRET, "stream", "Last-Event-ID")
+    token = sealer.seal(place.written())
+    assert len(token) > MAX_LENGTH / 2
+    assert Place.read(sealer.open(token)) == place
