@@ -27,10 +27,15 @@ export class Live {
 
   /** Start to follow what a place shows; `answer` is what it shows already. */
   follow(place, answer) {
+    this.begin(question(place), answer.activities.map((activity) => activity.id), answer.page.as_of);
+  }
+
+  /** Start to follow what a query finds, but for `known`; `asOf` is when what is shown was read. */
+  begin(query, known, asOf) {
     this.stop();
-    this.query = question(place);
-    this.known = new Set(answer.activities.map((activity) => activity.id));
-    this.asOf = answer.page.as_of;
+    this.query = query;
+    this.known = new Set(known);
+    this.asOf = asOf;
     this.set("connecting");
     // Who goes through filters quickly does not open a stream for each.
     this.settling = window.setTimeout(() => this.connect(), SETTLE);
@@ -73,8 +78,16 @@ export class Live {
     } catch {
       return;
     }
+    this.hear(activity);
+  }
+
+  hear(activity) {
     if (!activity.id || this.known.has(activity.id)) return;
     this.known.add(activity.id);
+    this.heard(activity);
+  }
+
+  heard() {
     this.fresh = Math.min(MOST, this.fresh + 1);
     this.changed();
   }
@@ -88,12 +101,18 @@ export class Live {
     if (asked !== this.query) return;
     const since = Date.parse(this.asOf);
     const meta = asksForMeta(query);
-    const found = activities.filter(
-      (one) =>
-        !this.known.has(one.id) &&
-        Date.parse(one.event?.ingested) > since &&
-        (meta || !one.event?.action?.startsWith(META)),
+    this.counted(
+      activities,
+      activities.filter(
+        (one) =>
+          !this.known.has(one.id) &&
+          Date.parse(one.event?.ingested) > since &&
+          (meta || !one.event?.action?.startsWith(META)),
+      ),
     );
+  }
+
+  counted(activities, found) {
     if (found.length <= this.fresh) return;
     this.fresh = found.length;
     this.more = activities.length === LOOKED_AT && found.length === LOOKED_AT;

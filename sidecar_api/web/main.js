@@ -222,8 +222,7 @@ class App {
 
   setSize(size) {
     remember("size", size);
-    this.go({ size: null, ...FIRST });
-    this.load();
+    this.go({ size, ...FIRST });
   }
 
   chooseSet(set) {

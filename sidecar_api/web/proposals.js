@@ -163,7 +163,7 @@ export class Lens {
     const { app } = this;
     const organization = app.place.filters.find(([name]) => name === "organization")?.[1];
     const asOf = this.part?.answer?.page?.as_of ?? new Date().toISOString();
-    if (app.following && this.part?.heard && this.part.answer) this.follower.begin(asOf, organization);
+    if (app.following && this.part?.heard && this.part.answer) this.follower.begin(new URLSearchParams({ lens: "agent", ...(organization ? { organization } : {}) }), [], asOf);
     else this.follower.stop();
   }
 

@@ -6,7 +6,7 @@ import { texts } from "./texts.js";
 import { grouped, nameOf, without } from "./filters.js";
 import { icon } from "./icons.js";
 import { FIRST, question } from "./place.js";
-import { ownOnly } from "./reading.js";
+import { organizationName, ownOnly } from "./reading.js";
 import { plain, sentences } from "./words.js";
 
 const E = texts.errors,
@@ -62,9 +62,6 @@ export function empty(app) {
     }</div>`;
 }
 
-const organizationName = (app, id) =>
-  plain(app.me?.organizations?.find((one) => one.id === id)?.name || id, 80);
-
 /** What was asked for, as the subject of a sentence. */
 const asked = (view) => (Object.hasOwn(E.what, view) ? E.what[view] : E.page);
 
@@ -83,7 +80,7 @@ export function failure(app) {
     sign = "lock";
     const permission = said.permission
       ? said.organization
-        ? E.permissionIn(said.permission, organizationName(app, said.organization))
+        ? E.permissionIn(said.permission, plain(organizationName({ id: said.organization }), 80))
         : E.permission(said.permission)
       : said.detail;
     lines = [permission, said.hint ?? E.forbiddenHint];

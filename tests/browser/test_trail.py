@@ -194,10 +194,15 @@ def test_pages_are_numbered_and_stay_the_same_while_entries_arrive(
 
 
 def test_the_page_size_is_remembered(window: Window, site: Site) -> None:
-    """50 a page stays 50 a page."""
+    """50 a page stays 50 a page; it is asked for once."""
     page = trail(window, site)
+    page.goto(f"{site.url}/audit?page=2")
+    loaded(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.select_option("#page-size", "50")
     expect(page.locator(ROWS)).to_have_count(50)
+    assert len([url for url in asked if "/activities?" in url]) == 1
     page.goto(f"{site.url}/audit")
     expect(page.locator(ROWS)).to_have_count(50)
 
