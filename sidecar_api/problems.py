@@ -24,7 +24,6 @@ STATUSES: Final = {
     400: (BadRequest.slug, BadRequest.title, "The request is malformed."),
     404: (NotFound.slug, NotFound.title, "There is nothing at this address."),
     405: ("method-not-allowed", "Not this method", "This address does not take this method."),
-    406: ("not-acceptable", "Not in this form", "There is no such form of this."),
     408: ("too-slow", "Too slow", "The body of the request did not come in time."),
     413: ("too-large", "Too large", "The body of the request is too large."),
     414: ("too-long", "Too long", "The address is too long."),

@@ -28,7 +28,7 @@ class Services:
 
     Attributes:
         client: connection to OpenSearch, under the sidecar's own account.
-        secret: 32 bytes, the same in every worker; each purpose derives a key of its own from it.
+        secret: 32 bytes, the same in every worker; each purpose has a label of its own.
         cursors: seals the cursors of lists.
     """
 

@@ -17,6 +17,8 @@ from typing import Final
 
 from flask import Blueprint, Response, abort, request
 
+from sidecar_api.conditional import REVALIDATED
+
 blueprint = Blueprint("pages", __name__)
 
 TYPES: Final = {
@@ -77,7 +79,7 @@ def _send(name: str) -> Response:
     packed = bool(file.packed) and request.accept_encodings["gzip"] > 0
     response = Response(file.packed if packed else file.content)
     response.headers["Content-Type"] = file.content_type
-    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Cache-Control"] = REVALIDATED
     response.headers["Vary"] = "Accept-Encoding"
     if packed:
         response.headers["Content-Encoding"] = "gzip"

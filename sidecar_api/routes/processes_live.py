@@ -17,7 +17,7 @@ from werkzeug.exceptions import BadRequest as Malformed
 from activity_center.processes import channels
 from sidecar_api import asking, ending
 from sidecar_api.access import Scope
-from sidecar_api.conditional import REVALIDATED, json_answer
+from sidecar_api.conditional import PRIVATE, REVALIDATED, json_answer
 from sidecar_api.failures import (
     BadRequest,
     Failure,
@@ -260,7 +260,7 @@ def stream() -> Response:
     """The events, until the client goes, may not watch any more, or the process ends."""
     scope, wanted = _wanted()
     response = Response(content_type=MEDIA)
-    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Cache-Control"] = PRIVATE
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
     if request.method == "HEAD":
         return response

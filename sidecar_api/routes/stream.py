@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 
 from sidecar_api import asking
 from sidecar_api.access import Scope
+from sidecar_api.conditional import PRIVATE
 from sidecar_api.cursors import MAX_LENGTH, Sealer, binding
 from sidecar_api.failures import BadRequest, Failure, Forbidden, RateLimited, Unavailable
 from sidecar_api.follow import Event, Hub, Watch
@@ -70,7 +71,7 @@ def stream() -> Response:
     bound = binding(scope, filters.canonical())
     position, lost = _place(sealer, bound)
     response = Response(content_type=MEDIA)
-    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Cache-Control"] = PRIVATE
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
     if request.method == "HEAD":
         return response

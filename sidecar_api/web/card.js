@@ -1,5 +1,5 @@
 // <activity-recent organization="northwind" count="6">: the latest activities as a card for a
-// dashboard. It needs this file, styles/page.css and styles/table.css, nothing else of the page.
+// dashboard. It needs this file with what it imports, styles/page.css and styles/table.css.
 
 import { html, nothing, render } from "./vendor/lit-html/lit-html.js";
 import { ask } from "./api.js";

@@ -1,4 +1,4 @@
-// What an activity says, read once: every part of the page asks here, nobody digs in ECS.
+// What an activity says, read once: what more than one part of the page asks.
 
 import { texts } from "./texts.js";
 

@@ -34,8 +34,8 @@ class _Quiet(WSGIRequestHandler):
 
 
 RETRY_AFTER = 12
-CSRF = "token"
 """Seconds that a 429 asks to wait."""
+CSRF = "token"
 SIMPLE: dict[str, Callable[[Activity], Any]] = {
     "action": lambda a: a["event"]["action"],
     "verb": lambda a: _verb(a["event"]["action"]),
