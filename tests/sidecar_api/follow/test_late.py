@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sidecar_api.access import Scope
+from sidecar_api.search.newer import Place
 from sidecar_api.search.times import written
 from tests.sidecar_api.follow.following import ALL, begun, names, now, quick, take
 from tests.sidecar_api.search.log import Log
@@ -92,9 +96,57 @@ def test_a_thousand_at_once_of_one_moment(log: Log, scope: Scope) -> None:
         assert names(take(watch, 701, beats=3)) == [f"{n:03}" for n in range(700)]
 
 
-def test_the_watch_that_was_behind_is_at_its_place(log: Log, scope: Scope) -> None:
-    """A place that waits for hours is caught up with, and tells nothing that it need not."""
-    position = begun(quick(log.client).watch(scope, ALL, None))
-    log.add(*(now(id=f"{n:03}") for n in range(600)))
-    with closing(quick(log.client, count=0.1).watch(scope, ALL, position)) as watch:
-        assert len(names(take(watch, 601, beats=3))) == 600
+def test_after_a_reset_it_goes_on_at_the_end_of_the_ring(log: Log, scope: Scope) -> None:
+    """What waited behind the reset is in the list that the client reads: it is not told again, and
+    nothing of what comes then is passed over."""
+    hub = quick(log.client, count=0.1)
+    with closing(hub.watch(scope, ALL, None)) as watch:
+        events = watch.events(lambda: True)
+        assert next(events).kind == "beat"
+        log.add(late())
+        wait_for(lambda: watch.topic.end() == 1)
+        log.add(*(now() for _ in range(300)))  # more than a place remembers
+        wait_for(lambda: watch.topic.end() == 301)
+        told = [next(one for one in events if one.kind != "beat")]
+        log.add(*(now(id=f"after{n}") for n in range(3)))
+        told += [next(one for one in events if one.kind != "beat") for _ in range(3)]
+    assert told[0].kind == "reset"
+    assert names(told[1:]) == ["after0", "after1", "after2"]
+
+
+def test_what_was_caught_up_with_does_not_come_by_the_ring_too(log: Log, scope: Scope) -> None:
+    """Though it is more than a place remembers, and the others' poller finds it only then."""
+    hub = quick(log.client, interval=2.0)
+    with closing(hub.watch(scope, ALL, None)) as other:
+        position = begun(hub.watch(scope, ALL, None))
+        time.sleep(0.5)  # it has looked, and looks again in two seconds
+        log.add(*(now(id=f"{n:03}") for n in range(600)))
+        with closing(hub.watch(scope, ALL, position)) as watch:
+            events = watch.events(lambda: True)
+            got = [next(events) for _ in range(600)]
+            assert other.topic.end() == 0  # the ring has none of them yet
+            log.add(now(id="next"))
+            got.append(next(one for one in events if one.kind != "beat"))
+            assert other.topic.end() == 601
+    assert names(got) == [*(f"{n:03}" for n in range(600)), "next"]
+
+
+def test_what_a_watch_cannot_know_is_told(log: Log, scope: Scope) -> None:
+    """An entry from before the watch's own window, which the others' window still reaches: the
+    client may have had it, or not."""
+    hub = quick(log.client)
+    place = Place.read(begun(hub.watch(scope, ALL, None)))
+    short = replace(place, since=place.latest).written()
+    with closing(hub.watch(scope, ALL, short)) as watch:
+        events = watch.events(lambda: True)
+        assert next(events).kind == "beat"
+        log.add(late(timedelta(seconds=30)))
+        assert next(one for one in events if one.kind != "beat").kind == "reset"
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)

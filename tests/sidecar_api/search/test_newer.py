@@ -142,6 +142,8 @@ def test_what_leaves_a_span_hides_nothing(log: Log) -> None:
     edge = moment - timedelta(hours=24, seconds=-1)
     log.add(*(arrival(f"o{n}", edge, event__ingested=written(moment - LATE)) for n in range(5)))
     follower = Follower(log, moment, filters(range="24h"))
+    log.add(arrival("given", moment, event__ingested=written(moment + timedelta(seconds=90))))
+    assert follower.poll() == ["given"]  # so the window moves
     while datetime.now(UTC) - edge <= timedelta(hours=24):
         time.sleep(0.1)
     log.add(arrival("late", moment, event__ingested=written(moment - LATE)))
