@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from activity_center.errors import ActivityCenterError
 from sidecar_api import ending
-from sidecar_api.failures import RateLimited
+from sidecar_api.failures import BadRequest, RateLimited
 from sidecar_api.search.newer import Place, digest
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Topic:
         self._search = search
         self._scope = scope
         self._filters = filters
-        self._position = position
+        self._position: Position | None = position
         self._count = count
         self._ring: deque[dict[str, Any] | None] = deque(maxlen=RING)
         self._end = 0  # number of the next entry; the ring's first is _end - len(_ring)
@@ -108,6 +108,9 @@ class Topic:
                     missed, position = self._search.missed(self._scope, self._filters, position)
                     self._put(position, [None] if missed else [])
                     counted = time.monotonic()
+            except BadRequest:  # its own place: more entries share it than a place can hold
+                self._put(None, [None])
+                continue
             except ActivityCenterError as wrong:
                 if not failing:
                     log.warning("the live tail cannot look: %s", wrong.message)
@@ -138,7 +141,7 @@ class Topic:
                 return None
             return list(self._ring)[len(self._ring) - behind :] if behind else []
 
-    def _put(self, position: Position, entries: Sequence[dict[str, Any] | None]) -> None:
+    def _put(self, position: Position | None, entries: Sequence[dict[str, Any] | None]) -> None:
         with self.turn:
             self._position = position
             self._ring.extend(entries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import sys
@@ -270,7 +271,7 @@ def _show(client: OpenSearch, stack: Stack, seed: int, player: Player, err: Cons
     token = stack.folder / "token"
     write_private(token, stack.tokens[SENDERS[0]].encode())
     event = '{"event": {"action": "server.create", "outcome": "success"}, "user": {"name": "me"}}'
-    name, config = program(), shlex.quote(str(stack.config))
+    name, config = _program(), shlex.quote(str(stack.config))
     out.print(
         f"\nOpen the audit trail:  {stack.page}\n"
         f"  Operations that run:  {stack.page}/processes\n"
@@ -341,3 +342,9 @@ def _cells(source: dict[str, Any]) -> tuple[str, ...]:
         resource.get("name") or resource.get("id") or resource.get("type", ""),
         source["event"]["outcome"],
     )
+
+
+def _program() -> str:
+    """The program as it finds this demo from another terminal, too."""
+    state = os.environ.get("ACTIVITY_CENTER_STATE")
+    return f"ACTIVITY_CENTER_STATE={shlex.quote(state)} {program()}" if state else program()

@@ -210,13 +210,18 @@ class Search:
         place = Place.read(position)
         body = {
             **self._arrived(scope, filters, datetime.now(UTC), place.clause()),
-            "size": limit + len(place.seen),
             "sort": newer.order(),
             "track_total_hits": False,
         }
-        hits = sized.search(self._client, body)["hits"]["hits"]
-        # Of one entry there may be two copies for a moment (docs/decisions/0002).
-        new = {hit["_id"]: hit for hit in hits if newer.digest(hit) not in place.seen}
+        # Of one entry there may be two copies for a while (docs/decisions/0002): then what is asked
+        # for may be known, and what is new stands behind it.
+        size = limit + len(place.seen)
+        while True:
+            hits = sized.search(self._client, {**body, "size": size})["hits"]["hits"]
+            new = {hit["_id"]: hit for hit in hits if newer.digest(hit) not in place.seen}
+            if len(new) >= limit or len(hits) < size or size == scan.LARGEST_PAGE:
+                break
+            size = min(2 * size, scan.LARGEST_PAGE)
         fresh = list(new.values())[:limit]
         return self._activities(scope.query(), fresh), place.advanced(fresh).written()
 

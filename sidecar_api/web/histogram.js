@@ -114,11 +114,14 @@ export function histogram(app) {
       <svg class="bars" viewBox=${`0 0 ${n} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
         ${chosen ? svg`<rect class="chosen" x=${first} y="0" width=${last - first + 1} height=${HEIGHT}></rect>` : nothing}
         ${data.buckets.map((bucket, i) => {
-          const tall = bucket.count ? Math.max(2, (bucket.count / most) * (HEIGHT - 2)) : 0;
+          // However small, a bar that failed in part shows both.
+          const mixed = bucket.failed && bucket.failed < bucket.count;
+          const tall = bucket.count ? Math.max(mixed ? 4 : 2, (bucket.count / most) * (HEIGHT - 2)) : 0;
           const bad = bucket.failed ? Math.max(1, (bucket.failed / bucket.count) * tall) : 0;
+          const gap = mixed && tall - bad >= 2 ? 1 : 0;
           return svg`<rect class="hit" x=${i} y="0" width="1" height=${HEIGHT}
             data-tip=${H.bar(short(bucket.at, app.zone), bucket.count, bucket.failed)}></rect>
-            <rect class="bar" x=${i + 0.1} y=${HEIGHT - tall} width="0.8" height=${Math.max(0, tall - bad - (bad && tall > bad ? 1 : 0))} transform=${bad && tall > bad ? `translate(0 ${bad + 1})` : ""}></rect>
+            <rect class="bar" x=${i + 0.1} y=${HEIGHT - tall} width="0.8" height=${tall - bad - gap} transform=${bad ? `translate(0 ${bad + gap})` : ""}></rect>
             ${bad ? svg`<rect class="bar failed" x=${i + 0.1} y=${HEIGHT - tall} width="0.8" height=${bad}></rect>` : nothing}`;
         })}
       </svg></div>

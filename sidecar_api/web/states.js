@@ -39,6 +39,12 @@ const label = (name) => (name === "when" ? texts.filters.when : nameOf(name));
 
 export function empty(app) {
   const names = [...grouped(app.place.filters).keys()];
+  const page = app.answer?.page;
+  if (page?.total) {
+    const last = Math.ceil(page.total / page.size);
+    return html`<div class="blank" id="empty">${icon("inbox")}<h2>${N.beyond(page.number)}</h2>
+    <button type="button" class="button primary" @click=${() => app.go({ ...FIRST, page: last })}>${N.last(last)}</button></div>`;
+  }
   const own = plain(ownOnly(app.me, app.place), 400);
   const weights = new Map(app.weights ?? []);
   const ordered = [...names].sort((a, b) => (weights.get(b) ?? 0) - (weights.get(a) ?? 0));
@@ -96,6 +102,7 @@ export function failure(app) {
   } else if (status === 400) {
     const name = said.parameter ?? "";
     heading = name ? E.badFilter(nameOf(name)) : title;
+    if (name === "page") [heading, lines] = [N.beyond(app.place.page), [E.farHint]];
     if (app.place.filters.some(([other]) => other === name))
       actions = [
         html`<button type="button" class="button primary"
@@ -104,7 +111,7 @@ export function failure(app) {
     else
       actions = [
         html`<button type="button" class="button primary"
-      @click=${() => app.go(FIRST)}>${E.retry}</button>`,
+      @click=${() => app.go(FIRST)}>${name === "page" ? E.first : E.retry}</button>`,
       ];
   } else if (status === 429) {
     heading = E.slow;

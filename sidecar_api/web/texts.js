@@ -271,6 +271,8 @@ export const texts = {
     hint: "Drop a filter:",
     without: (name, n) => `Without ${name}: ${activities(n)}`,
     dead: (name) => `Remove ${name}`,
+    beyond: (page) => `There is no page ${page}`,
+    last: (page) => `Go to the last page, ${page}`,
     clear: "Clear all filters",
   },
   errors: {
@@ -291,6 +293,8 @@ export const texts = {
     page: "The page",
     kept: "What is shown is from before.",
     retry: "Try again",
+    first: "Go to the first page",
+    farHint: "Pages have numbers as far as the first 10,000 activities. From the last of them on, Next goes further.",
     offline: "The server cannot be reached",
     offlineHint: "Check the connection, then try again.",
     forbidden: "You may not see this",

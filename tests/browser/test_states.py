@@ -246,6 +246,35 @@ def test_beyond_ten_thousand_one_goes_on_step_by_step(window: Window, server: St
     expect(page.locator("#showing")).to_have_text("Showing 1–25 of 10,060 items")
 
 
+def test_a_page_that_is_not_there_leads_to_one_that_is(window: Window, server: StandIn) -> None:
+    """Beyond the last one, and beyond those that have numbers."""
+    server.activities[:] = activities(60)
+    page = window.open(f"{server.url}/audit?page=9")
+    expect(page.locator("#empty h2")).to_have_text("There is no page 9")
+    page.get_by_role("button", name="Go to the last page, 3").click()
+    expect(page.locator("#showing")).to_have_text("Showing 51–60 of 60 items")
+    server.answers[LIST] = (400, {"detail": "Go on with cursor.", "parameter": "page"})
+    page.goto(f"{server.url}/audit?page=900")
+    expect(page.locator("#failure")).to_contain_text("There is no page 900")
+    del server.answers[LIST]
+    page.get_by_role("button", name="Go to the first page").click()
+    expect(page.locator("#showing")).to_have_text("Showing 1–25 of 60 items")
+
+
+def test_a_small_bar_that_failed_in_part_shows_both(window: Window, server: StandIn) -> None:
+    """Beside a tall bar it is a few pixels high, and not as red as one of failures alone."""
+    server.activities[:] = [*activities(900), *activities(18), *activities(3)]
+    for number, one in enumerate(server.activities):
+        day = 9 if number < 900 else 8 if number < 918 else 7
+        one["@timestamp"] = f"2026-11-0{day}T12:00:00.000Z"
+        one["event"]["outcome"] = "failure" if number in (900, 918, 919, 920) else "success"
+    page = window.open(f"{server.url}/audit")
+    bars = page.locator("svg.bars rect.bar")
+    expect(bars).to_have_count(5)
+    heights = bars.evaluate_all("all => all.map((one) => Number(one.getAttribute('height')))")
+    assert heights[:4] == [0, 2, 2, 1]  # what went well and what failed, of two days
+
+
 def test_without_a_connection(window: Window, server: StandIn) -> None:
     """A server out of reach is named as such; what was shown stays."""
     page = window.open(f"{server.url}/audit")

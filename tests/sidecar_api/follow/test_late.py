@@ -13,7 +13,7 @@ from sidecar_api.access import Scope
 from sidecar_api.search.newer import Place
 from sidecar_api.search.times import written
 from tests.sidecar_api.follow.following import ALL, begun, names, now, quick, take
-from tests.sidecar_api.search.log import Log
+from tests.sidecar_api.search.log import Log, document
 
 LATER = timedelta(minutes=3)
 
@@ -142,6 +142,21 @@ def test_what_a_watch_cannot_know_is_told(log: Log, scope: Scope) -> None:
         assert next(events).kind == "beat"
         log.add(late(timedelta(seconds=30)))
         assert next(one for one in events if one.kind != "beat").kind == "reset"
+
+
+def test_more_of_one_moment_and_id_than_a_place_holds(log: Log, scope: Scope) -> None:
+    """Nobody's tail stands still for them: it is told, and goes on."""
+    hub = quick(log.client)
+    moment = datetime.now(UTC)
+    with closing(hub.watch(scope, ALL, None)) as watch:
+        events = watch.events(lambda: True)
+        assert next(events).kind == "beat"
+        log.add(*(document(at=moment, id="same") for _ in range(1200)), numbered=True)
+        while next(one for one in events if one.kind != "beat").kind != "reset":
+            pass
+        log.add(now(id="after"))
+        told = next(one for one in events if one.kind == "activity" and names([one]) == ["after"])
+    assert told
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

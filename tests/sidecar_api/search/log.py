@@ -93,15 +93,24 @@ class Log:
         """The wall."""
         return {"term": {"organization.id": self.organization}}
 
-    def add(self, *documents: Mapping[str, Any]) -> list[str]:
-        """Store documents as the collector does; return their ids."""
-        lines, ids = [], []
+    def add(
+        self, *documents: Mapping[str, Any], stream: str = "", numbered: bool = False
+    ) -> list[str]:
+        """Store documents as the collector does; return their ids.
+
+        Args:
+            stream: another one than the lens's own.
+            numbered: the ids tell equal ``event.id`` apart.
+        """
+        lines: list[str] = []
+        ids: list[str] = []
         for one in documents:
             stored = copy.deepcopy(dict(one))
             stored.setdefault("organization", {}).setdefault("id", self.organization)
             lens = stored["activity"]["lens"]
-            ids.append(f"{self.organization}-{stored['event']['id']}")
-            index = f"activity-{lens}-permanent"
+            number = f"-{len(ids)}" if numbered else ""
+            ids.append(f"{self.organization}-{stored['event']['id']}{number}")
+            index = stream or f"activity-{lens}-permanent"
             lines.append(json.dumps({"create": {"_index": index, "_id": ids[-1]}}))
             lines.append(json.dumps(stored))
         for start in range(0, len(lines), 2000):
