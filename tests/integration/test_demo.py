@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -90,6 +92,15 @@ def _verdicts(opensearch: Node, since: str) -> set[str]:
     return found
 
 
+@pytest.fixture
+def alone() -> Iterator[None]:
+    """One demo that stays up at a time, over all workers: a folder has one."""
+    with (Path(os.environ["ACTIVITY_CENTER_STATE"]) / "demo.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_live_demo_shows_the_three_lenses_and_ends_by_a_signal(number: int) -> None:
     """What came back out of OpenSearch is on the screen; the printed lines work as they are,

@@ -147,10 +147,10 @@ def test_what_a_watch_cannot_know_is_told(log: Log, scope: Scope) -> None:
 def test_more_of_one_moment_and_id_than_a_place_holds(log: Log, scope: Scope) -> None:
     """Nobody's tail stands still for them: it is told, and goes on."""
     hub = quick(log.client)
-    moment = datetime.now(UTC)
     with closing(hub.watch(scope, ALL, None)) as watch:
         events = watch.events(lambda: True)
         assert next(events).kind == "beat"
+        moment = datetime.now(UTC)
         log.add(*(document(at=moment, id="same") for _ in range(1200)), numbered=True)
         while next(one for one in events if one.kind != "beat").kind != "reset":
             pass
