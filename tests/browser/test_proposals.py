@@ -55,6 +55,15 @@ def listed(page: Page) -> list[str]:
     return found
 
 
+def behind_the_pill(page: Page, words: str, before: list[str]) -> None:
+    """The proposal "newer" waits, and moves nothing until one asks for it."""
+    expect(page.locator("#fresh")).to_have_text(words)
+    assert listed(page) == before
+    page.click("#fresh")
+    expect(chain(page, "newer")).to_be_visible()
+    expect(page.locator("#fresh")).to_have_count(0)
+
+
 def test_of_what_nobody_counted_nothing_is_said(window: Window, server: Proposals) -> None:
     """Where the newest ones alone were judged, there is no tick: of how many is said."""
     server.proposals = [one for one in server.proposals if not one["judgement"]["violation"]]
@@ -316,11 +325,7 @@ def test_what_happens_moves_the_row_in_its_place(window: Window, server: Proposa
     expect(chain(page, "wait").locator(".chain-detail")).to_be_visible()
     server.proposals.insert(0, pending("newer"))
     server.tell("newer", "proposed")
-    expect(page.locator("#fresh")).to_have_text("1 new proposal")
-    assert listed(page) == before
-    page.click("#fresh")
-    expect(chain(page, "newer")).to_be_visible()
-    expect(page.locator("#fresh")).to_have_count(0)
+    behind_the_pill(page, "1 new proposal", before)
 
 
 def test_keys_and_focus(window: Window, server: Proposals) -> None:

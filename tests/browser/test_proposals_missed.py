@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from tests.browser.proposal_samples import decision, pending
-from tests.browser.test_proposals import chain, listed, server
+from tests.browser.test_proposals import behind_the_pill, chain, listed, server
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Window
@@ -28,11 +28,7 @@ def test_the_list_is_read_again_in_its_place(window: Window, server: Proposals) 
     server.proposals.insert(0, pending("newer"))
     server.forget()
     expect(chain(page, "wait").locator(".station").nth(1)).to_contain_text("not now")
-    expect(page.locator("#fresh")).to_have_text("1 or more new proposals")
-    assert listed(page) == before
-    page.click("#fresh")
-    expect(chain(page, "newer")).to_be_visible()
-    expect(page.locator("#fresh")).to_have_count(0)
+    behind_the_pill(page, "1 or more new proposals", before)
 
 
 def test_one_proposal_is_read_again(window: Window, server: Proposals) -> None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from activity_center.config import CollectorConfig, Config
-from activity_center.config_sidecar import IdentityConfig, RateLimit, Recording, SidecarConfig
+from activity_center.config_sidecar import RateLimit, Recording, SidecarConfig
 from sidecar_api.app import create_app
-from tests.sidecar_api.export.people import people, tokens
+from tests.sidecar_api.export.people import config_of
 from tests.sidecar_api.search.log import Log, put_templates
 
 if TYPE_CHECKING:
@@ -38,23 +37,12 @@ def make_app(opensearch: Node, log: Log, tmp_path: Path) -> MakeApp:
     """Make a sidecar whose people are of the log's organization."""
 
     def make(*, recording: Recording | None = None, roles: dict[str, str] | None = None) -> Flask:
-        persons = people(log.organization, roles or {})
-        config = Config(
-            path="",
-            opensearch=opensearch.cluster,
-            maintain=None,
-            collector=CollectorConfig(),
-            senders=(),
-            organizations={},
-            plans={},
-            identity=IdentityConfig(people=persons, tokens=tokens(persons)),
-            sidecar=SidecarConfig(
-                data_dir=str(tmp_path / "sidecar"),
-                recording=recording or Recording(),
-                rate_limit=RateLimit(requests=100_000),
-            ),
+        sidecar = SidecarConfig(
+            data_dir=str(tmp_path / "sidecar"),
+            recording=recording or Recording(),
+            rate_limit=RateLimit(requests=100_000),
         )
-        return create_app(config)
+        return create_app(config_of(opensearch.cluster, log.organization, sidecar, roles))
 
     return make
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from activity_center.config_sidecar import ApiToken, Membership, Person
+from activity_center.config import Cluster, CollectorConfig, Config
+from activity_center.config_sidecar import (
+    ApiToken,
+    IdentityConfig,
+    Membership,
+    Person,
+    SidecarConfig,
+)
 
 ROLES = {"olga": "owner", "mia": "member", "vera": "viewer"}
 
@@ -33,6 +40,31 @@ def tokens(persons: Mapping[str, Person]) -> tuple[ApiToken, ...]:
     return tuple(
         ApiToken(one.name, one.id, hashlib.sha256(one.name.encode()).hexdigest())
         for one in persons.values()
+    )
+
+
+def config_of(
+    cluster: Cluster,
+    organization: str,
+    sidecar: SidecarConfig,
+    roles: Mapping[str, str] | None = None,
+) -> Config:
+    """A configuration with these people.
+
+    Args:
+        roles: as for :func:`people`.
+    """
+    persons = people(organization, roles or {})
+    return Config(
+        path="",
+        opensearch=cluster,
+        maintain=None,
+        collector=CollectorConfig(),
+        senders=(),
+        organizations={},
+        plans={},
+        identity=IdentityConfig(people=persons, tokens=tokens(persons)),
+        sidecar=sidecar,
     )
 
 

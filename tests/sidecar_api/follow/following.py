@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from activity_center.config import Cluster, CollectorConfig, Config
-from activity_center.config_sidecar import IdentityConfig, SidecarConfig
+from activity_center.config import Cluster
+from activity_center.config_sidecar import SidecarConfig
 from sidecar_api.access import Access, Scope
 from sidecar_api.follow import Event, Hub, Watch
 from sidecar_api.reader import Grant, Reader
 from sidecar_api.search import Filters, Search
-from tests.sidecar_api.export.people import people, tokens
+from tests.sidecar_api.export.people import config_of
 from tests.sidecar_api.search.log import Log, document
 
 if TYPE_CHECKING:
@@ -22,27 +22,9 @@ if TYPE_CHECKING:
 ALL = Filters.parse({})
 
 
-def config_of(
-    cluster: Cluster, log: Log, folder: Path, roles: dict[str, str] | None = None
-) -> Config:
-    """A configuration with the people of :mod:`tests.sidecar_api.export.people`."""
-    persons = people(log.organization, roles or {})
-    return Config(
-        path="",
-        opensearch=cluster,
-        maintain=None,
-        collector=CollectorConfig(),
-        senders=(),
-        organizations={},
-        plans={},
-        identity=IdentityConfig(people=persons, tokens=tokens(persons)),
-        sidecar=SidecarConfig(data_dir=str(folder)),
-    )
-
-
 def owner(cluster: Cluster, log: Log, folder: Path) -> Scope:
     """What an owner of the log's organization may see."""
-    config = config_of(cluster, log, folder)
+    config = config_of(cluster, log.organization, SidecarConfig(data_dir=str(folder)))
     reader = Reader(f"olga_{log.organization}", grants={log.organization: (Grant("owner"),)})
     return Access(config).scope(reader)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from activity_center.config import Cluster
+from activity_center.config_sidecar import SidecarConfig
 from activity_center.connection import connect
 from sidecar_api import ending
 from sidecar_api.access import Access, Scope
@@ -24,8 +25,8 @@ from sidecar_api.reader import Reader
 from sidecar_api.search import Filters
 from sidecar_api.search.times import written
 from sidecar_api.services import EXTENSION
-from tests.sidecar_api.export.people import of
-from tests.sidecar_api.follow.following import ALL, begun, config_of, names, now, owner, quick, take
+from tests.sidecar_api.export.people import config_of, of
+from tests.sidecar_api.follow.following import ALL, begun, names, now, owner, quick, take
 from tests.sidecar_api.search.log import Log, document
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def test_equal_filters_share_nothing_across_rights(
     """Who sees all and who sees one organization ask the same in one process: each gets theirs."""
     elsewhere = Log(log.client)
     admin = Reader("root", platform_roles=frozenset({"platform_admin"}))
-    everything = Access(config_of(opensearch.cluster, log, Path())).scope(admin)
+    everything = Access(config_of(opensearch.cluster, log.organization, SidecarConfig())).scope(
+        admin
+    )
     assert everything.everything
     hub = quick(log.client)
     scopes = {"everything": everything, "one": scope}
@@ -229,7 +232,8 @@ def test_it_ends_with_the_process(log: Log, scope: Scope, monkeypatch: pytest.Mo
 @pytest.fixture
 def app(opensearch: Node, log: Log, tmp_path: Path) -> Iterator[Flask]:
     """A sidecar with a quick hub."""
-    made = create_app(config_of(opensearch.cluster, log, tmp_path))
+    sidecar = SidecarConfig(data_dir=str(tmp_path))
+    made = create_app(config_of(opensearch.cluster, log.organization, sidecar))
     made.extensions["activity_center_hub"] = quick(log.client, recheck=0.2)
     yield made
     assert made.extensions["activity_center_hub"].counts() == (0, 0)
@@ -315,6 +319,7 @@ def test_a_removed_role_ends_the_stream(
     with app.test_client().get(PATH, headers=of("olga")) as answer:
         stream = blocks(answer.response)
         next(stream)
-        changed = create_app(config_of(opensearch.cluster, log, tmp_path, {"olga": "member"}))
+        sidecar, roles = SidecarConfig(data_dir=str(tmp_path)), {"olga": "member"}
+        changed = create_app(config_of(opensearch.cluster, log.organization, sidecar, roles))
         app.extensions[EXTENSION] = changed.extensions[EXTENSION]
         assert all("data" not in one for one in stream)  # it ends
