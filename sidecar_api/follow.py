@@ -4,7 +4,7 @@
 
     Hub            all watchers of this process, bounded; topics come and go with them
     ├── Topic      one poller for those with the same scope and the same filters: the last
-    │              activities in a ring, which everybody reads at their own pace
+    │              activities in a ring, which everybody reads at their own pace (topic.py)
     └── Watch      one open stream: what it missed by a search of its own, then the ring
 
 A watch carries its place (:mod:`sidecar_api.search.newer`): what it has given out of the last
@@ -20,28 +20,23 @@ they know, and the watch says so: read the list again.
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from activity_center.errors import ActivityCenterError
 from sidecar_api import ending
-from sidecar_api.failures import BadRequest, RateLimited
+from sidecar_api.failures import RateLimited
 from sidecar_api.search.newer import Place, digest
+from sidecar_api.topic import BATCH, COUNT, INTERVAL, Topic
 
 if TYPE_CHECKING:
     from sidecar_api.access import Scope
     from sidecar_api.search import Filters, Position, Search
 
-log = logging.getLogger(__name__)
-
-INTERVAL: Final = 1.0
-"""Seconds between two looks of a poller."""
 HEARTBEAT: Final = 15.0
 """Seconds of silence after which a watch says that it is alive."""
 RECHECK: Final = 60.0
@@ -49,15 +44,10 @@ RECHECK: Final = 60.0
 PER_READER: Final = 10
 IN_ALL: Final = 500
 """Watches of one reader, and of all, in one process."""
-RING: Final = 1000
-"""Activities that a slow client may be behind."""
 CATCH_UP: Final = 1000
 """Activities that a watch catches up with; beyond, it is told to begin anew."""
 BEHIND: Final = timedelta(seconds=5)
 """A new watch begins so long ago: a list that was read just before may not show these yet."""
-COUNT: Final = 10.0
-"""Seconds between two counts of a poller."""
-_BATCH: Final = 100
 _STEP: Final = 1.0
 _META: Final = "activity_log."
 
@@ -76,78 +66,6 @@ class Event:
     kind: Literal["activity", "reset", "beat"]
     activity: dict[str, Any] | None = None
     position: Position | None = None
-
-
-class Topic:
-    """What some watches have in common: one poller, one ring."""
-
-    def __init__(
-        self, search: Search, scope: Scope, filters: Filters, position: Position, count: float
-    ) -> None:
-        self.watches = 0
-        self.turn = threading.Condition()
-        self._search = search
-        self._scope = scope
-        self._filters = filters
-        self._position: Position | None = position
-        self._count = count
-        self._ring: deque[dict[str, Any] | None] = deque(maxlen=RING)
-        self._end = 0  # number of the next entry; the ring's first is _end - len(_ring)
-
-    def run(self, interval: float) -> None:
-        """Poll until nobody watches any more."""
-        failing = False
-        counted = time.monotonic()
-        while self.watches and not ending.begun():
-            try:
-                found, position = self._search.newer(
-                    self._scope, self._filters, self._position, limit=_BATCH
-                )
-                self._put(position, found)
-                if time.monotonic() - counted >= self._count:
-                    missed, position = self._search.missed(self._scope, self._filters, position)
-                    self._put(position, [None] if missed else [])
-                    counted = time.monotonic()
-            except BadRequest:  # its own place: more entries share it than a place can hold
-                self._put(None, [None])
-                continue
-            except ActivityCenterError as wrong:
-                if not failing:
-                    log.warning("the live tail cannot look: %s", wrong.message)
-                failing = True
-                ending.pause(interval)
-                continue
-            failing = False
-            if len(found) < _BATCH:
-                ending.pause(interval)
-
-    def end(self) -> int:
-        """Return the number that the next entry will have."""
-        with self.turn:
-            return self._end
-
-    def read(self, number: int, seconds: float) -> list[dict[str, Any] | None] | None:
-        """Return the entries from ``number`` on; wait for some.
-
-        Returns:
-            Activities, and ``None`` for a gap; nothing after ``seconds``; ``None`` instead of
-            a list when the ring has outrun this number.
-        """
-        with self.turn:
-            if number == self._end:
-                self.turn.wait(seconds)
-            behind = self._end - number
-            if behind > len(self._ring):
-                return None
-            return list(self._ring)[len(self._ring) - behind :] if behind else []
-
-    def _put(self, position: Position | None, entries: Sequence[dict[str, Any] | None]) -> None:
-        with self.turn:
-            self._position = position
-            self._ring.extend(entries)
-            self._end += len(entries)
-            if entries:
-                self.turn.notify_all()
 
 
 class Hub:
@@ -284,6 +202,9 @@ class Watch:
         self._open = True
         self._number = 0  # of the entry in the ring that it reads next
         self._caught: set[bytes] = set()  # what it has caught up with, which the ring may bring
+        self._reset_at = 0.0
+        self._settled = True  # the ring brings nothing more that was there at the last reset
+        self._doubtful = False
 
     def close(self) -> None:
         """End it, once."""
@@ -304,6 +225,8 @@ class Watch:
         yield from self._caught_up()
         spoken = checked = time.monotonic()
         while self._open and here() and not ending.begun():
+            reset_at = self._reset_at
+            looked = self.topic.whole >= reset_at
             found = self.topic.read(self._number, _STEP)
             if found is None:
                 return
@@ -315,6 +238,10 @@ class Watch:
                     spoken = time.monotonic()
                 if event is not None and event.kind == "reset":
                     break  # it has gone to the end of the ring
+            if looked and reset_at == self._reset_at and not self._settled:
+                self._settled = True
+                if self._doubtful:
+                    yield self._reset()
             now = time.monotonic()
             if now - spoken >= self._hub.heartbeat:
                 spoken = now
@@ -330,10 +257,10 @@ class Watch:
         position = self._place.written()
         while len(missed) <= CATCH_UP:
             found, position = self._hub.search.newer(
-                self.scope, self._filters, position, limit=_BATCH
+                self.scope, self._filters, position, limit=BATCH
             )
             missed += found
-            if len(found) < _BATCH:
+            if len(found) < BATCH:
                 break
         else:
             yield self._reset()
@@ -352,21 +279,24 @@ class Watch:
         self._caught = {digest(_hit(activity)) for activity in missed}
 
     def _reset(self) -> Event:
-        self._number = self.topic.end()
-        self._caught = set()
+        self._number, self._reset_at = self.topic.end(), time.monotonic()
+        self._caught, self._settled, self._doubtful = set(), False, False
         position = self._hub.beginning(self.scope, self._filters, datetime.now(UTC))
         self._place = Place.read(position)
         return Event("reset", position=self._place.written())
 
     def _given(self, activity: dict[str, Any]) -> Event | None:
         """The event of an activity, unless the place knows it or it is not to be shown; a reset
-        where it cannot be known."""
+        where it cannot be known. Right after a reset the poller may still bring much of what that
+        covered: one more is enough for all of it, once it has.
+        """
         hit = _hit(activity)
         known = digest(hit)
         if known in self._place.seen or known in self._caught:
             return None
         if not self._place.reaches(hit):
-            return self._reset()
+            self._doubtful = True
+            return self._reset() if self._settled else None
         self._place = self._place.advanced([hit])
         if not self._meta and str(activity["event"].get("action", "")).startswith(_META):
             return None

@@ -20,11 +20,12 @@ from sidecar_api import ending
 from sidecar_api.access import Access, Scope
 from sidecar_api.app import create_app
 from sidecar_api.failures import RateLimited, Unavailable
-from sidecar_api.follow import CATCH_UP, RING, Event
+from sidecar_api.follow import CATCH_UP, Event
 from sidecar_api.reader import Reader
 from sidecar_api.search import Filters
 from sidecar_api.search.times import written
 from sidecar_api.services import EXTENSION
+from sidecar_api.topic import RING
 from tests.sidecar_api.export.people import config_of, of
 from tests.sidecar_api.follow.following import ALL, begun, names, now, owner, quick, take
 from tests.sidecar_api.search.log import Log, document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sidecar_api.access import Scope
+from sidecar_api.follow import Watch
 from sidecar_api.search.newer import Place
 from sidecar_api.search.times import written
 from tests.sidecar_api.follow.following import ALL, begun, names, now, quick, take
@@ -157,6 +159,30 @@ def test_more_of_one_moment_and_id_than_a_place_holds(log: Log, scope: Scope) ->
         log.add(now(id="after"))
         told = next(one for one in events if one.kind == "activity" and names([one]) == ["after"])
     assert told
+
+
+def test_a_burst_behind_a_reset_is_told_once_more(log: Log, scope: Scope) -> None:
+    """What the poller still brings of what a reset covered is no reset each; then it goes on."""
+    hub = quick(log.client, count=0.3)
+    told: list[str] = []
+
+    def read(watch: Watch) -> None:
+        for one in watch.events(lambda: True):
+            told.append(one.kind)
+            if names([one]) == ["after"]:
+                return
+
+    with closing(hub.watch(scope, ALL, None)) as watch:
+        reader = threading.Thread(target=read, args=(watch,))
+        reader.start()
+        wait_for(lambda: bool(told))
+        log.add(late(), *(now() for _ in range(5000)))
+        stored = time.monotonic()
+        wait_for(lambda: watch.topic.whole > stored)
+        log.add(now(id="after"))
+        reader.join(30)
+    assert told[-1] == "activity"
+    assert 1 <= told.count("reset") <= 2
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
