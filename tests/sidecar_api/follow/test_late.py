@@ -14,6 +14,7 @@ from sidecar_api.access import Scope
 from sidecar_api.follow import Watch
 from sidecar_api.search.newer import Place
 from sidecar_api.search.times import written
+from sidecar_api.topic import Topic
 from tests.sidecar_api.follow.following import ALL, begun, names, now, quick, take
 from tests.sidecar_api.search.log import Log, document
 
@@ -112,6 +113,7 @@ def test_after_a_reset_it_goes_on_at_the_end_of_the_ring(log: Log, scope: Scope)
         told = [next(one for one in events if one.kind != "beat")]
         log.add(*(now(id=f"after{n}") for n in range(3)))
         told += [next(one for one in events if one.kind != "beat") for _ in range(3)]
+        assert [next(events).kind for _ in range(3)] == ["beat"] * 3
     assert told[0].kind == "reset"
     assert names(told[1:]) == ["after0", "after1", "after2"]
 
@@ -183,6 +185,24 @@ def test_a_burst_behind_a_reset_is_told_once_more(log: Log, scope: Scope) -> Non
         reader.join(30)
     assert told[-1] == "activity"
     assert 1 <= told.count("reset") <= 2
+
+
+def test_what_comes_while_the_poller_is_behind_a_reset_is_told(log: Log, scope: Scope) -> None:
+    """It may be of what the reset covered, or late: that is told once the poller has all."""
+    hub = quick(log.client)
+    position = hub.beginning(scope, ALL, datetime.now(UTC))
+    topic = Topic(hub.search, scope, ALL, position, count=1e9)  # nobody polls: by hand
+    topic.watches = 1
+    watch = Watch(hub, topic, "", scope, ALL, position)
+    events = watch.events(lambda: True)
+    assert next(events).kind == "beat"
+    topic._put(position, [None])
+    assert next(events).kind == "reset"
+    topic._put(position, [{"id": "old", **late(id="old")}])
+    assert [next(events).kind for _ in range(3)] == ["beat"] * 3
+    topic.whole = time.monotonic()
+    assert next(one for one in events if one.kind != "beat").kind == "reset"
+    assert [next(events).kind for _ in range(3)] == ["beat"] * 3
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
