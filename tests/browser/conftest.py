@@ -5,6 +5,7 @@ Screenshots for people are made where ``$ACTIVITY_CENTER_SCREENSHOTS`` says a fo
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import os
 import signal
@@ -266,15 +267,22 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(0.1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium.
+
+    Each module has its own: while Playwright's synchronous API is open, the worker's thread
+    counts as one in which an event loop runs, and tests that come after it on that worker
+    could not run theirs.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         yield found
         found.close()
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        asyncio.get_running_loop()
 
 
 class Window:
