@@ -269,6 +269,7 @@ def serve(read: Callable[[], Config]) -> int:
 
     Raises:
         ConfigError: see ``read``, or the files of TLS cannot be used.
+        ActivityCenterError: the address is taken, or there is no OpenSearch to ask.
     """
     logs.configure()
     server = Server(read)
@@ -277,20 +278,14 @@ def serve(read: Callable[[], Config]) -> int:
     check_bind(section.bind)
     _share_metrics(Path(section.data_dir))
     import_module("sidecar_api.app")  # here, so that all workers share its memory
+    check_opensearch(server.config)
     _say_start(server.config)
     return server.run()
 
 
 def _say_start(config: Config) -> None:
     section = config.sidecar
-    _log.info(
-        "starting",
-        config=config.path,
-        address=address(section),
-        workers=section.workers,
-        next=f"open {address(section)}",
-    )
-    check_opensearch(config)
+    _log.info("starting", config=config.path, address=address(section), workers=section.workers)
     if not section.recording.url:
         _log.warning(
             "reading and exporting is not recorded",
@@ -341,7 +336,8 @@ def _forget_metrics(_server: Any, worker: Any) -> None:
 
 
 def _say_ready(worker: Any) -> None:
-    _log.info("ready", address=address(worker.app.config.sidecar), worker=worker.pid)
+    place = address(worker.app.config.sidecar)
+    _log.info("ready", address=place, worker=worker.pid, next=f"open {place}")
 
 
 def _close(_server: Any, worker: Any) -> None:

@@ -46,11 +46,12 @@ def check_bind(bind: str) -> None:
 
 
 def check_opensearch(config: Config) -> None:
-    """Warn when nobody listens where OpenSearch should be; it may come later."""
-    try:
-        parts = urlsplit(resolve(config.searcher).url)
-    except ActivityCenterError:
-        return  # the worker tells it, which cannot start
+    """Warn when nobody listens where OpenSearch should be; it may come later.
+
+    Raises:
+        ActivityCenterError: none is named, and no embedded one runs.
+    """
+    parts = urlsplit(resolve(config.searcher).url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         socket.create_connection((parts.hostname or "", port), timeout=PATIENCE).close()
