@@ -22,6 +22,7 @@ from activity_center.config import Config
 from activity_center.emit import Emitter
 from activity_center.errors import NotRecorded
 from activity_center.streams import ORGANIZATION_ID
+from sidecar_api.access import DENIED
 from sidecar_api.client_address import UNKNOWN, client_address, trusted
 from sidecar_api.failures import Unavailable
 from sidecar_api.reader import Reader
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 FETCH: Final = "activity_log.fetch"
 FETCH_ALL: Final = "activity_log.fetch_all"
 EXPORT: Final = "activity_log.export"
-DENIED: Final = "activity_log.denied"
 
 SAME_WITHIN: Final = 60.0
 """Seconds within which equal requests of one reader are one entry."""

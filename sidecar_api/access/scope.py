@@ -23,6 +23,9 @@ OWN_FIELDS: Final = ("user.id", "activity.initiator.id", "activity.approver.id")
 """Who one is in what one did oneself: the actor, who prompted the agent, who decided."""
 OWN_SECURITY: Final = "now-90d/d"
 """Security events of one's account are one's own to see from this day (UTC) on."""
+DENIED: Final = "activity_log.denied"
+"""What was refused is not among what one did oneself: whether the entry has an organization
+tells whether there is one of that name, to somebody who may not know."""
 OF_THE_PLATFORM: Final = frozenset({"org:audit", "org:audit:export"})
 """Permissions in every organization that ``platform:audit`` includes."""
 
@@ -330,7 +333,7 @@ def _done_by(reader: str) -> dict[str, Any]:
 
 
 def _own(reader: str) -> dict[str, Any]:
-    """What somebody did themselves, without old security events of their account."""
+    """What somebody did themselves, without old security events and without refusals."""
     old = [
         _terms("event.action", _personal()),
         {"range": {"@timestamp": {"lt": OWN_SECURITY}}},
@@ -338,7 +341,7 @@ def _own(reader: str) -> dict[str, Any]:
     return {
         "bool": {
             "filter": [_done_by(reader)],
-            "must_not": [{"bool": {"filter": old}}],
+            "must_not": [{"bool": {"filter": old}}, _terms("event.action", {DENIED})],
         }
     }
 

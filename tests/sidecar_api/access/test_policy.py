@@ -40,6 +40,7 @@ def test_every_reader_and_every_activity_is_in_the_table(table: Table) -> None:
         name
         for name, one in table.activities.items()
         if name in ("a_output", "a_lab_out", "o_output", "m_key_92", "h_agent")
+        or name in ("m_denied_beta", "m_denied_none")
         or (one.get("org") in (None, "beta") and not name.startswith(("m_", "USR", "star")))
     }
 
@@ -227,11 +228,11 @@ def test_own_deeds_can_always_be_exported(table: Table) -> None:
     for name in ("open_mira", "withheld_all", "member", "mira"):
         scope = table.scope(name).for_export([], own=True)
         assert table.found(scope.query()) == table.cells["mira"]
-    old = {"m_login_92"}  # an auditor sees it in the organization's trail
+    trail = {"m_login_92", "m_denied_acme"}  # an auditor sees them in the organization's trail
     for role in ("owner", "auditor"):
         scope = table.access.scope(Reader("usr_m", grants={"acme": (Grant(role),)}))
         mine = table.found(scope.for_export(["acme"], own=True).query())
-        assert mine == table.cells["mira"] | old
+        assert mine == table.cells["mira"] | trail
     nobody = table.access.scope(Reader("", grants={"acme": (Grant("owner"),)}))
     assert table.found(nobody.for_export([], own=True).query()) == frozenset()
 
