@@ -27,7 +27,6 @@ from sidecar_api.reader import Reader
 from sidecar_api.search import FILTERS, Filters, times
 from sidecar_api.search.filters import NONE
 from sidecar_api.services import services
-from sidecar_api.text import is_text
 
 if TYPE_CHECKING:
     from activity_center.config import SenderConfig
@@ -154,12 +153,10 @@ def text(value: str | None, name: str) -> str:
     """Return a text of the query; empty where it is not given.
 
     Raises:
-        BadRequest: it is empty, which by mistake would show everything, or no text.
+        BadRequest: it is empty, which by mistake would show everything.
     """
     if value is None:
         return ""
-    if not is_text(value):
-        raise BadRequest("This is no valid Unicode text.", parameter=name)
     if not value.strip():
         raise BadRequest(f"{name} is empty.", parameter=name, hint=f"Leave {name} out.")
     return value.strip()

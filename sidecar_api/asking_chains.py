@@ -23,7 +23,6 @@ from sidecar_api.openapi import Parameter
 from sidecar_api.recording import FETCH, FETCH_ALL, MOST_TRAILS
 from sidecar_api.search.filters import MOST_VALUES, NONE
 from sidecar_api.services import services
-from sidecar_api.text import is_text
 
 PERMISSION: Final = "org:audit"
 _TIME: Final[Mapping[str, Any]] = {"type": "string", "format": "date-time", "maxLength": 64}
@@ -192,7 +191,7 @@ def whole(key: Key, *, program: bool = False) -> Read:
 
 def bounded(id_: str) -> bool:
     """Whether this can be an id."""
-    return 0 < len(id_) <= 300 and is_text(id_)
+    return 0 < len(id_) <= 300
 
 
 def unknown() -> NotFound:

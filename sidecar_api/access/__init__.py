@@ -7,6 +7,6 @@ that into the clause that every search carries. Nothing here asks OpenSearch or 
 from __future__ import annotations
 
 from sidecar_api.access.policy import Access
-from sidecar_api.access.scope import DENIED, Scope, Subject, Watching
+from sidecar_api.access.scope import DENIED, Reach, Scope, Subject
 
-__all__ = ["DENIED", "Access", "Scope", "Subject", "Watching"]
+__all__ = ["DENIED", "Access", "Reach", "Scope", "Subject"]

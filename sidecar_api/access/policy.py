@@ -1,16 +1,16 @@
 """The rules: what a reader's roles open.
 
-================  ==========================================================================
-who               sees
-================  ==========================================================================
-everyone          what they did themselves, in every organization, also in those they left;
-                  of it, security events of their account for 90 days
-``org:audit``     the organization's trail: audit, agent, begin and end of processes
-any role, where   audit, begin and end of processes; neither the agent lens nor the security
-members see it    events of other people's accounts
+==================  ========================================================================
+who                 sees
+==================  ========================================================================
+everyone            what they did themselves, in every organization, also in those they left;
+                    of it, security events of their account for 90 days
+``org:audit``       the organization's trail: audit, agent, begin and end of processes
+any role, where     audit, begin and end of processes; neither the agent lens nor the security
+members see it      events of other people's accounts
 ``process:view``    live processes of the organization; everyone: those that they began
 ``platform:audit``  everything, also entries without an organization
-================  ==========================================================================
+==================  ========================================================================
 
 A role that an organization withholds a lens from does not open that lens; a role limited to
 workspaces or resources opens what concerns those; several roles add up. A role or a
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from activity_center.streams import ORGANIZATION_ID
 from activity_center.vocabulary import permissions
-from sidecar_api.access.scope import Opening, Scope, Watching
+from sidecar_api.access.scope import Opening, Reach, Scope
 
 if TYPE_CHECKING:
     from activity_center.config import Config
@@ -60,38 +60,31 @@ class Access:
         nothing: frozenset[str] = frozenset()
         granted: dict[str, frozenset[str]] = {}
         openings: list[Opening] = []
-        watching: list[Watching] = []
-        controlling: list[Watching] = []
-        approving: list[Watching] = []
+        watching: list[Reach] = []
+        controlling: list[Reach] = []
+        approving: list[Reach] = []
         for organization, several in sorted(reader.grants.items()):
-            known = [one for one in several if (one.role, "organization") in self._of_role]
-            if not ORGANIZATION_ID.fullmatch(organization) or not known:
-                continue
-            mine = [self._of_role[one.role, "organization"] for one in known]
-            granted[organization] = nothing.union(*mine)
-            exporting = [
-                grant for grant, of in zip(known, mine, strict=True) if "org:audit:export" in of
+            held = [
+                (grant, self._of_role[grant.role, "organization"])
+                for grant in several
+                if (grant.role, "organization") in self._of_role
             ]
-            watching += (
-                Watching(organization, grant.workspaces, grant.resources)
-                for grant, of in zip(known, mine, strict=True)
-                if "process:view" in of and not self._withheld(organization, grant, "process")
-            )
-            controlling += (
-                Watching(organization, grant.workspaces, grant.resources)
-                for grant, of in zip(known, mine, strict=True)
-                if "process:control" in of
-            )
-            approving += (
-                Watching(organization, grant.workspaces, grant.resources)
-                for grant, of in zip(known, mine, strict=True)
-                if "agent:approve" in of
-            )
-            openings += (
-                opening
-                for grant, of in zip(known, mine, strict=True)
-                if (opening := self._opening(organization, grant, of, exporting)) is not None
-            )
+            if not ORGANIZATION_ID.fullmatch(organization) or not held:
+                continue
+            granted[organization] = nothing.union(*(of for _, of in held))
+            exporting = [grant for grant, of in held if "org:audit:export" in of]
+            for grant, of in held:
+                part = Reach(organization, grant.workspaces, grant.resources)
+                withheld = self._withheld(organization, grant)
+                if "process:view" in of and "process" not in withheld:
+                    watching.append(part)
+                if "process:control" in of:
+                    controlling.append(part)
+                if "agent:approve" in of:
+                    approving.append(part)
+                opening = self._opening(organization, grant, of, exporting)
+                if opening is not None:
+                    openings.append(opening)
         platform = (self._of_role.get((one, "platform"), nothing) for one in reader.platform_roles)
         return Scope(
             reader=reader,
@@ -103,10 +96,10 @@ class Access:
             approving=tuple(approving),
         )
 
-    def _withheld(self, organization: str, grant: Grant, lens: str) -> bool:
-        """Whether an organization keeps a lens from a role."""
+    def _withheld(self, organization: str, grant: Grant) -> frozenset[str]:
+        """The lenses that an organization keeps from a role."""
         known = self._organizations.get(organization)
-        return known is not None and lens in known.withhold.get(grant.role, frozenset())
+        return frozenset() if known is None else known.withhold.get(grant.role, frozenset())
 
     def _opening(
         self,
@@ -128,8 +121,7 @@ class Access:
             lenses = SHOWN_TO_MEMBERS
         else:
             return None
-        if known is not None:
-            lenses -= known.withhold.get(grant.role, frozenset())
+        lenses -= self._withheld(organization, grant)
         if not lenses:
             return None
         return Opening(

@@ -58,7 +58,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Watching:
+class Reach:
     """What one role with ``process:view`` shows, ``process:control`` or ``agent:approve`` decides.
 
     Attributes:
@@ -133,9 +133,9 @@ class Scope:
     platform: frozenset[str] = frozenset()
     granted: Mapping[str, frozenset[str]] = field(default_factory=dict)
     openings: tuple[Opening, ...] = ()
-    watching: tuple[Watching, ...] = ()
-    controlling: tuple[Watching, ...] = ()
-    approving: tuple[Watching, ...] = ()
+    watching: tuple[Reach, ...] = ()
+    controlling: tuple[Reach, ...] = ()
+    approving: tuple[Reach, ...] = ()
     oneself: bool = False
 
     @property

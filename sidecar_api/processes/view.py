@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sidecar_api.search.filters import NONE
 
 if TYPE_CHECKING:
-    from sidecar_api.access import Scope, Subject, Watching
+    from sidecar_api.access import Reach, Scope, Subject
     from sidecar_api.processes.ring import Change
 
 
@@ -29,7 +29,7 @@ class View:
     """
 
     everything: bool
-    watching: tuple[Watching, ...]
+    watching: tuple[Reach, ...]
     reader: str = ""
     channel: str = ""
     organization: str = ""
@@ -81,7 +81,7 @@ class View:
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).digest()
 
 
-def _order(one: Watching) -> tuple[str, list[str], list[str], bool, bool]:
+def _order(one: Reach) -> tuple[str, list[str], list[str], bool, bool]:
     return (
         one.organization,
         sorted(one.workspaces or ()),

@@ -182,13 +182,8 @@ def histogram() -> Response:
 )
 def recent() -> Response:
     """The latest entries."""
-    asked = asking.arguments()
-    organization = asked["organization"]
-    filters = Filters.parse({"organization": [organization]} if organization is not None else {})
-    if organization is not None:
-        asking.check_organization(organization)
-    scope = asking.scope()
-    found = services().search.recent(scope, organization, asked["count"])
+    asked, filters, scope = asking.arguments(), asking.filters(), asking.scope()
+    found = services().search.recent(scope, asked["organization"], asked["count"])
     _record(filters, scope)
     return json_answer({"activities": found})
 

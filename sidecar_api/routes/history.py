@@ -8,7 +8,7 @@ from typing import Any, Final
 from flask import Blueprint, Response, request
 
 from sidecar_api import asking
-from sidecar_api.access import Scope, Subject, Watching
+from sidecar_api.access import Reach, Scope, Subject
 from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import Sealer, binding
 from sidecar_api.failures import BadRequest, Forbidden, NotFound, Unavailable
@@ -21,7 +21,6 @@ from sidecar_api.recording import FETCH, FETCH_ALL
 from sidecar_api.search.filters import MOST_WORDS, NONE
 from sidecar_api.search.page import SIZES
 from sidecar_api.services import services
-from sidecar_api.text import is_text
 
 PATIENCE: Final = 10.0
 """Seconds that a replay waits for others."""
@@ -235,7 +234,7 @@ def _opened(scope: Scope, entry: Mapping[str, Any]) -> bool:
     subject = Subject.of(entry)
     return any(
         lens in one.lenses
-        and Watching(one.organization, one.workspaces, one.resources).covers(subject)
+        and Reach(one.organization, one.workspaces, one.resources).covers(subject)
         for one in scope.openings
     )
 
@@ -307,7 +306,7 @@ def _fuller(stored: Mapping[str, Any], running: Mapping[str, Any]) -> bool:
 
 
 def _bounded(process: str) -> str:
-    if len(process) > 256 or not is_text(process):
+    if len(process) > 256:
         raise _unknown()
     return process
 

@@ -18,7 +18,7 @@ from sidecar_api.follow import Event, Hub, Watch
 from sidecar_api.openapi import Parameter, operation
 from sidecar_api.recording import FETCH_ALL, details_of
 from sidecar_api.routes.exports import current
-from sidecar_api.search import Position
+from sidecar_api.search.newer import Place
 from sidecar_api.search.times import parse
 from sidecar_api.services import services
 
@@ -69,14 +69,14 @@ def stream() -> Response:
     scope = asking.scope()
     sealer = Sealer(services().secret, "stream", "Last-Event-ID")
     bound = binding(scope, filters.canonical())
-    position, lost = _place(sealer, bound)
+    place, lost = _place(sealer, bound)
     response = Response(content_type=MEDIA)
     response.headers["Cache-Control"] = PRIVATE
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
     if request.method == "HEAD":
         return response
     services().recording.read(scope.reader, FETCH_ALL, request, details_of(filters, scope))
-    watch = hub().watch(scope, filters, position, since=since)
+    watch = hub().watch(scope, filters, place, since=since)
     response.response = _lines(watch, lost, sealer, bound, _Still(scope), here())
     response.call_on_close(watch.close)
     return response
@@ -90,7 +90,7 @@ def hub() -> Hub:
     return cast(Hub, found)
 
 
-def _place(sealer: Sealer, bound: bytes) -> tuple[Position | None, bool]:
+def _place(sealer: Sealer, bound: bytes) -> tuple[Place | None, bool]:
     """The place that the client comes back with, and whether it brings one that is of no use.
 
     A browser sends it again and again, and would give up for good over a 4xx: a place of other
@@ -100,7 +100,7 @@ def _place(sealer: Sealer, bound: bytes) -> tuple[Position | None, bool]:
     if not given:
         return None, False
     try:
-        return cast(Position, sealer.open(given, bound)), False
+        return Place.read(sealer.open(given, bound)), False
     except BadRequest:
         return None, True
 
@@ -168,7 +168,7 @@ def _lines(
 
 def _written(event: Event, sealer: Sealer, bound: bytes) -> bytes:
     """One event; a beat without data moves the client's place alone (section 9.2.6)."""
-    place = f"id: {sealer.seal(event.position, bound)}\n" if event.position else ""
+    place = f"id: {sealer.seal(event.place.written(), bound)}\n"
     if event.kind == "beat":
         return f": alive\n{place}\n".encode()
     data = orjson.dumps(event.activity or {})  # one line: JSON has no raw line ends

@@ -14,8 +14,7 @@ from activity_center.vocabulary import actions
 from activity_center.vocabulary import fields as vocabulary_fields
 from sidecar_api.failures import BadRequest
 from sidecar_api.search import clauses
-from sidecar_api.search.filters import BY_NAME, FACETS, LONGEST_VALUE, NONE, Filter
-from sidecar_api.text import is_text
+from sidecar_api.search.filters import BY_NAME, LONGEST_VALUE, NONE, Filter
 
 MOST: Final = 50
 """Values of a facet; the rest is counted together."""
@@ -47,27 +46,13 @@ _PEOPLE: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
 """Facets of people and agents: by id, and those without one by name."""
 
 
-def checked(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the facets that are asked for, once each.
-
-    Raises:
-        BadRequest: there is no facet of that name.
-    """
-    for name in names:
-        if name not in FACETS:
-            raise BadRequest(f"A facet is one of {', '.join(FACETS)}.", parameter="facets")
-    return tuple(dict.fromkeys(names))
-
-
 def narrowing(text: str | None) -> str:
     """Return the text that narrows a facet; empty: none.
 
     Raises:
-        BadRequest: it is too long or no Unicode.
+        BadRequest: it is too long.
     """
     text = (text or "").strip()
-    if not is_text(text):
-        raise BadRequest("This is no valid Unicode text.", parameter="contains")
     if len(text) > LONGEST_VALUE:
         raise BadRequest(f"At most {LONGEST_VALUE} characters.", parameter="contains")
     return text

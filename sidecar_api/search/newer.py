@@ -2,8 +2,7 @@
 
 An entry is found some seconds after its ``event.ingested`` (spool, delivery, refresh), and two
 collectors need not be equally fast, so the place remembers what of the last minute has been
-given out, and how many entries there are before that minute: ``[latest ms, its event.id, start of
-the window ms, "digests", start of what is counted ms, count]``. What arrives later than the window
+given out, and how many entries there are before that minute. What arrives later than the window
 reaches back, such as what a collector kept while OpenSearch was away, is not found again one by
 one, but there are more than were counted then: that something was missed can be told.
 """
@@ -11,15 +10,13 @@ one, but there are more than were counted then: that something was missed can be
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sidecar_api.failures import BadRequest
-from sidecar_api.search.order import Position
 from sidecar_api.search.times import milliseconds
 
 WINDOW: Final = 60_000
@@ -30,14 +27,11 @@ than this is not noticed."""
 MOST_SEEN: Final = 256
 """Entries remembered; where more arrive in a minute the window gets shorter."""
 _RECORD: Final = struct.Struct(">6sH")
-_LONGEST: Final = 512
-"""Characters of an ``event.id``."""
-_LATEST: Final = 4_102_444_800_000 * 2
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A position of the stream, unpacked.
+    """How far somebody is who follows.
 
     Attributes:
         latest: ``event.ingested`` of the last entry in order, Unix ms.
@@ -76,44 +70,28 @@ class Place:
         return replace(made, counted=before + within - remembered)
 
     @classmethod
-    def read(cls, position: object) -> Place:
-        """Read a position.
-
-        Raises:
-            BadRequest: it is none.
-        """
-        try:
-            if not isinstance(position, list | tuple):
-                raise ValueError
-            latest, latest_id, since, packed, counted_from, counted = position
-            if any(type(one) is not int for one in (latest, since, counted_from, counted)):
-                raise ValueError
-            if not isinstance(latest_id, str) or len(latest_id) > _LONGEST:
-                raise ValueError
-            latest_id.encode()
-            if not 0 <= latest <= _LATEST or not -1 <= latest - since <= WINDOW:
-                raise ValueError
-            if not 0 <= counted_from <= since or not 0 <= counted < 1 << 53:
-                raise ValueError
-            if not isinstance(packed, str) or len(packed) > MOST_SEEN * _RECORD.size * 4:
-                raise ValueError
-            records = _RECORD.iter_unpack(base64.b64decode(packed, b"-_", validate=True))
-            seen = {digest: latest - offset for digest, offset in records}
-        except (ValueError, TypeError, binascii.Error, struct.error):
-            raise BadRequest(
-                "This is no place in the stream.",
-                parameter="Last-Event-ID",
-                hint="Open the stream without it.",
-            ) from None
+    def read(cls, written: Sequence[Any]) -> Place:
+        """Return the place that was written so. It was sealed: it is one of ours."""
+        latest, latest_id, since, packed, counted_from, counted = written
+        records = _RECORD.iter_unpack(base64.urlsafe_b64decode(packed))
+        seen = {digest: latest - offset for digest, offset in records}
         return cls(latest, latest_id, since, seen, counted_from, counted)
 
-    def written(self) -> Position:
-        """Return it as JSON."""
+    def written(self) -> list[Any]:
+        """Return it as JSON: ``[latest, latest_id, since, "seen", counted_from, counted]``."""
         packed = b"".join(
             _RECORD.pack(digest, self.latest - at) for digest, at in self.seen.items()
         )
         seen = base64.urlsafe_b64encode(packed).decode()
         return [self.latest, self.latest_id, self.since, seen, self.counted_from, self.counted]
+
+    @property
+    def full(self) -> bool:
+        """Whether more entries share its moment and id than it can hold: begin anew.
+
+        A beginning is not. What is not full fits :data:`sidecar_api.cursors.MAX_LENGTH`.
+        """
+        return len(self.seen) > MOST_SEEN + 1
 
     def clause(self) -> dict[str, Any]:
         """Return the clause of what may be new: behind the last entry, or late in the window."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-from sidecar_api.failures import BadRequest
-
 Position: TypeAlias = list[Any]
 """Sort values of an entry: JSON that a cursor can carry. Opaque to all but this package."""
 
@@ -18,10 +16,6 @@ stay with it, so a position means the same in every search and every PIT. ``even
 ``event.hash`` instead cost three times as much: text is looked up for every hit that is newer
 than those seen before, and a log is stored from old to new.
 """
-_KINDS: Final = (int, int, str)
-_LONGEST: Final = 255
-"""Bytes of an index's name."""
-_BIGGEST: Final = 2**63 - 1
 
 
 def sort(*, reverse: bool = False) -> list[dict[str, Any]]:
@@ -31,22 +25,3 @@ def sort(*, reverse: bool = False) -> list[dict[str, Any]]:
         reverse: oldest first.
     """
     return [{name: {"order": "asc" if reverse else "desc"}} for name in NEWEST_FIRST]
-
-
-def checked(position: object) -> Position:
-    """Return a position that came from outside.
-
-    Raises:
-        BadRequest: it has not the shape of one.
-    """
-    if (
-        isinstance(position, list | tuple)
-        and tuple(map(type, position)) == _KINDS
-        and all(abs(number) <= _BIGGEST for number in position[:2])
-        and len(position[2]) <= _LONGEST
-        and position[2].isascii()
-    ):
-        return list(position)
-    raise BadRequest(
-        "This is no place in the log.", parameter="cursor", hint="Start again at the first page."
-    )

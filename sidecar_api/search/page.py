@@ -141,19 +141,18 @@ def body(
 ) -> dict[str, Any]:
     """Return the body of a page.
 
+    Args:
+        size: one of :data:`SIZES`.
+        number: of the page, from 1; without a place.
+        after, before: one of them: the place that the page follows, or goes before.
+
     Raises:
-        BadRequest: there is no such size or page, or both ``after`` and ``before`` are given.
+        BadRequest: the page is beyond :data:`DEEPEST`.
     """
-    if size not in SIZES:
-        raise BadRequest(f"A page has {', '.join(map(str, SIZES))} entries.", parameter="size")
-    if number < 1:
-        raise BadRequest("Pages are numbered from 1.", parameter="page")
-    if after is not None and before is not None:
-        raise BadRequest("It goes either on or back.", parameter="cursor")
     made = {**question.body(), "size": size, "sort": order.sort(reverse=before is not None)}
     place = after if after is not None else before
     if place is not None:
-        made["search_after"] = order.checked(place)
+        made["search_after"] = place
     else:
         if number * size > DEEPEST:
             raise BadRequest(

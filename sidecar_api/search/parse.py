@@ -21,7 +21,6 @@ from sidecar_api.search.filters import (
     NONE,
     Filter,
 )
-from sidecar_api.text import is_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +116,6 @@ def _checked(one: Filter, value: str) -> str:
         raise BadRequest(
             f"At most {one.longest} characters; this has {len(value)}.", parameter=one.name
         )
-    if not is_text(value):
-        raise BadRequest("This is no valid Unicode text.", parameter=one.name)
     if one.kind == "text":
         words = value.split()
         if len(words) > MOST_WORDS:

@@ -23,7 +23,7 @@ def pages(client: OpenSearch, body: dict[str, Any]) -> Iterator[list[dict[str, A
     """Yield the hits, up to a page of them at once; the PIT goes when the generator is closed.
 
     Args:
-        body: with ``query``, ``size`` and ``sort``, and ``search_after`` to go on at a place.
+        body: with ``query``, ``size`` (up to :data:`LARGEST_PAGE`) and ``sort``.
 
     Raises:
         RateLimited: there are as many readings as OpenSearch allows, or it has too much to do.

@@ -15,7 +15,6 @@ from sidecar_api.search.newer import Place
 from sidecar_api.search.order import Position
 from sidecar_api.search.page import Page, Question
 from sidecar_api.search.parse import Filters
-from sidecar_api.text import is_text
 
 LONGEST_ID = 512
 """Bytes of a document's id in OpenSearch."""
@@ -71,7 +70,7 @@ class Search:
             BadRequest: no such size, number, position or facet.
         """
         question = Question(
-            scope.query(), filters, page.moment(as_of), faceting.checked(facets), "", histogram
+            scope.query(), filters, page.moment(as_of), tuple(dict.fromkeys(facets)), "", histogram
         )
         body = page.body(question, size=size, number=number, after=after, before=before)
         answer = sized.search(self._client, body)
@@ -92,7 +91,7 @@ class Search:
 
     def one(self, scope: Wall, id_: str) -> dict[str, Any] | None:
         """Return the activity with this id, or ``None`` if this reader sees none."""
-        if not 0 < len(id_) <= LONGEST_ID or not is_text(id_):
+        if not 0 < len(id_) <= LONGEST_ID:
             return None
         wall = scope.query()
         body = {
@@ -144,7 +143,7 @@ class Search:
             scope.query(),
             filters,
             page.moment(as_of),
-            faceting.checked(names),
+            tuple(dict.fromkeys(names)),
             faceting.narrowing(contains),
         )
         return self._facets(question, ask.search(self._client, {**question.body(), "size": 0}))
@@ -161,7 +160,6 @@ class Search:
         scope: Wall,
         filters: Filters,
         *,
-        after: Position | None = None,
         page_size: int = 5000,
         as_of: datetime | None = None,
     ) -> Iterator[dict[str, Any]]:
@@ -170,44 +168,39 @@ class Search:
         Nothing is asked before the first hit is taken. Close the generator to end it early.
 
         Args:
-            after: ``sort`` of the last hit of a reading that broke off.
             page_size: hits fetched at once, up to 10,000.
-
-        Raises:
-            BadRequest: the position is none.
         """
         question = Question(scope.query(), filters, page.moment(as_of))
-        body = {
-            "query": question.body()["query"],
-            "size": min(max(page_size, 1), scan.LARGEST_PAGE),
-            "sort": order.sort(),
-        }
-        if after is not None:
-            body["search_after"] = order.checked(after)
-        return self._hits(body)
+        body = {"query": question.body()["query"], "size": page_size, "sort": order.sort()}
+        for hits in scan.pages(self._client, body):
+            yield from hits
 
-    def newer(
-        self,
-        scope: Wall,
-        filters: Filters,
-        position: Position | None,
-        limit: int = 100,
-        *,
-        as_of: datetime | None = None,
-    ) -> tuple[list[dict[str, Any]], Position]:
-        """Return activities that arrived since a position, in order of arrival, and the next one.
+    def beginning(self, scope: Wall, filters: Filters, as_of: datetime | None = None) -> Place:
+        """Return the place after all that is there, remembering what of the last minute is.
 
         Args:
-            position: as an earlier call returned it; ``None``: begin at ``as_of``.
-            limit: activities at once; when so many come, ask again.
-            as_of: where to begin, such as a page's; default now.
-
-        Raises:
-            BadRequest: the position is none.
+            as_of: after all that had been received by then, such as a page's; default now.
         """
-        if position is None:
-            return [], self._beginning(scope, filters, page.moment(as_of))
-        place = Place.read(position)
+        now = page.moment(as_of)
+        edge = Place.at(now)
+        (before,) = self._counts(scope, filters, edge)
+        body = {
+            **self._arrived(scope, filters, now, edge.clause(), page.ingested_by(now)),
+            "size": newer.MOST_SEEN + 1,
+            "sort": newer.order(reverse=True),
+            "_source": False,
+        }
+        found = ask.search(self._client, body)["hits"]
+        return edge.beginning(before, found["total"]["value"], found["hits"][::-1])
+
+    def newer(
+        self, scope: Wall, filters: Filters, place: Place, limit: int = 100
+    ) -> tuple[list[dict[str, Any]], Place]:
+        """Return activities that arrived since a place, in order of arrival, and the next one.
+
+        Args:
+            limit: activities at once; when so many come, ask again.
+        """
         body = {
             **self._arrived(scope, filters, datetime.now(UTC), place.clause()),
             "sort": newer.order(),
@@ -223,30 +216,12 @@ class Search:
                 break
             size = min(2 * size, scan.LARGEST_PAGE)
         fresh = list(new.values())[:limit]
-        return self._activities(scope.query(), fresh), place.advanced(fresh).written()
+        return self._activities(scope.query(), fresh), place.advanced(fresh)
 
-    def _beginning(self, scope: Wall, filters: Filters, now: datetime) -> Position:
-        """Return the place after all that is there, remembering what of the last minute is."""
-        edge = Place.at(now)
-        (before,) = self._counts(scope, filters, edge)
-        body = {
-            **self._arrived(scope, filters, now, edge.clause(), page.ingested_by(now)),
-            "size": newer.MOST_SEEN + 1,
-            "sort": newer.order(reverse=True),
-            "_source": False,
-        }
-        found = ask.search(self._client, body)["hits"]
-        return edge.beginning(before, found["total"]["value"], found["hits"][::-1]).written()
-
-    def missed(self, scope: Wall, filters: Filters, position: Position) -> tuple[bool, Position]:
-        """Return whether something came later than :meth:`newer` finds, and the place with that.
-
-        Raises:
-            BadRequest: the position is none.
-        """
-        place = Place.read(position)
+    def missed(self, scope: Wall, filters: Filters, place: Place) -> tuple[bool, Place]:
+        """Return whether something came later than :meth:`newer` finds, and the place with that."""
         count, recent = self._counts(scope, filters, place, place.recounted())
-        return count > place.counted, place.recounted(recent).written()
+        return count > place.counted, place.recounted(recent)
 
     def _counts(self, scope: Wall, filters: Filters, *places: Place) -> list[int]:
         """How many entries there are before each place, at the same moment."""
@@ -271,10 +246,6 @@ class Search:
             "query": {"bool": {"filter": [TRAIL, scope.query(), *found, *clauses]}},
             "track_total_hits": True,
         }
-
-    def _hits(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        for hits in scan.pages(self._client, body):
-            yield from hits
 
     def _facets(
         self, question: Question, answer: dict[str, Any]

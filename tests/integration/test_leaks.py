@@ -207,7 +207,7 @@ def the_facets(search: Search, scope: Scope, filters: Filters) -> Any:
 
 def what_is_new(search: Search, scope: Scope, filters: Filters) -> Any:
     """What has arrived in the last minutes, from a place before it."""
-    _, place = search.newer(scope, filters, None, as_of=NOW - timedelta(minutes=30))
+    place = search.beginning(scope, filters, NOW - timedelta(minutes=30))
     return search.newer(scope, filters, place)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sidecar_api import follow
 from sidecar_api.access import Scope
+from sidecar_api.follow import hub
 from tests.sidecar_api.follow.following import owner
 from tests.sidecar_api.search.log import Log
 
@@ -31,4 +31,4 @@ def scope(opensearch: Node, log: Log, tmp_path: Path) -> Scope:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Watches look more often whether it is time for a beat."""
-    monkeypatch.setattr(follow, "_STEP", 0.1)
+    monkeypatch.setattr(hub, "_STEP", 0.1)

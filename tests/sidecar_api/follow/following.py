@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from sidecar_api.access import Access, Scope
 from sidecar_api.follow import Event, Hub, Watch
 from sidecar_api.reader import Grant, Reader
 from sidecar_api.search import Filters, Search
+from sidecar_api.search.newer import Place
 from tests.sidecar_api.export.people import config_of
 from tests.sidecar_api.search.log import Log, document
 
@@ -39,6 +41,11 @@ def now(**values: Any) -> dict[str, Any]:
     return document(at=datetime.now(UTC), **values)
 
 
+def said(events: Iterator[Event]) -> Event:
+    """The next event but for beats."""
+    return next(one for one in events if one.kind != "beat")
+
+
 def take(watch: Watch, count: int, beats: int = 20, into: list[Event] | None = None) -> list[Event]:
     """The next events of a watch, but for beats; fewer when it is silent for so many beats.
 
@@ -62,9 +69,9 @@ def names(events: list[Event]) -> list[str]:
     return [event.activity["event"]["id"] for event in events if event.activity]
 
 
-def begun(watch: Watch) -> Any:
+def begun(watch: Watch) -> Place:
     """Where a watch that has got nothing yet would go on."""
     with closing(watch):
         for event in watch.events(lambda: True):
-            return event.position
+            return event.place
     raise AssertionError("the watch ended")

@@ -12,10 +12,10 @@ from typing import Any
 
 from sidecar_api.access import Scope
 from sidecar_api.follow import Watch
-from sidecar_api.search.newer import Place
+from sidecar_api.follow.topic import Topic
+from sidecar_api.search.newer import MOST_SEEN
 from sidecar_api.search.times import written
-from sidecar_api.topic import Topic
-from tests.sidecar_api.follow.following import ALL, begun, names, now, quick, take
+from tests.sidecar_api.follow.following import ALL, begun, names, now, quick, said, take
 from tests.sidecar_api.search.log import Log, document
 
 LATER = timedelta(minutes=3)
@@ -34,9 +34,9 @@ def test_a_watch_tells_what_came_too_late(log: Log, scope: Scope) -> None:
         log.add(now(id="first"))
         assert names([next(events)]) == ["first"]
         log.add(late(), late(), late(timedelta(hours=20)))
-        assert next(one for one in events if one.kind != "beat").kind == "reset"
+        assert said(events).kind == "reset"
         log.add(now(id="second"))
-        found = next(one for one in events if one.kind != "beat")
+        found = said(events)
         assert names([found]) == ["second"]
         assert take(watch, 1, beats=3) == []
 
@@ -53,14 +53,14 @@ def test_a_client_that_comes_back_elsewhere_is_told(log: Log, scope: Scope) -> N
     """What came too late while nobody watched is found by the place that the client brings."""
     with closing(quick(log.client).watch(scope, ALL, None)) as watch:
         log.add(now(id="first"))
-        place = take(watch, 1)[0].position
+        place = take(watch, 1)[0].place
     with closing(quick(log.client, count=1e9).watch(scope, ALL, place)) as watch:
         assert take(watch, 1, beats=3) == []
     log.add(late(), now(id="second"))
     with closing(quick(log.client, count=1e9).watch(scope, ALL, place)) as watch:
         told = take(watch, 2, beats=3)
     assert [one.kind for one in told] == ["reset"]
-    with closing(quick(log.client, count=1e9).watch(scope, ALL, told[0].position)) as watch:
+    with closing(quick(log.client, count=1e9).watch(scope, ALL, told[0].place)) as watch:
         log.add(now(id="third"))
         assert names(take(watch, 2, beats=3)) == ["third"]
 
@@ -72,7 +72,7 @@ def test_who_comes_after_it_is_not_told(log: Log, scope: Scope) -> None:
         events = watch.events(lambda: True)
         assert next(events).kind == "beat"
         log.add(late())
-        assert next(one for one in events if one.kind != "beat").kind == "reset"
+        assert said(events).kind == "reset"
         with closing(hub.watch(scope, ALL, None)) as other:
             assert other.topic is watch.topic
             assert take(other, 1, beats=3) == []
@@ -85,9 +85,9 @@ def test_more_than_a_place_remembers_within_its_minute(log: Log, scope: Scope) -
         events = watch.events(lambda: True)
         log.add(*(now() for _ in range(300)))
         for _ in range(300):
-            assert next(one for one in events if one.kind != "beat").kind == "activity"
+            assert said(events).kind == "activity"
         log.add(late(timedelta(seconds=20)))
-        assert next(one for one in events if one.kind != "beat").kind == "reset"
+        assert said(events).kind == "reset"
 
 
 def test_a_thousand_at_once_of_one_moment(log: Log, scope: Scope) -> None:
@@ -110,9 +110,9 @@ def test_after_a_reset_it_goes_on_at_the_end_of_the_ring(log: Log, scope: Scope)
         wait_for(lambda: watch.topic.end() == 1)
         log.add(*(now() for _ in range(300)))  # more than a place remembers
         wait_for(lambda: watch.topic.end() == 301)
-        told = [next(one for one in events if one.kind != "beat")]
+        told = [said(events)]
         log.add(*(now(id=f"after{n}") for n in range(3)))
-        told += [next(one for one in events if one.kind != "beat") for _ in range(3)]
+        told += [said(events) for _ in range(3)]
         assert [next(events).kind for _ in range(3)] == ["beat"] * 3
     assert told[0].kind == "reset"
     assert names(told[1:]) == ["after0", "after1", "after2"]
@@ -130,7 +130,7 @@ def test_what_was_caught_up_with_does_not_come_by_the_ring_too(log: Log, scope: 
             got = [next(events) for _ in range(600)]
             assert other.topic.end() == 0  # the ring has none of them yet
             log.add(now(id="next"))
-            got.append(next(one for one in events if one.kind != "beat"))
+            got.append(said(events))
             assert other.topic.end() == 601
     assert names(got) == [*(f"{n:03}" for n in range(600)), "next"]
 
@@ -139,13 +139,13 @@ def test_what_a_watch_cannot_know_is_told(log: Log, scope: Scope) -> None:
     """An entry from before the watch's own window, which the others' window still reaches: the
     client may have had it, or not."""
     hub = quick(log.client)
-    place = Place.read(begun(hub.watch(scope, ALL, None)))
-    short = replace(place, since=place.latest).written()
+    place = begun(hub.watch(scope, ALL, None))
+    short = replace(place, since=place.latest)
     with closing(hub.watch(scope, ALL, short)) as watch:
         events = watch.events(lambda: True)
         assert next(events).kind == "beat"
         log.add(late(timedelta(seconds=30)))
-        assert next(one for one in events if one.kind != "beat").kind == "reset"
+        assert said(events).kind == "reset"
 
 
 def test_more_of_one_moment_and_id_than_a_place_holds(log: Log, scope: Scope) -> None:
@@ -156,8 +156,13 @@ def test_more_of_one_moment_and_id_than_a_place_holds(log: Log, scope: Scope) ->
         assert next(events).kind == "beat"
         moment = datetime.now(UTC)
         log.add(*(document(at=moment, id="same") for _ in range(1200)), numbered=True)
-        while next(one for one in events if one.kind != "beat").kind != "reset":
-            pass
+        stored = time.monotonic()
+        given = [said(events)]
+        while given[-1].kind != "reset":
+            given.append(said(events))
+        assert max(len(one.place.seen) for one in given) <= MOST_SEEN + 1
+        wait_for(lambda: watch.topic.whole > stored)
+        assert any(one.kind == "beat" for one in events)  # it has read what the ring had
         log.add(now(id="after"))
         told = next(one for one in events if one.kind == "activity" and names([one]) == ["after"])
     assert told
@@ -190,18 +195,18 @@ def test_a_burst_behind_a_reset_is_told_once_more(log: Log, scope: Scope) -> Non
 def test_what_comes_while_the_poller_is_behind_a_reset_is_told(log: Log, scope: Scope) -> None:
     """It may be of what the reset covered, or late: that is told once the poller has all."""
     hub = quick(log.client)
-    position = hub.beginning(scope, ALL, datetime.now(UTC))
-    topic = Topic(hub.search, scope, ALL, position, count=1e9)  # nobody polls: by hand
+    place = hub.search.beginning(scope, ALL)
+    topic = Topic(hub.search, scope, ALL, place, count=1e9)  # nobody polls: by hand
     topic.watches = 1
-    watch = Watch(hub, topic, "", scope, ALL, position)
+    watch = Watch(hub, topic, "", scope, ALL, place)
     events = watch.events(lambda: True)
     assert next(events).kind == "beat"
-    topic._put(position, [None])
+    topic._put(place, [None])
     assert next(events).kind == "reset"
-    topic._put(position, [{"id": "old", **late(id="old")}])
+    topic._put(place, [{"id": "old", **late(id="old")}])
     assert [next(events).kind for _ in range(3)] == ["beat"] * 3
     topic.whole = time.monotonic()
-    assert next(one for one in events if one.kind != "beat").kind == "reset"
+    assert said(events).kind == "reset"
     assert [next(events).kind for _ in range(3)] == ["beat"] * 3
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from opensearchpy import OpenSearch
 
 from sidecar_api.access import Scope
-from sidecar_api.access.scope import Watching
+from sidecar_api.access.scope import Reach
 from sidecar_api.processes.history import History
 from sidecar_api.processes.history_query import Wanted
 from sidecar_api.reader import Reader
@@ -92,7 +92,7 @@ class Past:
 
     def member(self, **limits: frozenset[str]) -> Scope:
         """Who may watch the organization, or a part of it."""
-        return Scope(Reader(f"{self.mark}-bert"), watching=(Watching(self.organization, **limits),))
+        return Scope(Reader(f"{self.mark}-bert"), watching=(Reach(self.organization, **limits),))
 
     def stranger(self, name: str = "carl") -> Scope:
         """Somebody without a role."""

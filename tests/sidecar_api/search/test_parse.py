@@ -52,8 +52,6 @@ REFUSED = [
     ("resource_name", "x" * 1025),
     ("q", "x" * 201),
     ("q", "a b c d e f g h i"),
-    ("q", "\ud800"),
-    ("action", "a\udfff"),
     ("action_contains", "x" * 257),
 ]
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from sidecar_api.failures import BadRequest, RateLimited
+from sidecar_api.failures import RateLimited
 from tests.sidecar_api.search.log import NOON, Log, document, filters, minutes
 
 
@@ -57,20 +57,6 @@ def test_a_point_in_time(alone: Log) -> None:
     next(broken)
     broken.close()  # type: ignore[attr-defined]
     assert pits(alone) == 0
-
-
-def test_resumed_in_another_pit(log: Log) -> None:
-    """A reading that broke off goes on behind its last hit; as_of keeps the set the same."""
-    expected = fill(log, 95)
-    as_of = NOON + minutes(5)
-    reading = log.search.scan(log, filters(), page_size=10, as_of=as_of)
-    begun = [next(reading) for _ in range(33)]
-    reading.close()  # type: ignore[attr-defined]
-    log.add(document(id="new", at=NOON, event__ingested="2026-11-20T13:00:00Z"))
-    rest = log.search.scan(log, filters(), page_size=10, as_of=as_of, after=begun[-1]["sort"])
-    assert [hit["_source"]["event"]["id"] for hit in [*begun, *rest]] == expected
-    with pytest.raises(BadRequest):
-        log.search.scan(log, filters(), after=["a"])
 
 
 def test_too_many_readings(alone: Log) -> None:

@@ -17,6 +17,7 @@ from activity_center.connection import connect
 from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
 from sidecar_api.search import Search
 from sidecar_api.search import ask as asking
+from sidecar_api.search.newer import Place
 from tests.sidecar_api.search.log import Log, document, filters, put_templates
 from tests.weighed import Weighed
 
@@ -108,7 +109,7 @@ class Anyone:
 
 
 SCOPE = Anyone()
-PLACE = [1, "a", 1, "", 0, 0]
+PLACE = Place(1, "a", 1, {}, 0, 0)
 ASKING: dict[str, Callable[[Search], Any]] = {
     "page": lambda search: search.page(SCOPE, filters(), size=25),
     "one": lambda search: search.one(SCOPE, "a"),
@@ -116,7 +117,7 @@ ASKING: dict[str, Callable[[Search], Any]] = {
     "facets": lambda search: search.facets(SCOPE, filters(), ["action"]),
     "histogram": lambda search: search.histogram(SCOPE, filters()),
     "newer": lambda search: search.newer(SCOPE, filters(), PLACE),
-    "begin": lambda search: search.newer(SCOPE, filters(), None),
+    "begin": lambda search: search.beginning(SCOPE, filters()),
     "scan": lambda search: list(search.scan(SCOPE, filters())),
 }
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.errors import ActivityCenterError
 from sidecar_api import ending
-from sidecar_api.failures import BadRequest
 
 if TYPE_CHECKING:
     from sidecar_api.access import Scope
-    from sidecar_api.search import Filters, Position, Search
+    from sidecar_api.search import Filters, Search
+    from sidecar_api.search.newer import Place
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Topic:
     """What some watches have in common: one poller, one ring.
 
     Args:
-        position: where it begins.
+        place: where it begins.
         count: seconds between two counts.
 
     Attributes:
@@ -43,15 +43,15 @@ class Topic:
     """
 
     def __init__(
-        self, search: Search, scope: Scope, filters: Filters, position: Position, count: float
+        self, search: Search, scope: Scope, filters: Filters, place: Place, count: float
     ) -> None:
         self.watches = 0
         self.whole = 0.0
-        self.turn = threading.Condition()
+        self._turn = threading.Condition()
         self._search = search
         self._scope = scope
         self._filters = filters
-        self._position: Position | None = position
+        self._place = place
         self._count = count
         self._ring: deque[dict[str, Any] | None] = deque(maxlen=RING)
         self._end = 0  # number of the next entry; the ring's first is _end - len(_ring)
@@ -63,17 +63,16 @@ class Topic:
         while self.watches and not ending.begun():
             begun = time.monotonic()
             try:
-                found, position = self._search.newer(
-                    self._scope, self._filters, self._position, limit=BATCH
+                if self._place.full:
+                    self._put(self._search.beginning(self._scope, self._filters), [None])
+                found, place = self._search.newer(
+                    self._scope, self._filters, self._place, limit=BATCH
                 )
-                self._put(position, found)
+                self._put(place, found)
                 if time.monotonic() - counted >= self._count:
-                    missed, position = self._search.missed(self._scope, self._filters, position)
-                    self._put(position, [None] if missed else [])
+                    missed, place = self._search.missed(self._scope, self._filters, place)
+                    self._put(place, [None] if missed else [])
                     counted = time.monotonic()
-            except BadRequest:  # its own place: more entries share it than a place can hold
-                self._put(None, [None])
-                continue
             except ActivityCenterError as wrong:
                 if not failing:
                     log.warning("the live tail cannot look: %s", wrong.message)
@@ -87,7 +86,7 @@ class Topic:
 
     def end(self) -> int:
         """Return the number that the next entry will have."""
-        with self.turn:
+        with self._turn:
             return self._end
 
     def read(self, number: int, seconds: float) -> list[dict[str, Any] | None] | None:
@@ -97,18 +96,18 @@ class Topic:
             Activities, and ``None`` for a gap; nothing after ``seconds``; ``None`` instead of
             a list when the ring has outrun this number.
         """
-        with self.turn:
+        with self._turn:
             if number == self._end:
-                self.turn.wait(seconds)
+                self._turn.wait(seconds)
             behind = self._end - number
             if behind > len(self._ring):
                 return None
             return list(self._ring)[len(self._ring) - behind :] if behind else []
 
-    def _put(self, position: Position | None, entries: Sequence[dict[str, Any] | None]) -> None:
-        with self.turn:
-            self._position = position
+    def _put(self, place: Place, entries: Sequence[dict[str, Any] | None]) -> None:
+        with self._turn:
+            self._place = place
             self._ring.extend(entries)
             self._end += len(entries)
             if entries:
-                self.turn.notify_all()
+                self._turn.notify_all()

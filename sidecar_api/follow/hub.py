@@ -1,21 +1,4 @@
-"""The live tail: new activities to whoever watches, each exactly once, also over a reconnect.
-
-::
-
-    Hub            all watchers of this process, bounded; topics come and go with them
-    ├── Topic      one poller for those with the same scope and the same filters: the last
-    │              activities in a ring, which everybody reads at their own pace (topic.py)
-    └── Watch      one open stream: what it missed by a search of its own, then the ring
-
-A watch carries its place (:mod:`sidecar_api.search.newer`): what it has given out of the last
-minute. It joins the ring first and catches up then, and gives out of the ring what its place
-does not know; so nothing falls between the two, and nothing comes twice. A watch that the ring
-has outrun is ended: its client comes back with its place.
-
-What is delivered later than a place looks back, say by a collector that could not reach OpenSearch
-for a while, is not given out one by one. Poller and watch find by a count that there is more than
-they know, and the watch says so: read the list again.
-"""
+"""All live tails of a process, and one of them."""
 
 from __future__ import annotations
 
@@ -30,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sidecar_api import ending
 from sidecar_api.failures import RateLimited
+from sidecar_api.follow.topic import BATCH, COUNT, INTERVAL, Topic
 from sidecar_api.search.newer import Place, digest
-from sidecar_api.topic import BATCH, COUNT, INTERVAL, Topic
+from sidecar_api.search.times import milliseconds
 
 if TYPE_CHECKING:
     from sidecar_api.access import Scope
-    from sidecar_api.search import Filters, Position, Search
+    from sidecar_api.search import Filters, Search
 
 HEARTBEAT: Final = 15.0
 """Seconds of silence after which a watch says that it is alive."""
@@ -59,13 +43,13 @@ class Event:
     Attributes:
         kind: ``activity``; ``reset``: something was missed, read the list again; ``beat``:
             nothing new.
+        place: where to go on after this.
         activity: as the API shows it.
-        position: where to go on after this; ``None``: as before.
     """
 
     kind: Literal["activity", "reset", "beat"]
+    place: Place
     activity: dict[str, Any] | None = None
-    position: Position | None = None
 
 
 class Hub:
@@ -103,14 +87,14 @@ class Hub:
         self,
         scope: Scope,
         filters: Filters,
-        position: Position | None,
+        place: Place | None,
         *,
         since: datetime | None = None,
     ) -> Watch:
         """Open a watch; close it in any case.
 
         Args:
-            position: where a former one stopped; ``None``: a new one.
+            place: where a former one stopped; ``None``: a new one.
             since: a new one begins with what was received since then; default now.
 
         Raises:
@@ -130,17 +114,13 @@ class Hub:
             self._readers[reader] += 1
         try:
             now = datetime.now(UTC)
-            start = position or self.beginning(scope, filters, min(since or now, now) - BEHIND)
+            start = place or self.search.beginning(scope, filters, min(since or now, now) - BEHIND)
             key = json.dumps([scope.query(), filters.canonical()], sort_keys=True)
             topic = self._join(key, scope, filters)
         except BaseException:
             self._forget(reader)
             raise
         return Watch(self, topic, key, scope, filters, start)
-
-    def beginning(self, scope: Scope, filters: Filters, as_of: datetime) -> Position:
-        """Return the place after all that had been received by ``as_of``."""
-        return self.search.newer(scope, filters, None, as_of=as_of)[1]
 
     def leave(self, watch: Watch) -> None:
         """Close a watch; its topic goes with the last one."""
@@ -161,8 +141,8 @@ class Hub:
             if topic is not None:
                 topic.watches += 1
                 return topic
-        position = self.beginning(scope, filters, datetime.now(UTC))
-        made = Topic(self.search, scope, filters, position, self._count)
+        place = self.search.beginning(scope, filters)
+        made = Topic(self.search, scope, filters, place, self._count)
         with self._lock:
             topic = self._topics.setdefault(key, made)
             topic.watches += 1
@@ -190,14 +170,14 @@ class Watch:
         key: str,
         scope: Scope,
         filters: Filters,
-        position: Position,
+        place: Place,
     ) -> None:
         self.topic = topic
         self.key = key
         self.scope = scope
         self._hub = hub
         self._filters = filters
-        self._place = Place.read(position)
+        self._place = place
         self._meta = _asks_for_meta(filters)
         self._open = True
         self._number = 0  # of the entry in the ring that it reads next
@@ -233,10 +213,11 @@ class Watch:
             for activity in found:
                 self._number += 1
                 event = self._given(activity) if activity else self._reset()
-                if event is not None:
-                    yield event
-                    spoken = time.monotonic()
-                if event is not None and event.kind == "reset":
+                if event is None:
+                    continue
+                yield event
+                spoken = time.monotonic()
+                if event.kind == "reset":
                     break  # it has gone to the end of the ring
             if looked and reset_at == self._reset_at and not self._settled:
                 self._settled = True
@@ -245,7 +226,7 @@ class Watch:
             now = time.monotonic()
             if now - spoken >= self._hub.heartbeat:
                 spoken = now
-                yield Event("beat", position=self._place.written())
+                yield Event("beat", self._place)
             if now - checked >= self._hub.recheck:
                 checked = now
                 if not allowed():
@@ -254,36 +235,34 @@ class Watch:
     def _caught_up(self) -> Iterator[Event]:
         """What is there beyond the place, or a reset where that is too much."""
         missed: list[dict[str, Any]] = []
-        position = self._place.written()
-        while len(missed) <= CATCH_UP:
-            found, position = self._hub.search.newer(
-                self.scope, self._filters, position, limit=BATCH
-            )
+        place = self._place
+        while len(missed) <= CATCH_UP and not place.full:
+            found, place = self._hub.search.newer(self.scope, self._filters, place, limit=BATCH)
             missed += found
             if len(found) < BATCH:
                 break
         else:
             yield self._reset()
             return
-        late, position = self._hub.search.missed(self.scope, self._filters, position)
+        late, place = self._hub.search.missed(self.scope, self._filters, place)
         if late:
             yield self._reset()
             return
         for activity in missed:
             event = self._given(activity)
-            if event is not None:
-                yield event
-            if event is not None and event.kind == "reset":
+            if event is None:
+                continue
+            yield event
+            if event.kind == "reset":
                 return
-        self._place = Place.read(position)
+        self._place = place
         self._caught = {digest(_hit(activity)) for activity in missed}
 
     def _reset(self) -> Event:
         self._number, self._reset_at = self.topic.end(), time.monotonic()
         self._caught, self._settled, self._doubtful = set(), False, False
-        position = self._hub.beginning(self.scope, self._filters, datetime.now(UTC))
-        self._place = Place.read(position)
-        return Event("reset", position=self._place.written())
+        self._place = self._hub.search.beginning(self.scope, self._filters)
+        return Event("reset", self._place)
 
     def _given(self, activity: dict[str, Any]) -> Event | None:
         """The event of an activity, unless the place knows it or it is not to be shown; a reset
@@ -294,19 +273,19 @@ class Watch:
         known = digest(hit)
         if known in self._place.seen or known in self._caught:
             return None
-        if not self._place.reaches(hit):
+        place = self._place.advanced([hit])
+        if place.full or not self._place.reaches(hit):
             self._doubtful = True
             return self._reset() if self._settled else None
-        self._place = self._place.advanced([hit])
+        self._place = place
         if not self._meta and str(activity["event"].get("action", "")).startswith(_META):
             return None
-        return Event("activity", activity, self._place.written())
+        return Event("activity", self._place, activity)
 
 
 def _hit(activity: dict[str, Any]) -> dict[str, Any]:
     """What a place wants to know of an activity."""
-    received = datetime.fromisoformat(activity["event"]["ingested"])
-    arrived = int(received.timestamp() * 1000)
+    arrived = milliseconds(datetime.fromisoformat(activity["event"]["ingested"]))
     return {"_id": activity["id"], "sort": [arrived, activity["event"].get("id")]}
 
 
