@@ -102,7 +102,6 @@ export class Live {
     const since = Date.parse(this.asOf);
     const meta = asksForMeta(query);
     this.counted(
-      activities,
       activities.filter(
         (one) =>
           !this.known.has(one.id) &&
@@ -112,10 +111,10 @@ export class Live {
     );
   }
 
-  counted(activities, found) {
+  counted(found) {
     if (found.length <= this.fresh) return;
     this.fresh = found.length;
-    this.more = activities.length === LOOKED_AT && found.length === LOOKED_AT;
+    this.more = found.length === LOOKED_AT;
     this.changed();
   }
 
