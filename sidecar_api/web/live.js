@@ -53,7 +53,15 @@ export class Live {
       window.clearInterval(this.timer);
       this.set("on");
     });
-    source.addEventListener("activity", (event) => this.take(event));
+    source.addEventListener("activity", ({ data }) => {
+      let activity;
+      try {
+        activity = JSON.parse(data);
+      } catch {
+        return;
+      }
+      this.hear(activity);
+    });
     source.addEventListener("reset", () => this.missed());
     source.addEventListener("error", () => {
       failures += 1;
@@ -69,16 +77,6 @@ export class Live {
     this.fresh = Math.max(1, this.fresh);
     this.more = true;
     this.changed();
-  }
-
-  take(event) {
-    let activity;
-    try {
-      activity = JSON.parse(event.data);
-    } catch {
-      return;
-    }
-    this.hear(activity);
   }
 
   hear(activity) {

@@ -60,7 +60,6 @@ export function questionOf(list) {
   return query;
 }
 
-
 /** The records of all agents as one; where the times differ, the range of their medians. */
 function sum({ agents, counted }) {
   const total = (of) => agents.reduce((all, one) => all + of(one), 0);

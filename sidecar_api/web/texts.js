@@ -21,7 +21,7 @@ export const texts = {
     resume: "Resume live updates",
   },
   fresh: (n, more) => (more ? `${n} or more new activities` : count(n, "new activity", "new activities")),
-  showFresh: (n, more) => `Show ${more ? `${n} or more new activities` : count(n, "new activity", "new activities")}`,
+  showFresh: (n, more) => `Show ${texts.fresh(n, more)}`,
   zone: { local: "Local time", utc: "UTC", switchTo: { local: "Show times in UTC", utc: "Show times in local time" } },
   theme: { system: "System theme", light: "Light theme", dark: "Dark theme", next: (name) => `${name}; change` },
   help: "Keyboard shortcuts",
