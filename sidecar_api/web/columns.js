@@ -2,6 +2,7 @@
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { texts } from "./texts.js";
+import { NONE } from "./filters.js";
 import { exact, relative } from "./time.js";
 import { icon, outcomeLook, resourceIcon, sourceIcon, verbLook } from "./icons.js";
 import * as reading from "./reading.js";
@@ -178,7 +179,7 @@ export const COLUMNS = {
   result: {
     width: 120,
     cell: (a) => state(reading.result(a), outcomeLabels),
-    filter: (a) => ["result", reading.result(a) === "unknown" ? "-" : reading.result(a)],
+    filter: (a) => ["result", reading.result(a) === "unknown" ? NONE : reading.result(a)],
   },
   ip: {
     width: 284,

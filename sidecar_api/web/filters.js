@@ -10,7 +10,8 @@ import { plain, sentences, word } from "./words.js";
 
 const F = texts.filters;
 const TIME = new Set(["from", "to", "range"]);
-const NONE = "-";
+/** The value of a filter for what has none. */
+export const NONE = "-";
 
 /** Takes the answer of GET /api/v1/filters. */
 let declared = [];
