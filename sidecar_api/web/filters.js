@@ -18,6 +18,9 @@ let declared = [];
 export function learn(answer) {
   declared = answer?.filters ?? [];
 }
+/** The values that a filter of the API can have, each with its label; of others there is no list. */
+export const valuesOf = (name) => declared.find((filter) => filter.name === name)?.values ?? [];
+export const labelOf = (name, value) => valuesOf(name).find((choice) => choice.value === value)?.label;
 /** The filters of another list of the page, while that is shown; null: those of the API. */
 let borrowed = null;
 export function borrow(list) {

@@ -130,7 +130,7 @@ class App {
     this.render();
     try {
       const answer = await ask(path, { query, signal: stop.signal });
-      await this.ready; // labels of the catalogue: rows are drawn once, not twice
+      await this.ready; // labels of actions and values: rows are drawn once, not twice
       if (stop.signal.aborted) return;
       this.answer = answer;
       // A link to an entry may name it as its producer did.
