@@ -32,11 +32,11 @@ class ActivityRecent extends HTMLElement {
   }
 
   get count() {
-    return Number(this.getAttribute("count") ?? MOST);
+    return Number(this.getAttribute("count")) || MOST;
   }
 
   async load() {
-    const query = new URLSearchParams({ count: this.getAttribute("count") ?? String(MOST) });
+    const query = new URLSearchParams({ count: String(this.count) });
     const organization = this.getAttribute("organization");
     if (organization) query.set("organization", organization);
     try {
@@ -56,7 +56,7 @@ class ActivityRecent extends HTMLElement {
     const zone = recall("zone", "local");
     const rows = this.found ?? [];
     render(
-      html`<section class="card recent" aria-label=${C.label(this.found?.length || this.count || MOST)}><h2>${C.title}</h2>
+      html`<section class="card recent" aria-label=${C.label(this.found?.length || this.count)}><h2>${C.title}</h2>
       ${this.problem ? html`<p class="quiet" role="alert">${sentences(C.failed, this.problem.message)}</p>` : nothing}
       ${this.found && !rows.length ? html`<p class="quiet">${C.empty}</p>` : nothing}
       <p class="unseen" role="status">${this.found || this.problem ? nothing : texts.loading}</p>
@@ -67,7 +67,7 @@ class ActivityRecent extends HTMLElement {
         <span class="kind">${word(activity.activity?.type ?? "")}</span>${badge(activity)}
         <span class="recent-name">${word(reading.resourceLabel(activity))}</span>${who(activity)}${time(activity["@timestamp"], zone)}</li>`,
             )
-          : Array.from({ length: Math.min(this.count || MOST, 20) }, () => html`<li aria-hidden="true"><span class="bone"></span></li>`)
+          : Array.from({ length: Math.min(this.count, 20) }, () => html`<li aria-hidden="true"><span class="bone"></span></li>`)
       }</ul>
       ${
         this.problem && !this.found

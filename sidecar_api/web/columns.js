@@ -2,10 +2,11 @@
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { texts } from "./texts.js";
+import { NONE, labelOf } from "./filters.js";
 import { exact, relative } from "./time.js";
 import { icon, outcomeLook, resourceIcon, sourceIcon, verbLook } from "./icons.js";
 import * as reading from "./reading.js";
-import { pick, plain, safeUrl, word } from "./words.js";
+import { plain, safeUrl, word } from "./words.js";
 
 const T = texts.table;
 const none = html`<span class="none">${T.none}</span>`;
@@ -110,16 +111,15 @@ function decidedBy(activity) {
 export function source(activity) {
   const origin = activity.activity?.origin;
   if (!origin) return none;
-  const label = pick(texts.values.source, origin) ?? origin;
-  return html`<span class=${origin === "agent" ? "badge agent" : "source"}>${icon(sourceIcon(origin))}${word(label)}</span>`;
+  return html`<span class=${origin === "agent" ? "badge agent" : "source"}>${icon(sourceIcon(origin))}${word(labelOf("source", origin) ?? origin)}</span>`;
 }
 
-function state(value, labels) {
+function state(value) {
   if (!value) return none;
   const [name, tone] = outcomeLook(value);
-  return html`<span class=${`state ${tone}`}>${icon(name)}${pick(labels, value) ?? word(reading.humanize(value))}</span>`;
+  const label = labelOf("outcome", value) ?? labelOf("result", value);
+  return html`<span class=${`state ${tone}`}>${icon(name)}${label ?? word(reading.humanize(value))}</span>`;
 }
-const outcomeLabels = { ...texts.values.outcome, ...texts.values.result };
 
 /** key -> {width, cell(activity, zone), filter(activity) -> [name, value] | null} */
 export const COLUMNS = {
@@ -172,13 +172,13 @@ export const COLUMNS = {
   source: { width: 110, cell: source, filter: (a) => ["source", a.activity?.origin] },
   outcome: {
     width: 110,
-    cell: (a) => state(reading.outcome(a), outcomeLabels),
+    cell: (a) => state(reading.outcome(a)),
     filter: (a) => ["outcome", a.event?.outcome],
   },
   result: {
     width: 120,
-    cell: (a) => state(reading.result(a), outcomeLabels),
-    filter: (a) => ["result", reading.result(a) === "unknown" ? "-" : reading.result(a)],
+    cell: (a) => state(reading.result(a)),
+    filter: (a) => ["result", reading.result(a) === "unknown" ? NONE : reading.result(a)],
   },
   ip: {
     width: 284,

@@ -3,6 +3,7 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { texts } from "./texts.js";
 import { badge, organization, personFilter, resource, source, unproven } from "./columns.js";
+import { labelOf } from "./filters.js";
 import { icon, impactLook } from "./icons.js";
 import { caseOf, proposalOf } from "./place.js";
 import * as reading from "./reading.js";
@@ -136,7 +137,7 @@ function agent(app, a) {
     [
       D.impact,
       own.impact?.level
-        ? html`<span class=${`badge ${tone}`}>${icon(sign)}${pick(texts.values.impact, own.impact.level) ?? word(own.impact.level)}</span>`
+        ? html`<span class=${`badge ${tone}`}>${icon(sign)}${labelOf("impact", own.impact.level) ?? word(own.impact.level)}</span>`
         : nothing,
     ],
     [
@@ -155,7 +156,7 @@ function agent(app, a) {
     [
       D.decision,
       decided.outcome
-        ? html`${pick(texts.values.decision, decided.outcome) ?? word(decided.outcome)}${decided.wait_ms !== undefined ? html` ${D.waited(duration(decided.wait_ms))}` : nothing}${decided.mfa ? html`, ${D.mfa}` : nothing}`
+        ? html`${labelOf("decision", decided.outcome) ?? word(decided.outcome)}${decided.wait_ms !== undefined ? html` ${D.waited(duration(decided.wait_ms))}` : nothing}${decided.mfa ? html`, ${D.mfa}` : nothing}`
         : nothing,
     ],
     [

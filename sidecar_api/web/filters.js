@@ -10,13 +10,17 @@ import { plain, sentences, word } from "./words.js";
 
 const F = texts.filters;
 const TIME = new Set(["from", "to", "range"]);
-const NONE = "-";
+/** The value of a filter for what has none. */
+export const NONE = "-";
 
 /** Takes the answer of GET /api/v1/filters. */
 let declared = [];
 export function learn(answer) {
   declared = answer?.filters ?? [];
 }
+/** The values that a filter of the API can have, each with its label; of others there is no list. */
+export const valuesOf = (name) => declared.find((filter) => filter.name === name)?.values ?? [];
+export const labelOf = (name, value) => valuesOf(name).find((choice) => choice.value === value)?.label;
 /** The filters of another list of the page, while that is shown; null: those of the API. */
 let borrowed = null;
 export function borrow(list) {

@@ -53,7 +53,15 @@ export class Live {
       window.clearInterval(this.timer);
       this.set("on");
     });
-    source.addEventListener("activity", (event) => this.take(event));
+    source.addEventListener("activity", ({ data }) => {
+      let activity;
+      try {
+        activity = JSON.parse(data);
+      } catch {
+        return;
+      }
+      this.hear(activity);
+    });
     source.addEventListener("reset", () => this.missed());
     source.addEventListener("error", () => {
       failures += 1;
@@ -69,16 +77,6 @@ export class Live {
     this.fresh = Math.max(1, this.fresh);
     this.more = true;
     this.changed();
-  }
-
-  take(event) {
-    let activity;
-    try {
-      activity = JSON.parse(event.data);
-    } catch {
-      return;
-    }
-    this.hear(activity);
   }
 
   hear(activity) {
@@ -102,7 +100,6 @@ export class Live {
     const since = Date.parse(this.asOf);
     const meta = asksForMeta(query);
     this.counted(
-      activities,
       activities.filter(
         (one) =>
           !this.known.has(one.id) &&
@@ -112,10 +109,10 @@ export class Live {
     );
   }
 
-  counted(activities, found) {
+  counted(found) {
     if (found.length <= this.fresh) return;
     this.fresh = found.length;
-    this.more = activities.length === LOOKED_AT && found.length === LOOKED_AT;
+    this.more = found.length === LOOKED_AT;
     this.changed();
   }
 

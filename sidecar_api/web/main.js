@@ -130,7 +130,7 @@ class App {
     this.render();
     try {
       const answer = await ask(path, { query, signal: stop.signal });
-      await this.ready; // labels of the catalogue: rows are drawn once, not twice
+      await this.ready; // labels of actions and values: rows are drawn once, not twice
       if (stop.signal.aborted) return;
       this.answer = answer;
       // A link to an entry may name it as its producer did.
@@ -147,11 +147,15 @@ class App {
       if (error.name === "AbortError" || stop.signal.aborted) return;
       if (error.status === 401) return void this.toLogin();
       this.loading = false;
-      this.problem = error instanceof Problem ? error : new Problem(0, { detail: String(error) });
-      if (!(error instanceof Problem)) console.error(error);
+      this.fail(error);
     }
     this.render();
     if (scroll) document.querySelector(".panel")?.scrollIntoView({ block: "start" });
+  }
+
+  fail(error) {
+    this.problem = error instanceof Problem ? error : new Problem(0, { detail: String(error) });
+    if (!(error instanceof Problem)) console.error(error);
   }
 
   /** A part with a module of its own is fetched when somebody looks at it. */
@@ -164,8 +168,7 @@ class App {
       this.lenses[name] ??= new Lens(this);
       await this.lens.arrive(scroll);
     } catch (error) {
-      this.problem = error instanceof Problem ? error : new Problem(0, { detail: String(error) });
-      if (!(error instanceof Problem)) console.error(error);
+      this.fail(error);
     }
     this.render();
   }

@@ -22,6 +22,9 @@ export function numbers(current, last) {
   );
 }
 
+const open = (app, number) =>
+  app.go({ page: number, cursor: null, asOf: number > 1 ? app.answer.page.as_of : null, open: null });
+
 export function goTo(app, step) {
   const { page } = app.answer ?? {};
   if (!page) return;
@@ -30,8 +33,7 @@ export function goTo(app, step) {
   const cursor = step > 0 ? page.next : page.previous;
   const last = Math.ceil(page.total / page.size);
   if (number < 1 || number > last) return;
-  if (number * page.size <= DEEPEST)
-    app.go({ page: number, cursor: null, asOf: number > 1 ? page.as_of : null, open: null });
+  if (number * page.size <= DEEPEST) open(app, number);
   else if (cursor) app.go({ page: number, cursor, asOf: null, open: null });
 }
 
@@ -40,15 +42,13 @@ export function pager(app) {
   if (!page) return html`<div class="pager"><span class="bone short"></span></div>`;
   const last = Math.max(1, Math.ceil(page.total / page.size));
   const reach = Math.min(last, Math.floor(DEEPEST / page.size));
-  const open = (number) =>
-    app.go({ page: number, cursor: null, asOf: number > 1 ? page.as_of : null, open: null });
   const gap = (place) =>
     app.gap === place
       ? html`<form @submit=${(event) => {
           event.preventDefault();
           const n = Number(event.target.n.value);
           app.gap = null;
-          if (n >= 1 && n <= reach) open(Math.floor(n));
+          if (n >= 1 && n <= reach) open(app, Math.floor(n));
           else app.render();
         }}>
         <input class="gap" name="n" type="number" min="1" max=${reach} aria-label=${P.goto(reach)} @blur=${() => {
@@ -83,7 +83,7 @@ export function pager(app) {
           ? gap(i)
           : html`<button type="button" class="page" aria-label=${P.page(n)}
         aria-current=${n === page.number ? "page" : nothing}
-          @click=${() => open(n)}>${n.toLocaleString("en")}</button>`,
+          @click=${() => open(app, n)}>${n.toLocaleString("en")}</button>`,
       )}
       ${page.number > reach ? html`<span class="page here"
         aria-current="page">${page.number.toLocaleString("en")}</span>` : nothing}

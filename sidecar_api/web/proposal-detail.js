@@ -5,6 +5,7 @@ import { organization } from "./columns.js";
 import { copy } from "./details.js";
 import { texts as shared } from "./texts.js";
 import { run } from "./exporting.js";
+import { labelOf } from "./filters.js";
 import { icon, resourceIcon, sourceIcon } from "./icons.js";
 import { agentOf, caseOf, proposalOf } from "./place.js";
 import { actionLabelOf, personKey, personName, typeLabel } from "./reading.js";
@@ -107,7 +108,7 @@ function what(app, proposal) {
     [D.impact, impact.level ? html`${impactBadge(impact.level)}${impact.source ? html` <span class="kind">${D.impactBy(plain(impact.source, 60))}</span>` : nothing}` : nothing],
     [D.agent, agentName(agent) ? html`<a href=${agentOf(agent.id || agent.name)}>${word(agentName(agent))}</a>${agent.version ? html` ${word(agent.version)}` : nothing}` : nothing],
     [D.model, agent.model || agent.provider ? html`${word(agent.model ?? "")} <span class="kind">${word(agent.provider ?? "")}</span>` : nothing],
-    [D.source, proposal.origin ? html`<span class=${proposal.origin === "agent" ? "badge agent" : "source"}>${icon(sourceIcon(proposal.origin))}${pick(shared.values.source, proposal.origin) ?? word(proposal.origin)}</span>` : nothing],
+    [D.source, proposal.origin ? html`<span class=${proposal.origin === "agent" ? "badge agent" : "source"}>${icon(sourceIcon(proposal.origin))}${labelOf("source", proposal.origin) ?? word(proposal.origin)}</span>` : nothing],
     [D.asked, personKey(proposal.initiator) ? fullPerson(proposal.initiator) : nothing],
     [D.why, proposal.rationale ? long(proposal.rationale, { limit: 400 }) : nothing],
     [D.saving, saving?.amount !== undefined && saving?.amount !== null ? texts.saving(saving.amount, plain(saving.currency ?? "", 16), plain(saving.period ?? "", 32)) : nothing],

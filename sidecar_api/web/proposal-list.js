@@ -34,16 +34,16 @@ function declared(agents) {
   const chosen = (name, values) => ({ name, label: F[name], repeats: false, values });
   return [
     chosen("verdict", [choice(VIOLATION, texts.violations), ...VERDICT_NAMES.map((name) => choice(name, verdictLabel(name)))]),
-    counted("result", "result", table(shared.values.result)),
+    counted("result", "result", filters.valuesOf("result")),
     chosen("state", STATES.map((name) => choice(name, stateLabel(name)))),
-    counted("impact", "impact", [...table(shared.values.impact), choice("unrated", texts.oversight.unrated)]),
+    counted("impact", "impact", [...filters.valuesOf("impact"), choice("unrated", texts.oversight.unrated)]),
     { name: "target", label: F.target, repeats: false },
     counted("action"),
     counted("tool"),
     { name: "agent", label: F.agent, repeats: false, values: agents },
     { ...counted("initiator", "actor"), repeats: false },
     { ...counted("approver"), repeats: false },
-    counted("source", "source", table(shared.values.source)),
+    counted("source", "source", filters.valuesOf("source")),
     { ...counted("organization"), repeats: false },
     { name: "range", label: shared.filters.when, values: table(texts.ranges) },
   ];
@@ -59,7 +59,6 @@ export function questionOf(list) {
   }
   return query;
 }
-
 
 /** The records of all agents as one; where the times differ, the range of their medians. */
 function sum({ agents, counted }) {

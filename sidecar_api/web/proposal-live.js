@@ -17,7 +17,7 @@ export class ChainLive extends Live {
     Object.assign(this, { heard, missed });
   }
 
-  counted(_, found) {
+  counted(found) {
     for (const one of found.reverse()) this.hear(one);
   }
 }

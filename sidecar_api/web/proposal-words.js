@@ -1,6 +1,7 @@
 // The words of AI Activity: texts, verdicts, states, persons, spans of time.
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { labelOf } from "./filters.js";
 import { icon, impactLook } from "./icons.js";
 import { humanize, ownOnly, personName } from "./reading.js";
 import { exact } from "./time.js";
@@ -37,7 +38,7 @@ export const verdictLabel = (name, given) => given || pick(VERDICTS, name)?.[2] 
 
 export const STATES = ["proposed", "approved", "denied", "edited", "expired", "cancelled", "executing", "completed", "failed"];
 export const stateLabel = (name) =>
-  name === "edited" ? shared.values.decision.edited : (pick(shared.values.stage, name) ?? humanize(name));
+  (name === "edited" ? labelOf("decision", name) : pick(shared.values.stage, name)) ?? humanize(name);
 
 /** The badge that every proposal begins with: whether it did what somebody allowed. */
 export function verdictBadge(judgement) {
@@ -50,7 +51,7 @@ export const verdictLook = (verdict, cause) => pick(CAUSES, cause) ?? pick(VERDI
 export function impactBadge(level) {
   if (!level) return nothing;
   const [sign, tone] = impactLook(level);
-  return html`<span class=${`badge ${tone}`}>${icon(sign)}${level === "unrated" ? texts.oversight.unrated : (pick(shared.values.impact, level) ?? word(humanize(level)))}</span>`;
+  return html`<span class=${`badge ${tone}`}>${icon(sign)}${level === "unrated" ? texts.oversight.unrated : (labelOf("impact", level) ?? word(humanize(level)))}</span>`;
 }
 
 /** "0.8 s", "47 s", "3 min 12 s", "2 h 05 min", "4 d 3 h" */

@@ -77,6 +77,16 @@ export class Part {
     this.loading = false;
     app.render();
   }
+
+  /** An entry of what is shown came in, or it was decided on. */
+  again() {
+    return this.load();
+  }
+
+  /** Anything may have moved. */
+  missed() {
+    return this.load();
+  }
 }
 
 /** The page of one proposal. */
@@ -111,7 +121,7 @@ export class Lens {
     this.follower = new ChainLive(
       () => app.render(),
       (activity) => this.heard(activity),
-      () => (this.part?.missed ? this.part.missed() : this.part?.load()),
+      () => this.part?.missed(),
     );
     this.ready = dress();
   }
@@ -171,15 +181,14 @@ export class Lens {
   heard(activity) {
     if (!this.part?.heard?.(activity)) return;
     clearTimeout(this.soon);
-    this.soon = setTimeout(() => (this.part.again ? this.part.again() : this.part.load()), PATIENCE);
+    this.soon = setTimeout(() => this.part.again(), PATIENCE);
   }
 
   /** A decision was made here; `answer` is what the API said, null: it was refused. */
   decided(id, answer) {
     const proposal = answer?.proposal ?? answer;
     if (proposal?.id === id && this.part?.put) this.part.put(proposal);
-    if (this.part?.put) this.part.again([id]);
-    else this.part?.load();
+    this.part?.again([id]);
   }
 
   view() {

@@ -38,13 +38,13 @@ export async function weigh(app, signal) {
 const label = (name) => (name === "when" ? texts.filters.when : nameOf(name));
 
 export function empty(app) {
-  const names = [...grouped(app.place.filters).keys()];
   const page = app.answer?.page;
   if (page?.total) {
     const last = Math.ceil(page.total / page.size);
     return html`<div class="blank" id="empty">${icon("inbox")}<h2>${N.beyond(page.number)}</h2>
     <button type="button" class="button primary" @click=${() => app.go({ ...FIRST, page: last })}>${N.last(last)}</button></div>`;
   }
+  const names = [...grouped(app.place.filters).keys()];
   const own = plain(ownOnly(app.me, app.place), 400);
   const weights = new Map(app.weights ?? []);
   const ordered = [...names].sort((a, b) => (weights.get(b) ?? 0) - (weights.get(a) ?? 0));

@@ -1,5 +1,5 @@
-// The English texts of the page. Filters' names and the values offered in them come from the
-// API; "values" are the words of cells and details.
+// The English texts of the page. The names of filters and of their values come from the API, also
+// where cells and details show them; "values" are those that no filter has.
 
 const number = new Intl.NumberFormat("en");
 const count = (n, one, many) => `${number.format(n)} ${n === 1 ? one : many}`;
@@ -21,7 +21,7 @@ export const texts = {
     resume: "Resume live updates",
   },
   fresh: (n, more) => (more ? `${n} or more new activities` : count(n, "new activity", "new activities")),
-  showFresh: (n, more) => `Show ${more ? `${n} or more new activities` : count(n, "new activity", "new activities")}`,
+  showFresh: (n, more) => `Show ${texts.fresh(n, more)}`,
   zone: { local: "Local time", utc: "UTC", switchTo: { local: "Show times in UTC", utc: "Show times in local time" } },
   theme: { system: "System theme", light: "Light theme", dark: "Dark theme", next: (name) => `${name}; change` },
   help: "Keyboard shortcuts",
@@ -107,18 +107,6 @@ export const texts = {
     q: "Search",
   },
   values: {
-    source: { ui: "UI", api: "API", cli: "CLI", agent: "AI Pilot", system: "System" },
-    outcome: { success: "Success", failure: "Failure", unknown: "Unknown" },
-    result: { completed: "Completed", failed: "Failed", denied: "Denied", expired: "Expired" },
-    impact: { safe: "Safe", caution: "Caution", destructive: "Destructive" },
-    decision: {
-      approved: "Approved",
-      denied: "Denied",
-      edited: "Edited",
-      auto_approved: "Approved by rule",
-      expired: "Expired",
-      cancelled: "Cancelled",
-    },
     stage: {
       proposed: "Proposed",
       approved: "Approved",

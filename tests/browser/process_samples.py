@@ -14,6 +14,11 @@ def iso(ago: float = 0) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def row(one: Process) -> Process:
+    """A process in a list."""
+    return {name: value for name, value in one.items() if name not in ("steps", "output")}
+
+
 def step(index: int, name: str, state: str = "pending", **rest: Any) -> dict[str, Any]:
     """One step."""
     row = {
@@ -40,7 +45,7 @@ def process(id_: str, **rest: Any) -> Process:
         "project": None,
         "workspace": None,
         "environment": None,
-        "target": {"type": "server", "id": id_, "name": id_, "url": None},
+        "target": {"type": "server", "id": id_, "name": id_, "url": None, "parent": None},
         "server": {"id": id_, "name": id_},
         "cloud_account": {"id": "acc", "name": "Hetzner fsn1"},
         "initiator": {

@@ -21,7 +21,7 @@ from simple_websocket import ConnectionClosed, Server
 
 from activity_center.processes import merge
 from sidecar_api.processes.replay import replayed
-from tests.browser.process_samples import Process, iso
+from tests.browser.process_samples import Process, iso, row
 from tests.browser.stand_in import CSRF, Activity, StandIn
 
 CHANNELS = {
@@ -261,7 +261,7 @@ class Processes(StandIn):
             found = [one for one in found if one["started"] >= since]
         size, number = int(request.args["size"]), int(request.args["page"])
         start = (number - 1) * size
-        shown = found[start : start + size]
+        shown = [row(one) for one in found[start : start + size]]
         page = {
             "number": number,
             "size": size,
@@ -279,6 +279,7 @@ class Processes(StandIn):
         asked = {
             "id": f"ctl_{key[:8]}",
             "kind": kind,
+            "attempt": self.processes[process_]["attempt"],
             "state": "requested",
             "by": {"id": "usr_mk", "name": "Mira Kovač"},
             "at": iso(),
@@ -322,7 +323,10 @@ class Processes(StandIn):
 
         @app.get("/api/v1/channels")
         def channels() -> Response:
-            listed = [{"name": n, "label": c[0], "icon": c[1]} for n, c in CHANNELS.items()]
+            listed = [
+                {"name": name, "label": label, "description": "", "icon": icon, "steps": []}
+                for name, (label, icon) in CHANNELS.items()
+            ]
             return jsonify({"channels": listed})
 
         @app.get("/api/v1/processes")
@@ -334,7 +338,7 @@ class Processes(StandIn):
             known = {one["id"]: one for one in self.past} | self.processes
             if process_ not in known:
                 return jsonify({"title": "There is no such process", "status": 404}), 404
-            return jsonify(known[process_])
+            return jsonify({"process": known[process_], "whole": True})
 
         @app.get("/api/v1/processes/<process_>/replay")
         def replay(process_: str) -> Response:
@@ -345,10 +349,10 @@ class Processes(StandIn):
             start, room = int(request.args.get("from", 0)), self.piece_size
             listed = []
             while start < len(self.pieces) and room > 0:
-                listed.append(self.pieces[start])
+                listed.append({"attempt": 1, "at": None, **self.pieces[start]})
                 room -= len(self.pieces[start]["text"])
                 start += 1
-            following = start if start < len(self.pieces) else None
+            following = str(start) if start < len(self.pieces) else None
             return jsonify({"output": listed, "next": following})
 
         @app.post("/api/v1/processes/<process_>/<kind>")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from activity_center.agents import verdicts
-from tests.browser.process_samples import iso
+from tests.browser.process_samples import iso, process, row
+from tests.sidecar_api.search.log import document
 
 Proposal = dict[str, Any]
 
@@ -264,21 +265,21 @@ def entry(number: int, action: str, ago: float, **parts: Any) -> dict[str, Any]:
     """One entry of a case, as the trail has it."""
     own = {"lens": "agent", "origin": "agent", "case": {"id": "case_drift"}, "initiator": JONAS}
     own["resource"] = {"type": "server", "id": "srv_204", "name": "api-prod-1"}
+    made = document(at=iso(ago), id=f"e{number}", event__action=action)
     return {
+        **made,
         "id": f"a{number}",
-        "@timestamp": iso(ago),
-        "event": {"id": f"e{number}", "action": action, "outcome": "success"},
         "organization": NORTHWIND,
         "user": parts.pop("user", JONAS),
         "gen_ai": {"agent": {"id": PILOT["id"], "name": PILOT["name"]}},
-        "activity": {**own, **parts},
+        "activity": {**made["activity"], **own, **parts},
     }
 
 
 def case_sample() -> dict[str, Any]:
     """The story of the drifted one: the process it started, and what that changed."""
     ids = {"id": "drift"}
-    process = {"id": "prc_20", "name": "Resize disk of api-prod-1", "state": "done"}
+    started = {"id": "prc_20", "name": "Resize disk of api-prod-1", "state": "done"}
     return {
         "id": "case_drift",
         "organization": NORTHWIND,
@@ -287,7 +288,7 @@ def case_sample() -> dict[str, Any]:
         "whole": True,
         "left_out": [],
         "proposals": [drifted()],
-        "processes": [process],
+        "processes": [row(process("prc_20", **started))],
         "entries": [
             entry(1, "agent.proposal.created", 900,
                   proposal={**ids, "stage": "proposed", "rationale": "The disk is 94 % full."}),
@@ -295,7 +296,7 @@ def case_sample() -> dict[str, Any]:
                   proposal={**ids, "stage": "approved"}, confirmation={"text": "api-prod-1"},
                   decision={"outcome": "approved", "source": "user", "reason": "go ahead"}),
             entry(3, "agent.proposal.executing", 851, proposal={**ids, "stage": "executing"}),
-            entry(4, "process.started", 850, lens="process", process=process),
+            entry(4, "process.started", 850, lens="process", process=started),
             entry(5, "server.resize_disk", 820, lens="audit",
                   changes=[{"field": "size_gb", "old": "80", "new": "160"}]),
             entry(6, "agent.proposal.executed", 811, proposal={**ids, "stage": "completed"},

@@ -11,6 +11,7 @@ from flask import Flask, Response, jsonify, request
 from tests.browser.process_samples import iso
 from tests.browser.proposal_samples import Proposal, decision, judgement
 from tests.browser.stand_in import CSRF, Activity, StandIn
+from tests.sidecar_api.search.log import document
 
 
 class Proposals(StandIn):
@@ -38,13 +39,13 @@ class Proposals(StandIn):
 
     def tell(self, proposal: str, stage: str = "approved") -> None:
         """An entry of a chain came in."""
-        activity = {
-            "id": f"a{len(self.activities)}",
-            "@timestamp": iso(),
-            "event": {"action": f"agent.proposal.{stage}", "outcome": "success", "ingested": iso()},
-            "activity": {"lens": "agent", "proposal": {"id": proposal, "stage": stage}},
-        }
-        self.happen(activity)
+        made = document(
+            at=iso(),
+            event__action=f"agent.proposal.{stage}",
+            activity__lens="agent",
+            activity__proposal={"id": proposal, "stage": stage},
+        )
+        self.happen({"id": f"a{len(self.activities)}", **made})
 
     def replace(self, changed: Proposal) -> None:
         """A proposal as it is now."""
@@ -83,10 +84,7 @@ class Proposals(StandIn):
         found = self._fitting()
         size, number = int(request.args["size"]), int(request.args.get("page", 1))
         start = (number - 1) * size
-        shown = [
-            {name: value for name, value in one.items() if name != "decide"}
-            for one in found[start : start + size]
-        ]
+        shown = [_row(one) for one in found[start : start + size]]
         page = {
             "number": number,
             "size": size,
@@ -102,7 +100,7 @@ class Proposals(StandIn):
         }
         return jsonify({"proposals": shown, "page": page})
 
-    def _decide(self, proposal: str) -> tuple[Response, int] | Response:
+    def _decide(self, proposal: str) -> Response:
         assert request.headers["X-CSRF-Token"] == CSRF
         body = request.get_json()
         self.decided.append((proposal, body))
@@ -126,7 +124,7 @@ class Proposals(StandIn):
             "judgement": judgement(verdict),
         }
         self.replace(after)
-        return jsonify(after), 201
+        return jsonify({"decide": None, **after})
 
     def _app(self) -> Flask:
         app = super()._app()
@@ -149,11 +147,11 @@ class Proposals(StandIn):
         def one(proposal: str) -> tuple[Response, int] | Response:
             for known in self.proposals:
                 if known["id"] == proposal:
-                    return jsonify(known)
+                    return jsonify({"decide": None, **known})
             return jsonify({"title": "There is no such proposal", "status": 404}), 404
 
         @app.post("/api/v1/proposals/<proposal>/decision")
-        def decide(proposal: str) -> tuple[Response, int] | Response:
+        def decide(proposal: str) -> Response:
             return self._decide(proposal)
 
         @app.get("/api/v1/oversight")
@@ -174,8 +172,9 @@ class Proposals(StandIn):
             mine = self._of(agent)
             tools = Counter(one["tool"]["name"] for one in mine).most_common()
             named = [{"name": name, "proposals": count} for name, count in tools]
+            latest = [_row(one) for one in mine[:10]]
             return jsonify(
-                {**_record(mine), "counted": self._counted(), "tools": named, "latest": mine[:10]}
+                {**_record(mine), "counted": self._counted(), "tools": named, "latest": latest}
             )
 
         @app.get("/api/v1/cases/<case>")
@@ -192,6 +191,11 @@ class Proposals(StandIn):
     def _counted(self) -> dict[str, Any]:
         count = len(self.proposals)
         return {"chains": count, "of": max(self.of, count), "approximate": self.of > count}
+
+
+def _row(one: Proposal) -> Proposal:
+    """A proposal in a list."""
+    return {name: value for name, value in one.items() if name != "decide"}
 
 
 def _record(mine: list[Proposal]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from activity_center import vocabulary
 from sidecar_api.headers import HEADERS
 from sidecar_api.routes import catalogue, filters, pages
+from sidecar_api.search.facets import OTHER_LABEL
+from tests.sidecar_api.documented import conforms
 
 Activity = dict[str, Any]
 
@@ -33,6 +35,7 @@ class _Quiet(WSGIRequestHandler):
         """Do not."""
 
 
+API = "/api/v1/"
 RETRY_AFTER = 12
 """Seconds that a 429 asks to wait."""
 CSRF = "token"
@@ -69,6 +72,9 @@ class StandIn:
         permissions: of the reader in every organization; there is one where nothing is recorded.
         export: makes the answer to an export.
         opened: ids of the entries that were asked for, each time.
+        faithful: whether what it answers must be as the API's document has it; not so where a test
+            puts what no closed value allows into every field.
+        wrong: where it was not.
     """
 
     def __init__(self, activities: list[Activity], permissions: Sequence[str] = ()) -> None:
@@ -81,6 +87,8 @@ class StandIn:
         self.permissions = ["org:audit", *permissions]
         self.export: Callable[[], Response] = lambda: Response(b"")
         self.opened: list[str] = []
+        self.faithful = True
+        self.wrong: list[str] = []
         self._streams: list[queue.Queue[Activity]] = []
         self.server: BaseWSGIServer = make_server(
             "127.0.0.1", 0, self._app(), threaded=True, request_handler=_Quiet
@@ -90,8 +98,9 @@ class StandIn:
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
-        """Stop the server."""
+        """Stop the server; fail for what it answered otherwise than the API does."""
         self.server.shutdown()
+        assert not (self.faithful and self.wrong), "\n".join(self.wrong)
 
     def happen(self, activity: Activity) -> None:
         """Add an activity and tell everybody who follows."""
@@ -184,7 +193,7 @@ class StandIn:
             listed = Counter(counts).most_common(50)
             made[name] = [{"value": v, "count": n, "label": v} for v, n in listed]
             if rest := sum(counts.values()) - sum(n for _, n in listed):
-                made[name].append({"value": None, "count": rest})
+                made[name].append({"value": None, "count": rest, "label": OTHER_LABEL})
         return jsonify({"facets": made})
 
     def _stream(self) -> Iterator[str]:
@@ -198,7 +207,7 @@ class StandIn:
                 yield ": still here\n\n"
                 continue
             if not one:
-                yield 'event: reset\ndata: {"reason": "behind"}\n\n'
+                yield "event: reset\ndata: {}\n\n"
                 continue
             yield f"event: activity\nid: {one['id']}\ndata: {json.dumps(one)}\n\n"
 
@@ -220,8 +229,12 @@ class StandIn:
             {
                 "reader": {
                     "id": "usr_mk",
+                    "name": "mira",
                     "full_name": "Mira Kovač",
                     "email": "mira@northwind.example",
+                    "platform_roles": [],
+                    "provider": "oidc",
+                    "session": True,
                 },
                 "organizations": [
                     {
@@ -234,6 +247,8 @@ class StandIn:
                     for one, name in sorted(names.items())
                 ],
                 "csrf": CSRF,
+                "limits": {"requests": 600, "exports": 10},
+                "sign_in": [],
             }
         )
 
@@ -245,6 +260,21 @@ class StandIn:
         @app.after_request
         def real_headers(response: Response) -> Response:
             response.headers.update(HEADERS)
+            return response
+
+        @app.after_request
+        def as_documented(response: Response) -> Response:
+            if response.status_code < 300 and response.is_json and request.path.startswith(API):
+                try:
+                    conforms(
+                        request.method,
+                        request.path,
+                        response.status_code,
+                        response.content_type,
+                        response.data,
+                    )
+                except AssertionError as wrong:
+                    self.wrong.append(str(wrong))
             return response
 
         @app.before_request

@@ -48,7 +48,7 @@ ENTRIES = {
         activity__new_value={"size": "large", "nodes": 3},
         activity__changes=[
             {"field": "size", "old": "small", "new": "large"},
-            {"field": "nodes", "old": 2, "new": 3},
+            {"field": "nodes", "old": "2", "new": "3"},
         ],
     ),
     "made": document(
@@ -83,7 +83,13 @@ ENTRIES = {
         activity__initiator__id="usr_jo",
         activity__initiator__full_name="Jonas Osei",
         activity__initiator__email=JONAS,
-        activity__decided={"authenticated": True, "approver": {"id": "usr_mk", "email": MAIL}},
+        activity__decided={
+            "at": AT.isoformat(),
+            "outcome": "approved",
+            "source": "user",
+            "authenticated": True,
+            "approver": {"id": "usr_mk", "email": MAIL},
+        },
         activity__execution__output="restarted in 4 s",
         activity__resource__type="service",
         activity__resource__id="svc_1",

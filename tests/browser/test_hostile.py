@@ -77,6 +77,7 @@ def poisoned(value: str) -> dict[str, Any]:
 def server() -> Iterator[StandIn]:
     """A stand-in that holds what a sender can make."""
     made = StandIn([poisoned(SCRIPT)])
+    made.faithful = False
     yield made
     made.close()
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.browser.conftest import Window, Windows
 
+LENA = {"id": None, "name": "Lena"}
 NOTHING = "Nothing is left behind and nothing needs a person."
 
 
@@ -66,7 +67,10 @@ def sample() -> list[dict[str, Any]]:
             "cancelled",
             name="Deploy checkout",
             cleaned=True,
-            requests=[request("cancel", "done"), request("cleanup", "done", by={"name": "Lena"})],
+            requests=[
+                request("cancel", "done"),
+                request("cleanup", "done", by=LENA),
+            ],
         ),
         ended("db-1", "done", name="Database", steps=[step(0, "Create", "done")]),
     ]
@@ -188,6 +192,6 @@ def test_the_card_remembers_who_asked(window: Window, server: Processes) -> None
         requests=[request("cancel", "done", reason="wrong size")],
     )
     expect(here).to_have_text(["Cancel carried out, asked by Mira Kovač · wrong size"])
-    server.happen_to("web-1", requests=[request("retry", "done", by={"name": "Lena"})])
+    server.happen_to("web-1", requests=[request("retry", "done", by=LENA)])
     server.happen_to("web-1", process={"attempt": 2, "state": "running", "ended": None})
     expect(here).to_have_text(["Retry carried out, asked by Lena"])

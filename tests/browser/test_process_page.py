@@ -357,6 +357,7 @@ def test_hostile_text_in_every_field(
     window: Window, server: Processes, value: str, shown: str
 ) -> None:
     """Text is text: on a card, in the dialog, in the history, on its own page, in its output."""
+    server.faithful = False
     made = poisoned(value)
     made["id"] = "p1"
     server.processes = {"p1": made}

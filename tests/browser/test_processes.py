@@ -44,7 +44,13 @@ def sample() -> list[dict[str, Any]]:
             step(1, "Answer challenge", "failed", error=ERROR),
             step(2, "Install certificate"),
         ],
-        initiator={"id": "u", "full_name": "Jonas Osei", "agent": "pilot"},
+        initiator={
+            "id": "u",
+            "name": None,
+            "full_name": "Jonas Osei",
+            "email": None,
+            "agent": "pilot",
+        },
         case="4f31",
     )
     stalled = process(

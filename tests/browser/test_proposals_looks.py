@@ -187,6 +187,7 @@ def test_hostile_text_is_shown_as_text(
                                      "entries": [HOSTILE], "difference": [
                                          {"path": "toString", "approved": HOSTILE, "ran": LONG,
                                           "kind": HOSTILE}]}]  # fmt: skip
+    server.faithful = False
     server.proposals = [one, drifted()]
     window: Window = windows(size=size)
     page = window.open(f"{server.url}/ai?open=bad")

@@ -9,17 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from flask import Flask
-from jsonschema import Draft202012Validator
 from opensearchpy import OpenSearch
-from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from activity_center.config import Cluster, load
 from sidecar_api.app import create_app
-from sidecar_api.openapi import operation_of
-from sidecar_api.openapi.document import document
 from tests.integration.process import TOKEN
+from tests.sidecar_api.documented import conforms
 from tests.sidecar_api.search.log import document as activity
 
 HOST = "127.0.0.1:8600"
@@ -93,7 +89,9 @@ class Desk:
         answer = self.app.test_client().open(
             path, method=method, headers=headers, buffered=True, **rest
         )
-        documented(self.app, method, path, answer)
+        conforms(
+            method, path.partition("?")[0], answer.status_code, answer.content_type, answer.data
+        )
         return answer
 
     def get(self, path: str, who: str = "owner", **rest: Any) -> dict[str, Any]:
@@ -121,32 +119,3 @@ def problem_of(answer: TestResponse) -> dict[str, Any]:
     assert found["instance"].startswith("urn:uuid:")
     assert found["detail"].strip()
     return dict(found)
-
-
-def documented(app: Flask, method: str, path: str, answer: TestResponse) -> None:
-    """The document has this route with this status, media type and form of body."""
-    try:
-        rule, _ = app.url_map.bind("localhost").match(
-            path.partition("?")[0], method, return_rule=True
-        )
-    except HTTPException:
-        return  # no route: test_problems holds the shape
-    if operation_of(app.view_functions[rule.endpoint]) is None:
-        return  # a page, which the API's document leaves out
-    whole = document(app)
-    (found,) = (
-        one
-        for item in whole["paths"].values()
-        for key, one in item.items()
-        if one["operationId"] == rule.endpoint.replace(".", "_") and key == method.lower()
-    )
-    assert str(answer.status_code) in found["responses"], (path, answer.status_code)
-    content = found["responses"][str(answer.status_code)].get("content")
-    if content is None:
-        assert not answer.data
-        return
-    media = answer.content_type.partition(";")[0]
-    assert media in content, (path, media)
-    if media.endswith(("/json", "+json")):
-        schema = {**content[media]["schema"], "components": whole["components"]}
-        Draft202012Validator(schema).validate(json.loads(answer.data))

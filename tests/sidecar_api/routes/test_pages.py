@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from activity_center.processes.channels import FILE as CHANNELS
 from activity_center.vocabulary import verbs
 from sidecar_api.routes import pages
 
@@ -98,11 +99,13 @@ def test_every_file_that_is_named_is_there(client: FlaskClient) -> None:
     assert [name for name in sorted(named) if client.get(name).status_code != 200] == []
 
 
-def test_every_icon_that_is_named_is_in_the_set() -> None:
-    """An icon without its drawing would be an empty place."""
+def test_the_icons_that_are_named_are_those_in_the_set() -> None:
+    """An icon without its drawing is an empty place; a drawing that nobody names is only weight."""
     drawn = set(re.findall(r'<symbol id="([^"]+)"', (WEB / "vendor/lucide/icons.svg").read_text()))
-    named = set()
+    named = set(re.findall(r"^ +icon: (\S+)$", CHANNELS.read_text(), re.MULTILINE))
+    quoted = set()
     for module in WEB.glob("*.js"):
+        quoted |= set(re.findall(r'"([a-z0-9-]+)"', module.read_text()))
         named |= set(re.findall(r'\bicon\("([a-z0-9-]+)"', module.read_text()))
         if module.name == "icons.js":
             named |= set(
@@ -110,6 +113,7 @@ def test_every_icon_that_is_named_is_in_the_set() -> None:
             )
     tones = {"good", "info", "warn", "bad", "agent", "calm"}
     assert named - tones - set(verbs()) - drawn == set()
+    assert drawn - named - quoted == set()
 
 
 @pytest.mark.parametrize("opened", ["", *PARTS])
