@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response, g, request
 
@@ -10,7 +10,7 @@ from activity_center.connection import connect
 from sidecar_api import asking, headers, limits, logs, problems, processes
 from sidecar_api.access import Access
 from sidecar_api.cursors import Sealer
-from sidecar_api.failures import Forbidden
+from sidecar_api.failures import Absent, Failure, Forbidden, RateLimited
 from sidecar_api.identity import Identity
 from sidecar_api.metrics import Metrics
 from sidecar_api.recording import Recording
@@ -79,15 +79,27 @@ _MANY: Final = 50
 
 
 def _record_denials(app: Flask, recording: Recording) -> None:
-    """Record who asked for what they may not see, with what was missing."""
+    """Record who asked for what they may not see, with what was missing.
+
+    Who does so too often is told to wait instead: every refusal is an entry in somebody's trail.
+    """
+
+    def refused(failure: Failure, said: dict[str, Any]) -> Response:
+        if "reader" in g:
+            try:
+                limits.limits().refuse(g.reader)
+            except RateLimited as wrong:
+                return problems.answer(wrong)
+            recording.denied(g.reader, request, {**said, "route": logs.route()})
+        return problems.answer(failure)
 
     @app.errorhandler(Forbidden)
     def denied(failure: Forbidden) -> Response:
-        if "reader" in g:
-            asked = request.args.items(multi=True)
-            filters = sorted(
-                f"{name}={value[:_LONG]}" for name, value in asked if name not in _PLACES
-            )
-            said = {**failure.members, "route": logs.route(), "filters": filters[:_MANY]}
-            recording.denied(g.reader, request, said)
-        return problems.answer(failure)
+        asked = request.args.items(multi=True)
+        filters = sorted(f"{name}={value[:_LONG]}" for name, value in asked if name not in _PLACES)
+        said = {**failure.members, "filters": filters[:_MANY], "organizations": failure.closed}
+        return refused(failure, said)
+
+    @app.errorhandler(Absent)
+    def absent(failure: Absent) -> Response:
+        return refused(failure, {"resource": failure.id})

@@ -9,10 +9,11 @@ filter would otherwise show everything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import BadRequest as Malformed
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 FILTER_NAMES: Final = frozenset(one.name for one in FILTERS)
 MANY: Final = frozenset(one.name for one in FILTERS if one.repeats)
 """Filters that may stand several times: any of their values."""
-TRAIL: Final = "org:audit"
+_PERMISSION: Final = "org:audit"
+_SKEW: Final = timedelta(minutes=1)
+"""How far the clocks of two sidecars may be apart."""
 OF_NONE: Final = f"{NONE}: what has no organization."
 """Ends the description of every parameter that names an organization."""
 SAY_WHICH: Final = f"Say which one; {NONE} is that of no organization."
@@ -97,30 +100,35 @@ def filters(fixed: Mapping[str, str] | None = None) -> Filters:
             raise NotFound("The address names nobody and nothing.", hint=f"Say which {name}.")
         given[name] = [value]
     found = Filters.parse(given)
-    for organization in found.values("organization"):
-        check_organization(organization)
+    check_organizations(found.values("organization"))
     return found
 
 
-def check_organization(organization: str) -> None:
-    """Refuse an organization of which the reader may see nothing at all.
+def check_organizations(named: Sequence[str]) -> None:
+    """Refuse organizations of which the reader may see nothing at all.
 
-    Who is a member without ``org:audit`` sees there what they did themselves. Whether the
-    organization exists is not said: one that does not is refused alike.
+    Who is a member without ``org:audit`` sees there what they did themselves; so does who has done
+    something there and has no role any more. Whether an organization exists is not said: one that
+    does not is refused alike.
 
     Raises:
         Forbidden: names ``org:audit``.
     """
     mine = scope()
-    known = organization in mine.organizations or organization in mine.reader.grants
-    if mine.everything or known or organization == NONE:
+    if mine.everything:
         return
-    raise Forbidden(
-        "You may not see the activities of this organization.",
-        permission=TRAIL,
-        organization=organization,
-        hint=f"Ask its owner for a role with {TRAIL}.",
-    )
+    open_ = {NONE, *mine.organizations, *mine.reader.grants}
+    closed = [
+        one for one in named if one not in open_ and not services().search.recent(mine, one, 1)
+    ]
+    if closed:
+        raise Forbidden(
+            "You may not see the activities of this organization.",
+            permission=_PERMISSION,
+            organization=closed[0],
+            closed=closed,
+            hint=f"Ask its owner for a role with {_PERMISSION}.",
+        )
 
 
 def arguments() -> dict[str, Any]:
@@ -160,6 +168,22 @@ def text(value: str | None, name: str) -> str:
     if not value.strip():
         raise BadRequest(f"{name} is empty.", parameter=name, hint=f"Leave {name} out.")
     return value.strip()
+
+
+def as_of(text: str) -> datetime:
+    """Return the moment of an earlier answer; one to come would hold no page still.
+
+    Raises:
+        BadRequest: it is none, or to come.
+    """
+    moment = times.parse(text, parameter="as_of")
+    if moment > datetime.now(UTC) + _SKEW:
+        raise BadRequest(
+            "This moment is still to come.",
+            parameter="as_of",
+            hint="Send page.as_of of an earlier answer, or leave as_of out.",
+        )
+    return moment
 
 
 def period(asked: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
@@ -214,6 +238,7 @@ def init_app(app: Flask) -> None:
         if known is not None:
             g.slot = limits().work(known)
         csrf.check(request, known, secret=services().secret, sidecar=services().config.sidecar)
+        _check_bytes()
         _check_names(declared)
 
     @app.after_request
@@ -244,13 +269,28 @@ def _operation() -> Operation | None:
     return operation_of(view)
 
 
+def _check_bytes() -> None:
+    """Refuse what is no UTF-8: Werkzeug would read it as something that finds nothing."""
+    for part in (
+        request.environ.get("PATH_INFO", "").encode("latin-1"),
+        *request.query_string.split(b"&"),
+    ):
+        try:
+            unquote_to_bytes(part).decode()
+        except UnicodeDecodeError:
+            name = part.partition(b"=")[0].decode(errors="replace")
+            raise BadRequest(
+                "This is no valid UTF-8.", parameter=name[:100], hint="Percent-encode UTF-8."
+            ) from None
+
+
 def _check_names(declared: Operation) -> None:
     known = {one.name: one.many for one in declared.parameters if one.place == "query"}
     if declared.filters:
         known |= {name: name in MANY for name in FILTER_NAMES}
     for name, values in request.args.lists():
         if name not in known:
-            near = get_close_matches(name, known, n=1)
+            near = get_close_matches(name, known, n=1, cutoff=0.7)
             hint = f"Did you mean {near[0]}?" if near else _list(known)
             raise BadRequest("There is no such parameter.", parameter=name[:100], hint=hint)
         if len(values) > 1 and not known[name]:

@@ -18,7 +18,7 @@ from sidecar_api.agents.judging import MOST_JUDGED, Judge
 from sidecar_api.agents.places import Key, Place
 from sidecar_api.agents.query import IMPACTS, ORIGINS, RESULTS, STATES, Wanted
 from sidecar_api.agents.remembered import Remembered
-from sidecar_api.failures import BadRequest, NotFound
+from sidecar_api.failures import Absent, BadRequest
 from sidecar_api.openapi import Parameter
 from sidecar_api.recording import FETCH, FETCH_ALL, MOST_TRAILS
 from sidecar_api.search.filters import MOST_VALUES, NONE
@@ -112,7 +112,7 @@ def wanted(asked: Mapping[str, Any]) -> Wanted:
         target=asking.text(asked.get("target"), "target"),
     )
     if found.organization:
-        asking.check_organization(found.organization)
+        asking.check_organizations([found.organization])
     return found
 
 
@@ -140,7 +140,7 @@ def key_of(scope: Scope, id_: str) -> Key:
     """
     of = organization(asking.arguments()["organization"])
     found = chains().keys(scope, id_, of) if bounded(id_) else []
-    return _the_one(found)
+    return _the_one(found, id_)
 
 
 def owned(id_: str, sender: str, organizations: frozenset[str] | None) -> Key:
@@ -158,10 +158,10 @@ def owned(id_: str, sender: str, organizations: frozenset[str] | None) -> Key:
         if of in (None, one.organization or NONE)
         and (organizations is None or one.organization in organizations)
     ]
-    return _the_one(mine)
+    return _the_one(mine, id_)
 
 
-def _the_one(found: list[Key]) -> Key:
+def _the_one(found: list[Key], id_: str) -> Key:
     if len(found) > 1:
         raise BadRequest(
             "Several organizations have one with this id.",
@@ -169,7 +169,7 @@ def _the_one(found: list[Key]) -> Key:
             hint=asking.SAY_WHICH,
         )
     if not found:
-        raise unknown()
+        raise unknown(id_)
     return found[0]
 
 
@@ -185,7 +185,7 @@ def whole(key: Key, *, program: bool = False) -> Read:
     """
     found = chains().read([key])
     if not found:
-        raise unknown()
+        raise unknown(key.shown)
     return found[0] if program else found[0].having(remembered().entry(key))
 
 
@@ -194,10 +194,11 @@ def bounded(id_: str) -> bool:
     return 0 < len(id_) <= 300
 
 
-def unknown() -> NotFound:
+def unknown(id_: str) -> Absent:
     """Return the failure of what is not there, or not for this reader."""
-    return NotFound(
+    return Absent(
         "There is no such proposal, or none that you may see.",
+        id_=id_,
         hint="Somebody who may see it can tell you its organization.",
     )
 

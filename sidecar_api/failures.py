@@ -8,6 +8,7 @@
     ├── Forbidden       403 names the permission
     ├── CrossSite       403 the request may come from another site
     ├── NotFound        404
+    │   └── Absent      404 what an id names, which is not there or not to be seen
     ├── Conflict        409
     ├── NotMet          422 names the member of the body that a policy asks for
     ├── RateLimited     429 carries retry_after
@@ -19,10 +20,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
 
 from activity_center.errors import ActivityCenterError
+
+_LONGEST_ID: Final = 512
+_BEARER: Final = 'Bearer realm="Activity Center"'
+"""RFC 9110, section 11.6.1, and RFC 6750: a 401 says how to authenticate."""
 
 
 class Failure(ActivityCenterError):
@@ -65,6 +70,10 @@ class Unauthenticated(Failure):
     slug = "unauthenticated"
     title = "Sign in first"
 
+    def __init__(self, detail: str, *, hint: str | None = None, **members: Any) -> None:
+        super().__init__(detail, hint=hint, **members)
+        self.headers = {"WWW-Authenticate": _BEARER}
+
 
 class Forbidden(Failure):
     """The reader lacks a permission.
@@ -72,6 +81,7 @@ class Forbidden(Failure):
     Args:
         permission: its name.
         organization: the organization that it is wanted in, if in one.
+        closed: all organizations that were named and are closed to the reader; default that one.
     """
 
     status = 403
@@ -79,10 +89,17 @@ class Forbidden(Failure):
     title = "A permission is missing"
 
     def __init__(
-        self, detail: str, *, permission: str, organization: str = "", hint: str | None = None
+        self,
+        detail: str,
+        *,
+        permission: str,
+        organization: str = "",
+        closed: Sequence[str] = (),
+        hint: str | None = None,
     ) -> None:
         where = {"organization": organization} if organization else {}
         super().__init__(detail, hint=hint, permission=permission, **where)
+        self.closed = tuple(closed) or tuple(where.values())
 
 
 class CrossSite(Failure):
@@ -99,6 +116,18 @@ class NotFound(Failure):
     status = 404
     slug = "not-found"
     title = "Not found"
+
+
+class Absent(NotFound):
+    """What an id names is not there, or this reader may not see it; which of both is not told.
+
+    Args:
+        id_: as it was asked for; that somebody did is recorded.
+    """
+
+    def __init__(self, detail: str, *, id_: str, hint: str | None = None) -> None:
+        super().__init__(detail, hint=hint)
+        self.id = id_[:_LONGEST_ID]
 
 
 class Conflict(Failure):

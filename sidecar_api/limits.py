@@ -11,6 +11,7 @@ failed         client address: while it is empty, OpenSearch ``sidecar.rate_limi
 sign-ins       is asked for no login, and a wrong one is 429
 exports        reader, at the same time                     ``sidecar.rate_limit.exports``
 answers        reader, being made at the same time          :data:`AT_ONCE`
+refusals       reader                                       :data:`REFUSALS`
 =============  ===========================================  ===============================
 
 An IPv6 address counts with its whole /64. A right API token or JWT passes whatever others at
@@ -53,6 +54,9 @@ MAX_KEYS: Final = 10_000
 AT_ONCE: Final = 8
 """Answers that are being made for one reader: a browser asks for six at most at a time, and one
 reader's searches must not fill OpenSearch's queue for all others."""
+
+REFUSALS: Final = 60
+"""Refusals of one reader in a minute: each is an entry in the trail of who was asked for."""
 
 _EXTENSION: Final = "activity_center_limits"
 _GUESSED: Final = "sign_in_counted"
@@ -134,6 +138,7 @@ class Limits:
         self._trusted = trusted(config)
         self._requests = Buckets(rates.requests, clock=clock)
         self._sign_ins = Buckets(rates.sign_ins, clock=clock)
+        self._refusals = Buckets(REFUSALS, clock=clock)
         self._exports_at_once = rates.exports
         self._exports: Counter[str] = Counter()
         self._answers: Counter[str] = Counter()
@@ -200,6 +205,20 @@ class Limits:
                 "Too many requests in the last minute.",
                 retry_after=math.ceil(wait),
                 hint="Wait as long as Retry-After says; exports and the stream need one request.",
+            )
+
+    def refuse(self, reader: Reader) -> None:
+        """Count that this reader was refused something.
+
+        Raises:
+            RateLimited: that has been so too often.
+        """
+        wait = self._refusals.take(reader.id)
+        if wait:
+            raise RateLimited(
+                f"You were refused {REFUSALS} times in the last minute.",
+                retry_after=math.ceil(wait),
+                hint="GET /api/v1/me says what you may see.",
             )
 
     def work(self, reader: Reader) -> Slot:

@@ -106,14 +106,26 @@ class Recording:
         """Record who asked for what they may not see, as :meth:`read` does.
 
         Args:
-            missing: what was asked for, and what it takes.
+            missing: what was asked for, and what it takes; ``organizations``: each of them that
+                is known gets a record of its own, and one names all others.
         """
         details = dict(missing)
-        if not ORGANIZATION_ID.fullmatch(details.get("organization", "")) and (
-            named := details.pop("organization", "")
-        ):
-            details["asked_for"] = named
-        self.read(reader, DENIED, request, details)
+        one = details.pop("organization", "")
+        named = details.pop("organizations", None) or [one]
+        known = [name for name in named if name and self._is_known(name)]
+        strange = [name for name in named if name and not self._is_known(name)]
+        if known:
+            self.read(reader, DENIED, request, {**details, "organizations": known})
+        if strange:
+            details["asked_for"] = ", ".join(strange)
+        if strange or not known:
+            self.read(reader, DENIED, request, details)
+
+    def _is_known(self, organization: str) -> bool:
+        """Whether there is one; where the configuration names none, every id may be one."""
+        if self._known:
+            return organization in self._known
+        return ORGANIZATION_ID.fullmatch(organization) is not None
 
     @property
     def on(self) -> bool:
@@ -179,7 +191,7 @@ class Recording:
     ) -> dict[str, Any]:
         rest = dict(details)
         organization = rest.pop("organization", None)
-        if organization and self._known and organization not in self._known:
+        if organization and not self._is_known(organization):
             # Whoever asks for one that does not exist must not make it appear in the log.
             rest["asked_for"], organization = organization, None
         entry = rest.pop("resource", None)

@@ -59,7 +59,8 @@ class Store:
             raise ConfigError(
                 f"the sign-ins cannot be kept here: {wrong}",
                 where=str(self._path),
-                hint="sidecar.data_dir names a folder that this account may write to",
+                hint="sidecar.data_dir names a folder that this account may write to; a file "
+                "that is broken can be removed: everybody signs in anew then",
             ) from wrong
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
+from urllib.parse import unquote
 
 from flask import Blueprint, Response, request
 
@@ -12,7 +13,7 @@ from sidecar_api import asking
 from sidecar_api.access import Scope
 from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import binding
-from sidecar_api.failures import BadRequest, Forbidden, NotFound
+from sidecar_api.failures import Absent, BadRequest, Forbidden, NotFound
 from sidecar_api.openapi import Parameter, operation
 from sidecar_api.recording import FETCH, FETCH_ALL, details_of
 from sidecar_api.search import FACETS, Filters, Page, times
@@ -45,8 +46,6 @@ _INCLUDE: Final = Parameter(
     "What the answer holds beside the page: facets, histogram, or both with a comma.",
     {"type": "string", "enum": ["facets", "histogram", "facets,histogram", "histogram,facets"]},
 )
-_SKEW: Final = timedelta(minutes=1)
-"""How far the clocks of two sidecars may be apart."""
 LIST: Final = (_PAGE, _SIZE, _CURSOR, _AS_OF, _INCLUDE)
 """Parameters of every list beside the filters."""
 
@@ -91,11 +90,30 @@ def of_user(user: str) -> Response:
 )
 def of_resource(resource_type: str, resource_id: str) -> Response:
     """A page of what happened to one resource."""
+    resource_type, resource_id = _as_sent(resource_type, resource_id)
     return listed(
         {
             "resource_type": _bounded(resource_type, "resource_type"),
             "resource_id": _bounded(resource_id, "resource_id"),
         }
+    )
+
+
+def _as_sent(resource_type: str, resource_id: str) -> tuple[str, str]:
+    """Type and id where the type has a slash (``deployments/scale``), which comes as ``%2F``.
+
+    WSGI hands over the path decoded, and with it the slash as one that parts.
+    """
+    raw = str(request.environ.get("RAW_URI", "")).partition("?")[0]
+    parts = raw.removesuffix("/activities").partition("/resources/")[2].partition("/")
+    sent = unquote(parts[0]), unquote(parts[2])
+    return (
+        sent
+        if "/".join(sent) == f"{resource_type}/{resource_id}"
+        else (
+            resource_type,
+            resource_id,
+        )
     )
 
 
@@ -112,10 +130,9 @@ def one(activity: str) -> Response:
     """One entry; one that the reader may not see is not there."""
     found = services().search.one(asking.scope(), activity)
     if found is None:
-        # Whether it is there is not told, nor looked up; that somebody asked for it is recorded.
-        services().recording.denied(asking.reader(), request, {"resource": activity})
-        raise NotFound(
+        raise Absent(
             "There is no such activity, or none that you may see.",
+            id_=activity,
             hint="Somebody who may see it can tell you its organization.",
         )
     details = {"resource": activity, "organization": found.get("organization", {}).get("id")}
@@ -146,7 +163,7 @@ def facets() -> Response:
     found = services().search.facets(
         scope, filters, asked["name"] or tuple(FACETS), contains=asked["contains"]
     )
-    _record(filters, scope)
+    _record(filters, scope, contains=asked["contains"])
     return json_answer({"facets": found})
 
 
@@ -209,14 +226,21 @@ def listed(fixed: Mapping[str, str]) -> Response:
     return _answer(page, bound)
 
 
-def _record(filters: Filters, scope: Scope) -> None:
-    """Record that somebody has looked: what shows the same is one record a minute."""
-    services().recording.read(scope.reader, FETCH_ALL, request, details_of(filters, scope))
+def _record(filters: Filters, scope: Scope, contains: str | None = None) -> None:
+    """Record that somebody has looked: what shows the same is one record a minute.
+
+    Args:
+        contains: what values were looked for with.
+    """
+    details = details_of(filters, scope)
+    if contains:
+        details["contains"] = contains
+    services().recording.read(scope.reader, FETCH_ALL, request, details)
 
 
 def _where(asked: Mapping[str, Any], bound: bytes) -> dict[str, Any]:
     """Which page is meant: by cursor, or by number."""
-    as_of = None if asked["as_of"] is None else _as_of(asked["as_of"])
+    as_of = None if asked["as_of"] is None else asking.as_of(asked["as_of"])
     if asked["cursor"] is not None:
         for other in ("page", "as_of"):
             if other in request.args:
@@ -232,18 +256,6 @@ def _where(asked: Mapping[str, Any], bound: bytes) -> dict[str, Any]:
             "as_of": datetime.fromisoformat(held["as_of"]),
         }
     return {"number": asked["page"], "as_of": as_of}
-
-
-def _as_of(text: str) -> datetime:
-    """Read the moment of an earlier answer; one to come would hold no page still."""
-    moment = times.parse(text, parameter="as_of")
-    if moment > datetime.now(UTC) + _SKEW:
-        raise BadRequest(
-            "This moment is still to come.",
-            parameter="as_of",
-            hint="Send page.as_of of an earlier answer, or leave as_of out.",
-        )
-    return moment
 
 
 def _answer(page: Page, bound: bytes) -> Response:

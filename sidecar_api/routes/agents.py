@@ -17,7 +17,7 @@ from sidecar_api.agents.judging import Judge
 from sidecar_api.agents.places import Place
 from sidecar_api.agents.records import Record, records
 from sidecar_api.conditional import json_answer
-from sidecar_api.failures import Forbidden, NotFound
+from sidecar_api.failures import Absent, Forbidden, NotFound
 from sidecar_api.openapi import Parameter, operation
 
 blueprint = Blueprint("agents", __name__, url_prefix="/api/v1/agents")
@@ -60,7 +60,7 @@ def one(agent: str) -> Response:
     """One agent: its record, its tools and its latest proposals."""
     asked, scope = asking.arguments(), asking.scope()
     if not shared.bounded(agent):
-        raise _unknown()
+        raise _unknown(agent)
     wanted = replace(shared.wanted(asked), agents=(agent,))
     judge, as_of = shared.judge(), shared.now()
     places, more = shared.chains().places(scope, wanted, as_of)
@@ -72,7 +72,7 @@ def one(agent: str) -> Response:
         if len(latest) < LATEST:
             latest.append(judge.row(read, said))
     if not record.chains:
-        raise _unknown()
+        raise _unknown(agent)
     shared.record(scope, wanted)
     body: Mapping[str, Any] = {
         **record.as_dict(),
@@ -89,8 +89,9 @@ def _judged(places: list[Place], judge: Judge, as_of: datetime) -> Iterator[tupl
         yield read, judge.of(read)
 
 
-def _unknown() -> NotFound:
-    return NotFound(
+def _unknown(agent: str) -> Absent:
+    return Absent(
         "There is no such agent, or none of whose proposals you may see any in this period.",
+        id_=agent,
         hint="GET /api/v1/agents lists those that you may see.",
     )

@@ -12,7 +12,7 @@ from sidecar_api.access import Scope
 from sidecar_api.agents.cases import MOST, MOST_NAMES, Case, Cases
 from sidecar_api.agents.judging import Row
 from sidecar_api.conditional import json_answer
-from sidecar_api.failures import BadRequest, NotFound
+from sidecar_api.failures import Absent, BadRequest, NotFound
 from sidecar_api.openapi import Parameter, operation
 from sidecar_api.processes.history import History
 from sidecar_api.services import services
@@ -52,8 +52,9 @@ def one(case: str) -> Response:
             hint=asking.SAY_WHICH,
         )
     if not found:
-        raise NotFound(
+        raise Absent(
             "There is no such case, or none that you may see anything of.",
+            id_=case,
             hint="Somebody who may see it can tell you its organization.",
         )
     story = cases.read(scope, case, found[0])

@@ -87,7 +87,7 @@ def evidence(proposal: str) -> Response:
     key = shared.key_of(scope, proposal)
     exported = scope.for_export([key.organization])
     if key not in shared.chains().keys(exported, proposal, key.organization):
-        raise shared.unknown()
+        raise shared.unknown(proposal)
     wanted = Wanted(organization=key.organization or NONE)
     return _file(asked["format"], exported, [key], wanted, shared.now(), key.shown, proposal)
 

@@ -11,13 +11,14 @@ from sidecar_api import asking
 from sidecar_api.access import Reach, Scope, Subject
 from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import Sealer, binding
-from sidecar_api.failures import BadRequest, Forbidden, NotFound, Unavailable
+from sidecar_api.failures import Absent, BadRequest, Forbidden, NotFound, Unavailable
 from sidecar_api.line import Line
 from sidecar_api.openapi import Parameter, operation
 from sidecar_api.processes import live
 from sidecar_api.processes.history import History
 from sidecar_api.processes.history_query import DEEPEST, STATES, Key, Wanted
 from sidecar_api.recording import FETCH, FETCH_ALL
+from sidecar_api.search import Filters
 from sidecar_api.search.filters import MOST_WORDS, NONE
 from sidecar_api.search.page import SIZES
 from sidecar_api.services import services
@@ -86,6 +87,7 @@ def processes() -> Response:
     asked, scope = asking.arguments(), asking.scope()
     wanted = _wanted(asked)
     if wanted.organization not in ("", NONE):
+        Filters.parse({"organization": [wanted.organization]})  # its form
         scope.check_watching(wanted.organization)
     number, size = asked["page"], asked["size"]
     if number * size > DEEPEST:
@@ -132,7 +134,7 @@ def one(process: str) -> Response:
     body = next((one for one in running if one["organization"]["id"] == key[0]), stored)
     # The hub may begin in the middle; whose a process is, the record knows from its beginning.
     if body is None or not scope.watches(body) or (stored and not scope.watches(stored)):
-        raise _unknown()
+        raise _unknown(process)
     if stored and _fuller(stored, body):
         body = stored
     _note(scope, key)
@@ -296,7 +298,7 @@ def _key(scope: Scope, id_: str, organization: str | None, known: list[str]) -> 
             hint=asking.SAY_WHICH,
         )
     if not keys:
-        raise _unknown()
+        raise _unknown(id_)
     return keys.pop()
 
 
@@ -307,13 +309,14 @@ def _fuller(stored: Mapping[str, Any], running: Mapping[str, Any]) -> bool:
 
 def _bounded(process: str) -> str:
     if len(process) > 256:
-        raise _unknown()
+        raise _unknown(process)
     return process
 
 
-def _unknown() -> NotFound:
-    return NotFound(
+def _unknown(process: str) -> Absent:
+    return Absent(
         "There is no such process, or none that you may watch.",
+        id_=process,
         hint="Somebody who may watch it can tell you its organization.",
     )
 

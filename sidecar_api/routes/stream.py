@@ -19,7 +19,6 @@ from sidecar_api.openapi import Parameter, operation
 from sidecar_api.recording import FETCH_ALL, details_of
 from sidecar_api.routes.exports import current
 from sidecar_api.search.newer import Place
-from sidecar_api.search.times import parse
 from sidecar_api.services import services
 
 blueprint = Blueprint("stream", __name__, url_prefix="/api/v1")
@@ -65,7 +64,7 @@ def stream() -> Response:
     """The events, until the client goes, may not see them any more, or the process ends."""
     filters = asking.filters()
     asked = asking.arguments()["as_of"]
-    since = None if asked is None else parse(asked, parameter="as_of")
+    since = None if asked is None else asking.as_of(asked)
     scope = asking.scope()
     sealer = Sealer(services().secret, "stream", "Last-Event-ID")
     bound = binding(scope, filters.canonical())

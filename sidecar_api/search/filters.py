@@ -24,6 +24,8 @@ LONGEST_VALUE: Final = 256
 """Characters of a value, unless its field may hold more."""
 LONGEST_TEXT: Final = 200
 MOST_VALUES: Final = 50
+MOST_LOOKED_FOR: Final = 512
+"""Characters of all values of a filter by part: each is an automaton over every value there is."""
 MOST_WORDS: Final = 8
 
 USER_FIELDS: Final = ("user.id", "user.name", "user.full_name", "user.email")
@@ -171,7 +173,8 @@ FILTERS: Final[tuple[Filter, ...]] = (
         "target",
         ("activity.resource.name", "activity.resource.parent.name"),
         "Server or site",
-        "Name of the resource or of what holds it, or a part of it",
+        f"Name of the resource or of what holds it, or a part of it; at most {MOST_LOOKED_FOR} "
+        "characters in all",
         facet=False,
         part=True,
     ),

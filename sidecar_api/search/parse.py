@@ -16,6 +16,7 @@ from sidecar_api.search import clauses, times
 from sidecar_api.search.filters import (
     BY_NAME,
     FILTERS,
+    MOST_LOOKED_FOR,
     MOST_VALUES,
     MOST_WORDS,
     NONE,
@@ -58,8 +59,12 @@ class Filters:
         end = _moment(given, "to")
         if "range" in given and (start or end):
             raise BadRequest("range cannot stand beside from or to.", parameter="range")
-        if start and end and start > end:
-            raise BadRequest("The time range ends before it begins.", parameter="to")
+        if start and end and start >= end:
+            raise BadRequest(
+                "The time range ends before it begins.",
+                parameter="to",
+                hint="from belongs to it, and so does to where it is a whole day.",
+            )
         return cls(MappingProxyType(given), start, end)
 
     def values(self, name: str) -> tuple[str, ...]:
@@ -105,6 +110,12 @@ def _values(one: Filter, args: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
         raise BadRequest(f"At most {MOST_VALUES} values.", parameter=one.name)
     if not all(value.strip() for value in raw):
         raise BadRequest(f"{one.name} is empty.", parameter=one.name, hint=f"Leave {one.name} out.")
+    if one.part and sum(map(len, raw)) > MOST_LOOKED_FOR:
+        raise BadRequest(
+            f"At most {MOST_LOOKED_FOR} characters in all values of {one.name}.",
+            parameter=one.name,
+            hint="Filter by resource_id or resource_name, which are looked up whole.",
+        )
     checked = {_checked(one, value) for value in raw}
     if len(checked) > 1 and not one.repeats:
         raise BadRequest("It can be given only once.", parameter=one.name)
