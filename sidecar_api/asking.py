@@ -271,14 +271,12 @@ def _operation() -> Operation | None:
 
 def _check_bytes() -> None:
     """Refuse what is no UTF-8: Werkzeug would read it as something that finds nothing."""
-    for part in (
-        request.environ.get("PATH_INFO", "").encode("latin-1"),
-        *request.query_string.split(b"&"),
-    ):
+    path = str(request.environ.get("RAW_URI", "")).partition("?")[0].encode()
+    for part in (path, *request.query_string.split(b"&")):
         try:
             unquote_to_bytes(part).decode()
         except UnicodeDecodeError:
-            name = part.partition(b"=")[0].decode(errors="replace")
+            name = "path" if part is path else part.partition(b"=")[0].decode(errors="replace")
             raise BadRequest(
                 "This is no valid UTF-8.", parameter=name[:100], hint="Percent-encode UTF-8."
             ) from None

@@ -130,13 +130,18 @@ def test_text_that_narrows_a_facet_is_only_text(room: Desk, text: str) -> None:
 
 
 @pytest.mark.parametrize("raw", hostile.RAW_BYTES)
-def test_bytes_that_are_no_utf_8_are_only_text(room: Desk, raw: str) -> None:
-    """They become the replacement character (U+FFFD), and match nothing else."""
-    for path in (f"{API}?resource_name=x{raw}x", f"{API}?q=x{raw}x"):
-        answer = room.ask(path)
-        calm(room, answer)
-        assert answer.get_json()["page"]["total"] == 0
-    named(room, room.ask(f"{API}?cursor={raw}"), "cursor")
+def test_bytes_that_are_no_utf_8_are_refused(room: Desk, raw: str) -> None:
+    """In every parameter, by its name, and in the path: else they would find nothing, unsaid."""
+    for name in ("resource_name", "q", "cursor"):
+        named(room, room.ask(f"{API}?{name}=x{raw}x"), name)
+    answer = room.ask(f"/api/v1/users/{raw.replace('/', '')}/activities")
+    calm(room, answer)
+    assert answer.status_code == 400
+
+
+def test_a_percent_sign_is_only_text(room: Desk) -> None:
+    """One that begins nothing stands for itself."""
+    assert room.get(f"{API}?q=x%x")["page"]["total"] == 0
 
 
 @pytest.mark.parametrize(("path", "statuses"), hostile.PATHS)

@@ -22,7 +22,7 @@ from activity_center.config_sidecar import (
 from sidecar_api import limits, problems
 from sidecar_api.app import create_app
 from sidecar_api.failures import RateLimited, Unauthenticated
-from sidecar_api.limits import AT_ONCE, MAX_BODY, MAX_KEYS, MAX_URL, Buckets, Limits
+from sidecar_api.limits import AT_ONCE, MAX_BODY, MAX_KEYS, MAX_URL, REFUSALS, Buckets, Limits
 from sidecar_api.reader import Reader
 from tests.integration.process import until
 
@@ -148,6 +148,17 @@ def test_a_reader_is_no_address(app, clock):
     with app.test_request_context(environ_base={"REMOTE_ADDR": "198.51.100.7"}):
         ours.count(request, None)
         ours.count(request, Reader("198.51.100.7"))
+
+
+def test_refusals_are_fewer_than_requests(clock):
+    """Each is an entry in the trail of who was asked for: one reader does not fill it."""
+    ours = Limits(configured(rate_limit=RateLimit(requests=1000)), clock=clock)
+    for _ in range(REFUSALS):
+        ours.refuse(Reader("a"))
+    with pytest.raises(RateLimited) as refused:
+        ours.refuse(Reader("a"))
+    assert refused.value.headers["Retry-After"] == "1"
+    ours.refuse(Reader("b"))
 
 
 def test_answers_at_once(clock):

@@ -57,6 +57,7 @@ def test_each_status_has_the_one_shape(
         assert problem_of(answer)["hint"] == "The page /api lists the addresses of the API."
     if status == 405:
         assert "GET" in answer.headers["Allow"]
+    assert ("Bearer" in answer.headers.get("WWW-Authenticate", "")) is (status == 401)
 
 
 def test_an_unexpected_error_says_nothing_of_itself(

@@ -193,6 +193,40 @@ def test_asking_for_another_s_entry_is_recorded(recorded: Desk) -> None:
     assert "organization" not in tried
 
 
+@pytest.mark.parametrize("path", ["proposals", "cases", "agents", "processes"])
+def test_an_id_that_is_not_there_is_recorded(recorded: Desk, path: str) -> None:
+    """Whatever it would be of, and however long it is."""
+    for id_ in ("nobodys", "x" * 2000):
+        recorded.problem(404, f"/api/v1/{path}/{id_}", "stranger")
+    found = arrived(recorded, 2, "stranger")
+    assert [one["activity"]["resource"]["id"] for one in found] == ["nobodys", "x" * 512]
+    assert {one["event"]["action"] for one in found} == {"activity_log.denied"}
+
+
+def test_each_organization_that_was_tried_learns_of_it(recorded: Desk) -> None:
+    """What does not exist, or sorts earlier, hides none; and who was refused sees none of it."""
+    names = ["0nobodys", recorded.a, recorded.b, "zz"]
+    query = "&".join(f"organization={one}" for one in names)
+    recorded.problem(403, f"/api/v1/activities?{query}", "stranger")
+    found = arrived(recorded, 3, "stranger")
+    assert [one.get("organization", {}).get("id") for one in found] == [
+        recorded.a,
+        recorded.b,
+        None,
+    ]
+    assert found[2]["metadata"]["asked_for"] == "0nobodys, zz"
+    assert recorded.get("/api/v1/activities", "stranger")["activities"] == []
+    facets = recorded.get("/api/v1/activities/facets?name=organization", "stranger")
+    assert facets["facets"]["organization"] == []
+
+
+def test_what_values_were_looked_for_is_recorded(recorded: Desk) -> None:
+    """The text that narrows a facet says as much as a filter."""
+    recorded.get("/api/v1/activities/facets?name=actor&contains=mara")
+    (looked,) = arrived(recorded, 1)
+    assert looked["metadata"]["contains"] == "mara"
+
+
 @pytest.mark.parametrize("mode", ["navigate", "no-cors"])
 def test_another_site_makes_no_record(recorded: Desk, mode: str) -> None:
     """A page elsewhere cannot have its visitor export, or ask for what is closed to them."""

@@ -80,6 +80,13 @@ def test_an_address_alone_counts_where_its_header_is_named(tmp_path: Path) -> No
     assert reader.id == "u-1"
 
 
+def test_an_id_is_no_address(tmp_path: Path) -> None:
+    """What is no address is compared with no id, though the proxy takes it for one."""
+    for name in ("u-1", "m.lind"):
+        with pytest.raises(Unauthenticated):
+            of(tmp_path, [("X-Forwarded-Email", name)], email="X-Forwarded-Email")
+
+
 def test_a_stranger_is_marked_as_the_proxys(tmp_path: Path) -> None:
     """A login name is no user.id of the platform: "u-9" of the proxy is not the platform's."""
     reader = of(tmp_path, [("X-Forwarded-User", "u-9")])

@@ -103,6 +103,9 @@ def test_numbered_pages_end_at_ten_thousand(desk: Desk) -> None:
         ("as_of=", "as_of", ""),
         ("as_of=2199-01-01", "as_of", "earlier answer"),
         ("as_of=2026-11-20T12:00:00", "as_of", ""),
+        ("q=%FF%FE", "q", "UTF-8"),
+        ("action=%ED%A0%80", "action", "UTF-8"),
+        ("%C0%AF=1", "%C0%AF", "UTF-8"),
         ("from=9999999-01-01", "from", ""),
         ("ip=1.2.3.4/99", "ip", ""),
         (f"q={'x' * 201}", "q", ""),
@@ -169,6 +172,19 @@ def test_members_see_what_they_did_and_strangers_nothing(desk: Desk) -> None:
     assert len(ids(desk.get("/api/v1/activities"))) == 2
 
 
+@pytest.mark.parametrize("path", ["", "/recent"])
+def test_own_deeds_are_found_by_their_organization(desk: Desk, path: str) -> None:
+    """Also where one has no role any more: that value is offered, and names nothing unknown."""
+    desk.add()
+    mine = desk.add(user__id=desk.people["stranger"])
+    (offered,) = desk.get("/api/v1/activities/facets?name=organization", "stranger")["facets"][
+        "organization"
+    ]
+    assert (offered["value"], offered["count"]) == (desk.a, 1)
+    assert ids(desk.get(f"/api/v1/activities{path}?organization={desk.a}", "stranger")) == [mine]
+    desk.problem(403, f"/api/v1/activities{path}?organization={desk.b}", "stranger")
+
+
 @pytest.mark.parametrize("path", ["", "/facets", "/histogram", "/recent", "/export"])
 def test_an_organization_that_is_closed_is_forbidden(desk: Desk, path: str) -> None:
     """Naming an organization that one has nothing to do with: 403 with the permission's name."""
@@ -198,6 +214,11 @@ def test_a_trail_of_one_user_resource_or_organization(desk: Desk) -> None:
         f"/api/v1/organizations/{desk.a}/activity-logs?resource_name=web",
     ):
         assert ids(desk.get(path)) == [wanted], path
+    scaled = desk.add(activity__resource={"type": "deployments/scale", "id": "shop/web"})
+    other = desk.add(activity__resource={"type": "deployments", "id": "scale/shop/web"})
+    for type_, found in (("deployments%2Fscale", scaled), ("deployments/scale", other)):
+        assert ids(desk.get(f"/api/v1/resources/{type_}/shop/web/activities")) == [found]
+        assert ids(desk.get(f"/api/v1/resources/{type_}/shop%2Fweb/activities")) == [found]
     assert ids(desk.get("/api/v1/users/mara/1/activities?verb=delete")) == []
     url = f"/api/v1/organizations/{desk.a}/activity-logs?organization={desk.b}"
     assert desk.problem(400, url)["parameter"] == "organization"

@@ -263,6 +263,7 @@ def test_hostile_values(desk: Desk, past: Past, name: str) -> None:
         ("server=a&server=b", "server"),
         ("statee=done", "statee"),
         ("organization=", "organization"),
+        ("organization=*", "organization"),
     ],
 )
 def test_wrong_parameters(desk: Desk, query: str, parameter: str) -> None:

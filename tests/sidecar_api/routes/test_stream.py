@@ -32,9 +32,9 @@ def test_head_watches_nothing(desk: Desk) -> None:
     assert "activity_center_hub" not in desk.app.extensions
 
 
-@pytest.mark.parametrize("as_of", ["now", "", "2026-11-29T12:00:00"])
+@pytest.mark.parametrize("as_of", ["now", "", "2026-11-29T12:00:00", "2199-01-01T00:00:00Z"])
 def test_a_wrong_moment_is_named(desk: Desk, as_of: str) -> None:
-    """as_of is a time with its offset, or left out."""
+    """as_of is a time with its offset that has been, or left out."""
     problem = desk.problem(400, f"{PATH}?as_of={as_of}")
     assert problem["parameter"] == "as_of"
 

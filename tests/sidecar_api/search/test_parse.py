@@ -69,6 +69,8 @@ def test_refused(name: str, value: str) -> None:
     ("args", "parameter"),
     [
         ({"from": ["2026-11-21"], "to": ["2026-11-20T00:00:00Z"]}, "to"),
+        ({"from": ["2026-11-21"], "to": ["2026-11-20"]}, "to"),
+        ({"target": ["x" * 250, "y" * 250, "z" * 13]}, "target"),
         ({"from": ["2026-11-20"], "range": ["24h"]}, "range"),
         ({"to": ["2026-11-20"], "range": ["24h"]}, "range"),
         ({"q": ["a", "b"]}, "q"),
