@@ -58,4 +58,6 @@ def test_the_table_has_both(table: Table) -> None:
     assert found("billing") == found("stranger") == frozenset()
     assert "a_part" in found("lab_and_srv") and "a_start" not in found("lab_and_srv")
     assert "m_asked" in found("mira") and "m_agreed" not in found("mira")
+    assert "m_for_other" not in found("mira")  # she acted, somebody else asked for it
+    assert not any(name.startswith("s_") for name in found("withheld_all"))
     assert found("platform") == frozenset(table.activities)

@@ -15,6 +15,7 @@ from tests.sidecar_api.search.log import Log, put_templates
 
 if TYPE_CHECKING:
     from flask import Flask
+    from opensearchpy import OpenSearch
 
     from tests.conftest import Node
 
@@ -36,13 +37,19 @@ def log(opensearch: Node, _streams: None) -> Log:
 def make_app(opensearch: Node, log: Log, tmp_path: Path) -> MakeApp:
     """Make a sidecar whose people are of the log's organization."""
 
-    def make(*, recording: Recording | None = None, roles: dict[str, str] | None = None) -> Flask:
+    def make(
+        *,
+        recording: Recording | None = None,
+        roles: dict[str, str] | None = None,
+        client: OpenSearch | None = None,
+    ) -> Flask:
         sidecar = SidecarConfig(
             data_dir=str(tmp_path / "sidecar"),
             recording=recording or Recording(),
             rate_limit=RateLimit(requests=100_000),
         )
-        return create_app(config_of(opensearch.cluster, log.organization, sidecar, roles))
+        config = config_of(opensearch.cluster, log.organization, sidecar, roles)
+        return create_app(config, client=client)
 
     return make
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from opensearchpy import OpenSearch
 
 from sidecar_api.export import write
 from sidecar_api.export.columns import COLUMNS
@@ -133,11 +134,19 @@ def test_compressed_when_asked(app: Flask, log: Log) -> None:
     assert whole(zlib.decompress(answer.data, 31))["count"] == 300
 
 
-def test_head_exports_nothing(app: Flask, log: Log) -> None:
-    """HEAD has the same head without a body, and opens no point in time."""
+def test_head_exports_nothing(make_app: Callable[..., Flask]) -> None:
+    """HEAD has the same head without a body, and asks OpenSearch for nothing: it may be away."""
+    app = make_app(client=OpenSearch("http://127.0.0.1:9", max_retries=0))
+    assert get(app, format="csv").status_code == 503
     answer = app.test_client().head(f"{PATH}?format=csv", headers=of("olga"))
     assert answer.status_code == 200 and answer.data == b""
     assert "Content-Location" in answer.headers
+
+
+def test_what_came_just_now_is_left_out(app: Flask, log: Log) -> None:
+    """What else was received then is perhaps not searchable yet: resumed, it would be there."""
+    log.add(*documents(2), arrival())
+    assert whole(get(app, format="ndjson").data)["count"] == 2
 
 
 @pytest.mark.parametrize(
