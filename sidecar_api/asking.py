@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote_to_bytes
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Request, Response, current_app, g, request
 from werkzeug.exceptions import BadRequest as Malformed
 from werkzeug.exceptions import UnsupportedMediaType
 
@@ -66,6 +66,12 @@ def reader() -> Reader:
             )
         g.reader = found
     return cast(Reader, g.reader)
+
+
+def lasting() -> Request:
+    """Return the running request itself, for what goes on when its context has ended."""
+    found: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return found
 
 
 def scope() -> Scope:

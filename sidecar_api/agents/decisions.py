@@ -27,8 +27,8 @@ from activity_center.processes.reading import EPOCH, MICROSECOND, part, text
 from activity_center.processes.reading import written as at_time
 from sidecar_api.failures import Conflict, Failure, Forbidden, NotMet
 from sidecar_api.ids import entry_id
+from sidecar_api.moments import written
 from sidecar_api.reader import Reader
-from sidecar_api.search.times import written
 
 PERMISSION: Final = "agent:approve"
 OUTCOMES: Final = ("approved", "denied", "edited")

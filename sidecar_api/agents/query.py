@@ -14,7 +14,7 @@ from typing import Any, Final
 from activity_center.agents.chain import LEVELS
 from activity_center.agents.policy import UNRATED
 from activity_center.agents.stored import CALL, ID, ORGANIZATION, Clause, all_of, stage
-from sidecar_api.search import times
+from sidecar_api.moments import written
 from sidecar_api.search.clauses import any_of, choice, contains
 from sidecar_api.search.filters import BY_NAME
 
@@ -104,7 +104,7 @@ class Wanted:
         for name in self.__slots__:
             value = getattr(self, name)
             if isinstance(value, datetime):
-                value = times.written(value)
+                value = written(value)
             values = value if isinstance(value, tuple) else (value,)
             made += ((name, one) for one in values if one)
         return made
@@ -137,7 +137,7 @@ def buckets(wall: Clause, wanted: Wanted, *, called: bool = False) -> Clause:
     """
     seen: list[Clause] = [wall]
     if wanted.end:
-        seen.append({"range": {"@timestamp": {"lt": times.written(wanted.end)}}})
+        seen.append({"range": {"@timestamp": {"lt": written(wanted.end)}}})
     inner: dict[str, Any] = {
         "seen": {"filter": all_of(*seen), "aggs": {"latest": _LATEST}},
         "begin": {"min": {"field": "@timestamp"}},

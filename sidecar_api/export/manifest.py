@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
 from sidecar_api.export import csv
 from sidecar_api.export.columns import COLUMNS
+from sidecar_api.moments import written
 
 MOST_COLUMNS: Final = 1000
 MARK: Final = b'"#manifest",'
@@ -90,7 +91,7 @@ class Tally:
             **({"columns": self._columns} if self._columns else {}),
             **({"what": self._what} if self._what else {}),
             "filter": self._filters,
-            "as_of": stamp(self._as_of),
+            "as_of": written(self._as_of),
             "count": self.count,
             "first": self._first,
             "last": self._last,
@@ -129,8 +130,3 @@ def check(members: Mapping[str, Any]) -> str:
     """Return the hash of a manifest's members but ``check``, in their order."""
     own = {name: value for name, value in members.items() if name != "check"}
     return hashlib.sha256(orjson.dumps(own)).hexdigest()
-
-
-def stamp(moment: datetime) -> str:
-    """Return a time as exports write it: UTC, milliseconds, ``Z``."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -17,6 +17,7 @@ import orjson
 from activity_center.vocabulary import ocsf
 from activity_center.vocabulary.ocsf import OcsfKind
 from sidecar_api.export.tree import tree
+from sidecar_api.moments import milliseconds
 
 MEDIA_TYPE: Final = "application/x-ndjson"
 PRODUCT: Final = {"name": "Activity Center", "vendor_name": "Activity Center"}
@@ -347,7 +348,7 @@ def _millis(stamp: Any) -> int | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp() * 1000)
+    return milliseconds(moment)
 
 
 def _level(severity: Any) -> int | None:

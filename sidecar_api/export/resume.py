@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from sidecar_api.cursors import Sealer, binding
+from sidecar_api.moments import written
 from sidecar_api.search.page import moment
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Tickets:
 
     def seal(self, scope: Scope, filters: Filters, form: str, as_of: datetime) -> str:
         """Return the token of an export."""
-        value = as_of.isoformat(timespec="milliseconds")
+        value = written(as_of)
         return self._sealer.seal(value, binding(scope, filters.canonical(), form))
 
     def open(self, token: str, scope: Scope, filters: Filters, form: str) -> datetime:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from sidecar_api import ending
 from sidecar_api.failures import RateLimited
 from sidecar_api.follow.topic import BATCH, COUNT, INTERVAL, Topic
+from sidecar_api.moments import milliseconds
 from sidecar_api.search.newer import Place, digest
-from sidecar_api.search.times import milliseconds
 
 if TYPE_CHECKING:
     from sidecar_api.access import Scope

@@ -11,9 +11,9 @@ import orjson
 
 from activity_center.processes import Delta, Process, key_of, reading
 from sidecar_api.access import Subject
+from sidecar_api.moments import written
 from sidecar_api.processes.former import Former
 from sidecar_api.processes.guarded import folded
-from sidecar_api.search.times import written
 
 if TYPE_CHECKING:
     from sidecar_api.processes.view import View

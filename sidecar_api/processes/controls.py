@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from activity_center.processes.attempt import ENDS
 from sidecar_api.failures import RateLimited
 from sidecar_api.ids import entry_id
-from sidecar_api.search.times import written
+from sidecar_api.moments import written
 
 if TYPE_CHECKING:
     from sidecar_api.processes.webhooks import Messenger

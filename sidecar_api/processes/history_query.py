@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sidecar_api.search import times
+from sidecar_api.moments import written
 from sidecar_api.search.clauses import (
     ORGANIZATION,
     PROCESS_ENDS,
@@ -87,7 +87,7 @@ class Wanted:
         if self.initiator:
             made.append(any_of([_person(one, self.initiator) for one in _PEOPLE]))
         if self.start:
-            made.append({"range": {"@timestamp": {"gte": times.written(self.start)}}})
+            made.append({"range": {"@timestamp": {"gte": written(self.start)}}})
         made += (_word(word) for word in self.text.split())
         return made
 
@@ -106,7 +106,7 @@ def buckets(wanted: Wanted) -> Clause:
     inner: dict[str, Any] = ordered
     prefix, script, paths = "", [], {}
     if wanted.end:
-        limit: Clause = {"range": {"@timestamp": {"lt": times.written(wanted.end)}}}
+        limit: Clause = {"range": {"@timestamp": {"lt": written(wanted.end)}}}
         inner = {"within": {"filter": limit, "aggs": ordered}}
         prefix = "within>"
         paths["within"] = "within._count"

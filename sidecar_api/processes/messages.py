@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import orjson
 
 from activity_center.processes.errors import beginning_of
-from sidecar_api.search.times import written
+from sidecar_api.moments import written
 
 if TYPE_CHECKING:
     from sidecar_api.processes.board import Kept

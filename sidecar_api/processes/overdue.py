@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar_api.ids import entry_id
+from sidecar_api.moments import written
 from sidecar_api.processes.guarded import tell
-from sidecar_api.search.times import written
 
 if TYPE_CHECKING:
     from sidecar_api.processes.board import Kept, Key

@@ -14,9 +14,10 @@ from sidecar_api.access import Scope
 from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import binding
 from sidecar_api.failures import Absent, BadRequest, Forbidden, NotFound
+from sidecar_api.moments import written
 from sidecar_api.openapi import Parameter, operation
 from sidecar_api.recording import FETCH, FETCH_ALL, details_of
-from sidecar_api.search import FACETS, Filters, Page, times
+from sidecar_api.search import FACETS, Filters, Page
 from sidecar_api.search.page import DEEPEST, SIZES
 from sidecar_api.search.searching import LONGEST_ID
 from sidecar_api.services import services
@@ -261,7 +262,7 @@ def _where(asked: Mapping[str, Any], bound: bytes) -> dict[str, Any]:
 def _answer(page: Page, bound: bytes) -> Response:
     before = (page.number - 1) * page.size
     shown = len(page.activities)
-    as_of = times.written(page.as_of)
+    as_of = written(page.as_of)
     sealer = services().cursors
 
     def cursor(side: str, at: Any, number: int) -> str:

@@ -20,10 +20,9 @@ from sidecar_api.export import proposals as files
 from sidecar_api.export.manifest import Tally
 from sidecar_api.failures import BadRequest, Forbidden, NotFound, RateLimited, Unavailable
 from sidecar_api.limits import limits
+from sidecar_api.moments import written
 from sidecar_api.openapi import Parameter, operation
 from sidecar_api.recording import EXPORT
-from sidecar_api.routes.exports import current
-from sidecar_api.search import times
 from sidecar_api.search.filters import NONE
 from sidecar_api.services import services
 
@@ -136,14 +135,14 @@ def _begin(
     tally = Tally(form, filters, as_of, columns=columns, what="proposals")
     reads = _reads(shared.chains(), keys, wanted, judge, as_of)
     response.response = files.written(form, reads, judge, tally)
-    recording, asked = services().recording, current(request)
+    recording, asked = services().recording, asking.lasting()
 
     def end() -> None:
         slot.release()
         result: dict[str, Any] = {
             **details,
             "stage": "ended",
-            "as_of": times.written(as_of),
+            "as_of": written(as_of),
             "count": tally.count,
             "complete": tally.closed,
         }

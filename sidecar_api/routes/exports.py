@@ -7,9 +7,9 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import Any, Final, cast
 
-from flask import Blueprint, Request, Response, request
+from flask import Blueprint, Response, request
 
-from sidecar_api import asking
+from sidecar_api import asking, moments
 from sidecar_api.access import Scope
 from sidecar_api.conditional import PRIVATE
 from sidecar_api.export.manifest import Tally
@@ -19,7 +19,7 @@ from sidecar_api.failures import BadRequest, Forbidden, RateLimited, Unavailable
 from sidecar_api.limits import limits
 from sidecar_api.openapi import Parameter, operation
 from sidecar_api.recording import EXPORT, details_of
-from sidecar_api.search import Filters, times
+from sidecar_api.search import Filters
 from sidecar_api.search.present import activity
 from sidecar_api.services import services
 
@@ -107,7 +107,11 @@ def _begin(
     hits = cast(Hits, services().search.scan(scope, filters, as_of=as_of, page_size=PAGE))
     try:
         first = list(islice(hits, 1))  # the whole first page had to come for it
-        details = {**details_of(filters, scope), "format": form.name, "as_of": times.written(as_of)}
+        details = {
+            **details_of(filters, scope),
+            "format": form.name,
+            "as_of": moments.written(as_of),
+        }
         if offset:
             details["resumed_at"] = offset
         begun = {**details, "stage": "begun"}
@@ -125,7 +129,7 @@ def _begin(
         body = gzipped(body)
     response.response = body
 
-    recording, asked = services().recording, current(request)
+    recording, asked = services().recording, asking.lasting()
 
     def end() -> None:
         rest.close()
@@ -135,12 +139,6 @@ def _begin(
         recording.read(scope.reader, EXPORT, asked, result)
 
     response.call_on_close(end)
-
-
-def current(proxy: Request) -> Request:
-    """Return the request itself, which outlives its context."""
-    found: Request = getattr(proxy, "_get_current_object", lambda: proxy)()
-    return found
 
 
 def _name(form: Format, filters: Filters, as_of: datetime) -> str:

@@ -15,9 +15,9 @@ from simple_websocket import Server
 from werkzeug.exceptions import BadRequest as Malformed
 
 from activity_center.processes import channels
-from sidecar_api import asking, ending
+from sidecar_api import asking, ending, events
 from sidecar_api.access import Scope
-from sidecar_api.conditional import PRIVATE, REVALIDATED, json_answer
+from sidecar_api.conditional import REVALIDATED, json_answer
 from sidecar_api.failures import (
     BadRequest,
     Failure,
@@ -34,8 +34,6 @@ from sidecar_api.processes import View, live, messages
 from sidecar_api.processes.feed import Feed
 from sidecar_api.processes.messages import Message
 from sidecar_api.processes.sockets import RECHECK, Closing, Socket
-from sidecar_api.routes.exports import current
-from sidecar_api.routes.stream import MEDIA, RETRY, here
 from sidecar_api.search.filters import NONE
 from sidecar_api.services import services
 
@@ -200,7 +198,7 @@ class _Recheck:
 
     def __init__(self, scope: Scope, wanted: Mapping[str, str]) -> None:
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-        self._asked = current(request)
+        self._asked = asking.lasting()
         self._reader = scope.reader.id
         self._watched = scope.everything or bool(scope.watching)
         self._wanted = wanted
@@ -252,29 +250,27 @@ class _Recheck:
             place="header",
         ),
     ],
-    media=MEDIA,
+    media=events.MEDIA,
     failures=[Forbidden, RateLimited, Unavailable],
     permission=_PERMISSION,
 )
 def stream() -> Response:
     """The events, until the client goes, may not watch any more, or the process ends."""
     scope, wanted = _wanted()
-    response = Response(content_type=MEDIA)
-    response.headers["Cache-Control"] = PRIVATE
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
+    response = events.response()
     if request.method == "HEAD":
         return response
     hub = live()
     hub.ready()
     feed = Feed(hub, scope.reader.id, hub.view(scope, **wanted))
     begin = feed.begin(_offset(request.headers.get("Last-Event-ID", "")))
-    response.response = _lines(feed, begin, _Recheck(scope, wanted), here())
+    response.response = _lines(feed, begin, _Recheck(scope, wanted), events.here())
     response.call_on_close(feed.close)
     return response
 
 
 def _lines(feed: Feed, begin: list[Message], recheck: _Recheck, still: Any) -> Iterator[bytes]:
-    yield f"retry: {RETRY}\n: open\n\n".encode()
+    yield events.OPEN
     yield from map(_event, begin)
     spoken, checked, told = float("-inf"), time.monotonic(), feed.stale_since
     try:

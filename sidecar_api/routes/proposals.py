@@ -30,8 +30,8 @@ from sidecar_api.failures import (
     NotMet,
     Unavailable,
 )
+from sidecar_api.moments import written
 from sidecar_api.openapi import Parameter, operation
-from sidecar_api.search import times
 from sidecar_api.search.page import SIZES
 from sidecar_api.services import services
 from sidecar_api.text import is_text
@@ -107,7 +107,7 @@ def proposals() -> Response:
         more=more,
     )
     shared.record(scope, wanted)
-    held_place = found.last and [times.written(as_of), found.last.as_list()]
+    held_place = found.last and [written(as_of), found.last.as_list()]
     looked = found.looked
     shown = len(found.rows)
     return json_answer(
@@ -120,7 +120,7 @@ def proposals() -> Response:
                 "approximate": found.approximate,
                 "from": found.first if shown else 0,
                 "to": found.first + shown - 1 if shown else 0,
-                "as_of": times.written(as_of),
+                "as_of": written(as_of),
                 "next": held_place and sealer.seal(held_place, bound),
                 "judged": looked and {"chains": looked[0], "of": looked[1]},
             },

@@ -1,34 +1,26 @@
-"""The live tail as server-sent events (WHATWG HTML, section 9.2)."""
+"""The live tail as server-sent events."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from typing import Final, cast
 
 import orjson
 from flask import Blueprint, Flask, Response, current_app, request
 
-from sidecar_api import asking
+from sidecar_api import asking, events
 from sidecar_api.access import Scope
-from sidecar_api.conditional import PRIVATE
 from sidecar_api.cursors import MAX_LENGTH, Sealer, binding
 from sidecar_api.failures import BadRequest, Failure, Forbidden, RateLimited, Unavailable
 from sidecar_api.follow import Event, Hub, Watch
 from sidecar_api.openapi import Parameter, operation
 from sidecar_api.recording import FETCH_ALL, details_of
-from sidecar_api.routes.exports import current
 from sidecar_api.search.newer import Place
 from sidecar_api.services import services
 
 blueprint = Blueprint("stream", __name__, url_prefix="/api/v1")
 
-MEDIA: Final = "text/event-stream"
-RETRY: Final = 5000
-"""Milliseconds after which a client comes back."""
 _EXTENSION: Final = "activity_center_hub"
-_ESTABLISHED: Final = 1
-"""``tcpi_state`` of a connection that neither side has closed (Linux, tcp(7))."""
 
 
 @blueprint.get("/activities/stream")
@@ -56,7 +48,7 @@ _ESTABLISHED: Final = 1
         ),
     ],
     filters=True,
-    media=MEDIA,
+    media=events.MEDIA,
     failures=[Forbidden, RateLimited, Unavailable],
     permission="org:audit",
 )
@@ -69,14 +61,12 @@ def stream() -> Response:
     sealer = Sealer(services().secret, "stream", "Last-Event-ID")
     bound = binding(scope, filters.canonical())
     place, lost = _place(sealer, bound)
-    response = Response(content_type=MEDIA)
-    response.headers["Cache-Control"] = PRIVATE
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
+    response = events.response()
     if request.method == "HEAD":
         return response
     services().recording.read(scope.reader, FETCH_ALL, request, details_of(filters, scope))
     watch = hub().watch(scope, filters, place, since=since)
-    response.response = _lines(watch, lost, sealer, bound, _Still(scope), here())
+    response.response = _lines(watch, lost, sealer, bound, _Still(scope), events.here())
     response.call_on_close(watch.close)
     return response
 
@@ -112,7 +102,7 @@ class _Still:
 
     def __init__(self, scope: Scope) -> None:
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-        self._asked = current(request)
+        self._asked = asking.lasting()
         self._query = scope.query()
 
     def __call__(self) -> bool:
@@ -125,25 +115,6 @@ class _Still:
             return reader is not None and found.access.scope(reader).query() == self._query
 
 
-def here() -> Callable[[], bool]:
-    """Return whether the client of this request has not hung up: seen before a write to it fails.
-
-    Else a page that is loaded again and again would keep all its former places for a while.
-    """
-    connection = request.environ.get("gunicorn.socket")
-    if connection is None or not hasattr(socket, "TCP_INFO"):  # not gunicorn, or not Linux
-        return lambda: True
-
-    def look() -> bool:
-        try:
-            state: bytes = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
-        except OSError:
-            return False
-        return state[0] == _ESTABLISHED
-
-    return look
-
-
 def _lines(
     watch: Watch,
     lost: bool,
@@ -152,7 +123,7 @@ def _lines(
     allowed: _Still,
     here: Callable[[], bool],
 ) -> Iterator[bytes]:
-    yield f"retry: {RETRY}\n: open\n\n".encode()
+    yield events.OPEN
     if lost:
         yield b"event: reset\ndata: {}\n\n"
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sidecar_api.search.times import EARLIEST, MILLISECOND, milliseconds, written
+from sidecar_api.moments import EARLIEST, MILLISECOND, milliseconds, written
 
 MOST: Final = 80
 _MINUTE: Final = 60

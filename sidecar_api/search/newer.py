@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sidecar_api.search.times import milliseconds
+from sidecar_api.moments import milliseconds
 
 WINDOW: Final = 60_000
 """Milliseconds that the window reaches back; it fits 16 bits."""

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sidecar_api.failures import BadRequest
+from sidecar_api.moments import EARLIEST, written
 from sidecar_api.search import facets, histogram, order
 from sidecar_api.search.clauses import TRAIL
 from sidecar_api.search.order import Position
 from sidecar_api.search.parse import Filters
-from sidecar_api.search.times import EARLIEST, LATEST, written
+from sidecar_api.search.times import LATEST
 
 SIZES: Final = (25, 50, 100)
 DEEPEST: Final = 10_000

@@ -12,6 +12,7 @@ from typing import Any
 
 from activity_center.streams import ORGANIZATION_ID
 from sidecar_api.failures import BadRequest
+from sidecar_api.moments import written
 from sidecar_api.search import clauses, times
 from sidecar_api.search.filters import (
     BY_NAME,
@@ -91,9 +92,9 @@ class Filters:
         start, end = self.limits(now)
         limits = {}
         if start:
-            limits["gte"] = times.written(start)
+            limits["gte"] = written(start)
         if end:
-            limits["lt"] = times.written(end)
+            limits["lt"] = written(end)
         if limits:
             made["range"] = {"range": {"@timestamp": limits}}
         return made
@@ -135,7 +136,7 @@ def _checked(one: Filter, value: str) -> str:
     if one.kind == "contains":
         return value.strip()
     if one.kind == "time":
-        return times.written(times.parse(value, parameter=one.name, end=one.name == "to"))
+        return written(times.parse(value, parameter=one.name, end=one.name == "to"))
     if one.repeats and value == NONE:
         return value
     if one.kind == "ip":

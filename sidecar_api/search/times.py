@@ -7,9 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from sidecar_api.failures import BadRequest
+from sidecar_api.moments import EARLIEST
 
-EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MILLISECOND: Final = timedelta(milliseconds=1)
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 PRESETS: Final = {
     "24h": timedelta(hours=24),
@@ -54,13 +53,3 @@ def parse(text: str, *, parameter: str, end: bool = False) -> datetime:
     if not EARLIEST <= moment <= LATEST:
         raise BadRequest("Times run from 1970 to 2199.", parameter=parameter)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-def milliseconds(moment: datetime) -> int:
-    """Return the moment as Unix time in ms, rounded down as OpenSearch does."""
-    return (moment - EARLIEST) // MILLISECOND
-
-
-def written(moment: datetime) -> str:
-    """Return the moment as RFC 3339 in UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

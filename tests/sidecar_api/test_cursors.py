@@ -14,9 +14,9 @@ from activity_center.vocabulary import fields
 from sidecar_api import cursors
 from sidecar_api.cursors import MAX_LENGTH, Sealer
 from sidecar_api.failures import BadRequest
+from sidecar_api.moments import milliseconds
 from sidecar_api.reader import Reader
 from sidecar_api.search.newer import MOST_SEEN, Place
-from sidecar_api.search.times import milliseconds
 
 SECRET = bytes(range(32))
 JSON = st.recursive(

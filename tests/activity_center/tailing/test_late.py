@@ -11,7 +11,7 @@ import pytest
 from activity_center.cli import tail
 from activity_center.connection import connect
 from activity_center.tailing import Activity, Follower, Selection
-from sidecar_api.search.times import written
+from sidecar_api.moments import written
 from tests.sidecar_api.search.log import NOON, Log, document, put_templates
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from sidecar_api.search.times import written
+from sidecar_api.moments import written
 from tests.sidecar_api.agents.stage import APPROVER, BEGUN, Stage
 
 

@@ -14,7 +14,7 @@ from sidecar_api.agents.chains import Chains
 from sidecar_api.agents.judging import Judge
 from sidecar_api.agents.places import Key
 from sidecar_api.app import create_app
-from sidecar_api.search.times import written
+from sidecar_api.moments import written
 from tests.integration.process import TOKEN, Collector
 from tests.sidecar_api.agents.stage import APPROVER, Stage
 from tests.sidecar_api.agents.test_decisions import ago, arrived, decide, seen, stored

@@ -17,8 +17,8 @@ from sidecar_api.export import write
 from sidecar_api.export.columns import COLUMNS
 from sidecar_api.export.verify import verify
 from sidecar_api.export.write import FORMATS
+from sidecar_api.moments import written
 from sidecar_api.routes import exports
-from sidecar_api.search.times import written
 from tests.sidecar_api.export.people import of
 from tests.sidecar_api.search.log import document
 

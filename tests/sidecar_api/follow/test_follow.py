@@ -23,9 +23,9 @@ from sidecar_api.failures import RateLimited, Unavailable
 from sidecar_api.follow import Event
 from sidecar_api.follow.hub import CATCH_UP
 from sidecar_api.follow.topic import RING
+from sidecar_api.moments import written
 from sidecar_api.reader import Reader
 from sidecar_api.search import Filters
-from sidecar_api.search.times import written
 from sidecar_api.services import EXTENSION
 from tests.sidecar_api.export.people import config_of, of
 from tests.sidecar_api.follow.following import ALL, begun, names, now, owner, quick, take

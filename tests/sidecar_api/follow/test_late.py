@@ -13,8 +13,8 @@ from typing import Any
 from sidecar_api.access import Scope
 from sidecar_api.follow import Watch
 from sidecar_api.follow.topic import Topic
+from sidecar_api.moments import written
 from sidecar_api.search.newer import MOST_SEEN
-from sidecar_api.search.times import written
 from tests.sidecar_api.follow.following import ALL, begun, names, now, quick, said, take
 from tests.sidecar_api.search.log import Log, document
 

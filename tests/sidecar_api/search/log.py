@@ -16,8 +16,8 @@ from opensearchpy.exceptions import RequestError
 from activity_center.assets import data_folder
 from activity_center.streams import ALERTS_STREAM, LENSES, REJECTED_STREAM, stream_name
 from activity_center.vocabulary import actions
+from sidecar_api.moments import written
 from sidecar_api.search import Filters, Search
-from sidecar_api.search.times import written
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 """When the documents of a test happened, unless they say otherwise."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from sidecar_api.moments import written
 from sidecar_api.search import Filters
 from sidecar_api.search.newer import Place
-from sidecar_api.search.times import written
 from tests.sidecar_api.search.log import NOON, Log, document, filters
 
 EVERYTHING = filters()

@@ -10,9 +10,9 @@ from itertools import pairwise
 import pytest
 
 from sidecar_api.failures import BadRequest
+from sidecar_api.moments import written
 from sidecar_api.search import Position
 from sidecar_api.search.page import Page
-from sidecar_api.search.times import written
 from tests.sidecar_api.search.log import NOON, Log, document, filters, minutes, put_templates
 
 AS_OF = NOON + minutes(600)

@@ -1,0 +1,19 @@
+"""Moments as numbers and text; files that must load without Flask use it too."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Return the moment as Unix time in ms, rounded down as OpenSearch does."""
+    return (moment - EARLIEST) // MILLISECOND
+
+
+def written(moment: datetime) -> str:
+    """Return the moment as RFC 3339 in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
