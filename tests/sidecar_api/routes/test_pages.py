@@ -28,6 +28,7 @@ PARTS: Final = {
     "proposal-case": "proposals",
     "proposal-dialog": "proposals",
     "proposal-oversight": "proposals",
+    "saving": "",
 }
 """Modules that are loaded when somebody looks at what they show, and by which other one."""
 
