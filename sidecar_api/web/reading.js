@@ -1,5 +1,6 @@
 // What an activity says, read once: what more than one part of the page asks.
 
+import { isAgents } from "./place.js";
 import { texts } from "./texts.js";
 
 const catalogue = { actions: new Map(), verbs: new Map() };
@@ -71,17 +72,29 @@ export function result(activity) {
 export const outcome = (activity) =>
   trouble(activity) === "denied" ? "denied" : (activity.event?.outcome ?? "unknown");
 
-/** Why a reader sees less than the whole trail of a place, as a sentence; "" where they see it. */
-export function ownOnly(me, { view, organization }) {
-  const known = me?.organizations ?? [];
-  if (!me || me.reader?.platform_roles?.length) return "";
-  if (view === "organization") {
-    const here = known.find((one) => one.id === organization);
-    return here && !here.trail ? texts.ownOnly : "";
-  }
-  const closed = known.filter((one) => !one.trail);
-  if (closed.length === known.length) return texts.ownOnly;
-  return closed.length ? texts.ownOnlyIn(closed.map((one) => one.name || one.id).join(", ")) : "";
+const NOWHERE = { lenses: [], permissions: [], trail: false };
+
+/** Why a reader sees less than everything of a place, as sentences; `why` says it of one organization,
+ * or "" where everything of it is seen. */
+export function lessIn(me, { view, organization, filters }, why) {
+  if (!me || me.reader.platform_roles.length) return "";
+  const here = view === "organization" ? [organization] : valuesOf(filters, "organization");
+  const known = me.organizations.length ? me.organizations.filter((one) => !here.length || here.includes(one.id)) : [NOWHERE];
+  return [...Map.groupBy(known, why)]
+    .filter(([said]) => said)
+    .map(([said, some]) => texts.own.see(some.length === known.length ? "" : some.map((one) => one.name || one.id).join(", "), said))
+    .join(" ");
+}
+const valuesOf = (filters, name) => filters.filter(([other]) => other === name).map(([, value]) => value);
+
+/** The same of entries: by the lenses that the reader's roles open. */
+export function ownOnly(me, place) {
+  const chosen = isAgents(place.view) ? ["agent"] : valuesOf(place.filters, "lens");
+  return lessIn(me, place, ({ lenses, permissions, trail }) => {
+    const closed = Object.keys(texts.own.lenses).filter((one) => !lenses.includes(one) && (!chosen.length || chosen.includes(one)));
+    if (!closed.length) return "";
+    return trail ? texts.own.part(closed, permissions.includes("org:audit")) : texts.own.trail;
+  });
 }
 
 const organizationNames = new Map(); // organization id -> the name that the server knows
