@@ -141,6 +141,36 @@ def test_each_organization_is_told_of_by_itself(window: Window, agents: Proposal
     expect(own).to_have_text(f"In northwind you {OWN[4:]}")
 
 
+def test_who_may_not_watch_is_not_told_that_nothing_runs(
+    windows: Windows, processes: Processes
+) -> None:
+    """Without process:view one sees what one started: the live cards and the history say so and
+    name the permission, whether or not there is something; with it, nothing is said."""
+    processes.permissions = ["org:audit"]
+    said = (
+        "You see the processes that you started; those of others take the permission process:view."
+    )
+    for size, dark in ((WIDE, False), (PHONE, True)):
+        window = windows(size=size, dark=dark)
+        page = window.open(f"{processes.url}/processes")
+        expect(page.locator("a[data-process=one]")).to_be_visible()
+        expect(page.locator("#own-only")).to_have_text(said)
+        page.goto(f"{processes.url}/processes?tab=history")
+        expect(page.locator("#empty")).to_contain_text("No operation of yours is on record yet")
+        expect(page.locator("#own-only")).to_have_text(said)
+        processes.processes, shown = {}, processes.processes
+        page.goto(f"{processes.url}/processes")
+        empty = page.locator("#empty")
+        expect(empty.get_by_role("heading")).to_have_text("Nothing that you started is running")
+        expect(page.locator("#own-only")).to_have_text(said)
+        window.shoot(f"own-processes-{size[0]}-{'dark' if dark else 'light'}")
+        processes.processes = shown
+    processes.permissions = ["process:view"]
+    page.reload()
+    expect(page.locator("a[data-process=one]")).to_be_visible()
+    expect(page.locator("#own-only")).to_have_count(0)
+
+
 def test_a_process_says_once_how_it_is_connected(window: Window, processes: Processes) -> None:
     """Its page has a connection of its own: the head says nothing beside it."""
     page = window.open(f"{processes.url}/processes/one")
