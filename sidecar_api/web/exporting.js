@@ -4,7 +4,8 @@ import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { texts } from "./texts.js";
 import { icon } from "./icons.js";
 import { question } from "./place.js";
-import { sentences } from "./words.js";
+import { lessIn } from "./reading.js";
+import { plain, sentences } from "./words.js";
 
 const X = texts.exporting;
 const FORMATS = {
@@ -29,7 +30,26 @@ export async function run(app, format, { href = address(app, format), ...rest } 
   await saving.run(app, href, { ending, ...rest });
 }
 
+/** What is offered instead, where the API refuses to export what is shown; `own` is the filter by which
+ * readers are left with what is theirs. */
+export function instead(app, own) {
+  const { filters, ...place } = app.place;
+  const { id } = app.me?.reader ?? {};
+  const others = filters.filter(([name]) => name !== own);
+  if (filters.length - others.length === 1 && filters.some(([name, value]) => name === own && value === id)) return null;
+  const why = lessIn(app.me, { filters, ...place }, ({ trail, permissions }) => (trail && !permissions.includes("org:audit:export") ? X.mayNot : ""));
+  if (!why) return null;
+  const choose = () => {
+    app.closeMenu();
+    app.setFilters([...others, [own, id]]);
+  };
+  return html`<p class="note" id="may-not-export">${icon("lock")}<span>${plain(why, 400)}</span></p>
+    <ul class="options"><li><button type="button" class="option" @click=${choose}>${icon("user")}${X.own}</button></li></ul>`;
+}
+
 export function menu(app) {
+  const refused = instead(app, "actor");
+  if (refused) return html`<h3>${X.title}</h3>${refused}`;
   return html`<h3>${X.title}</h3><ul class="options">${Object.entries(FORMATS).map(
     ([format, [label, hint]]) => html`<li><button type="button" class="option"
     @click=${() => run(app, format)}>

@@ -3,7 +3,7 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { repeat } from "./vendor/lit-html/directives/repeat.js";
 import { Problem, ask } from "./api.js";
-import { run } from "./exporting.js";
+import { instead, run } from "./exporting.js";
 import * as filters from "./filters.js";
 import { icon } from "./icons.js";
 import { pager } from "./pager.js";
@@ -352,6 +352,8 @@ export function evidence(app) {
     query.set("format", format);
     run(app, format, { href: `/api/v1/proposals/export?${query}`, stem: "proposals", counted: proposals });
   };
+  const refused = instead(app, "initiator");
+  if (refused) return html`<h3>${shared.exporting.evidence}</h3>${refused}`;
   return html`<h3>${shared.exporting.evidence}</h3><ul class="options">${["csv", "ndjson"].map(
     (format) => html`<li><button type="button" class="option" @click=${() => save(format)}>${icon("download")}<span>${E[format]} <span class="kind">${E[`${format}Hint`]}</span></span></button></li>`,
   )}</ul><p class="quiet">${E.note}</p>`;

@@ -1,7 +1,9 @@
 // Export: streamed to a file on disk, its end checked, a plain download where that is not possible.
 
 import { send } from "./api.js";
+import { lacking } from "./states.js";
 import { activities, texts } from "./texts.js";
+import { plain, sentences } from "./words.js";
 
 const X = texts.exporting;
 
@@ -33,6 +35,9 @@ function manifest(tail) {
     return null;
   }
 }
+
+/** Why it did not work, and what to do about it. */
+const said = ({ message, document }) => sentences(plain((document && lacking(document)) ?? message, 400), plain(document?.hint ?? "", 400));
 
 /** Fetch a file and save it once its manifest says that it is whole; `counted` names n of what it has. */
 export async function run(app, href, { ending, stem = "activities", total = app.answer?.page.total ?? 0, counted = activities }) {
@@ -79,7 +84,7 @@ export async function run(app, href, { ending, stem = "activities", total = app.
     await writable?.abort().catch(() => {});
     Object.assign(
       job,
-      error.name === "AbortError" ? { state: "cancelled" } : { state: "failed", message: error.message },
+      error.name === "AbortError" ? { state: "cancelled" } : { state: "failed", message: said(error) },
     );
     app.announce(job.state === "cancelled" ? X.cancelled : X.failed);
   }

@@ -254,6 +254,8 @@ export const texts = {
     cancelled: "Export cancelled, nothing saved",
     progress: "Progress of the export",
     failed: "The export failed",
+    mayNot: "more than you may export: that takes the permission org:audit:export",
+    own: "Only what you did yourself",
   },
   empty: {
     title: "No activity fits",

@@ -88,7 +88,7 @@ class StandIn:
         self.trail = True
         self.lenses = ["agent", "audit", "process"]
         self.told: dict[str, dict[str, Any]] = {}
-        self.permissions = ["org:audit", *permissions]
+        self.permissions = ["org:audit", "org:audit:export", *permissions]
         self.export: Callable[[], Response] = lambda: Response(b"")
         self.opened: list[str] = []
         self.faithful = True

@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.table import trail
+from tests.browser.conftest import PHONE, WIDE
+from tests.browser.proposal_samples import proposal
+from tests.browser.proposal_stand_in import Proposals
+from tests.browser.table import query, trail
+from tests.sidecar_api.search.log import document
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Site, Window
+    from tests.browser.conftest import Site, Window, Windows
+
+EXPORT = "/api/v1/activities/export"
+
+
+@pytest.fixture
+def server() -> Iterator[Proposals]:
+    """A stand-in with one entry and one proposal."""
+    entry = document(
+        event__action="server.update", organization__id="brightleaf", organization__name="Bright"
+    )
+    made = Proposals(proposal("one", "executed_as_approved"), activities=[{"id": "e", **entry}])
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize("form", ["CSV", "NDJSON", "OCSF 1.9"])
@@ -40,3 +58,63 @@ def test_the_file_is_whole_and_what_the_filters_show(
         lines = [json.loads(line) for line in file.read_text().splitlines()]
         assert len(lines) == count + 1
         assert lines[-1]["manifest"]["count"] == count
+
+
+def test_who_may_not_export_is_told_before(windows: Windows, server: Proposals) -> None:
+    """The dialog names the permission and offers what is the reader's own instead of a file that
+    the API refuses; there, and with the permission, the files are offered."""
+    server.permissions = ["org:audit"]
+    said = "You see more than you may export: that takes the permission org:audit:export."
+    for view, button, own in (("audit", "#export", "actor"), ("ai", "#export", "initiator")):
+        for size, dark in ((WIDE, False), (PHONE, True)):
+            window = windows(size=size, dark=dark)
+            page = window.open(f"{server.url}/{view}")
+            page.click(button)
+            expect(page.locator("#may-not-export")).to_have_text(said)
+            expect(page.locator("#menu .option")).to_have_text(["Only what you did yourself"])
+            expect(page.locator("#menu .option")).to_be_focused()
+            window.shoot(f"may-not-export-{view}-{size[0]}")
+            page.locator("#menu .option").click()
+            expect(page.locator("#menu")).to_be_hidden()
+            assert query(page) == {own: ["usr_mk"]}
+    server.permissions = ["org:audit", "org:audit:export"]
+    page = window.open(f"{server.url}/audit")
+    page.click("#export")
+    expect(page.locator("#menu .option")).to_have_count(3)
+
+
+def test_what_is_ones_own_is_offered(window: Window, server: Proposals) -> None:
+    """Who filters by themselves, or sees nothing but their own, may export it."""
+    server.permissions = ["org:audit"]
+    page = window.open(f"{server.url}/audit?actor=usr_mk")
+    page.locator("#export").evaluate("button => { button.disabled = false; }")
+    page.click("#export")
+    expect(page.locator("#menu .option")).to_have_count(3)
+    server.trail, server.permissions = False, []
+    page = window.open(f"{server.url}/audit")
+    page.click("#export")
+    expect(page.locator("#menu .option")).to_have_count(3)
+
+
+def test_a_refusal_says_what_is_missing_and_what_to_do(windows: Windows, server: Proposals) -> None:
+    """The permission, the organization by its name, and the hint of the API."""
+    server.permissions = ["org:audit", "org:audit:export"]
+    server.answers[EXPORT] = (
+        403,
+        {
+            "detail": "What you see of the organization brightleaf is not yours to export.",
+            "permission": "org:audit:export",
+            "organization": "brightleaf",
+            "hint": "Filter by other organizations, or by yourself as the actor.",
+        },
+    )
+    for size, dark in ((WIDE, False), (PHONE, True)):
+        window = windows(size=size, dark=dark)
+        page = window.open(f"{server.url}/audit")
+        page.click("#export")
+        page.locator("#menu .option", has_text="CSV").click()
+        expect(page.locator(".toast.failed")).to_have_text(
+            "The export failed. It takes the permission org:audit:export in Bright. "
+            "Filter by other organizations, or by yourself as the actor."
+        )
+        window.shoot(f"export-refused-{size[0]}")
