@@ -7,12 +7,35 @@ import { plain, sentences } from "./words.js";
 
 const X = texts.exporting;
 
-/** A private file of this origin: the rows go to the disk, never all into memory. */
-async function privateFile(name) {
+/** Milliseconds that the browser has to copy a file from here to where it saves it. */
+const KEPT = 60000;
+
+/** Holds the lock of a name until what it returns is called or the tab is closed. */
+const hold = (name) =>
+  new Promise((held) => {
+    navigator.locks.request(name, () => new Promise((release) => held(release)));
+  });
+
+/** Removes what closed tabs left: the lock of a file that is still needed is held. */
+async function sweep(folder) {
+  for await (const name of folder.keys()) {
+    if (/^export.*\.part$/.test(name))
+      await navigator.locks.request(name, { ifAvailable: true }, (lock) => lock && folder.removeEntry(name).catch(() => {}));
+  }
+}
+
+/** A private file of this origin, for one export: the rows go to the disk, never all into memory. */
+async function privateFile() {
   const folder = await navigator.storage?.getDirectory?.();
   if (!folder) return null;
+  await sweep(folder);
+  const name = `export-${crypto.randomUUID()}.part`;
+  const release = await hold(name);
+  const remove = () => folder.removeEntry(name).catch(() => {}).then(release);
   const handle = await folder.getFileHandle(name, { create: true });
-  return typeof handle.createWritable === "function" ? { handle, folder } : null;
+  if (typeof handle.createWritable === "function") return { handle, remove };
+  await remove();
+  return null;
 }
 
 const lastLine = (tail) => new TextEncoder().encode(tail.slice(tail.trimEnd().lastIndexOf("\n") + 1)).length;
@@ -42,7 +65,7 @@ const said = ({ message, document }) => sentences(plain((document && lacking(doc
 /** Fetch a file and save it once its manifest says that it is whole; `counted` names n of what it has. */
 export async function run(app, href, { ending, stem = "activities", total = app.answer?.page.total ?? 0, counted = activities }) {
   const name = `${stem}-${new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-")}.${ending}`;
-  const target = await privateFile("export.part").catch(() => null);
+  const target = await privateFile().catch(() => null);
   app.closeMenu();
   if (!target) {
     const link = Object.assign(document.createElement("a"), { href, download: name });
@@ -77,11 +100,15 @@ export async function run(app, href, { ending, stem = "activities", total = app.
     const url = URL.createObjectURL(file);
     const link = Object.assign(document.createElement("a"), { href: url, download: name });
     link.click();
-    window.setTimeout(() => URL.revokeObjectURL(url), 60000);
+    window.setTimeout(() => {
+      URL.revokeObjectURL(url);
+      target.remove();
+    }, KEPT);
     Object.assign(job, { state: "done", rows: end.count, name });
     app.announce(X.done(counted(end.count)));
   } catch (error) {
     await writable?.abort().catch(() => {});
+    target.remove();
     Object.assign(
       job,
       error.name === "AbortError" ? { state: "cancelled" } : { state: "failed", message: said(error) },

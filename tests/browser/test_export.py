@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from flask import Response, request
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE, WIDE
 from tests.browser.proposal_samples import proposal
 from tests.browser.proposal_stand_in import Proposals
-from tests.browser.table import query, trail
+from tests.browser.table import loaded, query, trail
 from tests.sidecar_api.search.log import document
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
     from tests.browser.conftest import Site, Window, Windows
 
 EXPORT = "/api/v1/activities/export"
@@ -118,3 +121,67 @@ def test_a_refusal_says_what_is_missing_and_what_to_do(windows: Windows, server:
             "Filter by other organizations, or by yourself as the actor."
         )
         window.shoot(f"export-refused-{size[0]}")
+
+
+def _whole(rows: int) -> Response:
+    """A file of so many rows that say in which format they were asked for."""
+    body = f"{request.args['format']}\n" * rows
+    manifest = {"count": rows, "complete": True, "bytes": len(body)}
+    return Response(body + json.dumps({"manifest": manifest}) + "\n", content_type="text/plain")
+
+
+def _keeps(page: Page, count: int) -> None:
+    """Return when so many private files are there."""
+    for _ in range(50):
+        names = page.evaluate(
+            "async () => Array.fromAsync((await navigator.storage.getDirectory()).keys())"
+        )
+        found = [name for name in names if name.endswith(".part")]
+        if len(found) == count:
+            return
+        page.wait_for_timeout(100)
+    assert len(found) == count, found
+
+
+def test_two_tabs_write_a_file_each(window: Window, server: Proposals) -> None:
+    """An export is saved as it was checked, whatever another tab exports meanwhile; its private
+    file is removed once the browser has it, and so is that of a tab that was closed."""
+    server.export = lambda: _whole(3 if request.args["format"] == "csv" else 5)
+    first = window.open(f"{server.url}/audit")
+    loaded(first)
+    # The first one has checked its file, and waits before it takes it.
+    first.evaluate(
+        """() => { const take = FileSystemFileHandle.prototype.getFile;
+        window.checked = new Promise((arrive) => {
+          FileSystemFileHandle.prototype.getFile = async function () {
+            await new Promise((done) => { window.goOn = done; arrive(); });
+            return take.call(this);
+          };
+        }); }"""
+    )
+    first.click("#export")
+    first.locator("#menu .option", has_text="CSV").click()
+    first.evaluate("window.checked")
+    second = window.context.new_page()
+    second.clock.install()
+    second.goto(f"{server.url}/audit")
+    loaded(second)
+    second.click("#export")
+    with second.expect_download() as other:
+        second.locator("#menu .option", has_text="NDJSON").click()
+    assert other.value.path().read_text().startswith("ndjson\n" * 5)
+    with first.expect_download() as mine:
+        first.evaluate("window.goOn()")
+    assert mine.value.path().read_text().startswith("csv\ncsv\ncsv\n{")
+    _keeps(second, 2)
+    second.clock.fast_forward(61_000)
+    _keeps(second, 0)
+    first.click("#export")
+    first.locator("#menu .option", has_text="CSV").click()
+    _keeps(second, 1)
+    first.close()
+    server.export = lambda: Response(b"cut off")
+    second.click("#export")
+    second.locator("#menu .option", has_text="NDJSON").click()
+    expect(second.locator(".toast.failed")).to_be_visible()
+    _keeps(second, 0)
