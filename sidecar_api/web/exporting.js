@@ -57,11 +57,9 @@ export function menu(app) {
   )}</ul><p class="quiet">${X.times}</p>`;
 }
 
-export function progress(app) {
-  const { job } = app;
-  if (!job) return nothing;
+function toast(app, job) {
   const dismiss = () => {
-    app.job = null;
+    app.jobs = app.jobs.filter((one) => one !== job);
     app.render();
   };
   const body = {
@@ -80,3 +78,6 @@ export function progress(app) {
       @click=${dismiss}>${icon("x")}</button>`
   }</aside>`;
 }
+
+/** How far each export has come, or how it ended. */
+export const progress = (app) => (app.jobs.length ? html`<div class="toasts">${app.jobs.map((job) => toast(app, job))}</div>` : nothing);

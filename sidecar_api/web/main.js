@@ -28,7 +28,7 @@ class App {
   menu = null; // {kind, name, anchor, find, values}
   me = null;
   ready = null; // settles when catalogue, filters and reader are known
-  job = null; // a running export
+  jobs = []; // exports that run, and how the last ones ended
   gap = null; // the gap between page numbers that is open
   weights = null;
   zone = recall("zone", "local") === "utc" ? "utc" : "local";

@@ -74,7 +74,7 @@ export async function run(app, href, { ending, stem = "activities", total = app.
   }
   const stop = new AbortController();
   const job = { rows: 0, bytes: 0, total, counted, stop, state: "running" };
-  app.job = job;
+  app.jobs = [...app.jobs.filter((one) => one.state === "running"), job];
   app.render();
   let writable = null;
   try {

@@ -185,3 +185,35 @@ def test_two_tabs_write_a_file_each(window: Window, server: Proposals) -> None:
     second.locator("#menu .option", has_text="NDJSON").click()
     expect(second.locator(".toast.failed")).to_be_visible()
     _keeps(second, 0)
+
+
+def test_a_second_export_does_not_hide_the_first(windows: Windows, server: Proposals) -> None:
+    """Both are shown, each can be cancelled, and who finished is said of each."""
+
+    def export() -> Response:
+        if request.args["format"] == "csv":
+            return Response(server.slowly(b"row\n"), content_type="text/csv")
+        return _whole(5)
+
+    server.export = export
+    for size, dark in ((WIDE, False), (PHONE, True)):
+        window = windows(size=size, dark=dark)
+        page = window.open(f"{server.url}/audit")
+        loaded(page)
+        page.click("#export")
+        page.locator("#menu .option", has_text="CSV").click()
+        expect(page.locator(".toast.running")).to_have_count(1)
+        page.click("#export")
+        with page.expect_download():
+            page.locator("#menu .option", has_text="NDJSON").click()
+        expect(page.locator(".toast.done")).to_contain_text(".ndjson. Whole: 5 activities")
+        window.shoot(f"two-exports-{size[0]}")
+        page.locator(".toast.running").get_by_role("button", name="Cancel").click()
+        expect(page.locator(".toast.cancelled")).to_be_visible()
+        expect(page.locator(".toast.done")).to_be_visible()
+        boxes = [one.bounding_box() for one in page.locator(".toast").all()]
+        above, below = sorted(box["y"] for box in boxes if box)
+        assert below - above >= min(box["height"] for box in boxes if box)
+        for left in (1, 0):
+            page.locator(".toast").first.get_by_role("button", name="Close").click()
+            expect(page.locator(".toast")).to_have_count(left)
