@@ -1,17 +1,23 @@
 // What an activity says, read once: what more than one part of the page asks.
 
+import { ask } from "./api.js";
 import { isAgents } from "./place.js";
 import { texts } from "./texts.js";
 
 const catalogue = { actions: new Map(), verbs: new Map() };
 
-/** Takes the answer of GET /api/v1/catalogue. */
-export function learn(answer) {
+function learn(answer) {
   for (const verb of answer?.verbs ?? []) catalogue.verbs.set(verb.name, verb);
   for (const action of answer?.actions ?? []) catalogue.actions.set(action.name, action);
 }
 
-export const learned = () => catalogue.actions.size > 0;
+let asking = null;
+/** Settles when the catalogue is known; it is asked for once, by whoever needs it first. */
+export const learned = () =>
+  (asking ??= ask("/api/v1/catalogue").then(learn, (problem) => {
+    asking = null;
+    throw problem;
+  }));
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 /** "restartService", "cost_recommendation" -> words */

@@ -21,6 +21,7 @@ WEB: Final = Path(str(files("sidecar_api"))) / "web"
 LARGEST: Final = 100_000
 """Bytes of our own code, packed (the first paint of the shell)."""
 PARTS: Final = {
+    "card": "",
     "copying": "",
     "processes": "",
     "proposals": "",
