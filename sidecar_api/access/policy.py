@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Final
 
 from activity_center.streams import ORGANIZATION_ID
 from activity_center.vocabulary import permissions
-from sidecar_api.access.scope import Opening, Reach, Scope
+from sidecar_api.access.scope import LENSES, Opening, Reach, Scope
 
 if TYPE_CHECKING:
     from activity_center.config import Config
     from sidecar_api.reader import Grant, Reader
 
-AUDITED: Final = frozenset({"audit", "agent", "process"})
+AUDITED: Final = LENSES
 """Lenses that ``org:audit`` opens."""
 SHOWN_TO_MEMBERS: Final = frozenset({"audit", "process"})
 """Lenses that an organization with ``members_see: organization`` shows to every role."""

@@ -26,6 +26,8 @@ OWN_SECURITY: Final = "now-90d/d"
 DENIED: Final = "activity_log.denied"
 """What was refused is not among what one did oneself: whether the entry has an organization
 tells whether there is one of that name, to somebody who may not know."""
+LENSES: Final = frozenset({"audit", "agent", "process"})
+"""All parts of a trail."""
 OF_THE_PLATFORM: Final = frozenset({"org:audit", "org:audit:export"})
 """Permissions in every organization that ``platform:audit`` includes."""
 
@@ -147,6 +149,13 @@ class Scope:
     def organizations(self) -> tuple[str, ...]:
         """Ids of the organizations in which a role of the reader's opens the trail, sorted."""
         return tuple(sorted({one.organization for one in self.openings}))
+
+    def lenses(self, organization: str) -> frozenset[str]:
+        """Lenses of an organization's trail that a role of the reader's opens, a part at least."""
+        if self.everything:
+            return LENSES
+        opened = (one.lenses for one in self.openings if one.organization == organization)
+        return frozenset[str]().union(*opened)
 
     def permissions(self, organization: str) -> frozenset[str]:
         """Permissions in ``organization``; of a limited role: in the part it is limited to."""

@@ -114,6 +114,11 @@ _ORGANIZATION: Final = closed(
         "name": TEXT,
         "roles": listed(TEXT),
         "permissions": listed(TEXT),
+        "lenses": {
+            **listed({**TEXT, "enum": ["agent", "audit", "process"]}),
+            "description": "What the reader's roles open of its trail; of the rest the reader "
+            "sees their own deeds.",
+        },
         "trail": {
             "type": "boolean",
             "description": "Whether its trail is open; else the reader sees their own deeds.",

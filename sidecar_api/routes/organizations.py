@@ -60,6 +60,7 @@ def visible() -> list[dict[str, Any]]:
             "name": (known[one].name if one in known else "") or one,
             "roles": sorted({grant.role for grant in scope.reader.grants.get(one, ())}),
             "permissions": sorted(scope.permissions(one)),
+            "lenses": sorted(scope.lenses(one)),
             "trail": scope.everything or one in scope.organizations,
         }
         for one in sorted(names)

@@ -1,11 +1,11 @@
-// Export: streamed to a file on disk, its end checked, a plain download where that is not possible.
+// Export as the page shows it: what there is to choose, and how far one has come.
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
-import { send } from "./api.js";
-import { activities, texts } from "./texts.js";
+import { texts } from "./texts.js";
 import { icon } from "./icons.js";
 import { question } from "./place.js";
-import { sentences } from "./words.js";
+import { lessIn } from "./reading.js";
+import { plain, sentences } from "./words.js";
 
 const X = texts.exporting;
 const FORMATS = {
@@ -14,7 +14,7 @@ const FORMATS = {
   ocsf: [X.ocsf, X.ocsfHint, "ocsf.ndjson"],
 };
 
-export const address = (app, format) => {
+const address = (app, format) => {
   const query = question(app.place);
   query.set("format", format);
   return `/api/v1/activities/export?${query}`;
@@ -23,89 +23,33 @@ export const address = (app, format) => {
 const megabytes = (bytes) =>
   bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** A private file of this origin: the rows go to the disk, never all into memory. */
-async function privateFile(name) {
-  const folder = await navigator.storage?.getDirectory?.();
-  if (!folder) return null;
-  const handle = await folder.getFileHandle(name, { create: true });
-  return typeof handle.createWritable === "function" ? { handle, folder } : null;
-}
-
-const lastLine = (tail) => new TextEncoder().encode(tail.slice(tail.trimEnd().lastIndexOf("\n") + 1)).length;
-
-function count(bytes) {
-  let lines = 0;
-  for (let at = bytes.indexOf(10); at !== -1; at = bytes.indexOf(10, at + 1)) lines += 1;
-  return lines;
-}
-
-/** The manifest that ends a whole file, or null for one that was cut off. */
-export function manifest(tail) {
-  const line = tail.trimEnd().split("\n").pop() ?? "";
-  const cell = /^"#manifest","(.*)",*$/.exec(line.trimEnd());
-  try {
-    const found = JSON.parse(cell ? cell[1].replaceAll('""', '"') : line);
-    const said = found.manifest ?? found;
-    return typeof said.count === "number" && said.complete ? said : null;
-  } catch {
-    return null;
-  }
-}
-
-/** Fetch a file and save it once its manifest says that it is whole; `counted` names n of what it has. */
-export async function run(app, format, { href = address(app, format), stem = "activities", total = app.answer?.page.total ?? 0, counted = activities } = {}) {
+/** Fetch a file and save it; see saving.js, which comes when somebody exports. */
+export async function run(app, format, { href = address(app, format), ...rest } = {}) {
   const [, , ending] = FORMATS[format];
-  const name = `${stem}-${new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-")}.${ending}`;
-  const target = await privateFile("export.part").catch(() => null);
-  app.closeMenu();
-  if (!target) {
-    const link = Object.assign(document.createElement("a"), { href, download: name });
-    link.click();
-    return;
-  }
-  const stop = new AbortController();
-  const job = { rows: 0, bytes: 0, total, counted, stop, state: "running" };
-  app.job = job;
-  app.render();
-  let writable = null;
-  try {
-    const response = await send(href, { signal: stop.signal });
-    writable = await target.handle.createWritable();
-    const reader = response.body.getReader();
-    let tail = "";
-    const decoder = new TextDecoder();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      await writable.write(value);
-      job.bytes += value.length;
-      job.rows = Math.min(total, job.rows + count(value));
-      tail = (tail + decoder.decode(value, { stream: true })).slice(-65536);
-      app.render();
-    }
-    await writable.close();
-    writable = null;
-    const end = manifest(tail);
-    if (!end || end.bytes !== job.bytes - lastLine(tail)) throw new Error(X.cut);
-    const file = await target.handle.getFile();
-    const url = URL.createObjectURL(file);
-    const link = Object.assign(document.createElement("a"), { href: url, download: name });
-    link.click();
-    window.setTimeout(() => URL.revokeObjectURL(url), 60000);
-    Object.assign(job, { state: "done", rows: end.count, name });
-    app.announce(X.done(counted(end.count)));
-  } catch (error) {
-    await writable?.abort().catch(() => {});
-    Object.assign(
-      job,
-      error.name === "AbortError" ? { state: "cancelled" } : { state: "failed", message: error.message },
-    );
-    app.announce(job.state === "cancelled" ? X.cancelled : X.failed);
-  }
-  app.render();
+  const saving = await import("./saving.js");
+  await saving.run(app, href, { ending, ...rest });
+}
+
+/** What is offered instead, where the API refuses to export what is shown; `own` is the filter by which
+ * readers are left with what is theirs. */
+export function instead(app, own) {
+  const { filters, ...place } = app.place;
+  const { id } = app.me?.reader ?? {};
+  const others = filters.filter(([name]) => name !== own);
+  if (filters.length - others.length === 1 && filters.some(([name, value]) => name === own && value === id)) return null;
+  const why = lessIn(app.me, { filters, ...place }, ({ trail, permissions }) => (trail && !permissions.includes("org:audit:export") ? X.mayNot : ""));
+  if (!why) return null;
+  const choose = () => {
+    app.closeMenu();
+    app.setFilters([...others, [own, id]]);
+  };
+  return html`<p class="note" id="may-not-export">${icon("lock")}<span>${plain(why, 400)}</span></p>
+    <ul class="options"><li><button type="button" class="option" @click=${choose}>${icon("user")}${X.own}</button></li></ul>`;
 }
 
 export function menu(app) {
+  const refused = instead(app, "actor");
+  if (refused) return html`<h3>${X.title}</h3>${refused}`;
   return html`<h3>${X.title}</h3><ul class="options">${Object.entries(FORMATS).map(
     ([format, [label, hint]]) => html`<li><button type="button" class="option"
     @click=${() => run(app, format)}>
@@ -113,11 +57,9 @@ export function menu(app) {
   )}</ul><p class="quiet">${X.times}</p>`;
 }
 
-export function progress(app) {
-  const { job } = app;
-  if (!job) return nothing;
+function toast(app, job) {
   const dismiss = () => {
-    app.job = null;
+    app.jobs = app.jobs.filter((one) => one !== job);
     app.render();
   };
   const body = {
@@ -136,3 +78,6 @@ export function progress(app) {
       @click=${dismiss}>${icon("x")}</button>`
   }</aside>`;
 }
+
+/** How far each export has come, or how it ended. */
+export const progress = (app) => (app.jobs.length ? html`<div class="toasts">${app.jobs.map((job) => toast(app, job))}</div>` : nothing);

@@ -2,7 +2,6 @@
 
 import { render } from "./vendor/lit-html/lit-html.js";
 import { Problem, ask, setCsrf } from "./api.js";
-import "./card.js";
 import { DEFAULTS, SETS } from "./columns.js";
 import * as filters from "./filters.js";
 import { page } from "./frame.js";
@@ -28,7 +27,7 @@ class App {
   menu = null; // {kind, name, anchor, find, values}
   me = null;
   ready = null; // settles when catalogue, filters and reader are known
-  job = null; // a running export
+  jobs = []; // exports that run, and how the last ones ended
   gap = null; // the gap between page numbers that is open
   weights = null;
   zone = recall("zone", "local") === "utc" ? "utc" : "local";
@@ -110,6 +109,7 @@ class App {
     this.loading?.abort?.();
     this.loading = false;
     if (lensOf(this.place.view)) return void this.openLens(scroll);
+    if (this.place.view === "home") import("./card.js");
     if (!(this.place.view in DEFAULTS)) return;
     const stop = new AbortController();
     this.loading = stop;
@@ -254,7 +254,7 @@ class App {
   switchZone() {
     this.zone = this.zone === "utc" ? "local" : "utc";
     remember("zone", this.zone);
-    for (const card of document.querySelectorAll("activity-recent")) card.draw();
+    for (const card of document.querySelectorAll("activity-recent")) card.draw?.();
     this.render();
   }
 
@@ -383,7 +383,7 @@ async function start() {
   if (recall("signedOut", false) === true) return void app.toLogin();
   app.ready = Promise.allSettled([
     app.identify().catch((problem) => (problem.status === 401 ? app.toLogin() : undefined)),
-    ask("/api/v1/catalogue").then(reading.learn),
+    reading.learned(),
     ask("/api/v1/filters").then(filters.learn),
   ]);
   app.load();

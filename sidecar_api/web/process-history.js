@@ -17,6 +17,7 @@ import {
   channelLabel,
   channelNames,
   isOpen,
+  ownOnly,
   starter,
   stateName,
   tellsOrganization,
@@ -109,7 +110,7 @@ export class Operations {
   empty() {
     const { app } = this;
     const held = [...filters.grouped(app.place.filters).keys()];
-    return html`<div class="blank" id="empty">${icon(held.length ? "list-filter" : "inbox")}<h2>${held.length ? H.empty : H.emptyAll}</h2>${
+    return html`<div class="blank" id="empty">${icon(held.length ? "list-filter" : "inbox")}<h2>${held.length ? H.empty : ownOnly(app) ? H.emptyOwn : H.emptyAll}</h2>${
       held.length
         ? html`<p class="choices">${held.map(
             (name) => html`<button type="button" class="button" @click=${() => app.setFilters(filters.without(app.place.filters, name))}>${H.drop(name === "when" ? H.filters.when : filters.nameOf(name))}</button>`,

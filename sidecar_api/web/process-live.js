@@ -6,7 +6,7 @@ import { repeat } from "./vendor/lit-html/directives/repeat.js";
 import { icon } from "./icons.js";
 import { ProcessStream, keyOf, merge } from "./process-stream.js";
 import { card } from "./process-card.js";
-import { channelLabel, channelNames, isOpen, needsLook, texts, tick } from "./process-words.js";
+import { channelLabel, channelNames, isOpen, needsLook, ownOnly, texts, tick } from "./process-words.js";
 
 /** Milliseconds between two drawings, however fast deltas come; the first one is at once. */
 const BREATH = 100;
@@ -200,7 +200,8 @@ export class LiveProcesses {
     const { app } = this;
     const chosen = app.place.filters.length;
     const E = texts.empty;
-    return html`<div class="panel"><div class="blank" id="empty">${icon(chosen ? "list-filter" : "inbox")}<h2>${chosen ? E.filtered : E.title}</h2><p>${E.hint}</p>
+    const own = ownOnly(app);
+    return html`<div class="panel"><div class="blank" id="empty">${icon(chosen ? "list-filter" : "inbox")}<h2>${chosen ? E.filtered : own ? E.own : E.title}</h2>${own ? nothing : html`<p>${E.hint}</p>`}
       <p class="choices">${chosen ? html`<button type="button" class="button" @click=${() => app.setFilters([])}>${E.all}</button>` : nothing}<a class="button" href="/processes?tab=history">${E.history}</a></p></div></div>`;
   }
 }

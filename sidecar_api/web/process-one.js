@@ -81,7 +81,7 @@ export class OneProcess {
       const answer = await ask(this.path, { query: this.query(), signal });
       if (signal.aborted) return undefined;
       // The stream may have said more by now, or begin in the middle of what is long over.
-      this.told = answer.process ?? answer;
+      this.told = answer.process;
       app.problem = null;
       if (this.current()) this.process = this.current();
       else this.process = this.told;

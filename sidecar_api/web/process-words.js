@@ -3,8 +3,8 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { exact } from "./time.js";
 import { icon } from "./icons.js";
-import { humanize } from "./reading.js";
-import { pick, word } from "./words.js";
+import { humanize, lessIn } from "./reading.js";
+import { pick, plain, word } from "./words.js";
 
 const number = new Intl.NumberFormat("en");
 const count = (n, one, many) => `${number.format(n)} ${n === 1 ? one : many}`;
@@ -51,8 +51,10 @@ export const texts = {
       .join(", "),
   show_pill: (what) => `Show ${what}`,
   loaded: (n) => `${count(n, "process", "processes")} live`,
+  own: "the processes that you started; those of others take the permission process:view",
   empty: {
     title: "Nothing is running",
+    own: "Nothing that you started is running",
     hint: "Processes show up here as soon as one starts, and stay for an hour after they ended.",
     filtered: "No process fits what you chose",
     history: "Operation history",
@@ -186,6 +188,7 @@ export const texts = {
     ranges: { "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days" },
     empty: "No operation fits",
     emptyAll: "No operation is on record yet",
+    emptyOwn: "No operation of yours is on record yet",
     emptyHint: "As soon as a process was started, it stays here.",
     drop: (name) => `Remove ${name}`,
     clear: "Clear all filters",
@@ -317,3 +320,7 @@ export function starter(process) {
 // eslint-disable-next-line no-control-regex
 const SGR = /\u001b\[[0-9;]*[mK]/g;
 export const uncoloured = (text) => String(text ?? "").replace(SGR, "");
+
+/** Whose processes a reader sees, as a sentence; "" where a role shows them all. */
+export const ownOnly = ({ me, place }) =>
+  plain(lessIn(me, place, ({ permissions }) => (permissions.includes("process:view") ? "" : texts.own)), 400);

@@ -9,7 +9,7 @@ import { plain, sentences } from "./words.js";
 import { LiveProcesses } from "./process-live.js";
 import { Operations } from "./process-history.js";
 import { OneProcess } from "./process-one.js";
-import { learnChannels, texts } from "./process-words.js";
+import { learnChannels, ownOnly, texts } from "./process-words.js";
 
 const STYLES = "/static/styles/processes.css";
 
@@ -149,9 +149,11 @@ export class Lens {
     };
     const denied = this.denied();
     const lost = this.unreachable();
+    const own = denied === nothing ? ownOnly(app) : "";
     return html`<main id="main" class="lens" tabindex="-1"><h1 class="unseen">Active processes</h1>
       <div class="lens-bar"><nav class="lens-tabs" aria-label=${T.label}>${link("", T.live, part === this.live)}${link("history", T.history, part === this.history)}</nav>
       ${part === this.live ? this.live.bar() : nothing}<span class="spring"></span>${this.indicator()}</div>
+      ${own ? html`<p class="note" id="own-only">${icon("info")}<span>${own}</span></p>` : nothing}
       ${denied !== nothing ? denied : lost !== nothing ? lost : part.view()}</main>`;
   }
 

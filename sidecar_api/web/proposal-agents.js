@@ -13,7 +13,7 @@ import { bones, card } from "./proposal-card.js";
 import { VIOLATION } from "./proposal-list.js";
 import { Part, missing } from "./proposals.js";
 import { texts } from "./proposal-texts.js";
-import { agentName, impactBadge, partly, percent, span, stateLabel, verdictBadge, verdictLabel } from "./proposal-words.js";
+import { agentName, impactBadge, partly, partlyNote, percent, span, stateLabel, verdictBadge, verdictLabel } from "./proposal-words.js";
 
 const A = texts.agents;
 const LATEST = 5;
@@ -41,7 +41,7 @@ export class AgentList extends Part {
     if (!answer) return html`${title}${problem ? html`<div class="panel">${failure(app)}</div>` : html`<div class="panel">${bones(3)}</div>`}`;
     if (!answer.agents.length) return html`${title}<div class="panel"><div class="blank" id="empty">${icon("bot")}<h2>${partly(app) ? texts.empty.partly : A.empty}</h2><p>${partly(app) || A.emptyHint}</p></div></div>`;
     const H = A.heads;
-    return html`${title}${problem ? failure(app) : nothing}<div class="panel"><div class="scroller"><table class="agents" id="agents"><caption class="unseen">${A.caption(answer.agents.length)}</caption>
+    return html`${title}${problem ? failure(app) : nothing}${partlyNote(app)}<div class="panel"><div class="scroller"><table class="agents" id="agents"><caption class="unseen">${A.caption(answer.agents.length)}</caption>
       <thead><tr>${Object.entries(H).map(([name, label]) => html`<th scope="col" class=${`a-${name}`}>${label}</th>`)}</tr></thead>
       <tbody>${answer.agents.map((one) => this.row(one))}</tbody></table></div></div>${counted(answer.counted)}`;
   }
@@ -75,7 +75,7 @@ export class OneAgent extends Part {
     const { agent, latest } = answer;
     return html`${back}${problem ? failure(app) : nothing}<div class="agent-head"><h1><span class="avatar agent" aria-hidden="true">${icon("bot")}</span>${word(agentName(agent), { limit: 120 })}</h1>
         <p class="quiet">${[agent.version, agent.model, agent.provider].filter(Boolean).map((one, i) => html`${i ? " · " : ""}${word(one)}`)}${agent.id && agent.id !== agent.name ? html` · <span class="mono">${word(agent.id)}</span>` : nothing}</p></div>
-      ${this.record(answer)}${counted(answer.counted)}${this.parts(answer)}
+      ${partlyNote(app)}${this.record(answer)}${counted(answer.counted)}${this.parts(answer)}
       <section class="panel latest" aria-labelledby="latest-title"><div class="look-head plain"><h2 id="latest-title">${A.latest}</h2><a href=${this.listed({})}>${A.every}</a></div>${
         latest.length
           ? html`<ul class="chains">${latest.slice(0, LATEST).map((one) => html`<li data-chain=${one.id}>${card(app, one, {})}</li>`)}</ul>`

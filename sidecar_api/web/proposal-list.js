@@ -3,7 +3,7 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { repeat } from "./vendor/lit-html/directives/repeat.js";
 import { Problem, ask } from "./api.js";
-import { run } from "./exporting.js";
+import { instead, run } from "./exporting.js";
 import * as filters from "./filters.js";
 import { icon } from "./icons.js";
 import { pager } from "./pager.js";
@@ -16,7 +16,7 @@ import { detail } from "./proposal-detail.js";
 import { chainOf } from "./proposal-live.js";
 import { fetchProposal } from "./proposals.js";
 import { proposals, texts } from "./proposal-texts.js";
-import { STATES, VERDICT_NAMES, VIOLATIONS, agentName, partly, percent, span, stateLabel, verdictLabel } from "./proposal-words.js";
+import { STATES, VERDICT_NAMES, VIOLATIONS, agentName, partly, partlyNote, percent, span, stateLabel, verdictLabel } from "./proposal-words.js";
 
 const L = texts.look,
   F = texts.filters;
@@ -241,7 +241,6 @@ export class ProposalList {
     const none = answer && !answer.proposals.length;
     const { fresh: { size }, more } = this;
     const fresh = size || Number(more);
-    const own = denied || none ? "" : partly(app);
     return html`<h1 class="unseen">${shared.titles.ai}</h1>
       ${denied ? nothing : this.numbers()}
       <div class="toolbar">${filters.searchField(app, texts.search, "target")}
@@ -250,7 +249,7 @@ export class ProposalList {
       <div class="chips-line">${filters.chips(app)}<span class="summary" aria-hidden="true">${answer && !denied ? this.counted(answer.page) : nothing}</span></div>
       <div class="pill-line">${fresh ? html`<button type="button" class="pill" id="fresh" aria-label=${texts.showFresh(fresh, more)} @click=${() => app.refresh()}>${icon("arrow-up")}${texts.fresh(fresh, more)}</button>` : nothing}</div>
       ${problem && !denied ? failure(app) : nothing}
-      ${own ? html`<p class="note" id="own-only">${icon("info")}<span>${own}</span></p>` : nothing}
+      ${denied || none ? nothing : partlyNote(app)}
       ${denied ? html`<div class="panel">${failure(app)}</div>` : none ? html`<div class="panel">${this.empty()}</div>` : this.lists()}`;
   }
 
@@ -324,7 +323,7 @@ export class ProposalList {
     return html`<div class="numbers">${number(summary.proposals.toLocaleString("en"), T.proposals(texts.ranges[when]?.toLowerCase()))}
       ${number(percent(summary.approval), T.approved)}
       ${number([...new Set(summary.medians.map(span))].join(" – ") || "–", T.decision)}
-      ${this.violations ? number(this.violations.toLocaleString("en"), look, { tone: "bad", href: this.toViolations() }) : newest ? number("0", look, { href: this.toViolations() }) : number(html`${icon("circle-check")}`, partly(this.app) ? T.okPartly : T.ok, { tone: "good" })}</div>
+      ${this.violations ? number(this.violations.toLocaleString("en"), look, { tone: "bad", href: this.toViolations() }) : newest ? number("0", look, { href: this.toViolations() }) : partly(this.app) ? number(html`${icon("info")}`, T.okPartly) : number(html`${icon("circle-check")}`, T.ok, { tone: "good" })}</div>
       ${newest ? html`<p class="quiet counted">${texts.agents.counted(newest.chains, newest.of)}</p>` : nothing}`;
   }
 
@@ -353,6 +352,8 @@ export function evidence(app) {
     query.set("format", format);
     run(app, format, { href: `/api/v1/proposals/export?${query}`, stem: "proposals", counted: proposals });
   };
+  const refused = instead(app, "initiator");
+  if (refused) return html`<h3>${shared.exporting.evidence}</h3>${refused}`;
   return html`<h3>${shared.exporting.evidence}</h3><ul class="options">${["csv", "ndjson"].map(
     (format) => html`<li><button type="button" class="option" @click=${() => save(format)}>${icon("download")}<span>${E[format]} <span class="kind">${E[`${format}Hint`]}</span></span></button></li>`,
   )}</ul><p class="quiet">${E.note}</p>`;

@@ -11,7 +11,7 @@ import { plain, word } from "./words.js";
 import { bones } from "./proposal-card.js";
 import { questionOf } from "./proposal-list.js";
 import { texts } from "./proposal-texts.js";
-import { impactBadge, partly, percent, span } from "./proposal-words.js";
+import { impactBadge, partly, partlyNote, percent, span } from "./proposal-words.js";
 import { Part } from "./proposals.js";
 
 const O = texts.oversight;
@@ -105,7 +105,7 @@ export class Oversight extends Part {
 
   shownRows({ oversight, counted }) {
     const groups = byApprover(oversight);
-    return html`<div class=${this.loading ? "stale" : ""}>${this.numbers(oversight.filter(isPerson), oversight)}${this.bars(groups)}${this.table(groups)}</div>
+    return html`${partlyNote(this.app)}<div class=${this.loading ? "stale" : ""}>${this.numbers(oversight.filter(isPerson), oversight)}${this.bars(groups)}${this.table(groups)}</div>
       <p class="quiet counted">${O.marked(MANY, span(QUICK))} ${counted.approximate ? texts.agents.counted(counted.chains, counted.of) : nothing}</p>`;
   }
 

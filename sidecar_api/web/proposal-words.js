@@ -113,9 +113,11 @@ export const needsNone = (proposal) => proposal.judgement?.cause === "no_approva
 export const isOpen = (proposal) => proposal.state === "proposed" && !(proposal.decisions ?? []).length && !needsNone(proposal);
 
 /** Why a reader may see less than all that is proposed here, as a sentence; "" where they see it all. */
-export function partly({ me, place }) {
-  const organization = place.filters.find(([name]) => name === "organization")?.[1];
-  return plain(ownOnly(me, organization ? { view: "organization", organization } : place), 400);
+export const partly = ({ me, place }) => plain(ownOnly(me, place), 400);
+/** The same above what is shown. */
+export function partlyNote(app) {
+  const own = partly(app);
+  return own ? html`<p class="note" id="own-only">${icon("info")}<span>${own}</span></p>` : nothing;
 }
 export const leftToDecide = (proposal, now = Date.now()) =>
   proposal.expires_at ? Date.parse(proposal.expires_at) - now : Infinity;

@@ -29,10 +29,9 @@ function dress() {
 }
 
 /** One proposal, whole. */
-export async function fetchProposal(id, { organization, signal } = {}) {
+export function fetchProposal(id, { organization, signal } = {}) {
   const query = new URLSearchParams(organization ? { organization } : {});
-  const answer = await ask(`/api/v1/proposals/${encodeURIComponent(id)}`, { query, signal });
-  return answer.proposal ?? answer;
+  return ask(`/api/v1/proposals/${encodeURIComponent(id)}`, { query, signal });
 }
 
 /** What stands where one thing is asked for that is not there. */
@@ -186,8 +185,7 @@ export class Lens {
 
   /** A decision was made here; `answer` is what the API said, null: it was refused. */
   decided(id, answer) {
-    const proposal = answer?.proposal ?? answer;
-    if (proposal?.id === id && this.part?.put) this.part.put(proposal);
+    if (answer?.id === id && this.part?.put) this.part.put(answer);
     this.part?.again([id]);
   }
 

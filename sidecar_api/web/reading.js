@@ -1,16 +1,23 @@
 // What an activity says, read once: what more than one part of the page asks.
 
+import { ask } from "./api.js";
+import { isAgents } from "./place.js";
 import { texts } from "./texts.js";
 
 const catalogue = { actions: new Map(), verbs: new Map() };
 
-/** Takes the answer of GET /api/v1/catalogue. */
-export function learn(answer) {
+function learn(answer) {
   for (const verb of answer?.verbs ?? []) catalogue.verbs.set(verb.name, verb);
   for (const action of answer?.actions ?? []) catalogue.actions.set(action.name, action);
 }
 
-export const learned = () => catalogue.actions.size > 0;
+let asking = null;
+/** Settles when the catalogue is known; it is asked for once, by whoever needs it first. */
+export const learned = () =>
+  (asking ??= ask("/api/v1/catalogue").then(learn, (problem) => {
+    asking = null;
+    throw problem;
+  }));
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 /** "restartService", "cost_recommendation" -> words */
@@ -71,17 +78,29 @@ export function result(activity) {
 export const outcome = (activity) =>
   trouble(activity) === "denied" ? "denied" : (activity.event?.outcome ?? "unknown");
 
-/** Why a reader sees less than the whole trail of a place, as a sentence; "" where they see it. */
-export function ownOnly(me, { view, organization }) {
-  const known = me?.organizations ?? [];
-  if (!me || me.reader?.platform_roles?.length) return "";
-  if (view === "organization") {
-    const here = known.find((one) => one.id === organization);
-    return here && !here.trail ? texts.ownOnly : "";
-  }
-  const closed = known.filter((one) => !one.trail);
-  if (closed.length === known.length) return texts.ownOnly;
-  return closed.length ? texts.ownOnlyIn(closed.map((one) => one.name || one.id).join(", ")) : "";
+const NOWHERE = { lenses: [], permissions: [], trail: false };
+
+/** Why a reader sees less than everything of a place, as sentences; `why` says it of one organization,
+ * or "" where everything of it is seen. */
+export function lessIn(me, { view, organization, filters }, why) {
+  if (!me || me.reader.platform_roles.length) return "";
+  const here = view === "organization" ? [organization] : valuesOf(filters, "organization");
+  const known = me.organizations.length ? me.organizations.filter((one) => !here.length || here.includes(one.id)) : [NOWHERE];
+  return [...Map.groupBy(known, why)]
+    .filter(([said]) => said)
+    .map(([said, some]) => texts.own.see(some.length === known.length ? "" : some.map((one) => one.name || one.id).join(", "), said))
+    .join(" ");
+}
+const valuesOf = (filters, name) => filters.filter(([other]) => other === name).map(([, value]) => value);
+
+/** The same of entries: by the lenses that the reader's roles open. */
+export function ownOnly(me, place) {
+  const chosen = isAgents(place.view) ? ["agent"] : valuesOf(place.filters, "lens");
+  return lessIn(me, place, ({ lenses, permissions, trail }) => {
+    const closed = Object.keys(texts.own.lenses).filter((one) => !lenses.includes(one) && (!chosen.length || chosen.includes(one)));
+    if (!closed.length) return "";
+    return trail ? texts.own.part(closed, permissions.includes("org:audit")) : texts.own.trail;
+  });
 }
 
 const organizationNames = new Map(); // organization id -> the name that the server knows

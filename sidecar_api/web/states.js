@@ -71,6 +71,12 @@ export function empty(app) {
 /** What was asked for, as the subject of a sentence. */
 const asked = (view) => (Object.hasOwn(E.what, view) ? E.what[view] : E.page);
 
+/** What a refusal says is missing. */
+export function lacking({ permission, organization, detail }) {
+  if (!permission) return detail;
+  return organization ? E.permissionIn(permission, plain(organizationName({ id: organization }), 80)) : E.permission(permission);
+}
+
 export function failure(app) {
   const { problem } = app;
   const { document: said, status } = problem;
@@ -84,12 +90,7 @@ export function failure(app) {
   if (status === 403) {
     heading = E.forbidden;
     sign = "lock";
-    const permission = said.permission
-      ? said.organization
-        ? E.permissionIn(said.permission, plain(organizationName({ id: said.organization }), 80))
-        : E.permission(said.permission)
-      : said.detail;
-    lines = [permission, said.hint ?? E.forbiddenHint];
+    lines = [lacking(said), said.hint ?? E.forbiddenHint];
     actions =
       app.place.view === "organization"
         ? [html`<a class="button primary" href="/audit">${E.own}</a>`]

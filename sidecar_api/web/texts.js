@@ -125,9 +125,13 @@ export const texts = {
     range: (from, to, n) => `${from} to ${to}: ${activities(n)}`,
   },
   loading: "Loading",
-  ownOnly: "You see what you did yourself; the whole trail takes the permission org:audit.",
-  ownOnlyIn: (names) =>
-    `In ${names} you see what you did yourself; the whole trail takes the permission org:audit.`,
+  own: {
+    see: (names, what) => `${names ? `In ${names} you` : "You"} see ${what}.`,
+    trail: "what you did yourself; the whole trail takes the permission org:audit",
+    lenses: { audit: "the audit log", agent: "AI activity", process: "processes" },
+    part: (lenses, withheld) =>
+      `your own part of ${lenses.map((one) => texts.own.lenses[one]).join(" and ")}; ${withheld ? "the organization withholds the rest from your role" : "the rest takes the permission org:audit"}`,
+  },
   summary: (n, failed) => `${activities(n)}${failed ? ` · ${number.format(failed)} failed` : ""}`,
   table: {
     caption: (n) => `${activities(n)}, newest first`,
@@ -250,6 +254,8 @@ export const texts = {
     cancelled: "Export cancelled, nothing saved",
     progress: "Progress of the export",
     failed: "The export failed",
+    mayNot: "more than you may export: that takes the permission org:audit:export",
+    own: "Only what you did yourself",
   },
   empty: {
     title: "No activity fits",

@@ -68,7 +68,9 @@ class StandIn:
         delays: path -> seconds before the answer.
         held: path -> what is waited for before the answer.
         signed_in: whether ``/me`` knows the reader.
-        trail: whether the reader sees the whole of it there.
+        trail: whether the reader's roles open anything of it there.
+        lenses: what of it they open then.
+        told: id of an organization -> what ``/me`` tells of that one otherwise.
         permissions: of the reader in every organization; there is one where nothing is recorded.
         export: makes the answer to an export.
         opened: ids of the entries that were asked for, each time.
@@ -84,7 +86,9 @@ class StandIn:
         self.held: dict[str, threading.Event] = {}
         self.signed_in = True
         self.trail = True
-        self.permissions = ["org:audit", *permissions]
+        self.lenses = ["agent", "audit", "process"]
+        self.told: dict[str, dict[str, Any]] = {}
+        self.permissions = ["org:audit", "org:audit:export", *permissions]
         self.export: Callable[[], Response] = lambda: Response(b"")
         self.opened: list[str] = []
         self.faithful = True
@@ -242,7 +246,9 @@ class StandIn:
                         "name": name,
                         "roles": ["admin"],
                         "permissions": self.permissions,
+                        "lenses": self.lenses if self.trail else [],
                         "trail": self.trail,
+                        **self.told.get(one, {}),
                     }
                     for one, name in sorted(names.items())
                 ],

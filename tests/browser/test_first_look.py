@@ -15,7 +15,15 @@ from playwright.sync_api import expect
 from tests.browser.conftest import LOOKS, PHONE, WIDE
 from tests.browser.process_samples import process
 from tests.browser.process_stand_in import Processes
-from tests.browser.proposal_samples import SAFE, case_sample, judgement, pending, proposal
+from tests.browser.proposal_samples import (
+    JONAS,
+    SAFE,
+    case_sample,
+    judgement,
+    oversees,
+    pending,
+    proposal,
+)
 from tests.browser.proposal_stand_in import Proposals
 from tests.browser.stand_in import StandIn
 from tests.browser.table import loaded
@@ -70,6 +78,97 @@ def test_who_may_not_see_proposals_is_not_told_that_there_are_none(
     expect(page.locator("#empty")).to_contain_text("No AI agent has proposed anything yet")
     expect(page.locator(".number").nth(3)).to_contain_text("nothing needs a look")
     expect(page.get_by_text("org:audit")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("permissions", "why"),
+    [
+        (["org:audit"], "the organization withholds the rest from your role."),
+        ([], "the rest takes the permission org:audit."),
+    ],
+    ids=["withheld", "shown-to-members"],
+)
+def test_figures_of_ones_own_are_not_told_as_the_whole(
+    windows: Windows, agents: Proposals, permissions: list[str], why: str
+) -> None:
+    """Where a role opens the trail and not what agents do, each view says so, the audit trail
+    too; no tick is given for what the reader cannot see."""
+    agents.lenses, agents.permissions = ["audit", "process"], permissions
+    agents.proposals = [proposal("mine", "executed_as_approved")]
+    agents.oversight = [oversees(JONAS, "caution", 3, 2)]
+    agents.activities = [{"id": "one", **document(event__action="server.update")}]
+    said = f"You see your own part of AI activity; {why}"
+    for size, dark in ((WIDE, False), (PHONE, True)):
+        window = windows(size=size, dark=dark)
+        for view in ("ai", "agents", "ai/oversight", "audit", "ai/entries"):
+            page = window.open(f"{agents.url}/{view}")
+            expect(page.locator("#own-only")).to_have_text(said)
+            look = f"{view.replace('/', '-')}-{size[0]}-{'dark' if dark else 'light'}"
+            window.shoot(f"own-part-{look}")
+        page.goto(f"{agents.url}/ai")
+        look = page.locator(".number").nth(3)
+        expect(look).to_contain_text("none that you may see needs a look")
+        expect(look.locator('use[href$="#circle-check"]')).to_have_count(0)
+        page.get_by_role("navigation", name="AI activity").get_by_role(
+            "link", name="Agents"
+        ).click()
+        page.locator("#agents a").first.click()
+        expect(page.locator("#own-only")).to_have_text(said)
+    page.goto(f"{agents.url}/audit?lens=audit")
+    loaded(page)
+    expect(page.locator("#own-only")).to_have_count(0)
+
+
+def test_each_organization_is_told_of_by_itself(window: Window, agents: Proposals) -> None:
+    """Where roles open different parts of several organizations, the sentences name them; of one
+    that is chosen, and of lenses that are filtered by, no more is said than concerns them."""
+    agents.activities = [
+        {"id": one, **document(event__action="server.update", organization__id=one)}
+        for one in ("atlas", "brightleaf", "northwind")
+    ]
+    agents.told["brightleaf"] = {"lenses": ["audit", "process"], "permissions": []}
+    agents.told["northwind"] = {"lenses": [], "permissions": [], "trail": False}
+    page = window.open(f"{agents.url}/audit")
+    own = page.locator("#own-only")
+    of_brightleaf = "see your own part of AI activity; the rest takes the permission org:audit."
+    expect(own).to_have_text(f"In brightleaf you {of_brightleaf} In northwind you {OWN[4:]}")
+    page.goto(f"{agents.url}/ai?organization=brightleaf")
+    expect(own).to_have_text(f"You {of_brightleaf}")
+    page.goto(f"{agents.url}/ai?organization=atlas")
+    expect(page.locator("#empty")).to_contain_text("No proposal fits")
+    expect(own).to_have_count(0)
+    page.goto(f"{agents.url}/audit?lens=process")
+    expect(own).to_have_text(f"In northwind you {OWN[4:]}")
+
+
+def test_who_may_not_watch_is_not_told_that_nothing_runs(
+    windows: Windows, processes: Processes
+) -> None:
+    """Without process:view one sees what one started: the live cards and the history say so and
+    name the permission, whether or not there is something; with it, nothing is said."""
+    processes.permissions = ["org:audit"]
+    said = (
+        "You see the processes that you started; those of others take the permission process:view."
+    )
+    for size, dark in ((WIDE, False), (PHONE, True)):
+        window = windows(size=size, dark=dark)
+        page = window.open(f"{processes.url}/processes")
+        expect(page.locator("a[data-process=one]")).to_be_visible()
+        expect(page.locator("#own-only")).to_have_text(said)
+        page.goto(f"{processes.url}/processes?tab=history")
+        expect(page.locator("#empty")).to_contain_text("No operation of yours is on record yet")
+        expect(page.locator("#own-only")).to_have_text(said)
+        processes.processes, shown = {}, processes.processes
+        page.goto(f"{processes.url}/processes")
+        empty = page.locator("#empty")
+        expect(empty.get_by_role("heading")).to_have_text("Nothing that you started is running")
+        expect(page.locator("#own-only")).to_have_text(said)
+        window.shoot(f"own-processes-{size[0]}-{'dark' if dark else 'light'}")
+        processes.processes = shown
+    processes.permissions = ["process:view"]
+    page.reload()
+    expect(page.locator("a[data-process=one]")).to_be_visible()
+    expect(page.locator("#own-only")).to_have_count(0)
 
 
 def test_a_process_says_once_how_it_is_connected(window: Window, processes: Processes) -> None:

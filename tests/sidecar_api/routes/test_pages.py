@@ -21,6 +21,7 @@ WEB: Final = Path(str(files("sidecar_api"))) / "web"
 LARGEST: Final = 100_000
 """Bytes of our own code, packed (the first paint of the shell)."""
 PARTS: Final = {
+    "card": "",
     "copying": "",
     "processes": "",
     "proposals": "",
@@ -28,6 +29,7 @@ PARTS: Final = {
     "proposal-case": "proposals",
     "proposal-dialog": "proposals",
     "proposal-oversight": "proposals",
+    "saving": "",
 }
 """Modules that are loaded when somebody looks at what they show, and by which other one."""
 

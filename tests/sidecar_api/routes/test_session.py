@@ -90,8 +90,48 @@ def test_me(client):
     assert "org:audit" in me["organizations"][0]["permissions"]
     assert "org:audit" not in me["organizations"][1]["permissions"]
     assert [one["trail"] for one in me["organizations"]] == [True, False]
+    assert [one["lenses"] for one in me["organizations"]] == [["agent", "audit", "process"], []]
     assert len(me["csrf"]) == 64
     assert me["limits"] == {"requests": 600, "exports": 2}
+
+
+@pytest.mark.parametrize(
+    ("organization", "roles", "lenses"),
+    [
+        (
+            Organization("o1", withhold={"admin": frozenset({"agent"})}),
+            ["admin"],
+            ["audit", "process"],
+        ),
+        (Organization("o1", withhold={"admin": frozenset({"agent"})}), ["admin", "owner"], None),
+        (Organization("o1", members_see="organization"), ["member"], ["audit", "process"]),
+        (Organization("o1"), ["member"], []),
+    ],
+    ids=["withheld", "withheld-from-one-role", "shown-to-members", "own-alone"],
+)
+def test_me_tells_which_lenses_are_open(config, organization, roles, lenses):
+    """What a role does not open is told, so that a page can say what it does not show."""
+    memberships = tuple(Membership("o1", role) for role in roles)
+    ada = replace(PEOPLE["ada"], memberships=memberships)
+    client = browser(
+        replace(
+            config,
+            organizations={"o1": organization},
+            identity=replace(config.identity, people={"ada": ada}),
+        )
+    )
+    me = client.get("/api/v1/me", headers={"Authorization": f"Bearer {TOKEN}"}).json
+    everything = ["agent", "audit", "process"]
+    assert [one["lenses"] for one in me["organizations"]] == [
+        everything if lenses is None else lenses
+    ]
+
+
+def test_the_platform_opens_every_lens(developing):
+    """A platform administrator is told of each organization that all of it is open."""
+    developing.post("/api/v1/session", json={"development": "grace"})
+    (one,) = developing.get("/api/v1/me").json["organizations"]
+    assert (one["id"], one["lenses"]) == ("o1", ["agent", "audit", "process"])
 
 
 def test_a_token_without_a_cookie(client):
