@@ -6,7 +6,7 @@ import "./card.js";
 import { DEFAULTS, SETS } from "./columns.js";
 import * as filters from "./filters.js";
 import { page } from "./frame.js";
-import { listen } from "./keyboard.js";
+import { focusMenu, keepFocus, listen } from "./keyboard.js";
 import { followLinks } from "./links.js";
 import { Live } from "./live.js";
 import { load as loadLogin, login } from "./login.js";
@@ -59,7 +59,7 @@ class App {
 
   render() {
     document.title = `${texts.titles[this.place.view] ?? texts.errors.notFound} · ${texts.product}`;
-    render(this.place.view === "login" ? login(this) : page(this), root);
+    keepFocus(() => render(this.place.view === "login" ? login(this) : page(this), root));
   }
 
   announce(text) {
@@ -292,7 +292,7 @@ class App {
     menu.showPopover();
     this.placeMenu(menu, anchor);
     this.findValues("");
-    this.focusMenu();
+    focusMenu();
   }
 
   /** Another part of the filter menu: the list ("") or the values of one filter. */
@@ -301,13 +301,7 @@ class App {
     this.menu = { ...this.menu, name, values: undefined, failed: null, find: "", ...rest };
     this.render();
     if (changed) this.findValues("");
-    if (changed) this.focusMenu();
-  }
-
-  focusMenu() {
-    document
-      .querySelector("#menu :is(input:not([type=radio]), .option, .button, .link):not(.sheet-close)")
-      ?.focus({ preventScroll: true });
+    if (changed) focusMenu();
   }
 
   placeMenu(menu, anchor) {
