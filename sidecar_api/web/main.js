@@ -9,7 +9,6 @@ import { page } from "./frame.js";
 import { focusMenu, keepFocus, listen } from "./keyboard.js";
 import { followLinks } from "./links.js";
 import { Live } from "./live.js";
-import { load as loadLogin, login } from "./login.js";
 import * as reading from "./reading.js";
 import { FIRST, SIZES, isAgents, isProcesses, lensOf, question, read, trailOf, write } from "./place.js";
 import { weigh } from "./states.js";
@@ -34,6 +33,7 @@ class App {
   zone = recall("zone", "local") === "utc" ? "utc" : "local";
   theme = THEMES.includes(recall("theme", "system")) ? recall("theme", "system") : "system";
   following = recall("live", true) !== false;
+  login = null; // the form to sign in, where that is shown
   lenses = {}; // name of the module -> what it shows, once it was opened
   live = new Live(() => this.render());
 
@@ -59,7 +59,7 @@ class App {
 
   render() {
     document.title = `${texts.titles[this.place.view] ?? texts.errors.notFound} · ${texts.product}`;
-    keepFocus(() => render(this.place.view === "login" ? login(this) : page(this), root));
+    keepFocus(() => render(this.place.view === "login" ? this.login(this) : page(this), root));
   }
 
   announce(text) {
@@ -371,8 +371,10 @@ async function start() {
     app.arrived(before);
   });
   if (app.place.view === "login") {
+    const { load, login } = await import("./login.js");
+    app.login = login;
     app.render();
-    return void loadLogin(app);
+    return void load(app);
   }
   if (recall("signedOut", false) === true) return void app.toLogin();
   app.ready = Promise.allSettled([
