@@ -364,6 +364,7 @@ async function start() {
   followLinks(app);
   listen(app);
   listenTips();
+  window.addEventListener("resize", () => app.render());
   window.addEventListener("popstate", () => {
     const before = app.place;
     app.place = read();
