@@ -5,7 +5,7 @@ import { Problem, ask, setCsrf } from "./api.js";
 import "./card.js";
 import { DEFAULTS, SETS } from "./columns.js";
 import * as filters from "./filters.js";
-import { page } from "./frame.js";
+import { page, placeMenu } from "./frame.js";
 import { focusMenu, keepFocus, listen } from "./keyboard.js";
 import { followLinks } from "./links.js";
 import { Live } from "./live.js";
@@ -15,6 +15,7 @@ import { weigh } from "./states.js";
 import { recall, remember } from "./store.js";
 import { texts } from "./texts.js";
 import { listenTips } from "./tips.js";
+import { sentences } from "./words.js";
 
 const root = document.querySelector("#page");
 const THEMES = ["system", "light", "dark"];
@@ -23,6 +24,7 @@ class App {
   place = read();
   answer = null; // of the list: activities, page, histogram
   problem = null;
+  lost = ""; // why the row that the address opens is not there
   loading = false;
   menu = null; // {kind, name, anchor, find, values}
   me = null;
@@ -114,6 +116,7 @@ class App {
     const stop = new AbortController();
     this.loading = stop;
     this.weights = null;
+    this.lost = "";
     const query = question(this.place);
     query.set("size", String(this.size));
     query.set("include", "histogram");
@@ -176,13 +179,19 @@ class App {
   /** Get the open entry: the list may have it in part alone, and that it was looked at is recorded. */
   async complete() {
     const { answer } = this;
-    const at = answer.activities.findIndex((one) => one.id === this.place.open);
-    if (at < 0) return;
+    const { open } = this.place;
+    if (!open) return;
+    const at = answer.activities.findIndex((one) => one.id === open);
     try {
-      answer.activities[at] = await ask(`/api/v1/activities/${encodeURIComponent(this.place.open)}`);
+      const found = await ask(`/api/v1/activities/${encodeURIComponent(open)}`);
+      if (at >= 0) answer.activities[at] = found;
+      else if (this.answer === answer) this.lost = texts.errors.elsewhere;
     } catch (problem) {
       if (problem.status === 401) return void this.toLogin();
-      if (answer.activities[at].partial) this.announce(problem.message);
+      if (at < 0 && this.place.open === open) {
+        this.lost = sentences(problem.message, problem.document.hint);
+        this.go({ open: null }, { replace: true });
+      } else if (at >= 0 && answer.activities[at].partial) this.announce(problem.message);
     }
     this.render();
   }
@@ -290,7 +299,7 @@ class App {
     this.render();
     const menu = document.querySelector("#menu");
     menu.showPopover();
-    this.placeMenu(menu, anchor);
+    placeMenu(menu, anchor);
     this.findValues("");
     focusMenu();
   }
@@ -302,16 +311,6 @@ class App {
     this.render();
     if (changed) this.findValues("");
     if (changed) focusMenu();
-  }
-
-  placeMenu(menu, anchor) {
-    const box = anchor.getBoundingClientRect();
-    const width = menu.offsetWidth;
-    menu.style.setProperty(
-      "--menu-left",
-      `${Math.max(8, Math.min(box.left, window.innerWidth - width - 8))}px`,
-    );
-    menu.style.setProperty("--menu-top", `${Math.min(box.bottom + 6, window.innerHeight - 160)}px`);
   }
 
   async findValues(find) {

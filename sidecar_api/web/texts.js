@@ -299,6 +299,7 @@ export const texts = {
     badFilter: (name) => `The filter ${name} cannot be used like this`,
     dropFilter: (name) => `Remove ${name}`,
     id: (id) => `Request ${id}`,
+    elsewhere: "The activity that this link opens is not on this page: the filters keep it away, or it is on another page.",
     home: "Go to the audit trail",
   },
   login: {
