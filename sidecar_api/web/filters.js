@@ -59,11 +59,14 @@ export function noteNames(activities) {
   }
 }
 
+/** The chip that shows a filter. */
+export const chipOf = (name) => (TIME.has(name) ? "when" : name);
+
 /** Filters as the chips show them: one a name, time as one. */
 export function grouped(filters) {
   const found = new Map();
   for (const [name, value] of filters) {
-    const key = TIME.has(name) ? "when" : name;
+    const key = chipOf(name);
     if (!found.has(key)) found.set(key, []);
     found.get(key).push([name, value]);
   }
@@ -287,5 +290,8 @@ function whenForm(app) {
     }}><strong>${F.custom}, ${texts.zone[app.zone]}</strong>
       <label>${F.from}<input type="datetime-local" name="from" .value=${toInput(values.from, app.zone)} /></label>
       <label>${F.to}<input type="datetime-local" name="to" .value=${toInput(values.to, app.zone)} /></label>
-      <button type="submit" class="button primary">${F.apply}</button></form>`;
+      <button type="submit" class="button primary" @click=${({ target }) => {
+        const { from, to } = target.form;
+        to.setCustomValidity(from.value && to.value && to.value <= from.value ? F.backwards : "");
+      }}>${F.apply}</button></form>`;
 }
