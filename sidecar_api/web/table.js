@@ -102,7 +102,7 @@ function drop(app, key, event) {
 function head(app, key, width) {
   const name = headOf(key);
   const byTime = ["when", "time", "created", "timestamp"].includes(key);
-  return html`<th scope="col" aria-sort=${byTime ? "descending" : nothing} @dragover=${(event) => dragged && event.preventDefault()}
+  return html`<th scope="col" aria-label=${name} aria-sort=${byTime ? "descending" : nothing} @dragover=${(event) => dragged && event.preventDefault()}
     @drop=${(event) => drop(app, key, event)}>
     <span class="head" tabindex="0" role="group" data-head=${key} draggable="true"
       aria-label=${name} aria-describedby="head-keys"
@@ -122,7 +122,8 @@ function head(app, key, width) {
 function row(app, activity, order) {
   const id = activity.id,
     open = app.place.open === id;
-  const subject = `${plain(reading.actionLabel(activity))} ${plain(reading.resourceLabel(activity))}, ${relative(activity["@timestamp"])}`;
+  const what = [reading.actionLabel(activity), reading.resourceLabel(activity)].filter(Boolean).map((one) => plain(one));
+  const subject = `${what.join(" ")}, ${relative(activity["@timestamp"])}`;
   const toggle = (event) => {
     if (event.target.closest("a, button, summary, input") || String(window.getSelection())) return;
     app.toggle(id);

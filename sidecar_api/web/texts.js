@@ -38,7 +38,7 @@ export const texts = {
   },
   sets: { center: "Activity center", trail: "AI audit trail", logs: "Activity logs", log: "Activity log", audit: "Audit logs" },
   heads: {
-    open: "Details",
+    open: "Open or close",
     when: "When",
     time: "Time",
     created: "Created at",
