@@ -55,7 +55,9 @@ export function noteNames(activities) {
     note("initiator", reading.initiator(activity)?.id, reading.personName(reading.initiator(activity)));
     note("approver", reading.approver(activity)?.id, reading.personName(reading.approver(activity)));
     note("organization", activity.organization?.id, activity.organization?.name);
-    note("resource_id", reading.resource(activity).id, reading.resource(activity).name);
+    // Two resources may have one name: here the id tells which is meant.
+    const { id, name } = reading.resource(activity);
+    note("resource_id", id, name && `${name} (${id})`);
   }
 }
 

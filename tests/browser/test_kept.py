@@ -137,6 +137,17 @@ def test_widths_and_order_are_put_back(window: Window, server: StandIn) -> None:
     assert page.locator("th", has=page.locator("[data-head=action]")).bounding_box() == width
 
 
+def test_the_chip_of_a_resource_has_its_id(window: Window, server: StandIn) -> None:
+    """Two that have one name are told apart, in the chip and in the list of filters."""
+    for number, one in enumerate(server.activities[:2]):
+        one["activity"]["resource"] = {"id": f"bkp_{number}", "name": "shop_prod", "type": "backup"}
+    page = window.open(f"{server.url}/audit?resource_id=bkp_1")
+    loaded(page)
+    expect(page.locator(".chip.set b")).to_have_text("shop_prod (bkp_1)")
+    page.click("#add-filter")
+    expect(page.locator("#menu .option", has_text="Resource id")).to_contain_text("(bkp_1)")
+
+
 def test_what_was_missed_is_announced_as_more(window: Window, server: StandIn) -> None:
     """A live tail that cannot catch up says that there is more, and reading the list shows it."""
     page = window.open(f"{server.url}/audit")

@@ -34,7 +34,9 @@ def sides(page: Page, selector: str) -> tuple[float, float, float]:
 
 
 @pytest.mark.parametrize("width", [390, 768, 1024, 1440])
-@pytest.mark.parametrize("chips", ["", "?source=ui&source=api&source=agent&type=Servers&lens=audit"])
+@pytest.mark.parametrize(
+    "chips", ["", "?source=ui&source=api&source=agent&type=Servers&lens=audit"]
+)
 def test_the_total_stays_beside_the_pill(
     windows: Windows, server: StandIn, width: int, chips: str
 ) -> None:
