@@ -30,7 +30,7 @@ export function badge(activity, { label } = {}) {
   const text = label ?? reading.actionLabel(activity);
   const named = text.toLowerCase().includes(trouble);
   const [sign, shade] = !trouble ? [name, tone] : trouble === "denied" ? ["ban", "warn"] : ["circle-x", "bad"];
-  const tip = [plain(reading.actionName(activity)), trouble && !named ? T[trouble] : ""];
+  const tip = [plain(text), plain(reading.actionName(activity)), trouble && !named ? T[trouble] : ""];
   return html`<span class=${`badge ${shade}`} data-tip=${tip.filter(Boolean).join(" · ")}
     >${icon(sign)}${word(text)}${trouble && !named ? html`<span class="unseen">, ${T[trouble]}</span>` : nothing}</span>`;
 }
@@ -52,15 +52,15 @@ export function resource(activity, { type = true, account = false } = {}) {
       ? html`<span class="kind"> · ${organization(activity.organization)}</span>`
       : nothing;
   if (url) {
-    return html`<a class="resource" href=${url} target="_blank" rel="noopener noreferrer"
+    return html`<span class="thing"><a class="resource" href=${url} target="_blank" rel="noopener noreferrer"
       aria-label=${`${T.openResource(plain(label))}, ${T.newTab}`}
-        data-tip=${plain(label)}>${picture}<span>${names}</span></a>${kind}${holder}`;
+        data-tip=${plain(label)}>${picture}<span>${names}</span></a>${kind}${holder}</span>`;
   }
   const gone = found.deleted ? html` <span class="gone">${T.deleted}</span>` : nothing;
-  return html`<span class=${found.deleted ? "resource deleted" : "resource"} role=${found.deleted ? "link" : nothing}
+  return html`<span class="thing"><span class=${found.deleted ? "resource deleted" : "resource"} role=${found.deleted ? "link" : nothing}
     aria-disabled=${found.deleted ? "true" : nothing}
 
-        data-tip=${found.deleted ? T.deletedTip : plain(label)}>${picture}<span>${names}</span></span>${gone}${kind}${holder}`;
+        data-tip=${found.deleted ? `${plain(label)} · ${T.deletedTip}` : plain(label)}>${picture}<span>${names}</span></span>${gone}${kind}${holder}</span>`;
 }
 
 export function avatar(actor) {
@@ -134,7 +134,7 @@ export const COLUMNS = {
       ),
   },
   action: {
-    width: 200,
+    width: 216,
     cell: (a) => badge(a),
     filter: (a) => ["action", reading.actionName(a)],
   },

@@ -55,15 +55,20 @@ export function noteNames(activities) {
     note("initiator", reading.initiator(activity)?.id, reading.personName(reading.initiator(activity)));
     note("approver", reading.approver(activity)?.id, reading.personName(reading.approver(activity)));
     note("organization", activity.organization?.id, activity.organization?.name);
-    note("resource_id", reading.resource(activity).id, reading.resource(activity).name);
+    // Two resources may have one name: here the id tells which is meant.
+    const { id, name } = reading.resource(activity);
+    note("resource_id", id, name && `${name} (${id})`);
   }
 }
+
+/** The chip that shows a filter. */
+export const chipOf = (name) => (TIME.has(name) ? "when" : name);
 
 /** Filters as the chips show them: one a name, time as one. */
 export function grouped(filters) {
   const found = new Map();
   for (const [name, value] of filters) {
-    const key = TIME.has(name) ? "when" : name;
+    const key = chipOf(name);
     if (!found.has(key)) found.set(key, []);
     found.get(key).push([name, value]);
   }
@@ -287,5 +292,8 @@ function whenForm(app) {
     }}><strong>${F.custom}, ${texts.zone[app.zone]}</strong>
       <label>${F.from}<input type="datetime-local" name="from" .value=${toInput(values.from, app.zone)} /></label>
       <label>${F.to}<input type="datetime-local" name="to" .value=${toInput(values.to, app.zone)} /></label>
-      <button type="submit" class="button primary">${F.apply}</button></form>`;
+      <button type="submit" class="button primary" @click=${({ target }) => {
+        const { from, to } = target.form;
+        to.setCustomValidity(from.value && to.value && to.value <= from.value ? F.backwards : "");
+      }}>${F.apply}</button></form>`;
 }

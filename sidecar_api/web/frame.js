@@ -154,6 +154,14 @@ export function popover(app) {
       @click=${() => app.closeMenu()}>${icon("x")}</button>${body}</div>`;
 }
 
+/** Below what opened it, as far as the window goes. */
+export function placeMenu(menu, anchor) {
+  const box = anchor.getBoundingClientRect();
+  const left = Math.max(8, Math.min(box.left, window.innerWidth - menu.offsetWidth - 8));
+  menu.style.setProperty("--menu-left", `${left}px`);
+  menu.style.setProperty("--menu-top", `${Math.min(box.bottom + 6, window.innerHeight - 160)}px`);
+}
+
 export function help() {
   const K = texts.keys;
   return html`<dialog id="keys" aria-labelledby="keys-title"><h2 id="keys-title">${K.title}</h2>
@@ -203,6 +211,7 @@ function trail(app) {
     }</div>
     ${problem && !denied ? failure(app) : nothing}
     ${own ? html`<p class="note" id="own-only">${icon("info")}<span>${plain(own, 400)}</span></p>` : nothing}
+    ${app.lost ? html`<p class="note" id="lost" role="alert">${icon("info")}<span>${app.lost}</span></p>` : nothing}
     <div class="panel">${denied ? failure(app) : html`${histogram(app)}${nothingFound ? empty(app) : table(app)}${nothingFound ? nothing : pager(app)}`}</div>
   </main>`;
 }

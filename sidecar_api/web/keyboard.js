@@ -1,4 +1,5 @@
-// Keys of the whole page. Letters do nothing while one types or a dialog is open.
+// Keys of the whole page. Letters do nothing while one types or a dialog is open. What is gone
+// gives its focus to something that is there.
 
 import { goTo } from "./pager.js";
 import { FIRST } from "./place.js";
@@ -44,6 +45,25 @@ function filterByFocused(app) {
   if (cell) app.addFilter(cell.dataset.filter, cell.dataset.value);
 }
 
+/** The button that opens the list of filters: in its row, or of the sheet on a phone. */
+const opener = () =>
+  [...document.querySelectorAll("#add-filter, .sheet-opener")].find((one) => one.checkVisibility());
+
+export const focusMenu = () =>
+  document
+    .querySelector("#menu :is(input:not([type=radio]), .option, .button, .link):not(.sheet-close, .back)")
+    ?.focus({ preventScroll: true });
+
+/** Draw the page; where that takes away what had the focus, who works by keys goes on nearby. */
+export function keepFocus(draw) {
+  const held = document.activeElement;
+  const part = held?.closest("#menu, .pill, .chips, .blank, .banner");
+  draw();
+  if (!part || held.isConnected) return;
+  if (part.id === "menu") focusMenu();
+  else ((part.matches(".pill") && document.querySelector("#activities .toggle, #main [data-stop]")) || opener())?.focus();
+}
+
 export function listen(app) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -73,11 +93,7 @@ export function listen(app) {
       j: () => step(1),
       k: () => step(-1),
       x: () => filterByFocused(app),
-      f: () =>
-        (document.querySelector("#add-filter")?.checkVisibility()
-          ? document.querySelector("#add-filter")
-          : document.querySelector(".sheet-opener")
-        )?.click(),
+      f: () => opener()?.click(),
       n: () => goTo(app, 1),
       p: () => goTo(app, -1),
       r: () => app.refresh(),

@@ -4,17 +4,17 @@ import { render } from "./vendor/lit-html/lit-html.js";
 import { Problem, ask, setCsrf } from "./api.js";
 import { DEFAULTS, SETS } from "./columns.js";
 import * as filters from "./filters.js";
-import { page } from "./frame.js";
-import { listen } from "./keyboard.js";
+import { page, placeMenu } from "./frame.js";
+import { focusMenu, keepFocus, listen } from "./keyboard.js";
 import { followLinks } from "./links.js";
 import { Live } from "./live.js";
-import { load as loadLogin, login } from "./login.js";
 import * as reading from "./reading.js";
 import { FIRST, SIZES, isAgents, isProcesses, lensOf, question, read, trailOf, write } from "./place.js";
 import { weigh } from "./states.js";
 import { recall, remember } from "./store.js";
 import { texts } from "./texts.js";
 import { listenTips } from "./tips.js";
+import { sentences } from "./words.js";
 
 const root = document.querySelector("#page");
 const THEMES = ["system", "light", "dark"];
@@ -23,6 +23,7 @@ class App {
   place = read();
   answer = null; // of the list: activities, page, histogram
   problem = null;
+  lost = ""; // why the row that the address opens is not there
   loading = false;
   menu = null; // {kind, name, anchor, find, values}
   me = null;
@@ -33,6 +34,7 @@ class App {
   zone = recall("zone", "local") === "utc" ? "utc" : "local";
   theme = THEMES.includes(recall("theme", "system")) ? recall("theme", "system") : "system";
   following = recall("live", true) !== false;
+  login = null; // the form to sign in, where that is shown
   lenses = {}; // name of the module -> what it shows, once it was opened
   live = new Live(() => this.render());
 
@@ -58,7 +60,7 @@ class App {
 
   render() {
     document.title = `${texts.titles[this.place.view] ?? texts.errors.notFound} · ${texts.product}`;
-    render(this.place.view === "login" ? login(this) : page(this), root);
+    keepFocus(() => render(this.place.view === "login" ? this.login(this) : page(this), root));
   }
 
   announce(text) {
@@ -114,6 +116,7 @@ class App {
     const stop = new AbortController();
     this.loading = stop;
     this.weights = null;
+    this.lost = "";
     const query = question(this.place);
     query.set("size", String(this.size));
     query.set("include", "histogram");
@@ -176,13 +179,19 @@ class App {
   /** Get the open entry: the list may have it in part alone, and that it was looked at is recorded. */
   async complete() {
     const { answer } = this;
-    const at = answer.activities.findIndex((one) => one.id === this.place.open);
-    if (at < 0) return;
+    const { open } = this.place;
+    if (!open) return;
+    const at = answer.activities.findIndex((one) => one.id === open);
     try {
-      answer.activities[at] = await ask(`/api/v1/activities/${encodeURIComponent(this.place.open)}`);
+      const found = await ask(`/api/v1/activities/${encodeURIComponent(open)}`);
+      if (at >= 0) answer.activities[at] = found;
+      else if (this.answer === answer) this.lost = texts.errors.elsewhere;
     } catch (problem) {
       if (problem.status === 401) return void this.toLogin();
-      if (answer.activities[at].partial) this.announce(problem.message);
+      if (at < 0 && this.place.open === open) {
+        this.lost = sentences(problem.message, problem.document.hint);
+        this.go({ open: null }, { replace: true });
+      } else if (at >= 0 && answer.activities[at].partial) this.announce(problem.message);
     }
     this.render();
   }
@@ -290,9 +299,9 @@ class App {
     this.render();
     const menu = document.querySelector("#menu");
     menu.showPopover();
-    this.placeMenu(menu, anchor);
+    placeMenu(menu, anchor);
     this.findValues("");
-    this.focusMenu();
+    focusMenu();
   }
 
   /** Another part of the filter menu: the list ("") or the values of one filter. */
@@ -301,23 +310,7 @@ class App {
     this.menu = { ...this.menu, name, values: undefined, failed: null, find: "", ...rest };
     this.render();
     if (changed) this.findValues("");
-    if (changed) this.focusMenu();
-  }
-
-  focusMenu() {
-    document
-      .querySelector("#menu :is(input:not([type=radio]), .option, .button, .link):not(.sheet-close)")
-      ?.focus({ preventScroll: true });
-  }
-
-  placeMenu(menu, anchor) {
-    const box = anchor.getBoundingClientRect();
-    const width = menu.offsetWidth;
-    menu.style.setProperty(
-      "--menu-left",
-      `${Math.max(8, Math.min(box.left, window.innerWidth - width - 8))}px`,
-    );
-    menu.style.setProperty("--menu-top", `${Math.min(box.bottom + 6, window.innerHeight - 160)}px`);
+    if (changed) focusMenu();
   }
 
   async findValues(find) {
@@ -370,6 +363,7 @@ async function start() {
   followLinks(app);
   listen(app);
   listenTips();
+  window.addEventListener("resize", () => app.render());
   window.addEventListener("popstate", () => {
     const before = app.place;
     app.place = read();
@@ -377,8 +371,10 @@ async function start() {
     app.arrived(before);
   });
   if (app.place.view === "login") {
+    const { load, login } = await import("./login.js");
+    app.login = login;
     app.render();
-    return void loadLogin(app);
+    return void load(app);
   }
   if (recall("signedOut", false) === true) return void app.toLogin();
   app.ready = Promise.allSettled([

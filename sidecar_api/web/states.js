@@ -3,7 +3,7 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { ask } from "./api.js";
 import { texts } from "./texts.js";
-import { grouped, nameOf, without } from "./filters.js";
+import { chipOf, grouped, nameOf, without } from "./filters.js";
 import { icon } from "./icons.js";
 import { FIRST, question } from "./place.js";
 import { organizationName, ownOnly } from "./reading.js";
@@ -102,12 +102,17 @@ export function failure(app) {
     actions = [html`<a class="button primary" href="/audit">${E.home}</a>`];
   } else if (status === 400) {
     const name = said.parameter ?? "";
-    heading = name ? E.badFilter(nameOf(name)) : title;
+    const chip = chipOf(name);
+    heading = name ? E.badFilter(label(chip)) : title;
+    // What the API says of a time is for those who write the address: the form knows it better.
+    if (chip === "when") lines = [`${texts.filters[name] ?? label(chip)}: ${said.detail}`];
     if (name === "page") [heading, lines] = [N.beyond(app.place.page), [E.farHint]];
     if (app.place.filters.some(([other]) => other === name))
       actions = [
         html`<button type="button" class="button primary"
-      @click=${() => app.setFilters(without(app.place.filters, name))}>${E.dropFilter(nameOf(name))}</button>`,
+      @click=${() => app.setFilters(without(app.place.filters, chip))}>${E.dropFilter(label(chip))}</button>`,
+        html`<button type="button" class="button"
+      @click=${(event) => app.openMenu("filter", event.currentTarget, chip)}>${E.changeFilter(label(chip))}</button>`,
       ];
     else
       actions = [

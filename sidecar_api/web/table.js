@@ -14,7 +14,8 @@ import { plain } from "./words.js";
 const LEAST = 64,
   MOST = 900,
   STEP = 16,
-  SPARE = 200;
+  SPARE = 200,
+  OPENER = 40;
 
 /** Order and widths of a set as this browser remembers them. */
 function layout(set) {
@@ -27,10 +28,23 @@ const save = (set, change) => remember(`layout.${set}`, { ...layout(set), ...cha
 export const resetLayout = (set) => remember(`layout.${set}`, {});
 const widthOf = (widths, key) => Math.min(MOST, Math.max(LEAST, widths[key] ?? COLUMNS[key].width));
 
-function setWidth(app, key, width) {
-  const { widths } = layout(app.set);
-  save(app.set, { widths: { ...widths, [key]: Math.round(Math.min(MOST, Math.max(LEAST, width))) } });
-  app.render();
+/** The widest column takes what is left of the window, also where somebody sized it. */
+const flexible = (order) =>
+  order.filter((key) => key !== "action").sort((a, b) => COLUMNS[b].width - COLUMNS[a].width)[0] ?? order.at(-1);
+const headAt = (key) => document.querySelector(`#activities th:has([data-head="${key}"])`);
+
+/** Takes hold of the right edge of a column; what is returned moves it by so many pixels. Where the
+    flexible column stands to the right it gives way, else the neighbour does. */
+function edge(app, key) {
+  const { order, widths } = layout(app.set);
+  const at = order.indexOf(key);
+  const next = at < order.indexOf(flexible(order)) ? undefined : order[at + 1];
+  const [own, other] = [key, next].map((name) => name && headAt(name).getBoundingClientRect().width);
+  return (by) => {
+    const moved = Math.round(Math.max(LEAST - own, Math.min(MOST - own, next ? other - LEAST : MOST, by)));
+    save(app.set, { widths: { ...widths, [key]: own + moved, ...(next ? { [next]: other - moved } : {}) } });
+    app.render();
+  };
 }
 
 function move(app, key, by) {
@@ -51,7 +65,7 @@ function headKeys(app, key, event) {
   event.preventDefault();
   event.stopPropagation();
   if (event.altKey) move(app, key, by);
-  else setWidth(app, key, widthOf(layout(app.set).widths, key) + by * STEP);
+  else edge(app, key)(by * STEP);
 }
 
 function startResize(app, key, event) {
@@ -59,9 +73,9 @@ function startResize(app, key, event) {
   event.stopPropagation();
   const grip = event.currentTarget,
     from = event.clientX,
-    width = grip.closest("th").getBoundingClientRect().width;
+    pull = edge(app, key);
   grip.setPointerCapture(event.pointerId);
-  const follow = (moved) => setWidth(app, key, width + moved.clientX - from);
+  const follow = (moved) => pull(moved.clientX - from);
   grip.addEventListener("pointermove", follow);
   grip.addEventListener("lostpointercapture", () => grip.removeEventListener("pointermove", follow), {
     once: true,
@@ -73,7 +87,7 @@ function resizeKeys(app, key, event) {
   if (!by) return;
   event.preventDefault();
   event.stopPropagation();
-  setWidth(app, key, widthOf(layout(app.set).widths, key) + by * STEP);
+  edge(app, key)(by * STEP);
 }
 
 let dragged = null;
@@ -85,10 +99,10 @@ function drop(app, key, event) {
   dragged = null;
 }
 
-function head(app, key, widths) {
+function head(app, key, width) {
   const name = headOf(key);
   const byTime = ["when", "time", "created", "timestamp"].includes(key);
-  return html`<th scope="col" aria-sort=${byTime ? "descending" : nothing} @dragover=${(event) => dragged && event.preventDefault()}
+  return html`<th scope="col" aria-label=${name} aria-sort=${byTime ? "descending" : nothing} @dragover=${(event) => dragged && event.preventDefault()}
     @drop=${(event) => drop(app, key, event)}>
     <span class="head" tabindex="0" role="group" data-head=${key} draggable="true"
       aria-label=${name} aria-describedby="head-keys"
@@ -99,8 +113,8 @@ function head(app, key, widths) {
       }}>${name}</span>
     <span class="grip" role="separator" tabindex="0" aria-orientation="vertical"
       aria-label=${texts.columns.resize(name)}
-      aria-valuenow=${widthOf(widths, key)} aria-valuemin=${LEAST} aria-valuemax=${MOST}
-        aria-valuetext=${texts.columns.width(widthOf(widths, key))}
+      aria-valuenow=${width} aria-valuemin=${LEAST} aria-valuemax=${Math.max(MOST, width)}
+        aria-valuetext=${texts.columns.width(width)}
       @pointerdown=${(event) => startResize(app, key, event)} @keydown=${(event) => resizeKeys(app, key, event)}></span>
   </th>`;
 }
@@ -108,7 +122,8 @@ function head(app, key, widths) {
 function row(app, activity, order) {
   const id = activity.id,
     open = app.place.open === id;
-  const subject = `${plain(reading.actionLabel(activity))} ${plain(reading.resourceLabel(activity))}, ${relative(activity["@timestamp"])}`;
+  const what = [reading.actionLabel(activity), reading.resourceLabel(activity)].filter(Boolean).map((one) => plain(one));
+  const subject = `${what.join(" ")}, ${relative(activity["@timestamp"])}`;
   const toggle = (event) => {
     if (event.target.closest("a, button, summary, input") || String(window.getSelection())) return;
     app.toggle(id);
@@ -138,12 +153,11 @@ const skeleton = (columns, rows) =>
 export function table(app) {
   const { order, widths } = layout(app.set);
   const { answer, loading } = app;
-  // The widest column that nobody has sized takes what is left of the window; all others keep theirs.
-  const spare =
-    order.filter((key) => !widths[key] && key !== "action").sort((a, b) => COLUMNS[b].width - COLUMNS[a].width)[0] ??
-    order.at(-1);
-  const atLeast = (key) => (key === spare ? Math.min(SPARE, widthOf(widths, key)) : widthOf(widths, key));
-  const total = order.reduce((sum, key) => sum + atLeast(key), 40);
+  const spare = flexible(order);
+  const atLeast = (key) => (key === spare ? (widths[key] ?? Math.min(SPARE, widthOf(widths, key))) : widthOf(widths, key));
+  const total = order.reduce((sum, key) => sum + atLeast(key), OPENER);
+  const room = document.querySelector(".scroller")?.clientWidth ?? 0;
+  const shown = (key) => atLeast(key) + (key === spare ? Math.max(0, room - total) : 0);
   return html`<p class="unseen" id="head-keys">${texts.columns.order}</p><div class="scroller" tabindex="-1">
     <table id="activities" class=${`activities set-${app.set} ${loading && answer ? "stale" : ""}`}
       aria-busy=${loading ? "true" : "false"}
@@ -151,7 +165,7 @@ export function table(app) {
       <caption class="unseen">${answer ? texts.table.caption(answer.page.total) : texts.table.caption0}</caption>
       <colgroup><col class="opener" />${order.map((key) => html`<col
         .style=${key === spare ? "" : `width:${widthOf(widths, key)}px`} />`)}</colgroup>
-      <thead><tr><th class="opener" scope="col"><span class="unseen">${texts.heads.open}</span></th>${order.map((key) => head(app, key, widths))}</tr></thead>
+      <thead><tr><th class="opener" scope="col"><span class="unseen">${texts.heads.open}</span></th>${order.map((key) => head(app, key, Math.round(shown(key))))}</tr></thead>
       <tbody>${
         answer
           ? repeat(

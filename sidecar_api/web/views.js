@@ -40,6 +40,26 @@ function save(app, event) {
   app.closeMenu();
 }
 
+/** Whether a view of one's own has the name that stands in the form. */
+const isTaken = (app) => own().some((view) => view.name === (app.menu.typed ?? "").trim());
+
+/** Forget a view; what all of them were is kept until the menu closes. */
+function forget(app, view) {
+  app.menu.forgotten = { name: view.name, views: own() };
+  remember(
+    "views",
+    own().filter((other) => other.name !== view.name),
+  );
+  app.render();
+  document.querySelector("#undo")?.focus();
+}
+
+function bringBack(app) {
+  remember("views", app.menu.forgotten.views);
+  app.menu.forgotten = null;
+  app.render();
+}
+
 export function menu(app) {
   const use = (view) => {
     app.go({
@@ -61,22 +81,25 @@ export function menu(app) {
               view,
             ) => html`<li class="with-drop">${option(view, "star")}<button type="button" class="chip-drop"
               aria-label=${V.remove(plain(view.name))}
-      @click=${() => {
-        remember(
-          "views",
-          own().filter((other) => other.name !== view.name),
-        );
-        app.render();
-      }}>${icon("x")}</button></li>`,
+      @click=${() => forget(app, view)}>${icon("x")}</button></li>`,
           )}</ul>`
         : html`<p class="quiet">${V.none}</p>`
+    }
+    ${
+      app.menu.forgotten
+        ? html`<p class="quiet" role="status">${V.forgotten(plain(app.menu.forgotten.name))}
+      <button type="button" class="link" id="undo" @click=${() => bringBack(app)}>${V.undo}</button></p>`
+        : nothing
     }
     ${
       app.place.filters.length
         ? html`<form class="menu-form"
           @submit=${(event) => save(app, event)}><label>${V.name}<input name="name" maxlength="80" required
-          autocomplete="off" /></label>
-      <button type="submit" class="button">${V.save}</button></form>`
+          autocomplete="off" @input=${(event) => {
+            app.menu.typed = event.target.value;
+            app.render();
+          }} /></label><p class="quiet" role="status">${isTaken(app) ? V.taken : nothing}</p>
+      <button type="submit" class="button">${isTaken(app) ? V.replace : V.save}</button></form>`
         : nothing
     }`;
 }

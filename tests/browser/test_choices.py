@@ -75,3 +75,17 @@ def test_what_a_screen_reader_is_told(window: Window, site: Site) -> None:
     expect(opener).to_have_attribute("aria-expanded", "true")
     page.goto(f"{site.url}/nowhere")
     expect(page).to_have_title("Not found · Activity Center")
+
+
+def test_each_column_has_a_name_of_its_own(window: Window, site: Site) -> None:
+    """A head is named once, and no two alike."""
+    page = trail(window, site, "/audit?columns=audit&action=user.login")
+    names = page.locator("#activities > thead").get_by_role("columnheader")
+    spoken = names.evaluate_all(
+        "all => all.map((one) => one.getAttribute('aria-label') ?? one.innerText.trim())"
+    )
+    assert spoken == [
+        *("Open or close", "Timestamp", "User", "Action", "Resource", "Address", "Details")
+    ]
+    for name in spoken:
+        expect(page.get_by_role("columnheader", name=name, exact=True)).to_have_count(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -150,6 +151,24 @@ def test_a_row_that_is_opened_is_asked_for(window: Window, server: StandIn) -> N
         toggles.nth(1).click()
     expect(page.locator(".details")).to_be_visible()
     assert server.opened == ["e-1", "e-2"]
+
+
+def test_a_row_without_a_resource_has_no_gap_in_its_name(window: Window) -> None:
+    """The opener says what was done and when, and between both what there is."""
+    now = datetime.now(UTC)
+    server = StandIn(
+        [{"id": one, **document(at=now, activity__resource__name=one)} for one in ("", "api-1")]
+    )
+    page = window.open(f"{server.url}/audit")
+    loaded(page)
+    spoken = page.locator(f"{ROWS} .toggle").evaluate_all(
+        "all => all.map((one) => one.getAttribute('aria-label'))"
+    )
+    assert [re.sub(r"\d+ s", "0 s", one) for one in spoken] == [
+        "Details: Update, 0 s ago",
+        "Details: Update api-1, 0 s ago",
+    ]
+    server.close()
 
 
 def run(id_: str, stage: str = "completed", **own: Any) -> dict[str, Any]:

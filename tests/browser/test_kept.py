@@ -61,6 +61,62 @@ def test_a_saved_view_has_its_columns(window: Window, server: StandIn) -> None:
     assert heads(page) == saved
 
 
+def test_a_view_is_replaced_knowingly(window: Window, server: StandIn) -> None:
+    """A name that is taken says so before it is saved, and then it is the new view's."""
+    page = window.open(f"{server.url}/audit?range=7d")
+    loaded(page)
+    for address in ("range=7d", "range=24h"):
+        page.goto(f"{server.url}/audit?{address}")
+        loaded(page)
+        page.click("#views")
+        page.get_by_label("Name of the view").fill("Mine")
+        if address == "range=7d":
+            page.get_by_role("button", name="Save this view").click()
+            continue
+        expect(page.locator("#menu")).to_contain_text("You have a view of this name.")
+        expect(page.get_by_role("button", name="Save this view")).to_have_count(0)
+        window.shoot("view-taken")
+        page.get_by_role("button", name="Replace it by this view").click()
+    page.goto(f"{server.url}/audit")
+    loaded(page)
+    page.click("#views")
+    page.locator("#menu .option", has_text="Mine").click()
+    page.wait_for_url("**range=24h**")
+
+
+def test_a_view_that_is_forgotten_comes_back(window: Window, server: StandIn) -> None:
+    """At its place and with the focus on the way back, as long as the menu is open."""
+    page = window.open(f"{server.url}/audit?outcome=success")
+    loaded(page)
+    for name in ("One", "Two"):
+        page.click("#views")
+        page.get_by_label("Name of the view").fill(name)
+        page.get_by_role("button", name="Save this view").click()
+    page.click("#views")
+    own = page.locator("#menu .with-drop")
+    page.get_by_role("button", name="Forget the view One").focus()
+    page.keyboard.press("Enter")
+    expect(own).to_have_text(["Two"])
+    expect(page.get_by_role("button", name="Undo")).to_be_focused()
+    window.shoot("view-forgotten")
+    page.keyboard.press("Enter")
+    expect(own).to_have_text(["One", "Two"])
+    assert page.evaluate("document.activeElement.closest('#menu') !== null")
+    page.get_by_role("button", name="Forget the view One").click()
+    page.keyboard.press("Escape")
+    page.click("#views")
+    expect(own).to_have_text(["Two"])
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+
+
+def test_what_a_view_is_stands_where_there_is_none(window: Window, server: StandIn) -> None:
+    """It has the columns too."""
+    page = window.open(f"{server.url}/audit")
+    loaded(page)
+    page.click("#views")
+    expect(page.locator("#menu")).to_contain_text("the filters and columns of this page")
+
+
 def test_widths_and_order_are_put_back(window: Window, server: StandIn) -> None:
     """By one button, also for the next visit."""
     page = window.open(f"{server.url}/audit")
@@ -79,6 +135,17 @@ def test_widths_and_order_are_put_back(window: Window, server: StandIn) -> None:
     loaded(page)
     assert heads(page) == usual
     assert page.locator("th", has=page.locator("[data-head=action]")).bounding_box() == width
+
+
+def test_the_chip_of_a_resource_has_its_id(window: Window, server: StandIn) -> None:
+    """Two that have one name are told apart, in the chip and in the list of filters."""
+    for number, one in enumerate(server.activities[:2]):
+        one["activity"]["resource"] = {"id": f"bkp_{number}", "name": "shop_prod", "type": "backup"}
+    page = window.open(f"{server.url}/audit?resource_id=bkp_1")
+    loaded(page)
+    expect(page.locator(".chip.set b")).to_have_text("shop_prod (bkp_1)")
+    page.click("#add-filter")
+    expect(page.locator("#menu .option", has_text="Resource id")).to_contain_text("(bkp_1)")
 
 
 def test_what_was_missed_is_announced_as_more(window: Window, server: StandIn) -> None:

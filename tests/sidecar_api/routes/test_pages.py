@@ -23,6 +23,7 @@ LARGEST: Final = 100_000
 PARTS: Final = {
     "card": "",
     "copying": "",
+    "login": "",
     "processes": "",
     "proposals": "",
     "proposal-agents": "proposals",
