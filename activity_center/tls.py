@@ -57,13 +57,26 @@ def renewed_context(tls: Tls) -> ssl.SSLContext:
     are left alone until they do. An authority of clients can be added that way; to take one
     away needs a restart.
 
+    A connection that begins gets the context that was made last (``sni_callback`` is called for
+    clients without SNI too). Loaded into the one in use, certificate and key would for a moment
+    not fit together, and who came in that moment would be turned away.
+
     Raises:
         ConfigError: see :func:`server_context`.
     """
     stamp = _stamp(tls)  # before they are read: what changes meanwhile is seen later
     context = server_context(tls)
+    latest = [server_context(tls)]
+
+    def choose(connection: ssl.SSLObject, _name: str | None, _used: ssl.SSLContext) -> None:
+        connection.context = latest[0]
+
+    context.sni_callback = choose
     threading.Thread(
-        target=_renew, args=(weakref.ref(context), tls, stamp), name="certificate", daemon=True
+        target=_renew,
+        args=(weakref.ref(context), latest, tls, stamp),
+        name="certificate",
+        daemon=True,
     ).start()
     return context
 
@@ -102,22 +115,20 @@ def _stamp(tls: Tls) -> _Stamp:
     return tuple(stamp)
 
 
-def _renew(used: weakref.ref[ssl.SSLContext], tls: Tls, seen: _Stamp) -> None:
+def _renew(
+    used: weakref.ref[ssl.SSLContext], latest: list[ssl.SSLContext], tls: Tls, seen: _Stamp
+) -> None:
     while True:
         time.sleep(LOOK_SECONDS)
-        context = used()
-        if context is None:
+        if used() is None:
             return
         try:
             now = _stamp(tls)
             if now == seen:
                 continue
             seen = now
-            server_context(tls)  # they may be half written: never into what is in use
-            _load(context, tls, "tls")
+            latest[0] = server_context(tls)  # they may be half written: then the former stays
         except ConfigError as wrong:
             _log.error("certificate not renewed; the former one stays", error=str(wrong))
         else:
             _log.info("certificate renewed", file=tls.certificate)
-        finally:
-            del context

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from activity_center.agents.stage import DECISIONS, OUTCOMES, RUNS, STAGES, stage_of
+from activity_center.clauses import Clause, all_of, any_of
 from activity_center.vocabulary import actions
-
-Clause = dict[str, Any]
 
 ID: Final = "activity.proposal.id"
 CALL: Final = "gen_ai.tool.call.id"
@@ -24,18 +23,6 @@ ORGANIZATION: Final = "organization.id"
 PROVEN: Final = "activity.approver.authenticated"
 _ACTION: Final = "event.action"
 _EDITED: Final = "agent.proposal.edited"
-
-
-def all_of(*clauses: Clause) -> Clause:
-    """Return the clause of entries that fulfil all of these."""
-    return {"bool": {"filter": list(clauses)}}
-
-
-def any_of(*clauses: Clause) -> Clause:
-    """Return the clause of entries that fulfil one of these."""
-    if len(clauses) == 1:
-        return clauses[0]
-    return {"bool": {"should": list(clauses), "minimum_should_match": 1}}
 
 
 def _has(field: str) -> Clause:

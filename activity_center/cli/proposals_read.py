@@ -105,7 +105,8 @@ class Reading:
 
     def _entries(self, clauses: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Every entry of a chain that the clauses find, by its document's id."""
-        from activity_center.agents.stored import CALLED, NAMED, all_of, any_of
+        from activity_center.agents.stored import CALLED, NAMED
+        from activity_center.clauses import all_of, any_of
         from activity_center.errors import ActivityCenterError
         from activity_center.weights import NO_SOURCES, batches, weight
 
@@ -178,7 +179,7 @@ def _sources(
     client: OpenSearch, query: dict[str, Any], hits: Sequence[dict[str, Any]]
 ) -> dict[str, dict[str, Any]]:
     """The entries of hits that were found without, by their documents' ids."""
-    from activity_center.agents.stored import all_of
+    from activity_center.clauses import all_of
 
     ids = {"ids": {"values": [hit["_id"] for hit in hits]}}
     # The same id may stand in two generations of a stream.

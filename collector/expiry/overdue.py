@@ -24,19 +24,9 @@ from activity_center.agents import (
     read_chains,
 )
 from activity_center.agents.entry import first_proposed
-from activity_center.agents.stored import (
-    AGENT,
-    CALL,
-    ID,
-    ORGANIZATION,
-    Clause,
-    all_of,
-    any_of,
-    gone_on,
-    stage,
-    staged,
-)
+from activity_center.agents.stored import AGENT, CALL, ID, ORGANIZATION, gone_on, stage, staged
 from activity_center.answers import whole
+from activity_center.clauses import Clause, all_of, any_of
 from activity_center.errors import ClusterError
 from activity_center.processes.reading import MILLI, part, text
 from activity_center.setup.cluster import NOT_FOUND, ask

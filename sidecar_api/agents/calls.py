@@ -11,16 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.agents.stage import DECISIONS
-from activity_center.agents.stored import (
-    CALL,
-    CALLED,
-    ID,
-    NAMED,
-    ORGANIZATION,
-    Clause,
-    all_of,
-    stage,
-)
+from activity_center.agents.stored import CALL, CALLED, ID, NAMED, ORGANIZATION, stage
+from activity_center.clauses import Clause, all_of
 from sidecar_api.agents.places import Key
 from sidecar_api.agents.query import DEEPEST, RECEIVED
 from sidecar_api.search import ask

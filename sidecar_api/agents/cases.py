@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center.agents.stored import CALL, CALLED, ID, NAMED, ORGANIZATION, Clause, all_of
+from activity_center.agents.stored import CALL, CALLED, ID, NAMED, ORGANIZATION
+from activity_center.clauses import Clause, all_of
 from sidecar_api.agents.places import Key
 from sidecar_api.search import ask, present, sized
 from sidecar_api.search.clauses import TRAIL, any_of, in_organization, without

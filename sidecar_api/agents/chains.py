@@ -24,11 +24,10 @@ from activity_center.agents.stored import (
     ID,
     NAMED,
     ORGANIZATION,
-    Clause,
-    all_of,
     stage,
     staged,
 )
+from activity_center.clauses import Clause, all_of
 from activity_center.processes.reading import part, texts
 from sidecar_api.agents import calls
 from sidecar_api.agents.places import Key, Place

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from activity_center.agents.chain import LEVELS
 from activity_center.agents.policy import UNRATED
-from activity_center.agents.stored import CALL, ID, ORGANIZATION, Clause, all_of, stage
+from activity_center.agents.stored import CALL, ID, ORGANIZATION, stage
+from activity_center.clauses import Clause, all_of
 from sidecar_api.moments import written
 from sidecar_api.search.clauses import any_of, choice, contains
 from sidecar_api.search.filters import BY_NAME

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from activity_center.clauses import all_of
 from activity_center.errors import ActivityCenterError
 from activity_center.processes import key_of, reading
 from sidecar_api.processes.board import MOST, SHOWN_AFTER, Key
@@ -131,7 +132,7 @@ def _begun_before(client: OpenSearch, seen: Seen) -> Iterator[Key]:
             "size": _AT_ONCE,
             "track_total_hits": False,
             "_source": False,
-            "query": _all({"terms": {"activity.process.id": ids[begin : begin + _AT_ONCE]}}),
+            "query": all_of({"terms": {"activity.process.id": ids[begin : begin + _AT_ONCE]}}),
             "collapse": {
                 "field": "activity.process.id",
                 "inner_hits": {
@@ -158,7 +159,7 @@ def _open(client: OpenSearch) -> Iterable[Key]:
         "track_total_hits": False,
         "_source": list(_SAID),
         "sort": [{"@timestamp": "desc"}],
-        "query": _all(
+        "query": all_of(
             {"terms": {"event.action": list(_BEGINS)}},
             {"range": {"@timestamp": {"gte": (now - LOOKS_BACK).isoformat()}}},
         ),
@@ -173,7 +174,7 @@ def _open(client: OpenSearch) -> Iterable[Key]:
         ended = {
             **body,
             "size": 10_000,
-            "query": _all(
+            "query": all_of(
                 {"terms": {"event.action": list(_ENDS)}},
                 {"terms": {"activity.process.id": ids[begin : begin + _AT_ONCE]}},
                 {"range": {"@timestamp": {"lt": (now - SHOWN_AFTER).isoformat()}}},
@@ -208,7 +209,7 @@ def _entries(client: OpenSearch, ids: list[str], full: Iterable[Key]) -> Iterato
         body["query"]["bool"]["must_not"] = [
             signs_of_life,
             *(
-                _all({"term": {"activity.process.id": id_}}, in_organization(organization))
+                all_of({"term": {"activity.process.id": id_}}, in_organization(organization))
                 for organization, id_ in full
             ),
         ]
@@ -220,10 +221,6 @@ def _entries(client: OpenSearch, ids: list[str], full: Iterable[Key]) -> Iterato
 def _found(client: OpenSearch, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for hit in ask.search(client, body)["hits"]["hits"]:
         yield hit["_source"]
-
-
-def _all(*clauses: dict[str, Any]) -> dict[str, Any]:
-    return {"bool": {"filter": list(clauses)}}
 
 
 def _attempt(entry: Mapping[str, Any]) -> int:

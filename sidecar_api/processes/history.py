@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from activity_center.clauses import Clause, all_of
 from activity_center.processes import Process, key_of
 from activity_center.weights import NO_SOURCES
 from sidecar_api.processes.guarded import folded, tell
@@ -22,11 +23,9 @@ from sidecar_api.processes.history_query import (
     ATTEMPT,
     ID,
     MARKS,
-    Clause,
     Key,
     Position,
     Wanted,
-    all_of,
     buckets,
     entries_of,
     of_attempt,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from activity_center.clauses import all_of
 from sidecar_api.moments import written
 from sidecar_api.search.clauses import (
     ORGANIZATION,
@@ -175,11 +176,6 @@ _SCRIPTS: Final = {
     "pending": "(params.ended < params.any && params.begun < params.any)",
     "stalled": "(params.ended < params.any && params.silent == params.any)",
 }
-
-
-def all_of(*clauses: Clause) -> Clause:
-    """Return the clause of entries that fulfil all of these."""
-    return {"bool": {"filter": list(clauses)}}
 
 
 def of_process(id_: str) -> Clause:

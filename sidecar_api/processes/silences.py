@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from sidecar_api.processes.history_query import Clause, Key, Position, entries_of
+from activity_center.clauses import Clause
+from sidecar_api.processes.history_query import Key, Position, entries_of
 from sidecar_api.search import ask
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from activity_center.agents.decision import PERSON, RULES, Decision, decision_of
 from activity_center.agents.entry import Entry, ordered
 from activity_center.agents.runs import runs
 from activity_center.agents.stage import RUNS
-from activity_center.agents.stored import AGENT, ID, ORGANIZATION, PROVEN, all_of, stage
+from activity_center.agents.stored import AGENT, ID, ORGANIZATION, PROVEN, stage
 from activity_center.agents.verdicts import SKEW, heard
+from activity_center.clauses import all_of
 from activity_center.emit.event import nested
 from activity_center.processes.reading import MILLI, text
 from sidecar_api.search.ask import search

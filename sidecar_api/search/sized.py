@@ -16,6 +16,7 @@ from typing import Any, Final
 from opensearchpy import OpenSearch
 
 from activity_center.canonical import LARGE_BYTES
+from activity_center.clauses import all_of
 from activity_center.vocabulary import Field, fields
 from activity_center.weights import BATCH_BYTES, NO_SOURCES, SIZE, Hit, batches, said, weight
 from sidecar_api.failures import Incomplete
@@ -53,7 +54,7 @@ def are_large(client: OpenSearch, body: dict[str, Any], *, pit: bool = False) ->
         "size": 0,
         "terminate_after": 1,
         "track_total_hits": True,
-        "query": _all(body["query"], {"exists": {"field": SIZE}}),
+        "query": all_of(body["query"], {"exists": {"field": SIZE}}),
     }
     if pit:
         looked["pit"] = body["pit"]
@@ -158,7 +159,7 @@ def _fetched(
         # The same id may stand in two generations of a stream.
         "size": 2 * len(ids),
         "track_total_hits": False,
-        "query": _all(body["query"], {"ids": {"values": ids}}),
+        "query": all_of(body["query"], {"ids": {"values": ids}}),
         "_source": {"excludes": left} if left else body.get("_source", True),
     }
     if "pit" in body:
@@ -167,7 +168,3 @@ def _fetched(
         answer = ask.search(client, asked)
     found: list[dict[str, Any]] = answer["hits"]["hits"]
     return found
-
-
-def _all(*clauses: dict[str, Any]) -> dict[str, Any]:
-    return {"bool": {"filter": list(clauses)}}

@@ -10,7 +10,7 @@ export const setCsrf = (token) => {
 /** A problem document (RFC 9457) or a broken connection (status 0). */
 export class Problem extends Error {
   constructor(status, document = {}, retryAfter = null) {
-    super(document.detail ?? document.title ?? texts.errors.title);
+    super(document.detail ?? document.title ?? texts.errors.bare(status));
     this.status = status;
     this.document = document;
     this.retryAfter = retryAfter;

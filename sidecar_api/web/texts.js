@@ -294,6 +294,7 @@ export const texts = {
     retry: "Try again",
     first: "Go to the first page",
     farHint: "Pages have numbers as far as the first 10,000 activities. From the last of them on, Next goes further.",
+    bare: (status) => `Something before the server answered ${status}.`,
     offline: "The server cannot be reached",
     offlineHint: "Check the connection, then try again.",
     forbidden: "You may not see this",

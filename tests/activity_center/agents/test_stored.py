@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from activity_center.agents import read_chain
 from activity_center.agents.entry import Entry
 from activity_center.agents.stage import DECISIONS, OUTCOMES, RUNS, STAGES
-from activity_center.agents.stored import Clause, gone_on, stage, staged
+from activity_center.agents.stored import gone_on, stage, staged
+from activity_center.clauses import Clause
 from activity_center.connection import connect
 from activity_center.setup.cluster import ask
 
