@@ -109,9 +109,7 @@ def test_an_error_at_first(windows: Windows, server: StandIn) -> None:
 
 def test_an_error_of_what_stands_before_the_server(window: Window, server: StandIn) -> None:
     """A proxy's page is none of our problem documents: the status is said, and nothing else."""
-    window.page.route(
-        f"**{LIST}?**", lambda route: route.fulfill(status=502, body="<h1>Bad</h1>")
-    )
+    window.page.route(f"**{LIST}?**", lambda route: route.fulfill(status=502, body="<h1>Bad</h1>"))
     page = window.open(f"{server.url}/audit")
     expect(page.get_by_role("alert")).to_contain_text("Something before the server answered 502.")
     expect(page.get_by_role("alert")).not_to_contain_text("=>")
