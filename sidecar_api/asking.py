@@ -17,12 +17,12 @@ from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Request, Response, current_app, g, request
 from werkzeug.exceptions import BadRequest as Malformed
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from sidecar_api.access import Scope
 from sidecar_api.failures import BadRequest, Forbidden, NotFound, Unauthenticated
 from sidecar_api.identity import csrf
-from sidecar_api.limits import before_asking, limits
+from sidecar_api.limits import MAX_BODY, before_asking, limits
 from sidecar_api.openapi.operation import Operation, Parameter, operation_of
 from sidecar_api.reader import Reader
 from sidecar_api.search import FILTERS, Filters, times
@@ -216,9 +216,13 @@ def json_body() -> dict[str, Any]:
     Raises:
         BadRequest: it is none.
         UnsupportedMediaType: it does not say that it is JSON.
+        RequestEntityTooLarge: it has no length and does not end within the bound: Werkzeug reads
+            that far, and what it has would pass for the whole.
     """
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
+    if request.content_length is None and len(request.get_data()) >= MAX_BODY:
+        raise RequestEntityTooLarge(f"A body has less than {MAX_BODY} bytes.")
     try:
         found = request.get_json()
     except (Malformed, RecursionError) as wrong:

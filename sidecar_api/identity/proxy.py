@@ -37,6 +37,8 @@ class Proxy:
         email = request.headers.get(self._email) if self._email else None
         if user is None and email is None:
             return None
+        if user is not None and not user.strip():  # nobody, whatever address stands beside it
+            raise refused()
         if not is_among(parse(request.remote_addr or ""), self._peers):
             raise refused()
         user, email = _name(user), _name(email)

@@ -126,8 +126,9 @@ def failure(wrong: OpenSearchException) -> Failure:
     log.warning("OpenSearch answered %s: %s", status, kinds[:500])
     if status == 429:
         return RateLimited("OpenSearch has too much to do.", retry_after=5)
-    # Too many buckets is a 503, as a shard that is just starting is: the cause tells them apart.
-    if status in (400, 503) and any(word in kinds for word in _TOO_MUCH):
+    # Too many buckets is a 503, as a shard that is just starting is, and too many clauses in all a
+    # 500, as a fault is: the cause tells them apart.
+    if status in (400, 500, 503) and any(word in kinds for word in _TOO_MUCH):
         return BadRequest(
             "OpenSearch finds this search too big.", parameter="q", hint="Use fewer filters."
         )

@@ -87,6 +87,13 @@ def test_an_id_is_no_address(tmp_path: Path) -> None:
             of(tmp_path, [("X-Forwarded-Email", name)], email="X-Forwarded-Email")
 
 
+@pytest.mark.parametrize("user", ["", " "])
+def test_an_empty_user_is_nobody_by_address(tmp_path: Path, user: str) -> None:
+    """An address decides only where the user's header does not stand at all."""
+    with pytest.raises(Unauthenticated):
+        of(tmp_path, [("X-Forwarded-User", user), EMAIL], email="X-Forwarded-Email")
+
+
 def test_a_stranger_is_marked_as_the_proxys(tmp_path: Path) -> None:
     """A login name is no user.id of the platform: "u-9" of the proxy is not the platform's."""
     reader = of(tmp_path, [("X-Forwarded-User", "u-9")])

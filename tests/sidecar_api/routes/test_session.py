@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from io import BytesIO
 
 import pytest
 from flask import g, request
@@ -236,6 +237,20 @@ def test_bodies_of_other_kinds(client, data, kind, status):
     answer = client.post("/api/v1/session", data=data, content_type=kind)
     assert answer.status_code == status
     assert answer.mimetype == "application/problem+json"
+
+
+def test_a_body_that_does_not_end_is_not_cut(client):
+    """Without a length it is read up to the bound; what is right until there is not the whole."""
+    body = f'{{"token": "{TOKEN}"}}'.encode()
+    for more, status in ((10, 204), (300_000, 413)):
+        answer = client.post(
+            "/api/v1/session",
+            input_stream=BytesIO(body + b" " * more),
+            content_type="application/json",
+            headers={"Transfer-Encoding": "chunked"},
+            environ_overrides={"wsgi.input_terminated": True},
+        )
+        assert answer.status_code == status
 
 
 @pytest.mark.parametrize(

@@ -202,13 +202,17 @@ def test_failures_have_a_name(
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("kind", ["too_many_clauses", "too_complex_to_determinize_exception"])
-def test_a_search_too_big(fake: Fake, kind: str) -> None:
+@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize(
+    "kind",
+    ["too_many_clauses", "too_many_nested_clauses", "too_complex_to_determinize_exception"],
+)
+def test_a_search_too_big(fake: Fake, kind: str, status: int) -> None:
     """What OpenSearch finds too big is the request's fault; any other 400 is ours."""
-    fake.status, fake.answers = 400, [error(kind)]
+    fake.status, fake.answers = status, [error(kind)]
     with pytest.raises(BadRequest):
         ASKING["page"](search(fake))
-    fake.answers = [error("parsing_exception")]
+    fake.status, fake.answers = 400, [error("parsing_exception")]
     with pytest.raises(Failure, match="refused a search of ours") as ours:
         ASKING["page"](search(fake))
     assert ours.value.status == 500
