@@ -124,9 +124,10 @@ def check_organizations(named: Sequence[str]) -> None:
     if mine.everything:
         return
     open_ = {NONE, *mine.organizations, *mine.reader.grants}
-    closed = [
-        one for one in named if one not in open_ and not services().search.recent(mine, one, 1)
-    ]
+    closed = [one for one in named if one not in open_]
+    if closed:
+        seen = services().search.seen_of(mine, closed)
+        closed = [one for one in closed if one not in seen]
     if closed:
         raise Forbidden(
             "You may not see the activities of this organization.",

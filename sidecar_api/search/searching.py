@@ -122,6 +122,19 @@ class Search:
         }
         return self._activities(wall, sized.search(self._client, body)["hits"]["hits"])
 
+    def seen_of(self, scope: Wall, organizations: Sequence[str]) -> frozenset[str]:
+        """Return those of some organizations of which the reader sees an activity."""
+        named = sorted(set(organizations))
+        wanted = {"terms": {"organization.id": named}}
+        body = {
+            "size": 0,
+            "query": {"bool": {"filter": [scope.query(), TRAIL, wanted]}},
+            "aggs": {"seen": {"terms": {"field": "organization.id", "size": len(named)}}},
+            "track_total_hits": False,
+        }
+        buckets = ask.search(self._client, body).get("aggregations", {}).get("seen", {})
+        return frozenset(one["key"] for one in buckets.get("buckets", ()))
+
     def facets(
         self,
         scope: Wall,
