@@ -118,6 +118,7 @@ ASKING: dict[str, Callable[[Search], Any]] = {
     "histogram": lambda search: search.histogram(SCOPE, filters()),
     "newer": lambda search: search.newer(SCOPE, filters(), PLACE),
     "begin": lambda search: search.beginning(SCOPE, filters()),
+    "seen_of": lambda search: search.seen_of(SCOPE, ["acme"]),
     "scan": lambda search: list(search.scan(SCOPE, filters())),
 }
 
