@@ -141,7 +141,9 @@ def test_bytes_that_are_no_utf_8_are_refused(room: Desk, raw: str) -> None:
 
 def test_a_percent_sign_is_only_text(room: Desk) -> None:
     """One that begins nothing stands for itself."""
-    assert room.get(f"{API}?q=x%x")["page"]["total"] == 0
+    for name in ("resource_name", "q"):
+        assert room.get(f"{API}?{name}=x%x")["page"]["total"] == 0
+    named(room, room.ask(f"{API}?cursor=%"), "cursor")
 
 
 @pytest.mark.parametrize(("path", "statuses"), hostile.PATHS)
