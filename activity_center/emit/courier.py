@@ -105,6 +105,7 @@ class Courier:
         self._lock = threading.RLock()
         self._waiting: deque[tuple[Event, int] | _Flush] = deque()
         self._bytes = 0
+        self._start = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wake: queue.SimpleQueue[None] | None = None
         self._hurry: queue.SimpleQueue[None] | None = None
@@ -227,6 +228,10 @@ class Courier:
     def _rouse(self) -> None:
         """Start the thread if there is none, wake it if it sleeps; under the lock."""
         if self._thread is None:
+            # A signal handler that emits in the middle of this comes here again, in spite of
+            # the lock: two threads would send everything twice.
+            if not self._start.acquire(blocking=False):
+                return
             # Made here and not in __init__: gevent may have patched them since.
             wake: queue.SimpleQueue[None] = queue.SimpleQueue()
             hurry: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -239,6 +244,7 @@ class Courier:
                 # No thread can be started any more (the interpreter ends, or the limit
                 # of the system): the next event, or the exit, tries again.
                 self._counts["errors"] += 1
+                self._start.release()
                 return
             self._thread, self._wake, self._hurry = thread, wake, hurry
             _also_before_child_exit(self)

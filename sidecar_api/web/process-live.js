@@ -10,6 +10,8 @@ import { channelLabel, channelNames, isOpen, needsLook, ownOnly, texts, tick } f
 
 /** Milliseconds between two drawings, however fast deltas come; the first one is at once. */
 const BREATH = 100;
+/** Milliseconds in which a pointer that left the cards may reach the pill. */
+const GRACE = 1000;
 
 const rank = (process) => (needsLook(process) ? 0 : isOpen(process) ? 1 : 2);
 const byTime = (a, b) => (b.started ?? "").localeCompare(a.started ?? "") || a.id.localeCompare(b.id);
@@ -22,6 +24,7 @@ export class LiveProcesses {
     this.order = [];
     this.ended = [];
     this.waiting = { fresh: 0, look: 0 };
+    this.leaving = 0;
   }
 
   watch({ channel, organization, show }) {
@@ -98,11 +101,19 @@ export class LiveProcesses {
   }
 
   get held() {
-    const list = document.querySelector(".processes");
+    const places = [...document.querySelectorAll(".processes, #fresh")];
     return (
-      Boolean(list) &&
-      (window.scrollY > 60 || list.contains(document.activeElement) || list.matches(":hover") || Boolean(document.querySelector("dialog[open]")))
+      places.length > 0 &&
+      (window.scrollY > 60 ||
+        performance.now() < this.leaving ||
+        places.some((one) => one.contains(document.activeElement) || one.matches(":hover")) ||
+        Boolean(document.querySelector("dialog[open]")))
     );
+  }
+
+  leave() {
+    this.leaving = performance.now() + GRACE;
+    setTimeout(() => this.later(), GRACE);
   }
 
   sort({ now = false } = {}) {
@@ -188,10 +199,10 @@ export class LiveProcesses {
     const T = texts.groups;
     return html`<div class="pill-line">${
       what
-        ? html`<button type="button" class="pill" id="fresh" aria-label=${texts.show_pill(what)} @click=${() => this.reorder()}>${icon("arrow-up")}${what}</button>`
+        ? html`<button type="button" class="pill" id="fresh" aria-label=${texts.show_pill(what)} @click=${() => this.reorder()} @mouseleave=${() => this.leave()}>${icon("arrow-up")}${what}</button>`
         : nothing
     }</div>
-    <div class="processes" @mouseleave=${() => this.later()}>${this.order.length ? html`<h2 class="unseen">${T.now}</h2><ul class="cards">${list(this.order)}</ul>` : nothing}
+    <div class="processes" @mouseleave=${() => this.leave()}>${this.order.length ? html`<h2 class="unseen">${T.now}</h2><ul class="cards">${list(this.order)}</ul>` : nothing}
       ${this.ended.length ? html`<h2>${T.ended}</h2><ul class="cards">${list(this.ended)}</ul>` : nothing}</div>
     ${this.order.length || this.ended.length ? nothing : this.empty()}${stream.cut ? html`<p class="quiet" id="cut">${icon("info")} ${texts.more}</p>` : nothing}`;
   }

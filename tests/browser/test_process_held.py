@@ -133,3 +133,27 @@ def test_the_order_follows_when_they_leave(
         server.happen_to("p0", process={"progress": 0.9})
     expect(page.locator(".process header h3")).to_have_text(AFTER)
     expect(page.locator("#fresh")).to_have_count(0)
+
+
+@pytest.mark.parametrize("by", ["pointer", "keyboard"])
+def test_the_pill_waits_for_who_goes_to_it(windows: Windows, server: Processes, by: str) -> None:
+    """Who was at the cards can reach it, at the pace of a hand, and think before pressing it."""
+    page = arrive(windows, server)
+    hover(page) if by == "pointer" else focus(page)
+    happen(server)
+    pill = page.locator("#fresh")
+    expect(pill).to_have_text("1 new process, 1 to look at")
+    if by == "pointer":
+        box = pill.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] - 200, box["y"] + 10)  # between the cards and the pill
+        page.wait_for_timeout(300)
+        pill.hover()
+    else:
+        pill.focus()
+    page.wait_for_timeout(2000)
+    assert names(page) == ORDER
+    page.mouse.down() if by == "pointer" else page.keyboard.press("Enter")
+    page.mouse.up()
+    expect(page.locator(".process header h3")).to_have_text(AFTER)
+    expect(page.locator(".process a[data-process]").first).to_be_focused()

@@ -172,6 +172,38 @@ def test_a_signal_handler_may_emit(forward: Any, until: Any) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_signal_handler_may_emit_while_the_thread_is_started(forward: Any) -> None:
+    """The first event starts it: a second one from within would send everything twice."""
+    server = forward()
+    done = run(
+        """
+        import random, signal, sys, threading
+        from activity_center import Emitter
+        def threads():
+            return [one for one in threading.enumerate() if one.name == "activity-center-emitter"]
+        def handler(*_):
+            emitter.emit("from.handler")
+            signals.append(emitter._courier._thread is None)
+        signals = []
+        signal.signal(signal.SIGALRM, handler)
+        for number in range(1000):
+            emitter = Emitter(sys.argv[1])
+            signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 0.0004))
+            emitter.emit("from.main")
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            assert len(threads()) == 1
+            count = emitter.stats().emitted
+            assert emitter.close(30)
+            assert emitter.stats().sent == count, emitter.stats()
+            for one in threads():
+                one.join()
+        assert any(signals)  # some came before the thread was there
+        """,
+        server.url,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 APPLICATION = """
 import os, sys
 from activity_center import Emitter
