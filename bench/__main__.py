@@ -1,7 +1,8 @@
-"""``python -m bench [collector|audit|proposals|processes]``: speed, in one table a part.
+"""``python -m bench [collector|audit|proposals|processes|text]``: speed, in one table a part.
 
 Without a part all are measured on real parts; ``audit`` is in :mod:`bench.audit`, ``proposals``
-in :mod:`bench.proposals` and ``processes`` in :mod:`bench.processes`. For ``collector`` a real
+in :mod:`bench.proposals`, ``processes`` in :mod:`bench.processes` and ``text`` in
+:mod:`bench.text`. For ``collector`` a real
 OpenSearch node and a real collector process are started with defaults and removed at the end.
 First the end-to-end rounds, in turns: the collector at chunks of 500, then a raw ``_bulk`` of
 the same kind of documents with as many requests at a time, then with one, then again. Then
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench import audit, processes, proposals
+from bench import audit, processes, proposals, text
 from bench.events import AUDIT, WORKLOADS, sizes
 from bench.machine import machine
 from bench.measure import CONNECTIONS, DOCUMENTS, HEAP, Bench, Round, percentile, running
@@ -32,7 +33,7 @@ from collector.deliver import LANES
 CPU_TARGETS: Final = {500: 25.0, 50: 40.0, 1: 120.0}
 """Chunk size -> CPU µs per event of the collector."""
 COLLECTOR: Final = "collector"
-PARTS: Final = (COLLECTOR, "audit", "proposals", "processes")
+PARTS: Final = (COLLECTOR, "audit", "proposals", "processes", "text")
 RATIO_TARGET: Final = 0.95
 MEMORY_TARGET: Final = 120.0
 
@@ -165,8 +166,8 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}: {', '.join(PARTS)}")
 
-    def say(text: str) -> None:
-        print(f"bench: {text}", file=sys.stderr, flush=True)
+    def say(words: str) -> None:
+        print(f"bench: {words}", file=sys.stderr, flush=True)
 
     which = "quick" if options.quick else "tiny" if options.tiny else "full"
     found = {}
@@ -180,6 +181,9 @@ def main(arguments: list[str] | None = None) -> int:
         elif part == "proposals":
             chains = {"quick": proposals.QUICK, "tiny": proposals.TINY, "full": proposals.FULL}
             facts, made = proposals.run(chains[which], say)
+        elif part == "text":
+            searches = {"quick": text.QUICK, "tiny": text.TINY, "full": text.FULL}
+            facts, made = text.run(searches[which], say)
         else:
             plans = {"quick": processes.QUICK, "tiny": processes.TINY, "full": processes.FULL}
             facts, made = processes.run(plans[which], say)

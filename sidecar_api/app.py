@@ -87,7 +87,7 @@ def _record_denials(app: Flask, recording: Recording) -> None:
     def refused(failure: Failure, said: dict[str, Any]) -> Response:
         if "reader" in g:
             try:
-                limits.limits().refuse(g.reader)
+                limits.limits().refuse(g.reader, len(said.get("organizations", ())))
             except RateLimited as wrong:
                 return problems.answer(wrong)
             recording.denied(g.reader, request, {**said, "route": logs.route()})

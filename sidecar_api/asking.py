@@ -25,7 +25,7 @@ from sidecar_api.identity import csrf
 from sidecar_api.limits import MAX_BODY, before_asking, limits
 from sidecar_api.openapi.operation import Operation, Parameter, operation_of
 from sidecar_api.reader import Reader
-from sidecar_api.search import FILTERS, Filters, times
+from sidecar_api.search import FILTERS, Filters, times, turns
 from sidecar_api.search.filters import NONE
 from sidecar_api.services import services
 
@@ -245,6 +245,7 @@ def init_app(app: Flask) -> None:
             g.sender = services().identity.sender(request)
         sender = g.get("sender")
         known = None if declared.public or sender is not None else _recognized()
+        turns.asking.set(known.id if known else "")  # what streams goes on searching for them
         limits().count(request, known, "" if sender is None else sender.name)
         if known is not None:
             g.slot = limits().work(known)

@@ -56,7 +56,8 @@ AT_ONCE: Final = 8
 reader's searches must not fill OpenSearch's queue for all others."""
 
 REFUSALS: Final = 60
-"""Refusals of one reader in a minute: each is an entry in the trail of who was asked for."""
+"""Refusals of one reader in a minute: each is an entry in the trail of who was asked for. One of
+many organizations counts as many."""
 
 _EXTENSION: Final = "activity_center_limits"
 _GUESSED: Final = "sign_in_counted"
@@ -207,13 +208,16 @@ class Limits:
                 hint="Wait as long as Retry-After says; exports and the stream need one request.",
             )
 
-    def refuse(self, reader: Reader) -> None:
+    def refuse(self, reader: Reader, records: int = 1) -> None:
         """Count that this reader was refused something.
+
+        Args:
+            records: trails that are to tell of it.
 
         Raises:
             RateLimited: that has been so too often.
         """
-        wait = self._refusals.take(reader.id)
+        wait = max(self._refusals.take(reader.id) for _ in range(max(records, 1)))
         if wait:
             raise RateLimited(
                 f"You were refused {REFUSALS} times in the last minute.",

@@ -220,10 +220,19 @@ class Recording:
 
 
 def _each(details: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The details of each record that is to be made."""
+    """The details of each record that is to be made; none of an organization names another one."""
     rest = dict(details)
     several = rest.pop("organizations", ())
     if not several:
         yield rest
     for one in several:
-        yield {**rest, "organization": one}
+        own = {"organization": one}
+        if "filters" in rest:
+            own["filters"] = [text for text in rest["filters"] if _is_of(one, text)]
+        yield {**rest, **own}
+
+
+def _is_of(organization: str, text: str) -> bool:
+    """Whether ``text``, a filter's name and value, may stand in the trail of an organization."""
+    name, _, value = text.partition("=")
+    return name != "organization" or value == organization

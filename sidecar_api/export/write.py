@@ -20,6 +20,7 @@ from typing import Any, Final
 from activity_center.weights import BATCH_BYTES
 from sidecar_api.export import csv, ndjson, ocsf
 from sidecar_api.export.manifest import Tally
+from sidecar_api.search import turns
 
 PAGE: Final = 2500
 """Entries that are fetched at once, fewer of large ones; two pages are in memory."""
@@ -64,7 +65,9 @@ def ahead(hits: Iterator[dict[str, Any]], first: int) -> Generator[dict[str, Any
         hits: page by page, :data:`PAGE` each.
         first: how many of the first page are left.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="export") as fetching:
+    with ThreadPoolExecutor(
+        1, "export", initializer=turns.asking.set, initargs=(turns.asking.get(),)
+    ) as fetching:
         coming = fetching.submit(_some, hits, first)
         while page := coming.result():
             coming = fetching.submit(_some, hits, PAGE)

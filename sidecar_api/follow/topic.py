@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.errors import ActivityCenterError
 from sidecar_api import ending
+from sidecar_api.search import turns
 
 if TYPE_CHECKING:
     from sidecar_api.access import Scope
@@ -58,6 +59,7 @@ class Topic:
 
     def run(self, interval: float) -> None:
         """Poll until nobody watches any more."""
+        turns.asking.set(self._scope.reader.id)
         failing = False
         counted = time.monotonic()
         while self.watches and not ending.begun():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Final, TypeVar
 
 from opensearchpy import OpenSearch
@@ -16,6 +17,8 @@ from activity_center.errors import IncompleteAnswer
 from activity_center.streams import LENS_PATTERNS
 from sidecar_api import ending
 from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
+from sidecar_api.search import clauses
+from sidecar_api.search.turns import TURNS, asking
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,9 @@ STARTING: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
 that is new, has such a moment, and who asks in it should not be told that the log is broken."""
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds that a long reading waits for an OpenSearch that has too much to do."""
+COSTLY: Final = 512
+"""Characters in patterns from which on a search takes one thread of a node, not two: four are all
+that a node with two cores has for searching."""
 INDEX: Final = ",".join(LENS_PATTERNS)
 _NO_SHARD: Final = ("search_phase_execution", "no_shard_available")
 _TOO_MUCH: Final = ("too_many", "too_complex_to_determinize", "regex", "pattern")
@@ -74,10 +80,14 @@ def _search(client: OpenSearch, body: dict[str, Any], *, pit: bool) -> dict[str,
     if not pit:
         params |= {"allow_no_indices": "true", "ignore_unavailable": "true"}
     body = {**body, "timeout": f"{SECONDS}s"}
+    letters = clauses.letters(body)
+    if letters:
+        params["max_concurrent_shard_requests"] = "1" if letters > COSTLY else "2"
     try:
-        answer: dict[str, Any] = client.search(
-            body=body, index=None if pit else INDEX, params=params
-        )
+        with TURNS.turn(asking.get()) if letters else nullcontext():
+            answer: dict[str, Any] = client.search(
+                body=body, index=None if pit else INDEX, params=params
+            )
     except OpenSearchException as wrong:
         raise failure(wrong) from wrong
     return whole(answer)

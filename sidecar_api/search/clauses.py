@@ -132,6 +132,26 @@ def contains(name: str, text: str) -> Clause:
     return {"wildcard": {field: {"value": pattern, "case_insensitive": not caseless}}}
 
 
+def letters(body: Any) -> int:
+    """Return how many characters the patterns of a search have, or of a part of one."""
+    if isinstance(body, list):
+        return sum(map(letters, body))
+    if not isinstance(body, dict):
+        return 0
+    return sum(
+        sum(len(one["value"]) for one in part.values()) if name == "wildcard" else letters(part)
+        for name, part in body.items()
+    )
+
+
+def broader(query: Clause) -> Clause:
+    """Return a query without those of its filters that have patterns: it finds no less."""
+    filters = query.get("bool", {}).get("filter")
+    if not isinstance(filters, list):
+        return query
+    return {"bool": {**query["bool"], "filter": [one for one in filters if not letters(one)]}}
+
+
 def escaped(text: str) -> str:
     """Escape what has a meaning in a wildcard pattern."""
     return "".join(f"\\{char}" if char in "\\*?" else char for char in text)

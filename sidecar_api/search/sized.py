@@ -21,6 +21,7 @@ from activity_center.vocabulary import Field, fields
 from activity_center.weights import BATCH_BYTES, NO_SOURCES, SIZE, Hit, batches, said, weight
 from sidecar_api.failures import Incomplete
 from sidecar_api.search import ask
+from sidecar_api.search.clauses import broader
 
 LEAN_BYTES: Final = 128 * 1024
 """What is left of a large entry in a list weighs less, in ASCII."""
@@ -49,12 +50,16 @@ PARTIAL: Final = "partial"
 
 
 def are_large(client: OpenSearch, body: dict[str, Any], *, pit: bool = False) -> bool:
-    """Return whether there is a large entry among all that a search finds."""
+    """Return whether there may be a large entry among all that a search finds.
+
+    Neither this nor fetching what was found looks for parts of values again (see
+    :mod:`sidecar_api.search.turns`).
+    """
     looked: dict[str, Any] = {
         "size": 0,
         "terminate_after": 1,
         "track_total_hits": True,
-        "query": all_of(body["query"], {"exists": {"field": SIZE}}),
+        "query": all_of(broader(body["query"]), {"exists": {"field": SIZE}}),
     }
     if pit:
         looked["pit"] = body["pit"]
@@ -159,7 +164,7 @@ def _fetched(
         # The same id may stand in two generations of a stream.
         "size": 2 * len(ids),
         "track_total_hits": False,
-        "query": all_of(body["query"], {"ids": {"values": ids}}),
+        "query": all_of(broader(body["query"]), {"ids": {"values": ids}}),
         "_source": {"excludes": left} if left else body.get("_source", True),
     }
     if "pit" in body:

@@ -89,6 +89,24 @@ def test_the_proposals_part_runs_and_gives_every_figure_of_the_issue() -> None:
 
 
 @pytest.mark.slow
+def test_the_text_part_runs_and_gives_every_figure() -> None:
+    """What others wait, beside what they wait alone."""
+    done = run("bench", "text", "--tiny", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["text"]
+    assert "OpenSearch" in found["machine"] and "500 activities" in found["workload"]
+    assert [row["name"].partition(",")[0] for row in found["rows"]] == [
+        "page without filters",
+        "beside the worst searches of one reader",
+        "beside one of them",
+        "page for 2 words of 8 letters",
+        "beside the worst searches of another reader",
+        "page for 8 words of 24 letters",
+    ]
+    assert all(value > 0 for row in found["rows"] for value in row["values"])
+
+
+@pytest.mark.slow
 def test_the_processes_part_runs_and_gives_every_figure_of_the_issue() -> None:
     """CPU, memory, latency and the bare server beside it: each against its target."""
     done = run("bench", "processes", "--tiny", "--json")

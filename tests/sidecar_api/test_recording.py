@@ -215,9 +215,19 @@ def test_each_organization_that_was_tried_learns_of_it(recorded: Desk) -> None:
         None,
     ]
     assert found[2]["metadata"]["asked_for"] == "0nobodys, zz"
+    for one in found[:2]:  # whom else they tried is nobody's business but the platform's
+        assert one["metadata"]["filters"] == [f"organization={one['organization']['id']}"]
     assert recorded.get("/api/v1/activities", "stranger")["activities"] == []
     facets = recorded.get("/api/v1/activities/facets?name=organization", "stranger")
     assert facets["facets"]["organization"] == []
+
+
+def test_trails_of_many_organizations_are_not_filled_by_one(recorded: Desk) -> None:
+    """A try that many are told of counts as many tries."""
+    for number in range(3):
+        query = "&".join(f"organization=x{number}{one}" for one in range(30))
+        recorded.problem(403 if number < 2 else 429, f"/api/v1/activities?{query}", "stranger")
+    assert len(arrived(recorded, 2, "stranger")) == 2
 
 
 def test_what_values_were_looked_for_is_recorded(recorded: Desk) -> None:

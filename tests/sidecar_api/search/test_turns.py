@@ -1,0 +1,271 @@
+"""Searches by part of a value wait for each other, and leave OpenSearch to all others."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from activity_center.config import Cluster
+from activity_center.config_sidecar import SidecarConfig
+from activity_center.connection import connect
+from sidecar_api.access import Access
+from sidecar_api.export.write import ahead
+from sidecar_api.failures import RateLimited
+from sidecar_api.follow.topic import Topic
+from sidecar_api.reader import Grant, Reader
+from sidecar_api.search import Search, clauses, turns
+from sidecar_api.search.newer import Place
+from sidecar_api.search.turns import Turns
+from tests.sidecar_api.desk import Desk
+from tests.sidecar_api.export.people import config_of
+from tests.sidecar_api.search.log import NOON, Log, document, filters
+
+EMPTY = {
+    "timed_out": False,
+    "_shards": {"total": 1, "successful": 1, "failed": 0},
+    "hits": {"total": {"value": 0, "relation": "eq"}, "hits": []},
+}
+
+
+class Slow:
+    """An OpenSearch that answers a search for parts of values when it is told to.
+
+    Attributes:
+        asked: texts of the searches for parts that are under way, in the order they came.
+        parameters: of every search: whether it was for parts, and how many shards at once.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.parameters: list[tuple[bool, list[str]]] = []
+        self.ends = threading.Semaphore(0)
+        slow = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                text = _text(body)
+                given = parse_qs(urlsplit(self.path).query)
+                slow.parameters.append((bool(text), given.get("max_concurrent_shard_requests", [])))
+                if text:
+                    slow.asked.append(text)
+                    slow.ends.acquire()
+                    slow.asked.remove(text)
+                data = json.dumps(EMPTY).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *args: Any) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.client = connect(Cluster(url=self.url))
+        self.search = Search(self.client)
+
+
+@pytest.fixture
+def slow() -> Iterator[Slow]:
+    """One of them; all that it holds back is answered at the end."""
+    made = Slow()
+    yield made
+    made.ends.release(1000)
+    made.server.shutdown()
+    made.server.server_close()
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """Threads that ask."""
+    with ThreadPoolExecutor(20) as pool:
+        yield pool
+
+
+class Anyone:
+    """A wall that holds nothing back."""
+
+    def query(self) -> dict[str, Any]:
+        """The clause."""
+        return {"match_all": {}}
+
+
+def _text(body: Any) -> str:
+    """What the first pattern of a body looks for; empty: it has none."""
+    if isinstance(body, dict) and "wildcard" in body:
+        (one,) = body["wildcard"].values()
+        return str(one["value"]).strip("*")
+    parts = body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()
+    return next(filter(None, map(_text, parts)), "")
+
+
+def reach(condition: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_readers_searches_for_parts_are_one_after_the_other(
+    slow: Slow, threads: ThreadPoolExecutor
+) -> None:
+    """Of two readers two are under way, whoever began first with however many; whoever asked for
+    something else is answered meanwhile; then it is the turn of who was not served yet."""
+
+    def ask(reader: str, text: str) -> Future[Any]:
+        def page() -> Any:
+            turns.asking.set(reader)
+            return slow.search.page(Anyone(), filters(action_contains=text), size=25)
+
+        return threads.submit(page)
+
+    asked = [ask("mallory", f"mallory-{number}") for number in range(5)]
+    reach(lambda: len(slow.asked) == 1)
+    asked += [ask("trent", f"trent-{number}") for number in range(5)]
+    reach(lambda: len(slow.asked) == 2)
+    asked.append(ask("alice", "alice"))
+    time.sleep(0.2)  # nobody else comes through
+    assert [text.partition("-")[0] for text in slow.asked] == ["mallory", "trent"]
+    assert slow.search.page(Anyone(), filters(type="Server"), size=25).total == 0
+    slow.ends.release()
+    reach(lambda: "alice" in slow.asked)
+    slow.ends.release(20)
+    assert [one.result(30).total for one in asked] == [0] * 11
+
+
+def test_by_http_too(slow: Slow, threads: ThreadPoolExecutor, tmp_path: Path) -> None:
+    """A turn is the reader's, whoever that is."""
+    desk = Desk(tmp_path, Cluster(url=slow.url), slow.client)
+
+    def ask(who: str) -> Future[int]:
+        path = f"/api/v1/activities?action_contains={who}"
+        return threads.submit(lambda: desk.ask(path, who).status_code)
+
+    asked = [ask("owner") for _ in range(3)]
+    reach(lambda: slow.asked == ["owner"])
+    asked.append(ask("member"))
+    reach(lambda: slow.asked == ["owner", "member"])
+    slow.ends.release(10)
+    assert [one.result(30) for one in asked] == [200] * 4
+
+
+def test_a_live_tails_poller_takes_the_readers_turn(slow: Slow, tmp_path: Path) -> None:
+    """Who has tails open and searches, waits for themselves."""
+    config = config_of(Cluster(url=slow.url), "acme", SidecarConfig(data_dir=str(tmp_path)))
+    reader = Reader("mallory", grants={"acme": (Grant("owner"),)})
+    scope = Access(config).scope(reader)
+    wanted = filters(action_contains="tail")
+    topic = Topic(slow.search, scope, wanted, Place(1, "a", 1, {}, 0, 0), count=1e9)
+    topic.watches = 1
+    poller = threading.Thread(target=topic.run, args=(0.01,), daemon=True)
+    try:
+        with turns.TURNS.turn("mallory"):
+            poller.start()
+            reach(lambda: slow.parameters == [(False, [])])  # whether there are large ones
+            time.sleep(0.2)
+            assert slow.asked == []
+        reach(lambda: slow.asked == ["tail"])
+    finally:
+        topic.watches = 0
+        slow.ends.release(10)
+        poller.join(30)
+    assert not poller.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("asked", "at_once"),
+    [
+        ({"action_contains": "create"}, "2"),
+        ({"q": "create a server"}, "2"),
+        ({"q": " ".join(["abcdefghijkl"] * 8)}, "1"),
+        ({"target": ["a" * 150, "b" * 150]}, "1"),
+    ],
+)
+def test_it_leaves_threads_of_a_node_to_others(
+    slow: Slow, asked: dict[str, Any], at_once: str
+) -> None:
+    """Few indices are searched at the same time, and for one page they are once."""
+    slow.ends.release(10)
+    slow.search.page(Anyone(), filters(**asked), size=25)
+    assert [given for parts, given in slow.parameters if parts] == [[at_once]]
+    assert [given for parts, given in slow.parameters if not parts] == [[]]
+    slow.search.facets(Anyone(), filters(), ["actor"], contains="a" * 200)
+    assert slow.parameters[-1] == (True, ["1"])
+
+
+def test_an_export_reads_ahead_for_its_reader(threads: ThreadPoolExecutor) -> None:
+    """In a thread of its own."""
+    seen: list[str] = []
+
+    def hits() -> Iterator[dict[str, Any]]:
+        for number in range(2):
+            seen.append(turns.asking.get())
+            yield {"_id": str(number), "_source": {}}
+
+    def export() -> int:
+        turns.asking.set("mallory")
+        return len(list(ahead(hits(), 1)))
+
+    assert threads.submit(export).result(30) == 2
+    assert seen == ["mallory"] * 2
+
+
+def test_who_waits_too_long_is_told() -> None:
+    """As by every other limit, and does not stand in the way of who comes then."""
+    few = Turns(at_once=1, longest=0.1)
+    with few.turn("mallory"):
+        for reader in ("mallory", "alice"):
+            with pytest.raises(RateLimited) as told, few.turn(reader):
+                pass
+            assert told.value.headers["Retry-After"] == "5"
+    with few.turn("alice"):
+        pass
+
+
+def test_a_search_that_fails_ends_its_turn() -> None:
+    """Whatever it fails with."""
+    few = Turns(at_once=1, longest=0.1)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), few.turn("mallory"):
+            raise ZeroDivisionError
+
+
+def test_nothing_of_it_is_kept() -> None:
+    """Of readers that are gone."""
+    few = Turns()
+    for number in range(100):
+        with few.turn(str(number)):
+            pass
+    assert (few._busy, few._waiting, few._last) == (set(), {}, {})
+
+
+def test_a_clients_text_is_no_clause() -> None:
+    """Who looks for the name of a clause looks for nothing else."""
+    found = filters(type="wildcard", q="wildcard *").clauses(NOON)
+    assert clauses.letters(found["type"]) == 0
+    assert clauses.letters(found["q"]) == 7 * (len("*wildcard*") + len("*\\**"))
+
+
+def test_large_entries_are_found_by_parts(log: Log) -> None:
+    """Though the search that fetches them does not look for the parts again."""
+    big = {"activity__size": 300_000, "message": "m" * 300_000}
+    log.add(
+        document(id="a", activity__resource__name="web-prod-1", **big),
+        document(id="b", activity__resource__name="web-test-1", **big),
+        document(id="c", activity__resource__name="web-prod-2"),
+    )
+    assert log.found(q="prod web") == {"a", "c"}
+    assert log.found(target="prod-1") == {"a"}
