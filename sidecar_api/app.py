@@ -10,7 +10,7 @@ from activity_center.connection import connect
 from sidecar_api import asking, headers, limits, logs, problems, processes
 from sidecar_api.access import Access
 from sidecar_api.cursors import Sealer
-from sidecar_api.failures import Absent, Failure, Forbidden, RateLimited
+from sidecar_api.failures import Absent, Failure, Forbidden
 from sidecar_api.identity import Identity
 from sidecar_api.metrics import Metrics
 from sidecar_api.recording import Recording
@@ -64,7 +64,7 @@ def create_app(config: Config, *, client: OpenSearch | None = None) -> Flask:
     limits.init_app(app, config)
     asking.init_app(app)
     processes.init_app(app, services)
-    _record_denials(app, recording)
+    _record_denials(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
@@ -78,20 +78,14 @@ _LONG: Final = 200
 _MANY: Final = 50
 
 
-def _record_denials(app: Flask, recording: Recording) -> None:
-    """Record who asked for what they may not see, with what was missing.
-
-    Who does so too often is told to wait instead: every refusal is an entry in somebody's trail.
-    """
+def _record_denials(app: Flask) -> None:
+    """Record who asked for what they may not see, with what was missing."""
 
     def refused(failure: Failure, said: dict[str, Any]) -> Response:
-        if "reader" in g:
-            try:
-                limits.limits().refuse(g.reader, len(said.get("organizations", ())))
-            except RateLimited as wrong:
-                return problems.answer(wrong)
-            recording.denied(g.reader, request, {**said, "route": logs.route()})
-        return problems.answer(failure)
+        known = "reader" in g
+        return problems.answer(
+            asking.refused(failure, {**said, "route": logs.route()}) if known else failure
+        )
 
     @app.errorhandler(Forbidden)
     def denied(failure: Forbidden) -> Response:

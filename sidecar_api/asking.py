@@ -20,7 +20,14 @@ from werkzeug.exceptions import BadRequest as Malformed
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from sidecar_api.access import Scope
-from sidecar_api.failures import BadRequest, Forbidden, NotFound, Unauthenticated
+from sidecar_api.failures import (
+    BadRequest,
+    Failure,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+)
 from sidecar_api.identity import csrf
 from sidecar_api.limits import MAX_BODY, before_asking, limits
 from sidecar_api.openapi.operation import Operation, Parameter, operation_of
@@ -233,6 +240,22 @@ def json_body() -> dict[str, Any]:
     return found
 
 
+def refused(failure: Failure, said: Mapping[str, Any]) -> Failure:
+    """Count and record that the reader was refused something; return what to answer.
+
+    Who is refused too often is told to wait instead, and that is no entry.
+
+    Args:
+        said: details of the record; ``organizations``: those that were named.
+    """
+    try:
+        limits().refuse(reader(), len(said.get("organizations", ())))
+    except RateLimited as wrong:
+        return wrong
+    services().recording.denied(reader(), request, said)
+    return failure
+
+
 def init_app(app: Flask) -> None:
     """Hold every operation of ``app`` to what it declares."""
 
@@ -245,7 +268,8 @@ def init_app(app: Flask) -> None:
             g.sender = services().identity.sender(request)
         sender = g.get("sender")
         known = None if declared.public or sender is not None else _recognized()
-        turns.asking.set(known.id if known else "")  # what streams goes on searching for them
+        # For a stream's later searches too: so every request says it anew.
+        turns.reader.set(known.id if known else "")
         limits().count(request, known, "" if sender is None else sender.name)
         if known is not None:
             g.slot = limits().work(known)

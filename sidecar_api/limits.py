@@ -56,8 +56,8 @@ AT_ONCE: Final = 8
 reader's searches must not fill OpenSearch's queue for all others."""
 
 REFUSALS: Final = 60
-"""Refusals of one reader in a minute: each is an entry in the trail of who was asked for. One of
-many organizations counts as many."""
+"""Refusals of one reader in a minute: they are entries in the trails of others. One of several
+organizations counts for each; no request can name so many."""
 
 _EXTENSION: Final = "activity_center_limits"
 _GUESSED: Final = "sign_in_counted"
@@ -78,15 +78,15 @@ class Buckets:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[float, float]] = OrderedDict()  # left, as of when
 
-    def take(self, key: str) -> float:
-        """Take one; return 0, or the seconds until there is one again (then none is taken)."""
+    def take(self, key: str, count: int = 1) -> float:
+        """Take so many; return 0, or the seconds until there are (then none is taken)."""
         with self._lock:
             now = self._clock()
             left, since = self._kept.get(key, (self._size, now))
             left = min(self._size, left + (now - since) * self._rate)
-            if left < 1:
-                return (1 - left) / self._rate
-            self._kept[key] = (left - 1, now)
+            if left < count:
+                return (count - left) / self._rate
+            self._kept[key] = (left - count, now)
             self._kept.move_to_end(key)
             while len(self._kept) > MAX_KEYS:
                 self._kept.popitem(last=False)
@@ -208,19 +208,20 @@ class Limits:
                 hint="Wait as long as Retry-After says; exports and the stream need one request.",
             )
 
-    def refuse(self, reader: Reader, records: int = 1) -> None:
+    def refuse(self, reader: Reader, organizations: int = 1) -> None:
         """Count that this reader was refused something.
 
         Args:
-            records: trails that are to tell of it.
+            organizations: how many were named. Those that do not exist count too: else the limit
+                would tell which do.
 
         Raises:
             RateLimited: that has been so too often.
         """
-        wait = max(self._refusals.take(reader.id) for _ in range(max(records, 1)))
+        wait = self._refusals.take(reader.id, max(organizations, 1))
         if wait:
             raise RateLimited(
-                f"You were refused {REFUSALS} times in the last minute.",
+                "You were refused too often in the last minute.",
                 retry_after=math.ceil(wait),
                 hint="GET /api/v1/me says what you may see.",
             )

@@ -93,12 +93,13 @@ class Recording:
 
         Args:
             details: ids and filters, for ``metadata``; ``organization`` and ``resource`` (the
-                id of an entry) become fields; ``organizations``: one record for each.
+                id of an entry) become fields; ``organizations``: one record for each that is
+                known, and one that names all others.
         """
         if self._emitter is None:
             return
         address = client_address(request, self._proxies)
-        for one in _each(details):
+        for one in self._each(details):
             if self._first(json.dumps([reader.id, address, action, one], default=str)):
                 self._emitter.emit(action, **self._said(reader, action, request, one))
 
@@ -106,20 +107,9 @@ class Recording:
         """Record who asked for what they may not see, as :meth:`read` does.
 
         Args:
-            missing: what was asked for, and what it takes; ``organizations``: each of them that
-                is known gets a record of its own, and one names all others.
+            missing: what was asked for, and what it takes.
         """
-        details = dict(missing)
-        one = details.pop("organization", "")
-        named = details.pop("organizations", None) or [one]
-        known = [name for name in named if name and self._is_known(name)]
-        strange = [name for name in named if name and not self._is_known(name)]
-        if known:
-            self.read(reader, DENIED, request, {**details, "organizations": known})
-        if strange:
-            details["asked_for"] = ", ".join(strange)
-        if strange or not known:
-            self.read(reader, DENIED, request, details)
+        self.read(reader, DENIED, request, missing)
 
     def _is_known(self, organization: str) -> bool:
         """Whether there is one; where the configuration names none, every id may be one."""
@@ -151,7 +141,7 @@ class Recording:
         if self._emitter is None:
             return
         try:
-            for one in _each(details):
+            for one in self._each(details):
                 said = {**self._said(reader, action, request, one), **(fields or {})}
                 self._emitter.emit(action, require_record=True, **said)
         except NotRecorded as wrong:
@@ -186,14 +176,29 @@ class Recording:
                 self._seen.popitem(last=False)
         return True
 
+    def _each(self, details: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The details of each record that is to be made.
+
+        None of an organization names another one. One names all that do not exist: whoever asks
+        for such a one must not make it appear in the log.
+        """
+        rest = dict(details)
+        one = rest.pop("organization", None)
+        named = rest.pop("organizations", None) or ([one] if one else [])
+        for name in filter(self._is_known, named):
+            own: dict[str, Any] = {"organization": name}
+            if "filters" in rest:
+                own["filters"] = [text for text in rest["filters"] if _is_of(name, text)]
+            yield {**rest, **own}
+        strange = [name for name in named if not self._is_known(name)]
+        if strange or not named:
+            yield {**rest, **({"asked_for": ", ".join(strange)} if strange else {})}
+
     def _said(
         self, reader: Reader, action: str, request: Request, details: Mapping[str, Any]
     ) -> dict[str, Any]:
         rest = dict(details)
         organization = rest.pop("organization", None)
-        if organization and not self._is_known(organization):
-            # Whoever asks for one that does not exist must not make it appear in the log.
-            rest["asked_for"], organization = organization, None
         entry = rest.pop("resource", None)
         person = {
             "id": reader.id,
@@ -217,19 +222,6 @@ class Recording:
             "metadata": rest or None,
             **fields,
         }
-
-
-def _each(details: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The details of each record that is to be made; none of an organization names another one."""
-    rest = dict(details)
-    several = rest.pop("organizations", ())
-    if not several:
-        yield rest
-    for one in several:
-        own = {"organization": one}
-        if "filters" in rest:
-            own["filters"] = [text for text in rest["filters"] if _is_of(one, text)]
-        yield {**rest, **own}
 
 
 def _is_of(organization: str, text: str) -> bool:

@@ -105,7 +105,7 @@ class Courier:
         self._lock = threading.RLock()
         self._waiting: deque[tuple[Event, int] | _Flush] = deque()
         self._bytes = 0
-        self._start = threading.Lock()
+        self._starting = False
         self._thread: threading.Thread | None = None
         self._wake: queue.SimpleQueue[None] | None = None
         self._hurry: queue.SimpleQueue[None] | None = None
@@ -229,29 +229,35 @@ class Courier:
         """Start the thread if there is none, wake it if it sleeps; under the lock."""
         if self._thread is None:
             # A signal handler that emits in the middle of this comes here again, in spite of
-            # the lock: two threads would send everything twice.
-            if not self._start.acquire(blocking=False):
+            # the lock: two threads would send everything twice. A handler runs, and may raise, at
+            # calls alone: there is none between a look at the flag and the try.
+            if self._starting:
                 return
-            # Made here and not in __init__: gevent may have patched them since.
-            wake: queue.SimpleQueue[None] = queue.SimpleQueue()
-            hurry: queue.SimpleQueue[None] = queue.SimpleQueue()
-            thread = threading.Thread(
-                target=self._run, args=(wake, hurry), name="activity-center-emitter", daemon=True
-            )
+            self._starting = True
             try:
-                thread.start()
+                self._start()
             except RuntimeError:
                 # No thread can be started any more (the interpreter ends, or the limit
                 # of the system): the next event, or the exit, tries again.
                 self._counts["errors"] += 1
-                self._start.release()
                 return
-            self._thread, self._wake, self._hurry = thread, wake, hurry
-            _also_before_child_exit(self)
+            finally:
+                self._starting = False
         if not self._awake:
             self._awake = True
             assert self._wake is not None  # noqa: S101 - made together with the thread
             self._wake.put(None)
+
+    def _start(self) -> None:
+        # Made here and not in __init__: gevent may have patched them since.
+        wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        hurry: queue.SimpleQueue[None] = queue.SimpleQueue()
+        thread = threading.Thread(
+            target=self._run, args=(wake, hurry), name="activity-center-emitter", daemon=True
+        )
+        thread.start()
+        self._thread, self._wake, self._hurry = thread, wake, hurry
+        _also_before_child_exit(self)
 
     # The background thread
 

@@ -66,7 +66,7 @@ def ahead(hits: Iterator[dict[str, Any]], first: int) -> Generator[dict[str, Any
         first: how many of the first page are left.
     """
     with ThreadPoolExecutor(
-        1, "export", initializer=turns.asking.set, initargs=(turns.asking.get(),)
+        1, "export", initializer=turns.reader.set, initargs=(turns.reader.get(),)
     ) as fetching:
         coming = fetching.submit(_some, hits, first)
         while page := coming.result():

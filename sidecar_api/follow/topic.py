@@ -59,7 +59,7 @@ class Topic:
 
     def run(self, interval: float) -> None:
         """Poll until nobody watches any more."""
-        turns.asking.set(self._scope.reader.id)
+        turns.reader.set(self._scope.reader.id)
         failing = False
         counted = time.monotonic()
         while self.watches and not ending.begun():

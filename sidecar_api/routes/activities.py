@@ -105,17 +105,11 @@ def _as_sent(resource_type: str, resource_id: str) -> tuple[str, str]:
 
     WSGI hands over the path decoded, and with it the slash as one that parts.
     """
+    decoded = resource_type, resource_id
     raw = str(request.environ.get("RAW_URI", "")).partition("?")[0]
-    parts = raw.removesuffix("/activities").partition("/resources/")[2].partition("/")
-    sent = unquote(parts[0]), unquote(parts[2])
-    return (
-        sent
-        if "/".join(sent) == f"{resource_type}/{resource_id}"
-        else (
-            resource_type,
-            resource_id,
-        )
-    )
+    kind, _, id_ = raw.removesuffix("/activities").partition("/resources/")[2].partition("/")
+    sent = unquote(kind), unquote(id_)
+    return sent if "/".join(sent) == "/".join(decoded) else decoded
 
 
 @blueprint.get("/activities/<activity>")

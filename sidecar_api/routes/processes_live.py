@@ -129,8 +129,8 @@ def _admitted(ws: Server, channel: str) -> tuple[Socket, bool | None, list[Messa
         member = Socket(ws, live(), reader.id, live().view(scope, **wanted), recheck)
         return member, *live().join(member, offset)
     except Forbidden as wrong:
-        services().recording.denied(g.reader, request, wrong.members)
-        raise _closing(wrong) from wrong
+        said = {**wrong.members, "organizations": wrong.closed}
+        raise _closing(asking.refused(wrong, said)) from wrong
     except Failure as wrong:
         raise _closing(wrong) from wrong
 

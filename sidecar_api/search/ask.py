@@ -18,7 +18,7 @@ from activity_center.streams import LENS_PATTERNS
 from sidecar_api import ending
 from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
 from sidecar_api.search import clauses
-from sidecar_api.search.turns import TURNS, asking
+from sidecar_api.search.turns import TURNS, reader
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,11 @@ STARTING: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds that a search waits for a shard that is just starting: each rollover, and each stream
 that is new, has such a moment, and who asks in it should not be told that the log is broken."""
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
-"""Seconds that a long reading waits for an OpenSearch that has too much to do."""
+"""Seconds that a long reading waits for an OpenSearch that has too much to do, or for another try
+at its turn."""
 COSTLY: Final = 512
-"""Characters in patterns from which on a search takes one thread of a node, not two: four are all
-that a node with two cores has for searching."""
+"""Length of all patterns beyond which a search takes one thread of a node, not two. A node with two
+cores has four for searching: short ones may take all of them, for a moment."""
 INDEX: Final = ",".join(LENS_PATTERNS)
 _NO_SHARD: Final = ("search_phase_execution", "no_shard_available")
 _TOO_MUCH: Final = ("too_many", "too_complex_to_determinize", "regex", "pattern")
@@ -80,11 +81,11 @@ def _search(client: OpenSearch, body: dict[str, Any], *, pit: bool) -> dict[str,
     if not pit:
         params |= {"allow_no_indices": "true", "ignore_unavailable": "true"}
     body = {**body, "timeout": f"{SECONDS}s"}
-    letters = clauses.letters(body)
-    if letters:
-        params["max_concurrent_shard_requests"] = "1" if letters > COSTLY else "2"
+    length = clauses.pattern_length(body)
+    if length:
+        params["max_concurrent_shard_requests"] = "1" if length > COSTLY else "2"
     try:
-        with TURNS.turn(asking.get()) if letters else nullcontext():
+        with TURNS.turn(reader.get()) if length else nullcontext():
             answer: dict[str, Any] = client.search(
                 body=body, index=None if pit else INDEX, params=params
             )
@@ -97,7 +98,8 @@ def patiently(client: OpenSearch, body: dict[str, Any]) -> dict[str, Any]:
     """:func:`search` in a point in time, for a long reading: one busy moment does not end it.
 
     Raises:
-        RateLimited: OpenSearch still has too much to do after :data:`PAUSES`.
+        RateLimited: OpenSearch still has too much to do after :data:`PAUSES`, or no turn has come
+            in all that time (:mod:`sidecar_api.search.turns`).
         Failure: as :func:`search`.
     """
     for pause in PAUSES:

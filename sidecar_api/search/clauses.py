@@ -132,24 +132,28 @@ def contains(name: str, text: str) -> Clause:
     return {"wildcard": {field: {"value": pattern, "case_insensitive": not caseless}}}
 
 
-def letters(body: Any) -> int:
-    """Return how many characters the patterns of a search have, or of a part of one."""
+def pattern_length(body: Any) -> int:
+    """Return how long all patterns of a search are together, or those of a part of one."""
     if isinstance(body, list):
-        return sum(map(letters, body))
+        return sum(map(pattern_length, body))
     if not isinstance(body, dict):
         return 0
-    return sum(
-        sum(len(one["value"]) for one in part.values()) if name == "wildcard" else letters(part)
-        for name, part in body.items()
-    )
+    patterns = body.get("wildcard", {})
+    rest = (part for name, part in body.items() if name != "wildcard")
+    return sum(len(one["value"]) for one in patterns.values()) + sum(map(pattern_length, rest))
 
 
 def broader(query: Clause) -> Clause:
-    """Return a query without those of its filters that have patterns: it finds no less."""
+    """Return a query without those of its filters that have patterns: it finds no less.
+
+    For questions about what was found already: they need not look for it again, which is costly
+    (:mod:`sidecar_api.search.turns`). A reader's wall has no pattern, and stays.
+    """
     filters = query.get("bool", {}).get("filter")
     if not isinstance(filters, list):
         return query
-    return {"bool": {**query["bool"], "filter": [one for one in filters if not letters(one)]}}
+    kept = [one for one in filters if not pattern_length(one)]
+    return {"bool": {**query["bool"], "filter": kept}}
 
 
 def escaped(text: str) -> str:

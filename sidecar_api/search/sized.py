@@ -50,11 +50,7 @@ PARTIAL: Final = "partial"
 
 
 def are_large(client: OpenSearch, body: dict[str, Any], *, pit: bool = False) -> bool:
-    """Return whether there may be a large entry among all that a search finds.
-
-    Neither this nor fetching what was found looks for parts of values again (see
-    :mod:`sidecar_api.search.turns`).
-    """
+    """Return whether there may be a large entry among all that a search finds."""
     looked: dict[str, Any] = {
         "size": 0,
         "terminate_after": 1,

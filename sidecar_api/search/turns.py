@@ -1,17 +1,16 @@
-"""Searches by a part of a value, of which OpenSearch gets few at a time, whoever asks.
+"""Searches for parts of words, of which OpenSearch gets few at a time, whoever asks.
 
 For each pattern OpenSearch builds an automaton, anew for each field and each index, before it
 looks at any entry: the reader's wall makes it no cheaper, and its own ``timeout`` does not end
-it. Eight words of 24 letters cost a log of 43 indices five seconds of all its threads, in which
-nobody else is answered (``make bench ARGS=text``). So these wait for each other here: one of a
-reader at a time, and few in all; whoever was answered longest ago is next.
+it. A page of somebody else's beside a single one of the costliest, sent as it is, takes several
+times as long (``make bench ARGS=text``). So these wait for each other here, in turn: few in all,
+and one of a reader at a time, each reader once a round.
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from collections import Counter
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,7 +23,7 @@ AT_ONCE: Final = 2
 LONGEST: Final = 20.0
 """Seconds that one waits for its turn."""
 
-asking: ContextVar[str] = ContextVar("asking", default="")
+reader: ContextVar[str] = ContextVar("reader", default="")
 """Id of the reader for whom this thread searches; empty: nobody's."""
 
 
@@ -41,47 +40,43 @@ class Turns:
         self._longest = longest
         self._changed = threading.Condition()
         self._busy: set[str] = set()
-        self._waiting: Counter[str] = Counter()
-        self._last: dict[str, int] = {}  # of those that wait: number of their last turn
-        self._number = 0
+        self._waiting: OrderedDict[str, int] = OrderedDict()
+        """How many of each reader; the first reader that is not busy is next."""
 
     @contextmanager
-    def turn(self, reader: str) -> Iterator[None]:
-        """Wait for a turn of this reader's; it ends with the block.
+    def turn(self, of: str) -> Iterator[None]:
+        """Wait for a turn of a reader's; it ends with the block.
 
         Raises:
             RateLimited: none came in time.
         """
-        end = time.monotonic() + self._longest
         with self._changed:
-            self._waiting[reader] += 1
+            self._waiting[of] = self._waiting.get(of, 0) + 1
             try:
-                while not self._is_next(reader):
-                    if not self._changed.wait(end - time.monotonic()):
-                        raise RateLimited(
-                            "Other searches by part of a word are still under way.",
-                            retry_after=5,
-                            hint="Wait a moment; fewer and shorter words are found sooner.",
-                        )
-                self._busy.add(reader)
+                if not self._changed.wait_for(lambda: self._is_next(of), self._longest):
+                    raise RateLimited(
+                        "Other searches for parts of words are still under way.",
+                        retry_after=5,
+                        hint="Wait a moment; fewer and shorter words are found sooner.",
+                    )
+                self._busy.add(of)
             finally:
-                self._waiting -= Counter([reader])
+                self._waiting[of] -= 1
+                if not self._waiting[of]:
+                    del self._waiting[of]
                 self._changed.notify_all()
         try:
             yield
         finally:
             with self._changed:
-                self._busy.discard(reader)
-                self._number += 1
-                self._last[reader] = self._number
-                self._last = {one: at for one, at in self._last.items() if self._waiting[one]}
+                self._busy.discard(of)
+                if of in self._waiting:
+                    self._waiting.move_to_end(of)
                 self._changed.notify_all()
 
-    def _is_next(self, reader: str) -> bool:
-        if len(self._busy) >= self._at_once or reader in self._busy:
-            return False
-        ready = [one for one in self._waiting if one not in self._busy]
-        return reader == min(ready, key=lambda one: self._last.get(one, 0))
+    def _is_next(self, of: str) -> bool:
+        free = (one for one in self._waiting if one not in self._busy)
+        return len(self._busy) < self._at_once and next(free, None) == of
 
 
 TURNS: Final = Turns()

@@ -10,7 +10,7 @@ import { channelLabel, channelNames, isOpen, needsLook, ownOnly, texts, tick } f
 
 /** Milliseconds between two drawings, however fast deltas come; the first one is at once. */
 const BREATH = 100;
-/** Milliseconds in which a pointer that left the cards may reach the pill. */
+/** Milliseconds in which a pointer that left the cards, or the pill, may reach the other. */
 const GRACE = 1000;
 
 const rank = (process) => (needsLook(process) ? 0 : isOpen(process) ? 1 : 2);
@@ -50,7 +50,8 @@ export class LiveProcesses {
     this.asked = this.counts = null;
     clearInterval(this.clock);
     clearTimeout(this.soon);
-    this.soon = 0;
+    clearTimeout(this.grace);
+    this.soon = this.leaving = 0;
     document.removeEventListener("scroll", this.look);
     document.removeEventListener("focusout", this.look);
     this.cards.clear();
@@ -111,9 +112,10 @@ export class LiveProcesses {
     );
   }
 
-  leave() {
+  left() {
     this.leaving = performance.now() + GRACE;
-    setTimeout(() => this.later(), GRACE);
+    clearTimeout(this.grace);
+    this.grace = setTimeout(() => this.later(), GRACE);
   }
 
   sort({ now = false } = {}) {
@@ -199,10 +201,10 @@ export class LiveProcesses {
     const T = texts.groups;
     return html`<div class="pill-line">${
       what
-        ? html`<button type="button" class="pill" id="fresh" aria-label=${texts.show_pill(what)} @click=${() => this.reorder()} @mouseleave=${() => this.leave()}>${icon("arrow-up")}${what}</button>`
+        ? html`<button type="button" class="pill" id="fresh" aria-label=${texts.show_pill(what)} @click=${() => this.reorder()} @mouseleave=${() => this.left()}>${icon("arrow-up")}${what}</button>`
         : nothing
     }</div>
-    <div class="processes" @mouseleave=${() => this.leave()}>${this.order.length ? html`<h2 class="unseen">${T.now}</h2><ul class="cards">${list(this.order)}</ul>` : nothing}
+    <div class="processes" @mouseleave=${() => this.left()}>${this.order.length ? html`<h2 class="unseen">${T.now}</h2><ul class="cards">${list(this.order)}</ul>` : nothing}
       ${this.ended.length ? html`<h2>${T.ended}</h2><ul class="cards">${list(this.ended)}</ul>` : nothing}</div>
     ${this.order.length || this.ended.length ? nothing : this.empty()}${stream.cut ? html`<p class="quiet" id="cut">${icon("info")} ${texts.more}</p>` : nothing}`;
   }

@@ -97,10 +97,10 @@ def test_the_text_part_runs_and_gives_every_figure() -> None:
     assert "OpenSearch" in found["machine"] and "500 activities" in found["workload"]
     assert [row["name"].partition(",")[0] for row in found["rows"]] == [
         "page without filters",
-        "beside the worst searches of one reader",
+        "beside the worst searches of two readers",
         "beside one of them",
         "page for 2 words of 8 letters",
-        "beside the worst searches of another reader",
+        "beside the worst searches of two others",
         "page for 8 words of 24 letters",
     ]
     assert all(value > 0 for row in found["rows"] for value in row["values"])

@@ -19,6 +19,7 @@ from tests.activity_center.emit.conftest import ForwardServer
 from tests.browser.conftest import store
 from tests.dashboards.conftest import Demo
 from tests.dashboards.drawing import drawn
+from tests.integration.process import until
 from tests.sidecar_api.search.log import put_templates
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def emitted(opensearch: Node) -> tuple[Demo, list[Json]]:
                     raise RuntimeError("out of space")
     assert emitter.flush(10)
     emitter.close()
+    # Handed over is to the kernel: the server may still have to read it.
+    until(lambda: len(server.events) >= emitter.stats().sent)
     server.stop()
     events = server.events
     now = datetime.now(UTC)

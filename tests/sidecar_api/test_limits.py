@@ -161,6 +161,18 @@ def test_refusals_are_fewer_than_requests(clock):
     ours.refuse(Reader("b"))
 
 
+def test_a_refusal_of_many_waits_until_there_are_as_many(clock):
+    """And takes nothing meanwhile, so that whoever waits as long as they are told gets it."""
+    ours = Limits(configured(rate_limit=RateLimit(requests=1000)), clock=clock)
+    ours.refuse(Reader("a"), REFUSALS - 10)
+    for _ in range(3):
+        with pytest.raises(RateLimited) as refused:
+            ours.refuse(Reader("a"), 50)
+        assert refused.value.headers["Retry-After"] == "40"
+    clock.now += 40
+    ours.refuse(Reader("a"), 50)
+
+
 def test_answers_at_once(clock):
     """Beyond a few at once a reader gets 429, before OpenSearch has too much; others go on."""
     ours = Limits(configured(), clock=clock)

@@ -89,16 +89,23 @@ def test_a_long_user_agent_is_cut(recorded: Desk) -> None:
 
 
 def test_many_organizations_are_one_record(recorded: Desk) -> None:
-    """Each of ten organizations that are named sees it; of more there is one record for all."""
-    named = [f"nobody_{number}" for number in range(MOST_TRAILS + 1)]
+    """Each of ten organizations that are named sees it, and one record names those that do not
+    exist; of more there is one record for all."""
+    strange = [f"nobody_{number}" for number in range(MOST_TRAILS - 1)]
+    named = [recorded.a, recorded.b, *strange]
     for wanted in (named[:-1], named):
         query = "&".join(f"organization={one}" for one in wanted)
         recorded.get(f"/api/v1/activities?{query}", "admin")
-    found = arrived(recorded, MOST_TRAILS + 1, "admin")
-    asked = [one["metadata"].get("asked_for") for one in found]
-    assert sorted(filter(None, asked)) == sorted(named[:-1])
-    (all_of_them,) = (one for one in found if "asked_for" not in one["metadata"])
-    assert len(all_of_them["metadata"]["filters"]) == MOST_TRAILS + 1
+    found = arrived(recorded, 4, "admin")
+    told = {one["organization"]["id"]: one for one in found if "organization" in one}
+    assert set(told) == {recorded.a, recorded.b}
+    for name, one in told.items():
+        assert one["metadata"]["filters"] == [f"organization={name}"]
+        assert "asked_for" not in one["metadata"]
+    others = [one["metadata"] for one in found if "organization" not in one]
+    assert [one["asked_for"] for one in others if "asked_for" in one] == [", ".join(strange[:-1])]
+    (all_of_them,) = (one for one in others if "asked_for" not in one)
+    assert len(all_of_them["filters"]) == MOST_TRAILS + 1
 
 
 def test_an_organization_sees_who_read_it(recorded: Desk) -> None:
@@ -223,7 +230,7 @@ def test_each_organization_that_was_tried_learns_of_it(recorded: Desk) -> None:
 
 
 def test_trails_of_many_organizations_are_not_filled_by_one(recorded: Desk) -> None:
-    """A try that many are told of counts as many tries."""
+    """A try of many organizations counts as many tries, whether or not they exist."""
     for number in range(3):
         query = "&".join(f"organization=x{number}{one}" for one in range(30))
         recorded.problem(403 if number < 2 else 429, f"/api/v1/activities?{query}", "stranger")

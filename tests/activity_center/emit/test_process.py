@@ -204,6 +204,38 @@ def test_a_signal_handler_may_emit_while_the_thread_is_started(forward: Any) -> 
     assert done.returncode == 0, done.stderr
 
 
+def test_a_start_that_is_broken_off_is_made_up_for(forward: Any) -> None:
+    """A handler that raises, as a time limit does: the next event starts the thread."""
+    server = forward()
+    done = run(
+        """
+        import random, signal, sys
+        from activity_center import Emitter
+        class TimeIsUp(BaseException):
+            pass
+        def handler(*_):
+            raise TimeIsUp
+        signal.signal(signal.SIGALRM, handler)
+        broken = 0
+        for number in range(1000):
+            emitter = Emitter(sys.argv[1])
+            try:
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 0.0004))
+                emitter.emit("first")
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except TimeIsUp:
+                broken += emitter._courier._thread is None
+            emitter.emit("second")
+            assert emitter._courier._thread is not None
+            assert emitter.close(30), (number, emitter.stats())
+            assert emitter.stats().sent >= 1 and not emitter.stats().queued, emitter.stats()
+        assert broken
+        """,
+        server.url,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 APPLICATION = """
 import os, sys
 from activity_center import Emitter

@@ -186,7 +186,8 @@ def test_a_burst_behind_a_reset_is_told_once_more(log: Log, scope: Scope) -> Non
         wait_for(lambda: bool(told))
         log.add(late(), *(now() for _ in range(5000)))
         stored = time.monotonic()
-        wait_for(lambda: watch.topic.whole > stored)
+        wait_for(lambda: watch.topic.whole > stored and "reset" in told)
+        wait_for(lambda: watch._settled and watch._number == watch.topic.end())
         log.add(now(id="after"))
         reader.join(30)
     assert told[-1] == "activity"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from wsproto.events import Ping as Beat
 from sidecar_api.processes.hub import PER_READER
 from tests.integration.process import until
 from tests.sidecar_api.processes.peer import SUBPROTOCOL, Gone, Peer
-from tests.sidecar_api.processes.recorder import Recorder
 from tests.sidecar_api.processes.stage import Stage
 
 
@@ -270,31 +268,6 @@ def test_a_refused_handshake_counts(make_stage: Callable[..., Stage], who: str, 
     assert all(one.reason.startswith("Retry-After: ") for one in ends if one.code == 4429)
     with Peer(own, "second") as other:
         assert other.hello["version"] == 1
-
-
-def test_a_denied_watch_is_recorded(make_stage: Callable[..., Stage], tmp_path: Path) -> None:
-    """Who asked to watch an organization of others, or one that cannot be, stands in the audit
-    trail, with which one and what was missing; who may watch does not."""
-    recorder = Recorder(tmp_path)
-    own = make_stage(recording=recorder.section).start()
-    with Peer(own, "other", organization=own.b) as peer:
-        assert peer.hello["version"] == 1
-    with Peer(own, "owner", organization=own.b) as peer:
-        assert peer.end().code == 4403
-    until(lambda: bool(recorder.events))
-    with Peer(own, "owner", organization="no organization") as peer:
-        assert peer.end().code == 4403
-    until(lambda: len({one["event"]["id"] for one in recorder.events}) == 2)
-    found = {one["event"]["id"]: one for one in recorder.events}
-    denied, unknown = found.values()
-    assert unknown["metadata"]["asked_for"] == "no organization"
-    assert (denied["event"]["action"], denied["event"]["outcome"]) == (
-        "activity_log.denied",
-        "failure",
-    )
-    assert (denied["user"]["id"], denied["organization"]["id"]) == (own.id("owner"), own.b)
-    assert denied["metadata"]["permission"] == "process:view"
-    recorder.close()
 
 
 # -- what a client may say ---------------------------------------------------------------

@@ -127,7 +127,7 @@ def test_a_readers_searches_for_parts_are_one_after_the_other(
 
     def ask(reader: str, text: str) -> Future[Any]:
         def page() -> Any:
-            turns.asking.set(reader)
+            turns.reader.set(reader)
             return slow.search.page(Anyone(), filters(action_contains=text), size=25)
 
         return threads.submit(page)
@@ -212,11 +212,11 @@ def test_an_export_reads_ahead_for_its_reader(threads: ThreadPoolExecutor) -> No
 
     def hits() -> Iterator[dict[str, Any]]:
         for number in range(2):
-            seen.append(turns.asking.get())
+            seen.append(turns.reader.get())
             yield {"_id": str(number), "_source": {}}
 
     def export() -> int:
-        turns.asking.set("mallory")
+        turns.reader.set("mallory")
         return len(list(ahead(hits(), 1)))
 
     assert threads.submit(export).result(30) == 2
@@ -235,6 +235,35 @@ def test_who_waits_too_long_is_told() -> None:
         pass
 
 
+def test_each_reader_is_served_once_a_round(threads: ThreadPoolExecutor) -> None:
+    """Also one with several waiting, beside others who come back as soon as they were served."""
+    few = Turns(at_once=1)
+    served: list[str] = []
+    ended = threading.Event()
+
+    def again(reader: str) -> None:
+        while not ended.is_set():
+            with few.turn(reader):
+                served.append(reader)
+                time.sleep(0.005)
+
+    def once() -> None:
+        with few.turn("alice"):
+            served.append("alice")
+
+    with few.turn("first"):
+        busy = [threads.submit(again, reader) for reader in ("mallory", "trent")]
+        reach(lambda: len(few._waiting) == 2)
+        waiting = [threads.submit(once) for _ in range(3)]
+        reach(lambda: few._waiting.get("alice") == 3)
+    for one in waiting:
+        one.result(30)
+    ended.set()
+    for one in busy:
+        one.result(30)
+    assert len(served) - served[::-1].index("alice") <= 9  # two others before each of hers
+
+
 def test_a_search_that_fails_ends_its_turn() -> None:
     """Whatever it fails with."""
     few = Turns(at_once=1, longest=0.1)
@@ -249,14 +278,14 @@ def test_nothing_of_it_is_kept() -> None:
     for number in range(100):
         with few.turn(str(number)):
             pass
-    assert (few._busy, few._waiting, few._last) == (set(), {}, {})
+    assert (few._busy, few._waiting) == (set(), {})
 
 
 def test_a_clients_text_is_no_clause() -> None:
     """Who looks for the name of a clause looks for nothing else."""
     found = filters(type="wildcard", q="wildcard *").clauses(NOON)
-    assert clauses.letters(found["type"]) == 0
-    assert clauses.letters(found["q"]) == 7 * (len("*wildcard*") + len("*\\**"))
+    assert clauses.pattern_length(found["type"]) == 0
+    assert clauses.pattern_length(found["q"]) == 7 * (len("*wildcard*") + len("*\\**"))
 
 
 def test_large_entries_are_found_by_parts(log: Log) -> None:
