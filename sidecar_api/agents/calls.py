@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.agents.stage import DECISIONS
 from activity_center.agents.stored import CALL, CALLED, ID, NAMED, ORGANIZATION, stage
-from activity_center.clauses import Clause, all_of
+from activity_center.clauses import Clause, all_of, any_of
 from sidecar_api.agents.places import Key
 from sidecar_api.agents.query import DEEPEST, RECEIVED
 from sidecar_api.search import ask
-from sidecar_api.search.clauses import any_of, in_any, in_organization
+from sidecar_api.search.clauses import in_any, in_organization
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -115,7 +115,7 @@ def _told(client: OpenSearch, query: Clause, *fields: str) -> dict[Key, list[_To
         "multi_terms": {"terms": terms, "size": DEEPEST},
         "aggs": {
             **RECEIVED,
-            "claims": {"filter": any_of(list(map(stage, _CLAIMS))), "aggs": RECEIVED},
+            "claims": {"filter": any_of(*map(stage, _CLAIMS)), "aggs": RECEIVED},
         },
     }
     body = {"size": 0, "track_total_hits": False, "query": query, "aggs": {"told": each}}

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.agents.stored import CALL, CALLED, ID, NAMED, ORGANIZATION
-from activity_center.clauses import Clause, all_of
+from activity_center.clauses import Clause, all_of, any_of
 from sidecar_api.agents.places import Key
 from sidecar_api.search import ask, present, sized
-from sidecar_api.search.clauses import TRAIL, any_of, in_organization, without
+from sidecar_api.search.clauses import TRAIL, in_organization, without
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -97,7 +97,7 @@ class Cases:
         alone, named = self._by_call(seen, own, calls)
         told = [own, *_of_chains(ids, calls)]
         # What runs may tell of its call and its process without naming the case.
-        calls, processes = self._names(all_of(seen, any_of(told)), CALL, PROCESS)
+        calls, processes = self._names(all_of(seen, any_of(*told)), CALL, PROCESS)
         joins = [own, *_of_chains(ids, calls)]
         if processes.values:
             joins.append({"terms": {PROCESS: processes.values}})
@@ -106,7 +106,7 @@ class Cases:
         body = {
             "size": MOST,
             "track_total_hits": False,
-            "query": all_of(here, scope.query(), TRAIL, any_of(joins)),
+            "query": all_of(here, scope.query(), TRAIL, any_of(*joins)),
             "sort": [
                 {"@timestamp": "asc"},
                 *(

@@ -27,13 +27,13 @@ from activity_center.agents.stored import (
     stage,
     staged,
 )
-from activity_center.clauses import Clause, all_of
+from activity_center.clauses import Clause, all_of, any_of
 from activity_center.processes.reading import part, texts
 from sidecar_api.agents import calls
 from sidecar_api.agents.places import Key, Place
 from sidecar_api.agents.query import DEEPEST, RATED, RECEIVED, STATES, Wanted, buckets
 from sidecar_api.search import ask, page, sized
-from sidecar_api.search.clauses import any_of, in_any, in_organization
+from sidecar_api.search.clauses import in_any, in_organization
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -111,7 +111,7 @@ class Chains:
         """Return the chains with an id that the reader sees, one an organization."""
         named: Clause = {"term": {ID: id_}}
         call = id_.removeprefix(CALL_OF)
-        clause = named if call == id_ else any_of([named, {"term": {CALL: call}}])
+        clause = named if call == id_ else any_of(named, {"term": {CALL: call}})
         clauses = [clause]
         if organization is not None:
             clauses.append(in_organization(organization))
@@ -130,7 +130,7 @@ class Chains:
         ]
         if not wanted:
             return []
-        clauses = [in_organization(organization), any_of(wanted)]
+        clauses = [in_organization(organization), any_of(*wanted)]
         found, _ = self._places(scope, Wanted(), clauses)
         return [one.key for one in found if one.key in keys]
 
@@ -157,11 +157,13 @@ class Chains:
         """
         if not keys:
             return []
-        wanted = any_of([_entries_of(organization, several) for organization, several in _by(keys)])
+        wanted = any_of(
+            *(_entries_of(organization, several) for organization, several in _by(keys))
+        )
         hits, whole = self._hits(wanted, as_of, lean=lean)
         joined, rest = list[Hit](), True
         if whole and (beside := calls.beside(hits, keys)):
-            joined, rest = self._hits(any_of(beside), as_of, lean=lean)
+            joined, rest = self._hits(any_of(*beside), as_of, lean=lean)
         if whole and rest:
             return _made(keys, _each([*hits, *joined]))
         if len(keys) > 1:
@@ -172,7 +174,7 @@ class Chains:
         # those that have a stage are read apart from them.
         told, kept = self._hits(all_of(wanted, staged()), as_of, lean=lean)
         if beside := calls.beside([*told, *hits], keys):
-            named, enough = self._hits(all_of(any_of(beside), staged()), as_of, lean=lean)
+            named, enough = self._hits(all_of(any_of(*beside), staged()), as_of, lean=lean)
             told, kept = [*told, *named], kept and enough
         found = _made(keys, _each([*told, *hits, *joined]))
         return [replace(one, whole=False, cut=not kept) for one in found]
@@ -197,7 +199,7 @@ class Chains:
         known = {*scope.organizations, *scope.reader.grants}
         if not scope.everything:
             # All of these organizations, or what the reader sees would pass for the whole chain.
-            where.append(any_of([wall, {"terms": {ORGANIZATION: sorted(known)}}]))
+            where.append(any_of(wall, {"terms": {ORGANIZATION: sorted(known)}}))
         called = all_of(CALLED, staged())
         body = {
             "size": 0,
@@ -299,7 +301,7 @@ def _entries_of(organization: str, keys: list[Key]) -> Clause:
         made.append({"terms": {ID: proposals}})
     if called:
         made.append({"terms": {CALL: called}})  # also those that propose it: it may be theirs
-    return all_of(in_organization(organization), any_of(made))
+    return all_of(in_organization(organization), any_of(*made))
 
 
 def _each(hits: list[Hit]) -> list[Hit]:

@@ -14,9 +14,9 @@ from typing import Any, Final
 from activity_center.agents.chain import LEVELS
 from activity_center.agents.policy import UNRATED
 from activity_center.agents.stored import CALL, ID, ORGANIZATION, stage
-from activity_center.clauses import Clause, all_of
+from activity_center.clauses import Clause, all_of, any_of
 from sidecar_api.moments import written
-from sidecar_api.search.clauses import any_of, choice, contains
+from sidecar_api.search.clauses import choice, contains
 from sidecar_api.search.filters import BY_NAME
 
 DEEPEST: Final = 10_000
@@ -88,9 +88,9 @@ class Wanted:
                 made[name] = {"terms": {field: list(values)}}
         if self.agents:
             fields = ("gen_ai.agent.id", "gen_ai.agent.name")
-            made["agent"] = any_of([{"terms": {field: list(self.agents)}} for field in fields])
+            made["agent"] = any_of(*({"terms": {field: list(self.agents)}} for field in fields))
         if self.results:
-            made["result"] = any_of([choice(BY_NAME["result"], one) for one in self.results])
+            made["result"] = any_of(*(choice(BY_NAME["result"], one) for one in self.results))
         if self.approver:
             made["approver"] = _person("activity.approver", self.approver)
         if self.initiator:
@@ -112,14 +112,14 @@ class Wanted:
 
 
 def _person(prefix: str, value: str) -> Clause:
-    return any_of([{"term": {f"{prefix}.{name}": value}} for name in _PERSON])
+    return any_of(*({"term": {f"{prefix}.{name}": value}} for name in _PERSON))
 
 
 def _target(value: str) -> Clause:
     made: list[Clause] = []
     for prefix in ("activity.resource", "activity.resource.parent"):
         made += [{"term": {f"{prefix}.id": value}}, contains(f"{prefix}.name", value)]
-    return any_of(made)
+    return any_of(*made)
 
 
 _LATEST: Final[Clause] = {"max": {"field": "@timestamp"}}

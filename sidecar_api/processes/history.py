@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from activity_center.clauses import Clause, all_of
+from activity_center.clauses import Clause, all_of, any_of
 from activity_center.processes import Process, key_of
 from activity_center.weights import NO_SOURCES
 from sidecar_api.processes.guarded import folded, tell
@@ -35,7 +35,7 @@ from sidecar_api.processes.replay import replayed
 from sidecar_api.processes.silences import Beats
 from sidecar_api.processes.taking import Turns
 from sidecar_api.search import ask, present, sized
-from sidecar_api.search.clauses import ORGANIZATION, any_of, in_organization
+from sidecar_api.search.clauses import ORGANIZATION, in_organization
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -253,7 +253,7 @@ class History:
             clauses.append(of_attempt(attempt))
         if step:
             names = ("activity.step.id", "activity.step.name")
-            clauses.append(any_of([{"term": {name: step}} for name in names]))
+            clauses.append(any_of(*({"term": {name: step}} for name in names)))
         body = entries_of(key, *clauses, size=_PIECES, after=after)
         body["_source"] = ["@timestamp", "activity.output", "activity.step", ATTEMPT]
         hits = ask.search(self._client, body)["hits"]["hits"]

@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from activity_center.clauses import all_of
+from activity_center.clauses import Clause, all_of, any_of
 from sidecar_api.moments import written
 from sidecar_api.search.clauses import (
     ORGANIZATION,
     PROCESS_ENDS,
-    any_of,
     contains,
     in_organization,
     without,
 )
 
-Clause = dict[str, Any]
 Key = tuple[str, str]
 """(organization id or empty, process id)."""
 Position = list[Any]
@@ -86,7 +84,7 @@ class Wanted:
         if self.target:
             made.append(_named("activity.resource", self.target))
         if self.initiator:
-            made.append(any_of([_person(one, self.initiator) for one in _PEOPLE]))
+            made.append(any_of(*(_person(one, self.initiator) for one in _PEOPLE)))
         if self.start:
             made.append({"range": {"@timestamp": {"gte": written(self.start)}}})
         made += (_word(word) for word in self.text.split())
@@ -181,7 +179,7 @@ _SCRIPTS: Final = {
 def of_process(id_: str) -> Clause:
     """All entries of one process, those in the audit lens too."""
     lens: Clause = {"term": {"activity.lens": "process"}}
-    return all_of({"term": {ID: id_}}, any_of([lens, _action(*_CONTROLS)]))
+    return all_of({"term": {ID: id_}}, any_of(lens, _action(*_CONTROLS)))
 
 
 def entries_of(
@@ -211,15 +209,15 @@ def entries_of(
 def of_attempt(number: int) -> Clause:
     """Return the clause of entries of one attempt; what names none is of the first."""
     clause: Clause = {"term": {ATTEMPT: number}}
-    return clause if number != 1 else any_of([clause, without({"exists": {"field": ATTEMPT}})])
+    return clause if number != 1 else any_of(clause, without({"exists": {"field": ATTEMPT}}))
 
 
 def _named(prefix: str, value: str) -> Clause:
-    return any_of([{"term": {f"{prefix}.id": value}}, contains(f"{prefix}.name", value)])
+    return any_of({"term": {f"{prefix}.id": value}}, contains(f"{prefix}.name", value))
 
 
 def _person(prefix: str, value: str) -> Clause:
-    return any_of([{"term": {f"{prefix}.{name}": value}} for name in _PERSON])
+    return any_of(*({"term": {f"{prefix}.{name}": value}} for name in _PERSON))
 
 
 def _server(value: str) -> Clause:
@@ -227,10 +225,10 @@ def _server(value: str) -> Clause:
     made = [_named("host", value)]
     for prefix in ("activity.resource", "activity.resource.parent"):
         made.append(all_of({"term": {f"{prefix}.type": "server"}}, _named(prefix, value)))
-    return any_of(made)
+    return any_of(*made)
 
 
 def _word(word: str) -> Clause:
     names = ["activity.process.name", "activity.resource.name", "host.name"]
     names += [f"{one}.{name}" for one in _PEOPLE for name in ("name", "full_name", "email")]
-    return any_of([{"term": {ID: word}}, *(contains(name, word) for name in names)])
+    return any_of({"term": {ID: word}}, *(contains(name, word) for name in names))

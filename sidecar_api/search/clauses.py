@@ -8,11 +8,10 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from activity_center.clauses import Clause, all_of, any_of
 from activity_center.vocabulary import actions
 from activity_center.vocabulary import fields as vocabulary_fields
 from sidecar_api.search.filters import NONE, TEXT_FIELDS, Filter
-
-Clause = dict[str, Any]
 
 ORGANIZATION: Final = "organization.id"
 
@@ -50,11 +49,11 @@ _GRAMS: Final = 3
 def build(one: Filter, values: Sequence[str]) -> Clause:
     """Return the clause of a filter whose values have been checked."""
     if one.kind == "text":
-        return {"bool": {"filter": [_word(word) for word in values[0].split()]}}
+        return all_of(*(_word(word) for word in values[0].split()))
     if one.kind == "contains":
         return action_contains(values[0])
     if one.computed:
-        return any_of([choice(one, value) for value in values])
+        return any_of(*(choice(one, value) for value in values))
     exact = [value for value in values if value != NONE]
     made: list[Clause] = []
     if exact and one.part:
@@ -63,7 +62,7 @@ def build(one: Filter, values: Sequence[str]) -> Clause:
         made += [{"terms": {name: exact}} for name in one.fields]
     if NONE in values:
         made.append(lacks(one.fields))
-    return any_of(made)
+    return any_of(*made)
 
 
 def choice(one: Filter, value: str) -> Clause:
@@ -77,13 +76,6 @@ def choice(one: Filter, value: str) -> Clause:
     if value == NONE:
         return without({"terms": {"event.action": [a.name for a in known]}})
     return {"terms": {"event.action": [a.name for a in known if a.verb == value]}}
-
-
-def any_of(made: list[Clause]) -> Clause:
-    """Return the clause that one of these fulfils."""
-    if len(made) == 1:
-        return made[0]
-    return {"bool": {"should": made, "minimum_should_match": 1}}
 
 
 def without(clause: Clause) -> Clause:
@@ -106,7 +98,7 @@ def in_any(organizations: Collection[str]) -> Clause:
     """Return the clause of entries of one of several organizations; empty: of none."""
     named = sorted(one for one in set(organizations) if one)
     made: list[Clause] = [{"terms": {ORGANIZATION: named}}] if named else []
-    return any_of([*made, *([lacks([ORGANIZATION])] if "" in organizations else [])])
+    return any_of(*made, *([lacks([ORGANIZATION])] if "" in organizations else []))
 
 
 def action_contains(text: str) -> Clause:
@@ -115,7 +107,7 @@ def action_contains(text: str) -> Clause:
     On the keyword: a log has few distinct actions, so its terms are looked through in no time
     and nothing has to be remembered of them from request to request.
     """
-    return any_of([contains("event.action", text), *_labelled(text)])
+    return any_of(contains("event.action", text), *_labelled(text))
 
 
 def contains(name: str, text: str) -> Clause:
@@ -191,11 +183,9 @@ def _labelled(text: str) -> list[Clause]:
 
 def _word(word: str) -> Clause:
     return any_of(
-        [
-            contains("event.action", word),
-            *_labelled(word),
-            *(contains(name, word) for name in TEXT_FIELDS),
-        ]
+        contains("event.action", word),
+        *_labelled(word),
+        *(contains(name, word) for name in TEXT_FIELDS),
     )
 
 
@@ -206,7 +196,7 @@ def _result(value: str) -> Clause:
     denied: Clause = {"term": {"event.type": "denied"}}
     if value == NONE:
         return without(
-            any_of([_result(one) for one in ("completed", "failed", "denied", "expired")])
+            any_of(*(_result(one) for one in ("completed", "failed", "denied", "expired")))
         )
     made: list[Clause] = [
         {"term": {"activity.result": value}},
@@ -224,4 +214,4 @@ def _result(value: str) -> Clause:
                 }
             }
         )
-    return any_of(made)
+    return any_of(*made)

@@ -22,13 +22,12 @@ from activity_center.agents.runs import runs
 from activity_center.agents.stage import RUNS
 from activity_center.agents.stored import AGENT, ID, ORGANIZATION, PROVEN, stage
 from activity_center.agents.verdicts import SKEW, heard
-from activity_center.clauses import all_of
+from activity_center.clauses import Clause, all_of, any_of
 from activity_center.emit.event import nested
 from activity_center.processes.reading import MILLI, text
 from sidecar_api.search.ask import search
-from sidecar_api.search.clauses import any_of, in_organization, lacks
+from sidecar_api.search.clauses import in_organization, lacks
 
-Clause = dict[str, Any]
 _MOST: Final = 20
 """Entries looked at for a run: more than one alone since the sequence of a sender orders its
 entries, not the clock."""
@@ -92,7 +91,7 @@ def _shown(made: Decision) -> dict[str, Any]:
 def _begun(client: OpenSearch, wall: Clause, line: list[Entry]) -> list[_Run]:
     """When each run began: a result has a beginning of its own where its sender tells of one."""
     asked = [
-        all_of(_about(one), _by(one), _until(one.at), any_of(_RUNS))
+        all_of(_about(one), _by(one), _until(one.at), any_of(*_RUNS))
         if one.stage != "executing"
         else None
         for one in line
@@ -125,10 +124,8 @@ def _decisions(client: OpenSearch, wall: Clause, line: list[_Run]) -> Iterator[D
         all_of(
             _about(one.entry),
             any_of(
-                [
-                    all_of(stage("approved"), any_of(_NAMED), _until(one.begun + SKEW)),
-                    all_of(any_of([stage("denied"), stage("cancelled")]), _until(one.begun)),
-                ]
+                all_of(stage("approved"), any_of(*_NAMED), _until(one.begun + SKEW)),
+                all_of(any_of(stage("denied"), stage("cancelled")), _until(one.begun)),
             ),
         )
         for one in line
@@ -180,7 +177,7 @@ def _asked(
         {
             "size": 0,
             "track_total_hits": False,
-            "query": all_of(wall, AGENT, any_of([*proposals.values()])),
+            "query": all_of(wall, AGENT, any_of(*proposals.values())),
             "aggs": {
                 "each": {"filters": {"filters": several}, "aggs": {"hits": {"top_hits": hits}}}
             },

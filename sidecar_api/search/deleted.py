@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from opensearchpy import OpenSearch
 
+from activity_center.clauses import any_of
 from sidecar_api.search.ask import search
-from sidecar_api.search.clauses import ORGANIZATION, TRAIL, any_of, in_organization
+from sidecar_api.search.clauses import ORGANIZATION, TRAIL, in_organization
 
 Key = tuple[str, str, str]
 _TYPE: Final = "activity.resource.type"
@@ -57,7 +58,7 @@ def _gone(client: OpenSearch, wall: dict[str, Any], keys: set[Key]) -> set[Key]:
                         TRAIL,
                         {"terms": {"event.type": ["creation", "deletion"]}},
                         {"term": {"event.outcome": "success"}},
-                        any_of([_exactly(key) for key in sorted(keys)]),
+                        any_of(*(_exactly(key) for key in sorted(keys))),
                     ]
                 }
             },

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from activity_center.clauses import any_of
 from activity_center.vocabulary import actions
 from activity_center.vocabulary import fields as vocabulary_fields
 from sidecar_api.failures import BadRequest
@@ -221,6 +222,4 @@ def _narrowed(one: Filter, field: str, text: str) -> dict[str, Any]:
             if wanted in label.casefold() or wanted in value.casefold()
         ]
         return {"terms": {field: fitting}}
-    return clauses.any_of(
-        [clauses.contains(name, text) for name in (field, *_LABELS.get(field, ()))]
-    )
+    return any_of(*(clauses.contains(name, text) for name in (field, *_LABELS.get(field, ()))))
