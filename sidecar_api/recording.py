@@ -26,6 +26,7 @@ from sidecar_api.access import DENIED
 from sidecar_api.client_address import UNKNOWN, client_address, trusted
 from sidecar_api.failures import Unavailable
 from sidecar_api.reader import Reader
+from sidecar_api.search.filters import NONE
 
 if TYPE_CHECKING:
     from sidecar_api.access import Scope
@@ -53,7 +54,7 @@ def details_of(filters: Filters, scope: Scope) -> dict[str, Any]:
     record each, so that an organization sees who read it. Beyond :data:`MOST_TRAILS` of them,
     and for who sees everything, it is one record without an organization.
     """
-    named = [one for one in filters.values("organization") if one != "-"]
+    named = [one for one in filters.values("organization") if one != NONE]
     read = named or ([] if scope.everything else list(scope.organizations))
     return {
         "filters": [f"{name}={value}" for name, value in filters.canonical()],

@@ -6,6 +6,13 @@ document cannot promise what the code does not do.
 
 from __future__ import annotations
 
-from sidecar_api.openapi.operation import Operation, Parameter, operation, operation_of
+from sidecar_api.openapi.operation import (
+    MOMENT,
+    TOKEN,
+    Operation,
+    Parameter,
+    operation,
+    operation_of,
+)
 
-__all__ = ["Operation", "Parameter", "operation", "operation_of"]
+__all__ = ["MOMENT", "TOKEN", "Operation", "Parameter", "operation", "operation_of"]

@@ -26,6 +26,8 @@ from sidecar_api.openapi.operation import JSON, Operation, Parameter, operation_
 from sidecar_api.openapi.schemas import reference, schemas
 from sidecar_api.problems import MEDIA, STATUSES
 from sidecar_api.search import FILTERS, Filter
+from sidecar_api.search.filters import MOST_VALUES, NONE
+from sidecar_api.search.searching import LONGEST_ID
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _PLACE: Final = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
@@ -108,7 +110,7 @@ def _parameters(declared: Operation, rule: Rule) -> list[dict[str, Any]]:
                 "in": "path",
                 "required": True,
                 "description": stands.description if stands else f"The {name.replace('_', ' ')}.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 512},
+                "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID},
             }
         )
     found += [_parameter(one) for one in declared.parameters if one.place != "path"]
@@ -120,7 +122,7 @@ def _parameters(declared: Operation, rule: Rule) -> list[dict[str, Any]]:
 def _parameter(one: Parameter) -> dict[str, Any]:
     schema: Any = dict(one.schema)
     if one.many:
-        schema = {"type": "array", "items": schema, "maxItems": 50}
+        schema = {"type": "array", "items": schema, "maxItems": MOST_VALUES}
     made = {"name": one.name, "in": one.place, "description": one.description, "schema": schema}
     if one.required:
         made["required"] = True
@@ -130,8 +132,8 @@ def _parameter(one: Parameter) -> dict[str, Any]:
 def _filter(one: Filter) -> dict[str, Any]:
     value: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": one.longest}
     if one.choices:
-        value["enum"] = [*one.choices, *(["-"] if one.repeats else [])]
-    schema = {"type": "array", "items": value, "maxItems": 50} if one.repeats else value
+        value["enum"] = [*one.choices, *([NONE] if one.repeats else [])]
+    schema = {"type": "array", "items": value, "maxItems": MOST_VALUES} if one.repeats else value
     made = {"name": one.name, "in": "query", "description": one.description, "schema": schema}
     if one.name in _EXAMPLES:
         made["example"] = _EXAMPLES[one.name]

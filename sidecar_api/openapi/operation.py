@@ -14,6 +14,12 @@ _ATTRIBUTE: Final = "activity_center_operation"
 JSON: Final = "application/json"
 
 
+TOKEN: Final[Mapping[str, Any]] = {"type": "string", "maxLength": 4096}
+"""Schema of what we gave out: a cursor, or where an export or a stream goes on."""
+MOMENT: Final[Mapping[str, Any]] = {"type": "string", "format": "date-time", "maxLength": 64}
+"""Schema of a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A parameter of an operation (OpenAPI 3.1, section 4.8.12).

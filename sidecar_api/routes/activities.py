@@ -15,7 +15,7 @@ from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import binding
 from sidecar_api.failures import Absent, BadRequest, Forbidden, NotFound
 from sidecar_api.moments import written
-from sidecar_api.openapi import Parameter, operation
+from sidecar_api.openapi import MOMENT, TOKEN, Parameter, operation
 from sidecar_api.recording import FETCH, FETCH_ALL, details_of
 from sidecar_api.search import FACETS, Filters, Page
 from sidecar_api.search.page import DEEPEST, SIZES
@@ -35,12 +35,12 @@ _SIZE: Final = Parameter(
 _CURSOR: Final = Parameter(
     "cursor",
     "next or previous of an answer: as deep as one likes, with the same filters.",
-    {"type": "string", "maxLength": 4096},
+    TOKEN,
 )
 _AS_OF: Final = Parameter(
     "as_of",
     "page.as_of of an earlier answer: what came in later does not shift the pages.",
-    {"type": "string", "format": "date-time", "maxLength": 64},
+    MOMENT,
 )
 _INCLUDE: Final = Parameter(
     "include",

@@ -17,9 +17,10 @@ from sidecar_api.export.resume import Tickets, location
 from sidecar_api.export.write import FORMATS, PAGE, Format, ahead, gzipped, written
 from sidecar_api.failures import BadRequest, Forbidden, RateLimited, Unavailable
 from sidecar_api.limits import limits
-from sidecar_api.openapi import Parameter, operation
+from sidecar_api.openapi import TOKEN, Parameter, operation
 from sidecar_api.recording import EXPORT, details_of
 from sidecar_api.search import Filters
+from sidecar_api.search.filters import NONE
 from sidecar_api.search.present import activity
 from sidecar_api.services import services
 
@@ -48,7 +49,7 @@ Hits = Generator[dict[str, Any], None, None]
         Parameter(
             "resume",
             "As Content-Location of an earlier export has it.",
-            {"type": "string", "maxLength": 4096},
+            TOKEN,
         ),
         Parameter(
             "offset",
@@ -143,5 +144,5 @@ def _begin(
 
 def _name(form: Format, filters: Filters, as_of: datetime) -> str:
     named = filters.values("organization")
-    of = named[0] if len(named) == 1 and named[0] != "-" else "all"
+    of = named[0] if len(named) == 1 and named[0] != NONE else "all"
     return f"activities-{of}-{as_of:%Y%m%dT%H%M%SZ}.{form.suffix}"

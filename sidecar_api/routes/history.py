@@ -13,7 +13,7 @@ from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import Sealer, binding
 from sidecar_api.failures import Absent, BadRequest, Forbidden, NotFound, Unavailable
 from sidecar_api.line import Line
-from sidecar_api.openapi import Parameter, operation
+from sidecar_api.openapi import MOMENT, TOKEN, Parameter, operation
 from sidecar_api.processes import live
 from sidecar_api.processes.history import History
 from sidecar_api.processes.history_query import DEEPEST, STATES, Key, Wanted
@@ -30,13 +30,11 @@ replaying: Final = Line(PATIENCE)
 blueprint = Blueprint("history", __name__, url_prefix="/api/v1")
 
 _PERMISSION: Final = "process:view"
-_TIME: Final[Mapping[str, Any]] = {"type": "string", "format": "date-time", "maxLength": 64}
 _PROCESS: Final = Parameter("process", "Its id.", place="path")
 _ORGANIZATION: Final = Parameter(
     "organization",
     f"Where several organizations have a process of that id: of which one. {asking.OF_NONE}",
 )
-_CURSOR: Final[Mapping[str, Any]] = {"type": "string", "maxLength": 4096}
 _SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "event": ("id", "kind", "action", "outcome", "reason", "sequence"),
     "organization": ("id", "name"),
@@ -64,8 +62,8 @@ _TEXTS: Final = ("organization", "server", "cloud_account", "target", "initiator
         Parameter("cloud_account", "Id, or a part of the name."),
         Parameter("target", "What it works on: id, or a part of the name."),
         Parameter("initiator", "Who began it: id, login name, full name or e-mail address."),
-        Parameter("from", "Time or date, included.", _TIME),
-        Parameter("to", "Time, not included, or date, included.", _TIME),
+        Parameter("from", "Time or date, included.", MOMENT),
+        Parameter("to", "Time, not included, or date, included.", MOMENT),
         Parameter("q", "Words in its name, target, server, people or id."),
         Parameter(
             "page",
@@ -149,7 +147,7 @@ def one(process: str) -> Response:
         "people asked, which is of the audit trail, only who, what, when and why, unless the "
         "reader may see the entry there."
     ),
-    parameters=[_PROCESS, _ORGANIZATION, Parameter("after", "next of the last answer.", _CURSOR)],
+    parameters=[_PROCESS, _ORGANIZATION, Parameter("after", "next of the last answer.", TOKEN)],
     answer="ProcessEntries",
     failures=[NotFound],
     permission=_PERMISSION,
@@ -202,7 +200,7 @@ def replay(process: str) -> Response:
             {"type": "integer", "minimum": 1, "maximum": 1_000_000_000},
         ),
         Parameter("step", "Of this step, by id or name; default: of all.", {"maxLength": 512}),
-        Parameter("from", "next of the last answer.", _CURSOR),
+        Parameter("from", "next of the last answer.", TOKEN),
     ],
     answer="ProcessOutput",
     failures=[NotFound],

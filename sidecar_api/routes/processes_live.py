@@ -28,7 +28,7 @@ from sidecar_api.failures import (
 )
 from sidecar_api.identity.bearer import credential
 from sidecar_api.limits import limits
-from sidecar_api.openapi import Parameter, operation
+from sidecar_api.openapi import TOKEN, Parameter, operation
 from sidecar_api.origin import is_own
 from sidecar_api.processes import View, live, messages
 from sidecar_api.processes.feed import Feed
@@ -246,7 +246,7 @@ class _Recheck:
         Parameter(
             "Last-Event-ID",
             "Id of the last event that was received.",
-            {"type": "string", "maxLength": 4096},
+            TOKEN,
             place="header",
         ),
     ],
@@ -313,7 +313,7 @@ def _event(message: Message) -> bytes:
         Parameter(
             "since",
             "epoch:offset of the last answer.",
-            {"type": "string", "maxLength": 4096},
+            TOKEN,
         ),
     ],
     answer="LiveProcesses",

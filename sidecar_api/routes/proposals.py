@@ -31,7 +31,7 @@ from sidecar_api.failures import (
     Unavailable,
 )
 from sidecar_api.moments import written
-from sidecar_api.openapi import Parameter, operation
+from sidecar_api.openapi import TOKEN, Parameter, operation
 from sidecar_api.search.page import SIZES
 from sidecar_api.services import services
 from sidecar_api.text import is_text
@@ -67,7 +67,7 @@ _MEMBERS: Final = ("outcome", "reason", "scope", "confirmation", "arguments", "s
         Parameter(
             "cursor",
             "page.next of the last answer, in the place of page: new entries move nothing.",
-            {"type": "string", "maxLength": 4096},
+            TOKEN,
         ),
         Parameter(
             "size",

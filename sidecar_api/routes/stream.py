@@ -13,7 +13,7 @@ from sidecar_api.access import Scope
 from sidecar_api.cursors import MAX_LENGTH, Sealer, binding
 from sidecar_api.failures import BadRequest, Failure, Forbidden, RateLimited, Unavailable
 from sidecar_api.follow import Event, Hub, Watch
-from sidecar_api.openapi import Parameter, operation
+from sidecar_api.openapi import MOMENT, Parameter, operation
 from sidecar_api.recording import FETCH_ALL, details_of
 from sidecar_api.search.newer import Place
 from sidecar_api.services import services
@@ -38,7 +38,7 @@ _EXTENSION: Final = "activity_center_hub"
         Parameter(
             "as_of",
             "page.as_of of the list that is shown: begin there instead of now.",
-            {"type": "string", "format": "date-time", "maxLength": 64},
+            MOMENT,
         ),
         Parameter(
             "Last-Event-ID",
