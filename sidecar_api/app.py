@@ -16,6 +16,7 @@ from sidecar_api.metrics import Metrics
 from sidecar_api.recording import Recording
 from sidecar_api.routes import BLUEPRINTS
 from sidecar_api.search import Search
+from sidecar_api.search.filters import NONE
 from sidecar_api.services import EXTENSION, Services
 
 if TYPE_CHECKING:
@@ -96,4 +97,5 @@ def _record_denials(app: Flask) -> None:
 
     @app.errorhandler(Absent)
     def absent(failure: Absent) -> Response:
-        return refused(failure, {"resource": failure.id})
+        named = [one for one in request.args.getlist("organization") if one != NONE]
+        return refused(failure, {"resource": failure.id, "organizations": named})

@@ -285,14 +285,19 @@ class Scope:
             return self
         if own:
             return replace(self, oneself=True)
-        for one in self.openings:
-            if not one.export and (not organizations or one.organization in organizations):
-                raise Forbidden(
-                    f"What you see of the organization {one.organization} is not yours to export.",
-                    permission="org:audit:export",
-                    organization=one.organization,
-                    hint="Filter by other organizations, or by yourself as the actor.",
-                )
+        closed = [
+            one.organization
+            for one in self.openings
+            if not one.export and (not organizations or one.organization in organizations)
+        ]
+        if closed:
+            raise Forbidden(
+                f"What you see of the organization {closed[0]} is not yours to export.",
+                permission="org:audit:export",
+                organization=closed[0],
+                closed=tuple(dict.fromkeys(closed)),
+                hint="Filter by other organizations, or by yourself as the actor.",
+            )
         return replace(self, openings=tuple(one for one in self.openings if one.export))
 
 

@@ -18,7 +18,7 @@ from activity_center.streams import LENS_PATTERNS
 from sidecar_api import ending
 from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
 from sidecar_api.search import clauses
-from sidecar_api.search.turns import TURNS, reader
+from sidecar_api.search.turns import COSTLY, LONG, LONGEST_IN_ALL, SHORT, reader
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +32,11 @@ that is new, has such a moment, and who asks in it should not be told that the l
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds that a long reading waits for an OpenSearch that has too much to do, or for another try
 at its turn."""
-COSTLY: Final = 512
-"""Length of all patterns beyond which a search takes one thread of a node, not two. A node with two
-cores has four for searching: short ones may take all of them, for a moment."""
 INDEX: Final = ",".join(LENS_PATTERNS)
 _NO_SHARD: Final = ("search_phase_execution", "no_shard_available")
 _TOO_MUCH: Final = ("too_many", "too_complex_to_determinize", "regex", "pattern")
 _MOST_CAUSES: Final = 100
+TOO_BIG: Final = "OpenSearch finds this search too big."
 INCOMPLETE: Final = "OpenSearch answered with only part of the log."
 INCOMPLETE_HINT: Final = "Part of it is still starting or is lost: see activity-center doctor."
 
@@ -82,10 +80,15 @@ def _search(client: OpenSearch, body: dict[str, Any], *, pit: bool) -> dict[str,
         params |= {"allow_no_indices": "true", "ignore_unavailable": "true"}
     body = {**body, "timeout": f"{SECONDS}s"}
     length = clauses.pattern_length(body)
+    if length > LONGEST_IN_ALL:
+        raise BadRequest(TOO_BIG, parameter="q", hint="Look for fewer and shorter words.")
+    long = length > COSTLY
     if length:
-        params["max_concurrent_shard_requests"] = "1" if length > COSTLY else "2"
+        # So many threads of a node, which has four for searching on two cores: short ones may take
+        # all of them, for a moment.
+        params["max_concurrent_shard_requests"] = "1" if long else "2"
     try:
-        with TURNS.turn(reader.get()) if length else nullcontext():
+        with (LONG if long else SHORT).turn(reader.get()) if length else nullcontext():
             answer: dict[str, Any] = client.search(
                 body=body, index=None if pit else INDEX, params=params
             )
@@ -141,9 +144,7 @@ def failure(wrong: OpenSearchException) -> Failure:
     # Too many buckets is a 503, as a shard that is just starting is, and too many clauses in all a
     # 500, as a fault is: the cause tells them apart.
     if status in (400, 500, 503) and any(word in kinds for word in _TOO_MUCH):
-        return BadRequest(
-            "OpenSearch finds this search too big.", parameter="q", hint="Use fewer filters."
-        )
+        return BadRequest(TOO_BIG, parameter="q", hint="Use fewer filters.")
     if status == 404 and "search_context_missing" in kinds:
         return Unavailable("This reading of the log took too long.", hint="Resume it.")
     if status == 400:

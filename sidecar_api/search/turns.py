@@ -4,7 +4,8 @@ For each pattern OpenSearch builds an automaton, anew for each field and each in
 looks at any entry: the reader's wall makes it no cheaper, and its own ``timeout`` does not end
 it. A page of somebody else's beside a single one of the costliest, sent as it is, takes several
 times as long (``make bench ARGS=text``). So these wait for each other here, in turn: few in all,
-and one of a reader at a time, each reader once a round.
+and one of a reader at a time, each reader once a round. Long ones wait for long ones and short
+ones for short ones: two words that somebody typed never wait for eight of 24 letters.
 """
 
 from __future__ import annotations
@@ -18,8 +19,13 @@ from typing import Final
 
 from sidecar_api.failures import RateLimited
 
+COSTLY: Final = 512
+"""Length of all patterns of a search beyond which it is a long one."""
+LONGEST_IN_ALL: Final = 4096
+"""Length of all patterns of a search beyond which it is refused: OpenSearch would find it too big
+too, after some seconds."""
 AT_ONCE: Final = 2
-"""Such searches of one process that are under way."""
+"""Short searches of one process that are under way; of long ones it is one."""
 LONGEST: Final = 20.0
 """Seconds that one waits for its turn."""
 
@@ -79,5 +85,6 @@ class Turns:
         return len(self._busy) < self._at_once and next(free, None) == of
 
 
-TURNS: Final = Turns()
+SHORT: Final = Turns()
+LONG: Final = Turns(at_once=1)
 """Those of this process."""

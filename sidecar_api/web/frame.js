@@ -193,20 +193,27 @@ export function agentTabs(app) {
   return html`<div class="lens-bar"><nav class="lens-tabs" aria-label=${N.ai}>${link("ai", "/ai")}${link("agents", "/agents")}${link("oversight", "/ai/oversight")}${link("entries", "/ai/entries")}</nav></div>`;
 }
 
+/** What the pill says; where there is little room without its last word. */
+function pillText(text) {
+  const at = text.lastIndexOf(" ");
+  return html`${text.slice(0, at)}<span class="wide-only">${text.slice(at)}</span>`;
+}
+
 function trail(app) {
   const { answer, problem } = app;
   const nothingFound = answer && !answer.activities.length;
   const denied = problem && (!answer || problem.status === 403 || problem.status === 404);
   const own = denied || nothingFound ? "" : reading.ownOnly(app.me, app.place);
   const failed = answer?.histogram ? failures(answer.histogram) : 0;
+  const summary = answer && !denied ? texts.summary(answer.page.total, failed) : nothing;
   return html`<main id="main"><h1 class="unseen">${texts.titles[app.place.view]}</h1>${app.place.view === "entries" ? agentTabs(app) : nothing}${toolbar(app)}
     <div class="chips-line">${filters.chips(app)}<span class="summary"
-      aria-hidden="true">${answer && !denied ? texts.summary(answer.page.total, failed) : nothing}</span></div>
+      aria-hidden="true">${summary}</span></div>
     <div class="pill-line">${
       app.live.fresh
         ? html`<button type="button" class="pill" id="fresh"
       aria-label=${texts.showFresh(app.live.fresh, app.live.more)}
-      @click=${() => app.refresh()}>${icon("arrow-up")}${texts.fresh(app.live.fresh, app.live.more)}</button>`
+      @click=${() => app.refresh()}>${icon("arrow-up")}${pillText(texts.fresh(app.live.fresh, app.live.more))}</button><span class="beside" aria-hidden="true">${summary}</span>`
         : nothing
     }</div>
     ${problem && !denied ? failure(app) : nothing}

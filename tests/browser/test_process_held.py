@@ -145,7 +145,9 @@ def test_the_pill_waits_for_who_goes_to_it(windows: Windows, server: Processes, 
         box = pill.bounding_box()
         assert box is not None
         page.mouse.move(box["x"] - 200, box["y"] + 10)  # between the cards and the pill
-        page.wait_for_timeout(300)
+        server.happen_to("p0", process={"progress": 0.9})
+        bar = card(page, "Provision p0").locator("progress")
+        expect(bar).to_have_attribute("value", "0.9")
         pill.hover()
     else:
         pill.focus()

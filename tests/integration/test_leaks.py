@@ -222,6 +222,7 @@ QUESTIONS: dict[str, Question] = {
         search.one(scope, f"{mark}-{number}") for mark in COUNTS for number in range(3)
     ],
     "newer": what_is_new,
+    "seen_of": lambda search, scope, _: search.seen_of(scope, [*COUNTS]),
     "scan": lambda search, scope, filters: [*search.scan(scope, filters, page_size=2)],
 }
 ASKED = Filters.parse({"case": [RUN]})

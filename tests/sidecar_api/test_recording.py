@@ -210,6 +210,18 @@ def test_an_id_that_is_not_there_is_recorded(recorded: Desk, path: str) -> None:
     assert {one["event"]["action"] for one in found} == {"activity_log.denied"}
 
 
+@pytest.mark.parametrize("path", ["proposals", "cases", "processes"])
+def test_an_id_that_is_not_there_is_recorded_where_it_was_looked_for(
+    recorded: Desk, path: str
+) -> None:
+    """An organization learns who tried ids in it."""
+    recorded.problem(404, f"/api/v1/{path}/nobodys?organization={recorded.b}", "owner")
+    (tried,) = arrived(recorded, 1, "owner")
+    assert tried["event"]["action"] == "activity_log.denied"
+    assert tried["organization"]["id"] == recorded.b
+    assert tried["activity"]["resource"]["id"] == "nobodys"
+
+
 def test_each_organization_that_was_tried_learns_of_it(recorded: Desk) -> None:
     """What does not exist, or sorts earlier, hides none; and who was refused sees none of it."""
     names = ["0nobodys", recorded.a, recorded.b, "zz"]

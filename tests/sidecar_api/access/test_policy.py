@@ -260,6 +260,16 @@ def test_one_role_exports_what_another_shows(
         scope.for_export(["acme"])
 
 
+def test_a_refused_export_names_all_that_are_closed_to_it(table: Table) -> None:
+    """Each of them learns of the try."""
+    grants = {one: (Grant("auditor"),) for one in ("acme", "globex")}
+    scope = table.access.scope(Reader("usr_x", grants={**grants, "initech": (Grant("owner"),)}))
+    for named in ([], ["globex", "acme", "initech"]):
+        with pytest.raises(Forbidden) as refused:
+            scope.for_export(named)
+        assert refused.value.closed == ("acme", "globex")
+
+
 def test_the_right_to_export_adds_up(table: Table) -> None:
     """A role with ``org:audit:export`` alone lets one export what one's other roles show there."""
     exporter, auditor = Grant("exporter"), Grant("auditor")

@@ -19,10 +19,10 @@ from activity_center.config_sidecar import SidecarConfig
 from activity_center.connection import connect
 from sidecar_api.access import Access
 from sidecar_api.export.write import ahead
-from sidecar_api.failures import RateLimited
+from sidecar_api.failures import BadRequest, RateLimited
 from sidecar_api.follow.topic import Topic
 from sidecar_api.reader import Grant, Reader
-from sidecar_api.search import Search, clauses, turns
+from sidecar_api.search import FACETS, Search, clauses, turns
 from sidecar_api.search.newer import Place
 from sidecar_api.search.turns import Turns
 from tests.sidecar_api.desk import Desk
@@ -146,6 +146,26 @@ def test_a_readers_searches_for_parts_are_one_after_the_other(
     assert [one.result(30).total for one in asked] == [0] * 11
 
 
+def test_short_searches_do_not_wait_for_long_ones(slow: Slow, threads: ThreadPoolExecutor) -> None:
+    """Of long ones there is one at a time, whoever asks, and beside it two short ones."""
+
+    def ask(reader: str, text: str) -> None:
+        turns.reader.set(reader)
+        slow.search.page(Anyone(), filters(target=[text]), size=25)
+
+    long = [letter * 260 for letter in "abcd"]
+    asked = [threads.submit(ask, f"mallory-{text[0]}", text) for text in long]
+    reach(lambda: len(slow.asked) == 1)
+    asked += [threads.submit(ask, reader, reader) for reader in ("alice", "bob", "carol")]
+    reach(lambda: len(slow.asked) == 3)
+    time.sleep(0.2)  # nobody else comes through
+    assert len([text for text in slow.asked if text in long]) == 1
+    assert len(slow.asked) == 3
+    slow.ends.release(20)
+    for one in asked:
+        one.result(30)
+
+
 def test_by_http_too(slow: Slow, threads: ThreadPoolExecutor, tmp_path: Path) -> None:
     """A turn is the reader's, whoever that is."""
     desk = Desk(tmp_path, Cluster(url=slow.url), slow.client)
@@ -172,7 +192,7 @@ def test_a_live_tails_poller_takes_the_readers_turn(slow: Slow, tmp_path: Path) 
     topic.watches = 1
     poller = threading.Thread(target=topic.run, args=(0.01,), daemon=True)
     try:
-        with turns.TURNS.turn("mallory"):
+        with turns.SHORT.turn("mallory"):
             poller.start()
             reach(lambda: slow.parameters == [(False, [])])  # whether there are large ones
             time.sleep(0.2)
@@ -204,6 +224,21 @@ def test_it_leaves_threads_of_a_node_to_others(
     assert [given for parts, given in slow.parameters if not parts] == [[]]
     slow.search.facets(Anyone(), filters(), ["actor"], contains="a" * 200)
     assert slow.parameters[-1] == (True, ["1"])
+
+
+def test_what_is_too_big_is_refused_before_it_is_asked(slow: Slow) -> None:
+    """It would take its turn for seconds, to be refused then."""
+    asked = {
+        "q": " ".join(["abcdefghijklmnopqrstuvwx"] * 8),
+        "target": ["t" * 250, "u" * 250],
+        "action_contains": "a" * 256,
+    }
+    slow.ends.release(10)
+    slow.search.page(Anyone(), filters(**asked), size=25)
+    before = len(slow.parameters)
+    with pytest.raises(BadRequest, match="too big"):
+        slow.search.facets(Anyone(), filters(**asked), FACETS, contains="c" * 100)
+    assert len(slow.parameters) == before
 
 
 def test_an_export_reads_ahead_for_its_reader(threads: ThreadPoolExecutor) -> None:

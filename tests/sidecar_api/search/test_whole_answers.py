@@ -123,6 +123,18 @@ ASKING: dict[str, Callable[[Search], Any]] = {
 }
 
 
+def test_a_long_reading_waits_for_a_busy_node(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One 429 does not end an export."""
+    monkeypatch.setattr(asking, "PAUSES", (0.001, 0.002))
+    pit, none = {"pit_id": "p", "_shards": WHOLE, "pits": []}, answer(hits=0)
+    fake.first = [(200, pit), (200, none), (429, {}), (429, {})]
+    fake.answers = [answer(hits=1)]
+    assert len(list(search(fake).scan(SCOPE, filters()))) == 1
+    fake.first = [(200, pit), (200, none), (429, {}), (429, {}), (429, {})]
+    with pytest.raises(RateLimited):
+        list(search(fake).scan(SCOPE, filters()))
+
+
 def search(fake: Fake) -> Search:
     """A search whose OpenSearch is the fake one."""
     return Search(connect(Cluster(url=fake.url), timeout=5))
