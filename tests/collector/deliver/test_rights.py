@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opensearchpy.exceptions import ConflictError
 
 from activity_center.config import Cluster
 from activity_center.connection import connect
@@ -29,15 +28,7 @@ RIGHTS = [
 ]
 
 
-def _put(transport: Any, path: str, body: dict[str, Any]) -> None:
-    """Put, and again when another test changed the security index at the same time."""
-    for tries in range(20):
-        try:
-            transport.perform_request("PUT", path, body=body)
-            return
-        except ConflictError:
-            if tries == 19:
-                raise
+pytestmark = pytest.mark.usefixtures("alone_with_accounts")
 
 
 @pytest.fixture
@@ -53,9 +44,9 @@ def login(secure_opensearch: Any) -> Iterator[Callable[[list[str]], Cluster]]:
             "cluster_permissions": ["cluster_composite_ops"],
             "index_permissions": [{"index_patterns": [PATTERN], "allowed_actions": rights}],
         }
-        _put(transport, f"{security}/roles/{name}", role)
+        transport.perform_request("PUT", f"{security}/roles/{name}", body=role)
         user = {"password": password, "opendistro_security_roles": [name]}
-        _put(transport, f"{security}/internalusers/{name}", user)
+        transport.perform_request("PUT", f"{security}/internalusers/{name}", body=user)
         made.append(name)
         return replace(secure_opensearch.cluster, username=name, password=password)
 
