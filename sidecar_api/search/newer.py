@@ -14,13 +14,16 @@ import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sidecar_api.moments import milliseconds
 
 WINDOW: Final = 60_000
 """Milliseconds that the window reaches back; it fits 16 bits."""
+AHEAD: Final = timedelta(seconds=30)
+"""What a collector whose clock is further ahead received is new when its time comes: a place there
+would have left everybody else's entries behind."""
 REACH: Final = 24 * 3_600_000
 """Milliseconds before the window in which entries are counted: what a collector delivers later
 than this is not noticed."""

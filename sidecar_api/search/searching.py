@@ -214,8 +214,11 @@ class Search:
         Args:
             limit: activities at once; when so many come, ask again.
         """
+        now = datetime.now(UTC)
         body = {
-            **self._arrived(scope, filters, datetime.now(UTC), place.clause()),
+            **self._arrived(
+                scope, filters, now, place.clause(), page.ingested_by(now + newer.AHEAD)
+            ),
             "sort": newer.order(),
             "track_total_hits": False,
         }

@@ -65,6 +65,20 @@ def test_a_client_that_comes_back_elsewhere_is_told(log: Log, scope: Scope) -> N
         assert names(take(watch, 2, beats=3)) == ["third"]
 
 
+def test_a_collector_whose_clock_is_ahead_holds_up_nobody(log: Log, scope: Scope) -> None:
+    """What it received comes when its time comes; what others receive meanwhile, at once."""
+    hub = quick(log.client, count=0.1)
+    with closing(hub.watch(scope, ALL, None)) as watch:
+        log.add(late(-timedelta(hours=1), id="ahead"), late(-timedelta(seconds=34), id="soon"))
+        events = watch.events(lambda: True)
+        log.add(now(id="first"))
+        assert names([said(events)]) == ["first"]
+        log.add(now(id="second"))
+        assert names([said(events), said(events)]) == ["second", "soon"]
+        log.add(now(id="third"))
+        assert names([said(events)]) == ["third"]
+
+
 def test_who_comes_after_it_is_not_told(log: Log, scope: Scope) -> None:
     """A watch that is opened beside others knows what was too late for them."""
     hub = quick(log.client, count=0.1)
