@@ -2,8 +2,8 @@
 
 Without a part all are measured on real parts; ``audit`` is in :mod:`bench.audit`, ``proposals``
 in :mod:`bench.proposals`, ``processes`` in :mod:`bench.processes` and ``text`` in
-:mod:`bench.text`. For ``collector`` a real
-OpenSearch node and a real collector process are started with defaults and removed at the end.
+:mod:`bench.text`. For ``collector`` a real OpenSearch node and a real collector process are
+started with defaults and removed at the end.
 First the end-to-end rounds, in turns: the collector at chunks of 500, then a raw ``_bulk`` of
 the same kind of documents with as many requests at a time, then with one, then again. Then
 small chunks and single events. Sender, collector and OpenSearch share the machine, so rates
@@ -33,7 +33,14 @@ from collector.deliver import LANES
 CPU_TARGETS: Final = {500: 25.0, 50: 40.0, 1: 120.0}
 """Chunk size -> CPU µs per event of the collector."""
 COLLECTOR: Final = "collector"
-PARTS: Final = (COLLECTOR, "audit", "proposals", "processes", "text")
+MODULES: Final[dict[str, Any]] = {
+    "audit": audit,
+    "proposals": proposals,
+    "processes": processes,
+    "text": text,
+}
+"""Parts that are modules: each with ``run`` and its plans ``FULL``, ``QUICK`` and ``TINY``."""
+PARTS: Final = (COLLECTOR, *MODULES)
 RATIO_TARGET: Final = 0.95
 MEMORY_TARGET: Final = 120.0
 
@@ -166,8 +173,8 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}: {', '.join(PARTS)}")
 
-    def say(words: str) -> None:
-        print(f"bench: {words}", file=sys.stderr, flush=True)
+    def say(text: str) -> None:
+        print(f"bench: {text}", file=sys.stderr, flush=True)
 
     which = "quick" if options.quick else "tiny" if options.tiny else "full"
     found = {}
@@ -175,18 +182,10 @@ def main(arguments: list[str] | None = None) -> int:
         if part == COLLECTOR:
             plan = {"quick": QUICK, "tiny": TINY, "full": FULL}[which]
             facts, made = run(plan, options.workload, say)
-        elif part == "audit":
-            sizes_of = {"quick": audit.QUICK, "tiny": audit.TINY, "full": audit.FULL}
-            facts, made = audit.run(sizes_of[which], say)
-        elif part == "proposals":
-            chains = {"quick": proposals.QUICK, "tiny": proposals.TINY, "full": proposals.FULL}
-            facts, made = proposals.run(chains[which], say)
-        elif part == "text":
-            searches = {"quick": text.QUICK, "tiny": text.TINY, "full": text.FULL}
-            facts, made = text.run(searches[which], say)
         else:
-            plans = {"quick": processes.QUICK, "tiny": processes.TINY, "full": processes.FULL}
-            facts, made = processes.run(plans[which], say)
+            module = MODULES[part]
+            sizes_of = {"quick": module.QUICK, "tiny": module.TINY, "full": module.FULL}
+            facts, made = module.run(sizes_of[which], say)
         found[part] = {**facts, "rows": [row.as_json() for row in made]}
         if not options.json:
             print("\n".join([*facts.values(), "", table(made), ""]), flush=True)

@@ -19,7 +19,7 @@ from flask import Flask, Request, Response, current_app, g, request
 from werkzeug.exceptions import BadRequest as Malformed
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from sidecar_api.access import Scope
+from sidecar_api.access import DENIED, Scope
 from sidecar_api.failures import (
     BadRequest,
     Failure,
@@ -252,7 +252,7 @@ def refused(failure: Failure, said: Mapping[str, Any]) -> Failure:
         limits().refuse(reader(), len(said.get("organizations", ())))
     except RateLimited as wrong:
         return wrong
-    services().recording.denied(reader(), request, said)
+    services().recording.read(reader(), DENIED, request, said)
     return failure
 
 

@@ -104,14 +104,6 @@ class Recording:
             if self._first(json.dumps([reader.id, address, action, one], default=str)):
                 self._emitter.emit(action, **self._said(reader, action, request, one))
 
-    def denied(self, reader: Reader, request: Request, missing: Mapping[str, Any]) -> None:
-        """Record who asked for what they may not see, as :meth:`read` does.
-
-        Args:
-            missing: what was asked for, and what it takes.
-        """
-        self.read(reader, DENIED, request, missing)
-
     def _is_known(self, organization: str) -> bool:
         """Whether there is one; where the configuration names none, every id may be one."""
         if self._known:

@@ -18,7 +18,7 @@ from activity_center.streams import LENS_PATTERNS
 from sidecar_api import ending
 from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
 from sidecar_api.search import clauses
-from sidecar_api.search.turns import COSTLY, LONG, LONGEST_IN_ALL, SHORT, reader
+from sidecar_api.search.turns import LONG, MOST_LENGTH, SHORT, SHORT_LENGTH, reader
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +80,9 @@ def _search(client: OpenSearch, body: dict[str, Any], *, pit: bool) -> dict[str,
         params |= {"allow_no_indices": "true", "ignore_unavailable": "true"}
     body = {**body, "timeout": f"{SECONDS}s"}
     length = clauses.pattern_length(body)
-    if length > LONGEST_IN_ALL:
+    if length > MOST_LENGTH:
         raise BadRequest(TOO_BIG, parameter="q", hint="Look for fewer and shorter words.")
-    long = length > COSTLY
+    long = length > SHORT_LENGTH
     if length:
         # So many threads of a node, which has four for searching on two cores: short ones may take
         # all of them, for a moment.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from activity_center.clauses import Clause, all_of, any_of
 from activity_center.vocabulary import actions
@@ -124,15 +124,18 @@ def contains(name: str, text: str) -> Clause:
     return {"wildcard": {field: {"value": pattern, "case_insensitive": not caseless}}}
 
 
-def pattern_length(body: Any) -> int:
+def pattern_length(body: Clause) -> int:
     """Return how long all patterns of a search are together, or those of a part of one."""
-    if isinstance(body, list):
-        return sum(map(pattern_length, body))
-    if not isinstance(body, dict):
-        return 0
-    patterns = body.get("wildcard", {})
-    rest = (part for name, part in body.items() if name != "wildcard")
-    return sum(len(one["value"]) for one in patterns.values()) + sum(map(pattern_length, rest))
+    length, left = 0, [body]
+    while left:  # every search comes through here, with a thousand values in its ``terms``
+        for name, part in left.pop().items():
+            if name == "wildcard":
+                length += sum(len(one["value"]) for one in part.values())
+            elif isinstance(part, dict) and name != "terms":
+                left.append(part)
+            elif isinstance(part, list):
+                left += (one for one in part if isinstance(one, dict))
+    return length
 
 
 def broader(query: Clause) -> Clause:

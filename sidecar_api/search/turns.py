@@ -19,29 +19,29 @@ from typing import Final
 
 from sidecar_api.failures import RateLimited
 
-COSTLY: Final = 512
-"""Length of all patterns of a search beyond which it is a long one."""
-LONGEST_IN_ALL: Final = 4096
-"""Length of all patterns of a search beyond which it is refused: OpenSearch would find it too big
+SHORT_LENGTH: Final = 512
+"""Length of all patterns that a short search has at most; others are long ones."""
+MOST_LENGTH: Final = 4096
+"""The same of a long one; beyond, it is refused: OpenSearch would find it too big
 too, after some seconds."""
 AT_ONCE: Final = 2
 """Short searches of one process that are under way; of long ones it is one."""
-LONGEST: Final = 20.0
+LONGEST_WAIT: Final = 20.0
 """Seconds that one waits for its turn."""
 
 reader: ContextVar[str] = ContextVar("reader", default="")
 """Id of the reader for whom this thread searches; empty: nobody's."""
 
 
-class Turns:
-    """Who may search now.
+class FairQueue:
+    """Lets few search at a time: one of a reader, each reader once a round.
 
     Args:
         at_once: how many at the same time.
         longest: seconds to wait.
     """
 
-    def __init__(self, at_once: int = AT_ONCE, longest: float = LONGEST) -> None:
+    def __init__(self, at_once: int = AT_ONCE, longest: float = LONGEST_WAIT) -> None:
         self._at_once = at_once
         self._longest = longest
         self._changed = threading.Condition()
@@ -85,6 +85,6 @@ class Turns:
         return len(self._busy) < self._at_once and next(free, None) == of
 
 
-SHORT: Final = Turns()
-LONG: Final = Turns(at_once=1)
+SHORT: Final = FairQueue()
+LONG: Final = FairQueue(at_once=1)
 """Those of this process."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,12 +26,19 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
 
 
+def figures(part: str) -> dict[str, Any]:
+    """What a part gives; it says what it ran on."""
+    done = run("bench", part, "--tiny", "--json")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)[part]
+    assert "Python" in found["machine"] and "load average" in found["took"]
+    return found
+
+
 def test_the_bench_runs_and_gives_every_figure_of_the_issue() -> None:
     """Each chunk size has its CPU, rate and latencies; the ends are compared in pairs."""
-    done = run("bench", "collector", "--tiny", "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)["collector"]
-    assert "OpenSearch" in found["machine"] and "Python" in found["machine"]
+    found = figures("collector")
+    assert "OpenSearch" in found["machine"]
     rows = {row["name"]: row for row in found["rows"]}
     for what, target in (("chunks of 500", "<= 25"), ("chunks of 50", "<= 40"),
                          ("single events", "<= 120")):  # fmt: skip
@@ -54,11 +62,8 @@ def test_the_bench_runs_and_gives_every_figure_of_the_issue() -> None:
 @pytest.mark.slow
 def test_the_audit_part_runs_and_gives_every_figure_of_the_issue() -> None:
     """Pages, first byte, exports and memory: each against its target, all from one run."""
-    done = run("bench", "audit", "--tiny", "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)["audit"]
+    found = figures("audit")
     assert "OpenSearch" in found["machine"] and "2,000 activities" in found["workload"]
-    assert "load average" in found["took"]
     targets = [(row["name"], row["target"]) for row in found["rows"] if "target" in row]
     assert targets == [
         ("page / bare, p95 of all rounds", "<= 1.5"),
@@ -75,11 +80,8 @@ def test_the_audit_part_runs_and_gives_every_figure_of_the_issue() -> None:
 @pytest.mark.slow
 def test_the_proposals_part_runs_and_gives_every_figure_of_the_issue() -> None:
     """Pages of chains against the trail's bar, and each question beside its bare searches."""
-    done = run("bench", "proposals", "--tiny", "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)["proposals"]
+    found = figures("proposals")
     assert "OpenSearch" in found["machine"] and "400 chains" in found["workload"]
-    assert "load average" in found["took"]
     targets = [(row["name"], row["target"]) for row in found["rows"] if "target" in row]
     assert targets == [("page / bare, p95", "<= 1.5")]
     names = [row["name"] for row in found["rows"]]
@@ -91,9 +93,7 @@ def test_the_proposals_part_runs_and_gives_every_figure_of_the_issue() -> None:
 @pytest.mark.slow
 def test_the_text_part_runs_and_gives_every_figure() -> None:
     """What others wait, beside what they wait alone."""
-    done = run("bench", "text", "--tiny", "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)["text"]
+    found = figures("text")
     assert "OpenSearch" in found["machine"] and "500 activities" in found["workload"]
     assert [row["name"].partition(",")[0] for row in found["rows"]] == [
         "page without filters",
@@ -109,11 +109,8 @@ def test_the_text_part_runs_and_gives_every_figure() -> None:
 @pytest.mark.slow
 def test_the_processes_part_runs_and_gives_every_figure_of_the_issue() -> None:
     """CPU, memory, latency and the bare server beside it: each against its target."""
-    done = run("bench", "processes", "--tiny", "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)["processes"]
+    found = figures("processes")
     assert "websockets" in found["machine"] and "20 sockets in 4 groups of 5" in found["workload"]
-    assert "load average" in found["took"]
     targets = [(row["name"], row["target"]) for row in found["rows"] if "target" in row]
     assert targets == [
         ("sidecar, embedded bus: CPU, µs per delivery", "<= 25"),

@@ -76,6 +76,14 @@ def document(**values: Any) -> dict[str, Any]:
     return made
 
 
+class Anyone:
+    """A wall that holds nothing back."""
+
+    def query(self) -> dict[str, Any]:
+        """The clause."""
+        return {"match_all": {}}
+
+
 @dataclass
 class Log:
     """The documents of one test: they all bear an organization of its own.

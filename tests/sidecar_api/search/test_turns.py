@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -24,10 +23,11 @@ from sidecar_api.follow.topic import Topic
 from sidecar_api.reader import Grant, Reader
 from sidecar_api.search import FACETS, Search, clauses, turns
 from sidecar_api.search.newer import Place
-from sidecar_api.search.turns import Turns
+from sidecar_api.search.turns import FairQueue
+from tests.json_server import json_server
 from tests.sidecar_api.desk import Desk
 from tests.sidecar_api.export.people import config_of
-from tests.sidecar_api.search.log import NOON, Log, document, filters
+from tests.sidecar_api.search.log import NOON, Anyone, Log, document, filters
 
 EMPTY = {
     "timed_out": False,
@@ -48,32 +48,22 @@ class Slow:
         self.asked: list[str] = []
         self.parameters: list[tuple[bool, list[str]]] = []
         self.ends = threading.Semaphore(0)
-        slow = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                text = _text(body)
-                given = parse_qs(urlsplit(self.path).query)
-                slow.parameters.append((bool(text), given.get("max_concurrent_shard_requests", [])))
-                if text:
-                    slow.asked.append(text)
-                    slow.ends.acquire()
-                    slow.asked.remove(text)
-                data = json.dumps(EMPTY).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+        """Answer a search."""
+        text = _text(json.loads(body))
+        given = parse_qs(urlsplit(path).query).get("max_concurrent_shard_requests", [])
+        self.parameters.append((bool(text), given))
+        if text:
+            self.asked.append(text)
+            self.ends.acquire()
+            self.asked.remove(text)
+        return 200, EMPTY
 
-            def log_message(self, *args: Any) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.client = connect(Cluster(url=self.url))
+    def serve(self, url: str) -> None:
+        """Be found at ``url``."""
+        self.url = url
+        self.client = connect(Cluster(url=url))
         self.search = Search(self.client)
 
 
@@ -81,10 +71,10 @@ class Slow:
 def slow() -> Iterator[Slow]:
     """One of them; all that it holds back is answered at the end."""
     made = Slow()
-    yield made
-    made.ends.release(1000)
-    made.server.shutdown()
-    made.server.server_close()
+    with json_server(made.answer) as url:
+        made.serve(url)
+        yield made
+        made.ends.release(1000)
 
 
 @pytest.fixture
@@ -92,14 +82,6 @@ def threads() -> Iterator[ThreadPoolExecutor]:
     """Threads that ask."""
     with ThreadPoolExecutor(20) as pool:
         yield pool
-
-
-class Anyone:
-    """A wall that holds nothing back."""
-
-    def query(self) -> dict[str, Any]:
-        """The clause."""
-        return {"match_all": {}}
 
 
 def _text(body: Any) -> str:
@@ -260,7 +242,7 @@ def test_an_export_reads_ahead_for_its_reader(threads: ThreadPoolExecutor) -> No
 
 def test_who_waits_too_long_is_told() -> None:
     """As by every other limit, and does not stand in the way of who comes then."""
-    few = Turns(at_once=1, longest=0.1)
+    few = FairQueue(at_once=1, longest=0.1)
     with few.turn("mallory"):
         for reader in ("mallory", "alice"):
             with pytest.raises(RateLimited) as told, few.turn(reader):
@@ -272,7 +254,7 @@ def test_who_waits_too_long_is_told() -> None:
 
 def test_each_reader_is_served_once_a_round(threads: ThreadPoolExecutor) -> None:
     """Also one with several waiting, beside others who come back as soon as they were served."""
-    few = Turns(at_once=1)
+    few = FairQueue(at_once=1)
     served: list[str] = []
     ended = threading.Event()
 
@@ -301,7 +283,7 @@ def test_each_reader_is_served_once_a_round(threads: ThreadPoolExecutor) -> None
 
 def test_a_search_that_fails_ends_its_turn() -> None:
     """Whatever it fails with."""
-    few = Turns(at_once=1, longest=0.1)
+    few = FairQueue(at_once=1, longest=0.1)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError), few.turn("mallory"):
             raise ZeroDivisionError
@@ -309,7 +291,7 @@ def test_a_search_that_fails_ends_its_turn() -> None:
 
 def test_nothing_of_it_is_kept() -> None:
     """Of readers that are gone."""
-    few = Turns()
+    few = FairQueue()
     for number in range(100):
         with few.turn(str(number)):
             pass

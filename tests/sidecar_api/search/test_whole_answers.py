@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +15,8 @@ from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, U
 from sidecar_api.search import Search
 from sidecar_api.search import ask as asking
 from sidecar_api.search.newer import Place
-from tests.sidecar_api.search.log import Log, document, filters, put_templates
+from tests.json_server import json_server
+from tests.sidecar_api.search.log import Anyone, Log, document, filters, put_templates
 from tests.weighed import Weighed
 
 if TYPE_CHECKING:
@@ -65,47 +63,22 @@ def fake() -> Iterator[Fake]:
     """A server whose last answer repeats; PITs are made and deleted."""
     told = Fake()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            told.asked.append((self.command, self.path))
-            time.sleep(told.delay)
-            status, body = told.status, told.answers[0] if told.answers else {}
-            if told.first:
-                status, body = told.first.pop(0)
-            elif "point_in_time" in self.path and isinstance(body, dict) and "hits" in body:
-                body = {"pit_id": "p", "_shards": WHOLE, "pits": []}
-            elif len(told.answers) > 1:
-                told.answers.pop(0)
-            if b'"aggs":{"0":' in text and isinstance(body, dict) and "hits" in body:
-                body = {**body, "aggregations": {"0": {"doc_count": 0}}}  # what a place counts
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def said(method: str, path: str, text: bytes) -> tuple[int, Any]:
+        told.asked.append((method, path))
+        time.sleep(told.delay)
+        status, body = told.status, told.answers[0] if told.answers else {}
+        if told.first:
+            status, body = told.first.pop(0)
+        elif "point_in_time" in path and isinstance(body, dict) and "hits" in body:
+            body = {"pit_id": "p", "_shards": WHOLE, "pits": []}
+        elif len(told.answers) > 1:
+            told.answers.pop(0)
+        if b'"aggs":{"0":' in text and isinstance(body, dict) and "hits" in body:
+            body = {**body, "aggregations": {"0": {"doc_count": 0}}}  # what a place counts
+        return status, body
 
-        do_GET = do_DELETE = do_POST
-
-        def log_message(self, *args: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield told
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-class Anyone:
-    """A wall that holds nothing back."""
-
-    def query(self) -> dict[str, Any]:
-        return {"match_all": {}}
+    with json_server(said) as told.url:
+        yield told
 
 
 SCOPE = Anyone()
