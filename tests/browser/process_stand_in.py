@@ -154,8 +154,10 @@ class Processes(StandIn):
         return found
 
     def _listen(self, socket: Server) -> None:
-        self.connected += 1
-        self._sockets.add(socket)
+        with self._moved:  # whatever cuts from here on cuts this one too
+            cuts = self._cuts
+            self.connected += 1
+            self._sockets.add(socket)
         came = request.args.get("offset")
         at = self._from(request.args.get("epoch"), came)
         recovered = None if not came else at is not None
@@ -165,7 +167,7 @@ class Processes(StandIn):
             if at is None:
                 at = self.number
                 socket.send(json.dumps(self._snapshot()))
-            epoch, cuts, stale = self.epoch, self._cuts, self.stale_since
+            epoch, stale = self.epoch, self.stale_since
             while socket.connected and self._cuts == cuts:
                 with self._moved:
                     self._moved.wait_for(
