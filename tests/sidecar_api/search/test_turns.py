@@ -281,6 +281,28 @@ def test_each_reader_is_served_once_a_round(threads: ThreadPoolExecutor) -> None
     assert len(served) - served[::-1].index("alice") <= 9  # two others before each of hers
 
 
+def test_no_place_stays_free_while_somebody_waits(threads: ThreadPoolExecutor) -> None:
+    """Of two that become free at once: who looked before it was their turn is told again. Who
+    looks first is a matter of chance, so it is tried often."""
+    for _ in range(20):
+        few = FairQueue(at_once=2, longest=90)
+        both = threading.Barrier(2)
+
+        def search(reader: str, few: FairQueue = few, both: threading.Barrier = both) -> None:
+            with few.turn(reader):
+                both.wait(30)
+
+        with few.turn("mallory"), few.turn("trent"):
+            waiting = []
+            for reader in ("mallory", "alice"):  # she waits first, but has just had a turn
+                waiting.append(threads.submit(search, reader))
+                while len(few._waiting) < len(waiting):
+                    time.sleep(0.001)
+            time.sleep(0.01)
+        for one in waiting:
+            one.result(60)
+
+
 def test_a_search_that_fails_ends_its_turn() -> None:
     """Whatever it fails with."""
     few = FairQueue(at_once=1, longest=0.1)
