@@ -243,14 +243,16 @@ def json_body() -> dict[str, Any]:
 def refused(failure: Failure, said: Mapping[str, Any]) -> Failure:
     """Count and record that the reader was refused something; return what to answer.
 
-    Who is refused too often is told to wait instead, and that is no entry.
+    Who is refused too often is told to wait instead, and that is one entry a minute.
 
     Args:
         said: details of the record; ``organizations``: those that were named.
     """
+    named = said.get("organizations", ())
     try:
-        limits().refuse(reader(), len(said.get("organizations", ())))
+        limits().refuse(reader(), len(named))
     except RateLimited as wrong:
+        services().recording.too_often(reader(), request, named)
         return wrong
     services().recording.read(reader(), DENIED, request, said)
     return failure

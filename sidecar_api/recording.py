@@ -13,7 +13,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Request
@@ -42,6 +42,8 @@ OUTCOMES: Final = ("accepted", "rejected", "dropped", "errors")
 _REMEMBERED: Final = 10_000
 """Requests that are remembered for that."""
 MOST_TRAILS: Final = 10
+TOO_OFTEN: Final = "Refused too often: further tries of this minute are not recorded one by one."
+"""Said of who has used up what :data:`sidecar_api.limits.REFUSALS` allows."""
 _SERVICE: Final = "activity-center-sidecar"
 _RECORD_TIMEOUT: Final = 5.0
 """Seconds that an acknowledged record may take."""
@@ -103,6 +105,22 @@ class Recording:
         for one in self._each(details):
             if self._first(json.dumps([reader.id, address, action, one], default=str)):
                 self._emitter.emit(action, **self._said(reader, action, request, one))
+
+    def too_often(self, reader: Reader, request: Request, organizations: Sequence[str]) -> None:
+        """Record that a reader is refused more often than each refusal is recorded.
+
+        Once a minute in the trail of each known organization, and in nobody's for all others,
+        from however many addresses: what is limited is how many entries one reader makes.
+
+        Args:
+            organizations: those that were named this time.
+        """
+        if self._emitter is None:
+            return
+        for one in [name for name in organizations if self._is_known(name)] or [""]:
+            if self._first(json.dumps([reader.id, TOO_OFTEN, one])):
+                said = {"organization": one, "detail": TOO_OFTEN}
+                self._emitter.emit(DENIED, **self._said(reader, DENIED, request, said))
 
     def _is_known(self, organization: str) -> bool:
         """Whether there is one; where the configuration names none, every id may be one."""

@@ -9,7 +9,7 @@ import pytest
 
 from activity_center.streams import LENS_PATTERNS
 from sidecar_api import recording
-from sidecar_api.recording import MOST_TRAILS
+from sidecar_api.recording import MOST_TRAILS, TOO_OFTEN
 from tests.integration.process import Collector, until
 from tests.sidecar_api.desk import HOST, Desk, problem_of
 
@@ -246,7 +246,24 @@ def test_trails_of_many_organizations_are_not_filled_by_one(recorded: Desk) -> N
     for number in range(3):
         query = "&".join(f"organization=x{number}{one}" for one in range(30))
         recorded.problem(403 if number < 2 else 429, f"/api/v1/activities?{query}", "stranger")
-    assert len(arrived(recorded, 2, "stranger")) == 2
+    told = [one["metadata"] for one in arrived(recorded, 3, "stranger")]
+    assert [len(one.get("asked_for", "").split(", ")) for one in told] == [30, 30, 1]
+    assert told[2] == {"detail": TOO_OFTEN}
+
+
+def test_who_goes_on_after_that_is_told_of_once_a_minute(recorded: Desk) -> None:
+    """In each trail that they try, and in nobody's; from however many addresses."""
+    strange = "&".join(f"organization=x{number}" for number in range(48))
+    recorded.problem(403, f"/api/v1/activities?{strange}", "stranger")
+    for number in range(3):
+        for names in ([recorded.a, recorded.b], [recorded.b], []):
+            query = "&".join([strange, *(f"organization={one}" for one in names)])
+            there = {"REMOTE_ADDR": f"192.0.2.{number}"}
+            recorded.problem(429, f"/api/v1/activities?{query}", "stranger", environ_base=there)
+    told = arrived(recorded, 4, "stranger")
+    assert [one["metadata"].get("detail") for one in told] == [None] + [TOO_OFTEN] * 3
+    where = [one.get("organization", {}).get("id") for one in told[1:]]
+    assert where == [recorded.a, recorded.b, None]
 
 
 def test_what_values_were_looked_for_is_recorded(recorded: Desk) -> None:
