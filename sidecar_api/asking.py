@@ -21,6 +21,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from sidecar_api.access import DENIED, Scope
 from sidecar_api.failures import (
+    Absent,
     BadRequest,
     Failure,
     Forbidden,
@@ -49,6 +50,10 @@ OF_NONE: Final = f"{NONE}: what has no organization."
 """Ends the description of every parameter that names an organization."""
 SAY_WHICH: Final = f"Say which one; {NONE} is that of no organization."
 """What to do where several organizations have one of an id."""
+
+
+GONE: Final = "It may be past its retention, or its id is another one."
+"""Said of what is not there to who sees everything."""
 
 
 def reader() -> Reader:
@@ -238,6 +243,19 @@ def json_body() -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadRequest("The body is no JSON object.", parameter="body")
     return found
+
+
+def absent(what: str, id_: str, may: str = "see") -> Absent:
+    """Return the failure of what is not there, or not for the reader.
+
+    Args:
+        what: of which kind it would be, for example "activity".
+        may: what the reader may not do with it, if it is there.
+    """
+    if scope().everything:
+        return Absent(f"There is no such {what}.", id_=id_, hint=GONE)
+    hint = f"Somebody who may {may} it can tell you its organization."
+    return Absent(f"There is no such {what}, or none that you may {may}.", id_=id_, hint=hint)
 
 
 def refused(failure: Failure, said: Mapping[str, Any]) -> Failure:

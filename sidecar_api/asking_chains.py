@@ -196,11 +196,7 @@ def bounded(id_: str) -> bool:
 
 def unknown(id_: str) -> Absent:
     """Return the failure of what is not there, or not for this reader."""
-    return Absent(
-        "There is no such proposal, or none that you may see.",
-        id_=id_,
-        hint="Somebody who may see it can tell you its organization.",
-    )
+    return asking.absent("proposal", id_)
 
 
 def newest(places: list[Place], as_of: datetime) -> Iterator[Read]:

@@ -123,6 +123,11 @@ _ORGANIZATION: Final = closed(
             "type": "boolean",
             "description": "Whether its trail is open; else the reader sees their own deeds.",
         },
+        "processes": {
+            "type": "boolean",
+            "description": "Whether the reader's roles show its processes; else the reader sees "
+            "those that they started.",
+        },
     }
 )
 _READER: Final = closed(

@@ -13,7 +13,7 @@ from sidecar_api import asking
 from sidecar_api.access import Scope
 from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import binding
-from sidecar_api.failures import Absent, BadRequest, Forbidden, NotFound
+from sidecar_api.failures import BadRequest, Forbidden, NotFound
 from sidecar_api.moments import written
 from sidecar_api.openapi import MOMENT, TOKEN, Parameter, operation
 from sidecar_api.recording import FETCH, FETCH_ALL, details_of
@@ -125,11 +125,7 @@ def one(activity: str) -> Response:
     """One entry; one that the reader may not see is not there."""
     found = services().search.one(asking.scope(), activity)
     if found is None:
-        raise Absent(
-            "There is no such activity, or none that you may see.",
-            id_=activity,
-            hint="Somebody who may see it can tell you its organization.",
-        )
+        raise asking.absent("activity", activity)
     details = {"resource": activity, "organization": found.get("organization", {}).get("id")}
     services().recording.read(asking.reader(), FETCH, request, details)
     return json_answer(found)

@@ -12,7 +12,7 @@ from sidecar_api.access import Scope
 from sidecar_api.agents.cases import MOST, MOST_NAMES, Case, Cases
 from sidecar_api.agents.judging import Row
 from sidecar_api.conditional import json_answer
-from sidecar_api.failures import Absent, BadRequest, NotFound
+from sidecar_api.failures import BadRequest, NotFound
 from sidecar_api.openapi import Parameter, operation
 from sidecar_api.processes.history import History
 from sidecar_api.services import services
@@ -52,11 +52,7 @@ def one(case: str) -> Response:
             hint=asking.SAY_WHICH,
         )
     if not found:
-        raise Absent(
-            "There is no such case, or none that you may see anything of.",
-            id_=case,
-            hint="Somebody who may see it can tell you its organization.",
-        )
+        raise asking.absent("case", case)
     story = cases.read(scope, case, found[0])
     proposals, processes = _proposals(scope, story), _processes(scope, story)
     left_out = set(story.cut)

@@ -312,11 +312,7 @@ def _bounded(process: str) -> str:
 
 
 def _unknown(process: str) -> Absent:
-    return Absent(
-        "There is no such process, or none that you may watch.",
-        id_=process,
-        hint="Somebody who may watch it can tell you its organization.",
-    )
+    return asking.absent("process", process, may="watch")
 
 
 def _sealer(parameter: str) -> Sealer:

@@ -53,6 +53,7 @@ def visible() -> list[dict[str, Any]]:
     """Return the organizations that the reader has to do with, as the API describes them."""
     scope = asking.scope()
     known = services().config.organizations
+    watched = {part.organization for part in scope.watching}
     names = set(scope.reader.grants) | (set(known) if scope.everything else set())
     return [
         {
@@ -62,6 +63,7 @@ def visible() -> list[dict[str, Any]]:
             "permissions": sorted(scope.permissions(one)),
             "lenses": sorted(scope.lenses(one)),
             "trail": scope.everything or one in scope.organizations,
+            "processes": scope.everything or one in watched,
         }
         for one in sorted(names)
     ]

@@ -52,6 +52,7 @@ export const texts = {
   show_pill: (what) => `Show ${what}`,
   loaded: (n) => `${count(n, "process", "processes")} live`,
   own: "the processes that you started; those of others take the permission process:view",
+  withheld: "the processes that you started; the organization withholds those of others from your role",
   empty: {
     title: "Nothing is running",
     own: "Nothing that you started is running",
@@ -323,4 +324,4 @@ export const uncoloured = (text) => String(text ?? "").replace(SGR, "");
 
 /** Whose processes a reader sees, as a sentence; "" where a role shows them all. */
 export const ownOnly = ({ me, place }) =>
-  plain(lessIn(me, place, ({ permissions }) => (permissions.includes("process:view") ? "" : texts.own)), 400);
+  plain(lessIn(me, place, ({ processes, permissions }) => (processes ? "" : permissions?.includes("process:view") ? texts.withheld : texts.own)), 400);

@@ -248,6 +248,7 @@ class StandIn:
                         "permissions": self.permissions,
                         "lenses": self.lenses if self.trail else [],
                         "trail": self.trail,
+                        "processes": "process:view" in self.permissions,
                         **self.told.get(one, {}),
                     }
                     for one, name in sorted(names.items())

@@ -30,6 +30,8 @@ from tests.browser.table import loaded
 from tests.sidecar_api.search.log import document
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
     from tests.browser.conftest import Window, Windows
 
 OWN = "You see what you did yourself; the whole trail takes the permission org:audit."
@@ -166,6 +168,13 @@ def test_who_may_not_watch_is_not_told_that_nothing_runs(
         window.shoot(f"own-processes-{size[0]}-{'dark' if dark else 'light'}")
         processes.processes = shown
     processes.permissions = ["process:view"]
+    processes.told["northwind"] = {"processes": False}
+    page.goto(f"{processes.url}/processes?organization=northwind")
+    expect(page.locator("#own-only")).to_have_text(
+        "You see the processes that you started; the organization withholds those of others from"
+        " your role."
+    )
+    processes.told.clear()
     page.reload()
     expect(page.locator("a[data-process=one]")).to_be_visible()
     expect(page.locator("#own-only")).to_have_count(0)
@@ -342,6 +351,19 @@ def test_the_search_is_dropped_by_its_name(
         page = window.open(url)
         offers = page.locator("#empty .choices .button")
         expect(offers).to_have_text(["Remove Search"], use_inner_text=True)
+
+
+def test_nothing_to_gain_by_one_filter_is_said(window: Window, agents: Proposals) -> None:
+    """Where each alone leaves nothing the page says so, instead of numbers that it lacks."""
+    said = page_of(window, agents, "type=server&outcome=failure")
+    expect(said).to_contain_text("Dropping one of them is not enough:")
+    said = page_of(window, agents, "outcome=failure")
+    expect(said).to_contain_text("There is nothing without it either:")
+
+
+def page_of(window: Window, server: StandIn, query: str) -> Locator:
+    """What stands in the place of a table, where nothing is found."""
+    return window.open(f"{server.url}/audit?{query}").locator("#empty")
 
 
 def test_an_organization_has_the_name_that_the_server_knows(windows: Windows) -> None:

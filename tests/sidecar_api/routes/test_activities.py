@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from sidecar_api.asking import GONE
 from tests.sidecar_api.desk import Desk
 from tests.sidecar_api.search.log import NOON
 
@@ -160,6 +161,15 @@ def test_an_entry_of_others_is_not_there(desk: Desk) -> None:
     assert hidden["detail"] == missing["detail"]
     for odd in ("x" * 600, "%00", "..%2f_search", "*", quote("{}")):
         assert desk.problem(404, f"/api/v1/activities/{odd}")["type"] == "/problems/not-found"
+
+
+@pytest.mark.parametrize("path", ["activities", "cases", "processes", "proposals"])
+def test_what_is_gone_is_said_to_who_would_see_it(desk: Desk, path: str) -> None:
+    """Others are sent to somebody who may know; who sees everything hears that it is gone."""
+    hint = {who: desk.problem(404, f"/api/v1/{path}/none", who)["hint"] for who in desk.people}
+    assert hint.pop("admin") == GONE
+    (same,) = set(hint.values())
+    assert same.endswith("it can tell you its organization.")
 
 
 def test_members_see_what_they_did_and_strangers_nothing(desk: Desk) -> None:

@@ -92,6 +92,7 @@ def test_me(client):
     assert "org:audit" not in me["organizations"][1]["permissions"]
     assert [one["trail"] for one in me["organizations"]] == [True, False]
     assert [one["lenses"] for one in me["organizations"]] == [["agent", "audit", "process"], []]
+    assert [one["processes"] for one in me["organizations"]] == [True, True]
     assert len(me["csrf"]) == 64
     assert me["limits"] == {"requests": 600, "exports": 2}
 
@@ -126,6 +127,16 @@ def test_me_tells_which_lenses_are_open(config, organization, roles, lenses):
     assert [one["lenses"] for one in me["organizations"]] == [
         everything if lenses is None else lenses
     ]
+
+
+@pytest.mark.parametrize("withheld", [frozenset({"process"}), frozenset({"agent"})])
+def test_me_tells_whether_processes_are_shown(config, withheld):
+    """An organization keeps them from a role that has the permission."""
+    kept = {"o1": Organization("o1", withhold={"admin": withheld})}
+    client = browser(replace(config, organizations=kept))
+    me = client.get("/api/v1/me", headers={"Authorization": f"Bearer {TOKEN}"}).json
+    assert "process:view" in me["organizations"][0]["permissions"]
+    assert me["organizations"][0]["processes"] == ("process" not in withheld)
 
 
 def test_the_platform_opens_every_lens(developing):
