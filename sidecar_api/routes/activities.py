@@ -19,7 +19,7 @@ from sidecar_api.openapi import MOMENT, TOKEN, Parameter, operation
 from sidecar_api.recording import FETCH, FETCH_ALL, details_of
 from sidecar_api.search import FACETS, Filters, Page
 from sidecar_api.search.page import DEEPEST, SIZES
-from sidecar_api.search.searching import LONGEST_ID
+from sidecar_api.search.searching import LATEST, LONGEST_ID
 from sidecar_api.services import services
 
 blueprint = Blueprint("activities", __name__, url_prefix="/api/v1")
@@ -181,7 +181,9 @@ def histogram() -> Response:
     parameters=[
         Parameter("organization", f"Of this organization alone. {asking.OF_NONE}"),
         Parameter(
-            "count", "How many.", {"type": "integer", "minimum": 1, "maximum": 20, "default": 6}
+            "count",
+            "How many.",
+            {"type": "integer", "minimum": 1, "maximum": 20, "default": LATEST},
         ),
     ],
     answer="ActivityList",

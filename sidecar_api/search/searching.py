@@ -18,6 +18,8 @@ from sidecar_api.search.parse import Filters
 
 LONGEST_ID = 512
 """Bytes of a document's id in OpenSearch."""
+LATEST = 6
+"""How many a card has, unless it says otherwise."""
 
 
 class Wall(Protocol):
@@ -103,7 +105,7 @@ class Search:
         return found[0] if found else None
 
     def recent(
-        self, scope: Wall, organization: str | None = None, count: int = 6
+        self, scope: Wall, organization: str | None = None, count: int = LATEST
     ) -> list[dict[str, Any]]:
         """Return the latest activities, of one organization or of all that the reader sees.
 

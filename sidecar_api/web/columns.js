@@ -183,7 +183,7 @@ export const COLUMNS = {
   ip: {
     width: 284,
     cell: (a) => (reading.address(a) ? html`<span class="mono small">${word(reading.address(a))}</span>` : none),
-    filter: (a) => ["ip", a.source?.ip ?? a.client?.ip],
+    filter: (a) => ["ip", reading.ip(a)],
   },
   type: { width: 120, cell: (a) => orNone(a.activity?.type), filter: (a) => ["type", a.activity?.type] },
   organization: {

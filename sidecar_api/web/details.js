@@ -184,7 +184,7 @@ function filterBy(app, a) {
   const choices = [
     [D.user, whose, user],
     [D.resource, found.id ? "resource_id" : "resource_name", found.id ?? found.name],
-    [D.address, "ip", a.source?.ip ?? a.client?.ip],
+    [D.address, "ip", reading.ip(a)],
     [D.case, "case", a.activity?.case?.id],
     [D.action, "action", reading.actionName(a)],
   ].filter(([, , value]) => present(value));

@@ -1,4 +1,4 @@
-// What an activity says, read once: what more than one part of the page asks.
+// What an activity says, and what a reader sees: what more than one part of the page asks.
 
 import { ask } from "./api.js";
 import { isAgents } from "./place.js";
@@ -169,8 +169,9 @@ export function target(activity) {
   return holder && holder !== name ? [holder, name] : [name];
 }
 
-export const address = (activity) =>
-  activity.source?.ip ?? activity.client?.ip ?? activity.source?.address ?? "";
+/** What the filter `ip` finds it by. */
+export const ip = (activity) => activity.source?.ip ?? activity.client?.ip;
+export const address = (activity) => ip(activity) ?? activity.source?.address ?? "";
 
 export function browser(activity) {
   const agent = activity.user_agent;
