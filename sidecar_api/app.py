@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Flask, Response, g, request
 
 from activity_center.connection import connect
-from sidecar_api import asking, headers, limits, logs, problems, processes
+from sidecar_api import asking, headers, limits, logs, problems, processes, refusing
 from sidecar_api.access import Access
 from sidecar_api.cursors import Sealer
 from sidecar_api.failures import Absent, Failure, Forbidden
@@ -71,10 +71,6 @@ def create_app(config: Config, *, client: OpenSearch | None = None) -> Flask:
     return app
 
 
-_PLACES: Final = frozenset(
-    ("page", "size", "cursor", "as_of", "resume", "offset", "since", "format")
-)
-"""Parameters that say how much of an answer, or in which form: no filters."""
 _LONG: Final = 200
 _MANY: Final = 50
 
@@ -85,13 +81,15 @@ def _record_denials(app: Flask) -> None:
     def refused(failure: Failure, said: dict[str, Any]) -> Response:
         known = "reader" in g
         return problems.answer(
-            asking.refused(failure, {**said, "route": logs.route()}) if known else failure
+            refusing.refused(failure, {**said, "route": logs.route()}) if known else failure
         )
 
     @app.errorhandler(Forbidden)
     def denied(failure: Forbidden) -> Response:
         asked = request.args.items(multi=True)
-        filters = sorted(f"{name}={value[:_LONG]}" for name, value in asked if name not in _PLACES)
+        filters = sorted(
+            f"{name}={value[:_LONG]}" for name, value in asked if name not in asking.PLACES
+        )
         said = {**failure.members, "filters": filters[:_MANY], "organizations": failure.closed}
         return refused(failure, said)
 

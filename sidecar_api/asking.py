@@ -19,14 +19,11 @@ from flask import Flask, Request, Response, current_app, g, request
 from werkzeug.exceptions import BadRequest as Malformed
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from sidecar_api.access import DENIED, Scope
+from sidecar_api.access import Scope
 from sidecar_api.failures import (
-    Absent,
     BadRequest,
-    Failure,
     Forbidden,
     NotFound,
-    RateLimited,
     Unauthenticated,
 )
 from sidecar_api.identity import csrf
@@ -34,7 +31,7 @@ from sidecar_api.limits import MAX_BODY, before_asking, limits
 from sidecar_api.openapi.operation import Operation, Parameter, operation_of
 from sidecar_api.reader import Reader
 from sidecar_api.search import FILTERS, Filters, times, turns
-from sidecar_api.search.filters import NONE
+from sidecar_api.search.filters import MOST_VALUES, NONE
 from sidecar_api.services import services
 
 if TYPE_CHECKING:
@@ -44,16 +41,21 @@ FILTER_NAMES: Final = frozenset(one.name for one in FILTERS)
 MANY: Final = frozenset(one.name for one in FILTERS if one.repeats)
 """Filters that may stand several times: any of their values."""
 _PERMISSION: Final = "org:audit"
+PLACES: Final = frozenset(
+    ("page", "size", "cursor", "as_of", "resume", "offset", "since", "format")
+)
+"""Parameters that say how much of an answer, or in which form: no filters."""
+RANGE: Final = Parameter(
+    "range",
+    "The time up to now; not together with from or to.",
+    {"type": "string", "enum": [*times.PRESETS]},
+)
 _SKEW: Final = timedelta(minutes=1)
 """How far the clocks of two sidecars may be apart."""
 OF_NONE: Final = f"{NONE}: what has no organization."
 """Ends the description of every parameter that names an organization."""
 SAY_WHICH: Final = f"Say which one; {NONE} is that of no organization."
 """What to do where several organizations have one of an id."""
-
-
-GONE: Final = "It may be past its retention, or its id is another one."
-"""Said of what is not there to who sees everything."""
 
 
 def reader() -> Reader:
@@ -161,7 +163,10 @@ def arguments() -> dict[str, Any]:
     for parameter in declared.parameters if declared else ():
         if parameter.place != "query":
             continue
-        given = [_value(parameter, text) for text in request.args.getlist(parameter.name)]
+        texts = request.args.getlist(parameter.name)
+        if len(texts) > MOST_VALUES:
+            raise BadRequest(f"At most {MOST_VALUES} values.", parameter=parameter.name)
+        given = [_value(parameter, text) for text in texts]
         if parameter.many:
             found[parameter.name] = given
         elif given:
@@ -205,17 +210,35 @@ def as_of(text: str) -> datetime:
     return moment
 
 
-def period(asked: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+def period(
+    asked: Mapping[str, Any], now: datetime | None = None
+) -> tuple[datetime | None, datetime | None]:
     """Return the time range of a query's ``from`` (included) and ``to`` (not included).
 
+    Args:
+        asked: with ``range`` too, a name of :data:`~sidecar_api.search.times.PRESETS`.
+        now: where that ends.
+
     Raises:
-        BadRequest: one is no time, or it ends before it begins.
+        BadRequest: one is no time, it ends before it begins, or ``range`` stands beside them.
     """
     start = times.parse(asked["from"], parameter="from") if asked["from"] is not None else None
     end = times.parse(asked["to"], parameter="to", end=True) if asked["to"] is not None else None
+    if asked["range"] is not None:
+        if start or end:
+            raise BadRequest("range cannot stand beside from or to.", parameter="range")
+        return (now or datetime.now(UTC)) - times.PRESETS[asked["range"]], None
     if start and end and start > end:
         raise BadRequest("The time range ends before it begins.", parameter="to")
     return start, end
+
+
+def given() -> list[tuple[str, str]]:
+    """Return name and value of each filter of the request, those of its path too, in the API's
+    own words: the same list for the same request."""
+    query = request.args.items(multi=True)
+    filters = sorted((name, value) for name, value in query if name not in PLACES)
+    return [*(request.view_args or {}).items(), *filters]
 
 
 def sender() -> SenderConfig | None:
@@ -243,37 +266,6 @@ def json_body() -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadRequest("The body is no JSON object.", parameter="body")
     return found
-
-
-def absent(what: str, id_: str, may: str = "see") -> Absent:
-    """Return the failure of what is not there, or not for the reader.
-
-    Args:
-        what: of which kind it would be, for example "activity".
-        may: what the reader may not do with it, if it is there.
-    """
-    if scope().everything:
-        return Absent(f"There is no such {what}.", id_=id_, hint=GONE)
-    hint = f"Somebody who may {may} it can tell you its organization."
-    return Absent(f"There is no such {what}, or none that you may {may}.", id_=id_, hint=hint)
-
-
-def refused(failure: Failure, said: Mapping[str, Any]) -> Failure:
-    """Count and record that the reader was refused something; return what to answer.
-
-    Who is refused too often is told to wait instead, and that is one entry a minute.
-
-    Args:
-        said: details of the record; ``organizations``: those that were named.
-    """
-    named = said.get("organizations", ())
-    try:
-        limits().refuse(reader(), len(named))
-    except RateLimited as wrong:
-        services().recording.too_often(reader(), request, named)
-        return wrong
-    services().recording.read(reader(), DENIED, request, said)
-    return failure
 
 
 def init_app(app: Flask) -> None:

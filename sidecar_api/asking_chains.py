@@ -11,7 +11,7 @@ from flask import request
 
 from activity_center.agents import verdicts
 from activity_center.streams import ORGANIZATION_ID
-from sidecar_api import asking
+from sidecar_api import asking, refusing
 from sidecar_api.access import Scope
 from sidecar_api.agents.chains import Chains, Read
 from sidecar_api.agents.judging import MOST_JUDGED, Judge
@@ -19,13 +19,12 @@ from sidecar_api.agents.places import Key, Place
 from sidecar_api.agents.query import IMPACTS, ORIGINS, RESULTS, STATES, Wanted
 from sidecar_api.agents.remembered import Remembered
 from sidecar_api.failures import Absent, BadRequest
-from sidecar_api.openapi import Parameter
+from sidecar_api.openapi import MOMENT, Parameter
 from sidecar_api.recording import FETCH, FETCH_ALL, MOST_TRAILS
-from sidecar_api.search.filters import MOST_VALUES, NONE
+from sidecar_api.search.filters import NONE
 from sidecar_api.services import services
 
 PERMISSION: Final = "org:audit"
-_TIME: Final[Mapping[str, Any]] = {"type": "string", "format": "date-time", "maxLength": 64}
 
 
 def _several(name: str, description: str, values: tuple[str, ...] = ()) -> Parameter:
@@ -35,8 +34,9 @@ def _several(name: str, description: str, values: tuple[str, ...] = ()) -> Param
 
 PERIOD: Final = (
     Parameter("organization", f"Its id. {asking.OF_NONE}"),
-    Parameter("from", "Proposed then or later: time, or date.", _TIME),
-    Parameter("to", "Proposed before: time, or date, included.", _TIME),
+    Parameter("from", "Proposed then or later: time, or date.", MOMENT),
+    Parameter("to", "Proposed before: time, or date, included.", MOMENT),
+    asking.RANGE,
 )
 FILTERS: Final = (
     _several("state", "How far it has come.", STATES),
@@ -88,20 +88,20 @@ def remembered() -> Remembered:
     return Remembered(Path(services().config.sidecar.data_dir))
 
 
-def wanted(asked: Mapping[str, Any]) -> Wanted:
+def wanted(asked: Mapping[str, Any], now: datetime | None = None) -> Wanted:
     """Return the filters of a request.
+
+    Args:
+        now: where ``range`` ends.
 
     Raises:
         BadRequest: one of them is wrong.
         Forbidden: an organization is named of which the reader may see nothing.
     """
-    start, end = asking.period(asked)
+    start, end = asking.period(asked, now)
     several: dict[str, Any] = {}
     for name, member in _LISTS.items():
-        values = asked.get(name, ())
-        if len(values) > MOST_VALUES:
-            raise BadRequest(f"At most {MOST_VALUES} values.", parameter=name)
-        several[member] = tuple(sorted({asking.text(one, name) for one in values}))
+        several[member] = tuple(sorted({asking.text(one, name) for one in asked.get(name, ())}))
     found = Wanted(
         organization=organization(asked["organization"]) or "",
         start=start,
@@ -196,7 +196,7 @@ def bounded(id_: str) -> bool:
 
 def unknown(id_: str) -> Absent:
     """Return the failure of what is not there, or not for this reader."""
-    return asking.absent("proposal", id_)
+    return refusing.absent("proposal", id_)
 
 
 def newest(places: list[Place], as_of: datetime) -> Iterator[Read]:
@@ -210,14 +210,16 @@ def counted(places: list[Place], *, more: bool) -> dict[str, Any]:
     return {"chains": looked, "of": len(places), "approximate": more or looked < len(places)}
 
 
-def record(scope: Scope, filters: Wanted, **more: Any) -> dict[str, Any]:
-    """Record that somebody has looked at many; return what was recorded.
+def record(scope: Scope, filters: Wanted, of: str) -> None:
+    """Record that somebody has looked at many.
 
     An organization sees who read its trail: a record each, as of activities.
+
+    Args:
+        of: what they have looked at: "proposals", for example.
     """
-    details = details_of(scope, filters, **more)
+    details = details_of(scope, filters, of=of)
     services().recording.read(scope.reader, FETCH_ALL, request, details)
-    return details
 
 
 def details_of(scope: Scope, filters: Wanted, **more: Any) -> dict[str, Any]:
@@ -227,7 +229,7 @@ def details_of(scope: Scope, filters: Wanted, **more: Any) -> dict[str, Any]:
     else:
         read = [] if scope.everything else list(scope.organizations)
     return {
-        "filters": [f"{name}={value}" for name, value in filters.given()],
+        "filters": [f"{name}={value}" for name, value in asking.given()],
         "organizations": read if len(read) <= MOST_TRAILS else [],
         **more,
     }

@@ -63,6 +63,13 @@ class BadRequest(Failure):
         super().__init__(detail, hint=hint, parameter=parameter)
 
 
+class TooBig(BadRequest):
+    """A search takes too much: the longest parameter of the request is named."""
+
+    def __init__(self, *, hint: str) -> None:
+        super().__init__("This search is too big.", parameter="q", hint=hint)
+
+
 class Unauthenticated(Failure):
     """Nobody is recognized, or the credential is wrong (which is not said apart)."""
 

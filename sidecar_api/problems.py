@@ -17,7 +17,7 @@ from flask import Flask, Response, g, render_template, request
 from gunicorn.http.errors import NoMoreData, ParseException
 from werkzeug.exceptions import HTTPException
 
-from sidecar_api.failures import BadRequest, Failure, NotFound
+from sidecar_api.failures import BadRequest, Failure, NotFound, TooBig
 
 MEDIA: Final = "application/problem+json"
 STATUSES: Final = {
@@ -65,6 +65,13 @@ def init_app(app: Flask) -> None:
     """Answer every error in the one shape."""
 
     app.register_error_handler(Failure, answer)
+
+    @app.errorhandler(TooBig)
+    def too_big(failure: TooBig) -> Response:
+        given = request.args.items(multi=True)
+        longest, _ = max(given, key=lambda one: len(one[1]), default=("q", ""))
+        failure.members["parameter"] = longest
+        return answer(failure)
 
     @app.errorhandler(ParseException)
     @app.errorhandler(NoMoreData)

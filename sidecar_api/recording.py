@@ -109,15 +109,16 @@ class Recording:
     def too_often(self, reader: Reader, request: Request, organizations: Sequence[str]) -> None:
         """Record that a reader is refused more often than each refusal is recorded.
 
-        Once a minute in the trail of each known organization, and in nobody's for all others,
-        from however many addresses: what is limited is how many entries one reader makes.
+        Once a minute in the trail of each configured organization, or in nobody's where none of
+        them is one, from however many addresses: what is limited is how many entries one reader
+        makes, who may invent as many ids as they like.
 
         Args:
             organizations: those that were named this time.
         """
         if self._emitter is None:
             return
-        for one in [name for name in organizations if self._is_known(name)] or [""]:
+        for one in [name for name in organizations if name in self._known] or [""]:
             if self._first(json.dumps([reader.id, TOO_OFTEN, one])):
                 said = {"organization": one, "detail": TOO_OFTEN}
                 self._emitter.emit(DENIED, **self._said(reader, DENIED, request, said))

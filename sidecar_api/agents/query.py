@@ -99,17 +99,6 @@ class Wanted:
             made["target"] = _target(self.target)
         return made
 
-    def given(self) -> list[tuple[str, str]]:
-        """Name and value of each of them, the same for the same."""
-        made: list[tuple[str, str]] = []
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if isinstance(value, datetime):
-                value = written(value)
-            values = value if isinstance(value, tuple) else (value,)
-            made += ((name, one) for one in values if one)
-        return made
-
 
 def _person(prefix: str, value: str) -> Clause:
     return any_of(*({"term": {f"{prefix}.{name}": value}} for name in _PERSON))

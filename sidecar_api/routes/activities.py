@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from flask import Blueprint, Response, request
 
-from sidecar_api import asking
+from sidecar_api import asking, refusing
 from sidecar_api.access import Scope
 from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import binding
@@ -125,7 +125,7 @@ def one(activity: str) -> Response:
     """One entry; one that the reader may not see is not there."""
     found = services().search.one(asking.scope(), activity)
     if found is None:
-        raise asking.absent("activity", activity)
+        raise refusing.absent("activity", activity)
     details = {"resource": activity, "organization": found.get("organization", {}).get("id")}
     services().recording.read(asking.reader(), FETCH, request, details)
     return json_answer(found)

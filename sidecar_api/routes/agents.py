@@ -43,7 +43,7 @@ def agents() -> Response:
     judge, as_of = shared.judge(), shared.now()
     places, more = shared.chains().places(scope, wanted, as_of)
     made = records((read.chain, said) for read, said in _judged(places, judge, as_of))
-    shared.record(scope, wanted)
+    shared.record(scope, wanted, "agents")
     return json_answer({"agents": made, "counted": shared.counted(places, more=more)})
 
 
@@ -73,7 +73,7 @@ def one(agent: str) -> Response:
             latest.append(judge.row(read, said))
     if not record.chains:
         raise _unknown(agent)
-    shared.record(scope, wanted)
+    shared.record(scope, wanted, "agents")
     body: Mapping[str, Any] = {
         **record.as_dict(),
         "counted": shared.counted(places, more=more),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response
 
-from sidecar_api import asking
+from sidecar_api import asking, refusing
 from sidecar_api import asking_chains as shared
 from sidecar_api.access import Scope
 from sidecar_api.agents.cases import MOST, MOST_NAMES, Case, Cases
@@ -52,7 +52,7 @@ def one(case: str) -> Response:
             hint=asking.SAY_WHICH,
         )
     if not found:
-        raise asking.absent("case", case)
+        raise refusing.absent("case", case)
     story = cases.read(scope, case, found[0])
     proposals, processes = _proposals(scope, story), _processes(scope, story)
     left_out = set(story.cut)

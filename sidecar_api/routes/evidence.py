@@ -130,9 +130,8 @@ def _begin(
         slot.release()
         raise
     judge = shared.judge()
-    filters = [*wanted.given(), *([("proposal", proposal)] if proposal else [])]
     columns = len(files.COLUMNS) if form == "csv" else None
-    tally = Tally(form, filters, as_of, columns=columns, what="proposals")
+    tally = Tally(form, asking.given(), as_of, columns=columns, what="proposals")
     reads = _reads(shared.chains(), keys, wanted, judge, as_of)
     response.response = files.written(form, reads, judge, tally)
     recording, asked = services().recording, asking.lasting()

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
-from sidecar_api import asking
+from sidecar_api import asking, refusing
 from sidecar_api.access import Reach, Scope, Subject
 from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import Sealer, binding
@@ -64,6 +64,7 @@ _TEXTS: Final = ("organization", "server", "cloud_account", "target", "initiator
         Parameter("initiator", "Who began it: id, login name, full name or e-mail address."),
         Parameter("from", "Time or date, included.", MOMENT),
         Parameter("to", "Time, not included, or date, included.", MOMENT),
+        asking.RANGE,
         Parameter("q", "Words in its name, target, server, people or id."),
         Parameter(
             "page",
@@ -312,7 +313,7 @@ def _bounded(process: str) -> str:
 
 
 def _unknown(process: str) -> Absent:
-    return asking.absent("process", process, may="watch")
+    return refusing.absent("process", process, may="watch")
 
 
 def _sealer(parameter: str) -> Sealer:
@@ -321,10 +322,12 @@ def _sealer(parameter: str) -> Sealer:
 
 def _record(scope: Scope, wanted: Wanted) -> None:
     """Record that somebody has looked."""
-    names = ("states", "channels", *_TEXTS, "start", "end", "text")
-    given = {name: getattr(wanted, name) for name in names if getattr(wanted, name)}
     read = [wanted.organization] if wanted.organization not in ("", NONE) else []
-    details = {"filters": [f"{k}={v}" for k, v in given.items()], "organizations": read}
+    details = {
+        "filters": [f"{name}={value}" for name, value in asking.given()],
+        "organizations": read,
+        "of": "processes",
+    }
     services().recording.read(scope.reader, FETCH_ALL, request, details)
 
 

@@ -34,7 +34,7 @@ def measured() -> Response:
     as_of = shared.now()
     places, more = shared.chains().places(scope, wanted, as_of)
     rows = oversight(read.chain for read in shared.newest(places, as_of))
-    shared.record(scope, wanted)
+    shared.record(scope, wanted, "oversight")
     return json_answer(
         {
             "oversight": [one.as_dict() for one in rows],

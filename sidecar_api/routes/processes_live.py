@@ -15,7 +15,7 @@ from simple_websocket import Server
 from werkzeug.exceptions import BadRequest as Malformed
 
 from activity_center.processes import channels
-from sidecar_api import asking, ending, events
+from sidecar_api import asking, ending, events, refusing
 from sidecar_api.access import Scope
 from sidecar_api.conditional import REVALIDATED, json_answer
 from sidecar_api.failures import (
@@ -130,7 +130,7 @@ def _admitted(ws: Server, channel: str) -> tuple[Socket, bool | None, list[Messa
         return member, *live().join(member, offset)
     except Forbidden as wrong:
         said = {**wrong.members, "organizations": wrong.closed}
-        raise _closing(asking.refused(wrong, said)) from wrong
+        raise _closing(refusing.refused(wrong, said)) from wrong
     except Failure as wrong:
         raise _closing(wrong) from wrong
 

@@ -82,18 +82,18 @@ _MEMBERS: Final = ("outcome", "reason", "scope", "confirmation", "arguments", "s
 def proposals() -> Response:
     """A page of proposals."""
     asked, scope = asking.arguments(), asking.scope()
-    wanted = shared.wanted(asked)
     number, size = asked["page"], asked["size"]
     if number * size > DEEPEST:
         raise BadRequest(
             f"Pages reach {DEEPEST:,} proposals.", parameter="page", hint="Narrow the time range."
         )
     sealer = Sealer(services().secret, "proposals", "cursor")
-    bound = binding(scope, wanted.given(), "proposals")
+    bound = binding(scope, asking.given(), "proposals")
     after, as_of = None, shared.now()
     if asked["cursor"] is not None:
         held = sealer.open(asked["cursor"], bound)
         after, as_of = Place.of(held[1]), datetime.fromisoformat(held[0])
+    wanted = shared.wanted(asked, as_of)
     places, more = shared.chains().places(scope, wanted, as_of)
     found = page(
         shared.chains(),
@@ -106,7 +106,7 @@ def proposals() -> Response:
         as_of=as_of,
         more=more,
     )
-    shared.record(scope, wanted)
+    shared.record(scope, wanted, "proposals")
     held_place = found.last and [written(as_of), found.last.as_list()]
     looked = found.looked
     shown = len(found.rows)

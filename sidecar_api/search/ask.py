@@ -16,7 +16,7 @@ from activity_center import answers
 from activity_center.errors import IncompleteAnswer
 from activity_center.streams import LENS_PATTERNS
 from sidecar_api import ending
-from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
+from sidecar_api.failures import Failure, Incomplete, RateLimited, TooBig, Unavailable
 from sidecar_api.search import clauses
 from sidecar_api.search.turns import LONG, MOST_LENGTH, SHORT, SHORT_LENGTH, reader
 
@@ -36,7 +36,6 @@ INDEX: Final = ",".join(LENS_PATTERNS)
 _NO_SHARD: Final = ("search_phase_execution", "no_shard_available")
 _TOO_MUCH: Final = ("too_many", "too_complex_to_determinize", "regex", "pattern")
 _MOST_CAUSES: Final = 100
-TOO_BIG: Final = "OpenSearch finds this search too big."
 INCOMPLETE: Final = "OpenSearch answered with only part of the log."
 INCOMPLETE_HINT: Final = "Part of it is still starting or is lost: see activity-center doctor."
 
@@ -48,7 +47,7 @@ def search(client: OpenSearch, body: dict[str, Any], *, pit: bool = False) -> di
         pit: the body names a point in time, which knows its indices.
 
     Raises:
-        BadRequest: OpenSearch finds the query too big.
+        TooBig: it looks for too much, or OpenSearch finds so.
         RateLimited: it has too much to do.
         Unavailable: it cannot be reached or took too long.
         Incomplete: it still answers in part.
@@ -81,11 +80,11 @@ def _search(client: OpenSearch, body: dict[str, Any], *, pit: bool) -> dict[str,
     body = {**body, "timeout": f"{SECONDS}s"}
     length = clauses.pattern_length(body)
     if length > MOST_LENGTH:
-        raise BadRequest(TOO_BIG, parameter="q", hint="Look for fewer and shorter words.")
+        raise TooBig(hint="Look for fewer and shorter words and parts of names.")
     long = length > SHORT_LENGTH
     if length:
-        # So many threads of a node, which has four for searching on two cores: short ones may take
-        # all of them, for a moment.
+        # So many threads of a node, which has four for searching on two cores: with two short ones
+        # and a long one all are taken, for a moment.
         params["max_concurrent_shard_requests"] = "1" if long else "2"
     try:
         with (LONG if long else SHORT).turn(reader.get()) if length else nullcontext():
@@ -144,7 +143,7 @@ def failure(wrong: OpenSearchException) -> Failure:
     # Too many buckets is a 503, as a shard that is just starting is, and too many clauses in all a
     # 500, as a fault is: the cause tells them apart.
     if status in (400, 500, 503) and any(word in kinds for word in _TOO_MUCH):
-        return BadRequest(TOO_BIG, parameter="q", hint="Use fewer filters.")
+        return TooBig(hint="Use fewer filters.")
     if status == 404 and "search_context_missing" in kinds:
         return Unavailable("This reading of the log took too long.", hint="Resume it.")
     if status == 400:

@@ -22,8 +22,8 @@ from sidecar_api.moments import milliseconds
 WINDOW: Final = 60_000
 """Milliseconds that the window reaches back; it fits 16 bits."""
 AHEAD: Final = timedelta(seconds=30)
-"""What a collector whose clock is further ahead received is new when its time comes: a place there
-would have left everybody else's entries behind."""
+"""How far ahead a collector's clock may be for what it received to be given at once. What is
+further ahead waits: a place there would leave everybody else's entries behind."""
 REACH: Final = 24 * 3_600_000
 """Milliseconds before the window in which entries are counted: what a collector delivers later
 than this is not noticed."""

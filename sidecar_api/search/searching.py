@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 from opensearchpy import OpenSearch
 
+from activity_center.clauses import all_of, any_of
 from sidecar_api.search import ask, decided, deleted, newer, order, page, present, scan, sized
 from sidecar_api.search import facets as faceting
-from sidecar_api.search.clauses import TRAIL, in_organization
+from sidecar_api.search.clauses import TRAIL, broader, in_organization, pattern_length
 from sidecar_api.search.newer import Place
 from sidecar_api.search.order import Position
 from sidecar_api.search.page import Page, Question
@@ -247,10 +248,13 @@ class Search:
             str(number): self._arrived(scope, filters, place.counted_at, place.before())["query"]
             for number, place in enumerate(places)
         }
+        # Patterns are costly for each time that they stand there, and the same for all places.
+        patterns = [one for one in asked["0"]["bool"]["filter"] if pattern_length(one)]
+        rest = {name: broader(query) for name, query in asked.items()}
         body = {
             "size": 0,
-            "query": {"bool": {"should": list(asked.values())}},
-            "aggs": {name: {"filter": query} for name, query in asked.items()},
+            "query": all_of(*patterns, any_of(*rest.values())),
+            "aggs": {name: {"filter": query} for name, query in rest.items()},
             "track_total_hits": False,
         }
         found = ask.search(self._client, body)["aggregations"]

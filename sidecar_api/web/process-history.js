@@ -27,8 +27,6 @@ import {
 } from "./process-words.js";
 
 const H = texts.history;
-const SPANS = { "24h": 1, "7d": 7, "30d": 30 };
-const DAY = 24 * 3600 * 1000;
 
 function declared() {
   const choice = (value, label) => ({ value, label });
@@ -70,10 +68,7 @@ export class Operations {
     this.abort?.abort();
     const stop = (this.abort = new AbortController());
     const query = new URLSearchParams();
-    for (const [name, value] of app.place.filters) {
-      if (name === "range") query.set("from", new Date(Date.now() - (SPANS[value] ?? 30) * DAY).toISOString());
-      else if (name !== "show") query.append(name, value);
-    }
+    for (const [name, value] of app.place.filters) if (name !== "show") query.append(name, value);
     query.set("page", String(app.place.page));
     query.set("size", String(app.size));
     this.loading = true;

@@ -75,6 +75,13 @@ export const texts = {
     again: (seconds) => (seconds > 0 ? `next try in ${seconds} s` : "trying now"),
     kept: "what is shown is from before",
     stale: "the step bus does not answer, steps may come late",
+    // What the stream calls by a word of its own; a server's words are shown as they are.
+    why: {
+      unreachable: "The server cannot be reached. Check the connection, then try again.",
+      offline: "This device is offline.",
+      silent: "Nothing has been heard from the server for a while.",
+      ended: "The server has ended the connection.",
+    },
     now: "Try now",
     signIn: "Sign in again",
     ends: {

@@ -22,6 +22,8 @@ function dress() {
   });
 }
 
+const why = (reason) => (Object.hasOwn(texts.connection.why, reason) ? texts.connection.why[reason] : reason);
+
 export class Lens {
   constructor(app) {
     this.app = app;
@@ -129,7 +131,7 @@ export class Lens {
     const { stream } = this.part;
     if (!stream || stream.heard || stream.state.phase !== "waiting") return nothing;
     return html`<div class="panel"><div class="blank" role="alert" id="failure">${icon("wifi-off")}<h2>${texts.connection.waiting}</h2>
-      <p>${plain(stream.state.reason, 400)}</p><p class="choices"><button type="button" class="button primary" @click=${() => stream.connect()}>${texts.connection.now}</button></p></div></div>`;
+      <p>${plain(why(stream.state.reason), 400)}</p><p class="choices"><button type="button" class="button primary" @click=${() => stream.connect()}>${texts.connection.now}</button></p></div></div>`;
   }
 
   view() {

@@ -20,8 +20,6 @@ import { STATES, VERDICT_NAMES, VIOLATIONS, agentName, partly, partlyNote, perce
 
 const L = texts.look,
   F = texts.filters;
-const DAYS = { "24h": 1, "7d": 7, "30d": 30 };
-const DAY = 24 * 3600 * 1000;
 const PERIOD = ["range", "from", "to"];
 /** A value of the filter "verdict" that stands for all violations. */
 export const VIOLATION = "violations";
@@ -53,8 +51,7 @@ function declared(agents) {
 export function questionOf(list) {
   const query = new URLSearchParams();
   for (const [name, value] of list) {
-    if (name === "range") query.set("from", new Date(Date.now() - (DAYS[value] ?? 30) * DAY).toISOString());
-    else if (name === "verdict" && value === VIOLATION) for (const one of VIOLATIONS) query.append("verdict", one);
+    if (name === "verdict" && value === VIOLATION) for (const one of VIOLATIONS) query.append("verdict", one);
     else query.append(name, value);
   }
   return query;

@@ -113,7 +113,7 @@ export async function run(app, href, { ending, stem = "activities", total = app.
       job,
       error.name === "AbortError" ? { state: "cancelled" } : { state: "failed", message: said(error) },
     );
-    app.announce(job.state === "cancelled" ? X.cancelled : X.failed);
+    app.announce(job.state === "cancelled" ? X.cancelled : sentences(X.failed, job.message));
   }
   app.render();
 }

@@ -22,7 +22,7 @@ from simple_websocket import ConnectionClosed, Server
 from activity_center.processes import merge
 from sidecar_api.processes.replay import replayed
 from tests.browser.process_samples import Process, iso, row
-from tests.browser.stand_in import CSRF, Activity, StandIn
+from tests.browser.stand_in import CSRF, Activity, StandIn, since
 
 CHANNELS = {
     "server-provisioning": ("Server provisioning", "server"),
@@ -259,8 +259,8 @@ class Processes(StandIn):
                 found = [one for one in found if of(one) == wanted]
         if text := request.args.get("q", "").casefold():
             found = [one for one in found if text in one["name"].casefold()]
-        if since := request.args.get("from"):
-            found = [one for one in found if one["started"] >= since]
+        if begin := since():
+            found = [one for one in found if one["started"] >= begin]
         size, number = int(request.args["size"]), int(request.args["page"])
         start = (number - 1) * size
         shown = [row(one) for one in found[start : start + size]]

@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify, request
 
 from tests.browser.process_samples import iso
 from tests.browser.proposal_samples import Proposal, decision, judgement
-from tests.browser.stand_in import CSRF, Activity, StandIn
+from tests.browser.stand_in import CSRF, Activity, StandIn, since
 from tests.sidecar_api.search.log import document
 
 
@@ -73,8 +73,8 @@ class Proposals(StandIn):
                 found = [one for one in found if set(of(one)) & set(wanted)]
         if text := request.args.get("target", "").casefold():
             found = [one for one in found if text in (one["target"]["name"] or "").casefold()]
-        if since := request.args.get("from"):
-            found = [one for one in found if one["proposed_at"] >= since]
+        if begin := since():
+            found = [one for one in found if one["proposed_at"] >= begin]
         if until := request.args.get("to"):
             found = [one for one in found if one["proposed_at"] < until]
         return found

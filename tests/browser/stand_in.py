@@ -59,6 +59,13 @@ def _verb(action: str) -> str | None:
     return known.verb if known else None
 
 
+def since() -> str | None:
+    """From when on the request asks."""
+    if span := {"24h": 1, "7d": 7, "30d": 30}.get(request.args.get("range", "")):
+        return _iso(datetime.now(UTC) - timedelta(days=span))
+    return request.args.get("from")
+
+
 class StandIn:
     """The server.
 
@@ -132,9 +139,7 @@ class StandIn:
         text = request.args.get("q", "").casefold()
         if text:
             found = [one for one in found if text in json.dumps(one, ensure_ascii=False).casefold()]
-        limits = {"from": request.args.get("from"), "to": request.args.get("to")}
-        if span := {"24h": 1, "7d": 7, "30d": 30}.get(request.args.get("range", "")):
-            limits["from"] = _iso(datetime.now(UTC) - timedelta(days=span))
+        limits = {"from": since(), "to": request.args.get("to")}
         if limits["from"]:
             found = [one for one in found if one["@timestamp"] >= limits["from"]]
         if limits["to"]:

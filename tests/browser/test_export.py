@@ -120,6 +120,10 @@ def test_a_refusal_says_what_is_missing_and_what_to_do(windows: Windows, server:
             "The export failed. It takes the permission org:audit:export in Bright. "
             "Filter by other organizations, or by yourself as the actor."
         )
+        expect(page.locator("#announcer")).to_have_text(
+            "The export failed. It takes the permission org:audit:export in Bright. "
+            "Filter by other organizations, or by yourself as the actor."
+        )
         window.shoot(f"export-refused-{size[0]}")
 
 

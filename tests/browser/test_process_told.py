@@ -105,3 +105,18 @@ def test_that_there_is_more_is_said(
         move(page, server, 0.22 + more / 10)
         expect(note).to_have_count(int(more))
     window.wrong.clear()  # the browser reports each refused handshake
+
+
+def test_a_server_that_cannot_be_reached_is_said_in_words(
+    window: Window, server: Processes
+) -> None:
+    """Not by the name that the stream has for it."""
+    page = window.page
+    for path in ("**/api/v1/processes/**", "**/ws/processes**"):
+        page.route(path, lambda route: route.abort())
+    page.route_web_socket("**/ws/processes**", lambda socket: socket.close())
+    window.open(f"{server.url}/processes")
+    expect(page.locator("#failure p").first).to_have_text(
+        "The server cannot be reached. Check the connection, then try again."
+    )
+    window.wrong.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from tests.conftest import Node
 
 
+def _is_as_proposed(one: dict[str, Any]) -> bool:
+    """Whether it was approved and ran with the parameters that were proposed, and no others."""
+    decided = {decision["outcome"] for decision in one["decisions"]}
+    return decided == {"approved"} and one["judgement"]["verdict"] == "executed_as_approved"
+
+
 def test_the_demo_is_read_on_every_page(window: Window, site: Site) -> None:
     """List, opened row, case and agent show what the API says of the same proposal."""
     listed = site.api("proposals")["proposals"]
@@ -33,7 +39,7 @@ def test_the_demo_is_read_on_every_page(window: Window, site: Site) -> None:
     assert set(found) == {one["id"] for one in listed}
     expect(page.locator(".number strong").first).not_to_be_empty()
     window.shoot("ai-real-wide-light")
-    one = next(p for p in listed if p["executions"] and p["case"] and p["decisions"])
+    one = next(p for p in listed if p["case"] and p["executions"] and _is_as_proposed(p))
     row = page.locator(f'[data-chain="{one["id"]}"]')
     expect(row.locator(".headline .verdict")).to_have_text(one["judgement"]["label"])
     row.locator(".toggle-chain").click()
@@ -48,6 +54,14 @@ def test_the_demo_is_read_on_every_page(window: Window, site: Site) -> None:
     agent = site.api(f"agents/{one['agent']['id']}")
     expect(page.locator(".number strong").first).to_have_text(f"{agent['proposals']:,}")
     window.shoot("ai-real-agent-wide-light")
+
+
+@pytest.mark.parametrize("path", ["ai?", "ai/oversight?", "processes?tab=history&"])
+def test_a_time_that_there_is_not_is_no_filter(window: Window, site: Site, path: str) -> None:
+    """A mistyped range shows nothing as if it were of that time; the right one is obeyed."""
+    page = window.open(f"{site.url}/{path}range=1w")
+    expect(page.get_by_role("alert")).to_contain_text("The filter When cannot be used like this")
+    window.wrong.clear()
 
 
 @pytest.mark.parametrize("verdict", ["denied", "expired", "executed_as_approved"])

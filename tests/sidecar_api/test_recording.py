@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from activity_center.config import load
 from activity_center.streams import LENS_PATTERNS
 from sidecar_api import recording
+from sidecar_api.app import create_app
+from sidecar_api.limits import REFUSALS
 from sidecar_api.recording import MOST_TRAILS, TOO_OFTEN
-from tests.integration.process import Collector, until
+from tests.integration.process import TOKEN, Collector, until
 from tests.sidecar_api.desk import HOST, Desk, problem_of
 
 if TYPE_CHECKING:
@@ -264,6 +267,64 @@ def test_who_goes_on_after_that_is_told_of_once_a_minute(recorded: Desk) -> None
     assert [one["metadata"].get("detail") for one in told] == [None] + [TOO_OFTEN] * 3
     where = [one.get("organization", {}).get("id") for one in told[1:]]
     assert where == [recorded.a, recorded.b, None]
+
+
+def test_nobody_makes_up_trails_by_the_way(
+    make_desk: Callable[..., Desk], collector: Collector
+) -> None:
+    """Where no organizations are configured each id may be one: too many tries of such are told
+    once a minute of each reader, and not in the trails that they name."""
+    desk = make_desk(recording={"url": collector.url, "token": "${COLLECTOR_TOKEN}"})
+    del desk.document["organizations"]
+    for person in desk.document["identity"]["people"]:
+        person.pop("organizations", None)
+    desk.write()
+    desk.app = create_app(load(desk.file, {"COLLECTOR_TOKEN": TOKEN}), client=desk.client)
+    for who in ("stranger", "member"):
+        for number in range(4):
+            query = "&".join(f"organization=z{who}{number}_{one}" for one in range(48))
+            desk.problem(429 if number else 403, f"/api/v1/activities?{query}", who)
+        told = arrived(desk, 49, who)
+        assert [one["metadata"].get("detail") for one in told].count(TOO_OFTEN) == 1
+        (last,) = (one for one in told if one["metadata"].get("detail"))
+        assert "organization" not in last
+
+
+@pytest.mark.parametrize("path", ["proposals", "cases", "agents", "processes"])
+def test_ids_cannot_be_guessed_without_end(recorded: Desk, path: str) -> None:
+    """One that is not there counts, though no organization is named."""
+    asked = [
+        recorded.ask(f"/api/v1/{path}/nobodys-{number}", "stranger").status_code
+        for number in range(REFUSALS + 40)
+    ]
+    assert asked[:REFUSALS] == [404] * REFUSALS
+    assert 429 in asked[REFUSALS:]
+
+
+def test_who_sees_everything_sees_their_own_refusals(recorded: Desk) -> None:
+    """Others do not count them among what they did."""
+    for who in ("admin", "stranger"):
+        recorded.problem(404, "/api/v1/proposals/nobodys", who)
+        arrived(recorded, 1, who)
+        path = f"/api/v1/activities?action=activity_log.denied&actor={recorded.people[who]}"
+        assert len(recorded.get(path, who)["activities"]) == (who == "admin")
+
+
+@pytest.mark.parametrize(
+    ("path", "of"),
+    [
+        ("proposals?impact=safe&range=7d&agent=pilot", "proposals"),
+        ("agents?range=24h", "agents"),
+        ("oversight?range=24h", "oversight"),
+        ("processes?q=deploy&state=done&range=30d", "processes"),
+    ],
+)
+def test_a_list_is_recorded_in_the_apis_own_words(recorded: Desk, path: str, of: str) -> None:
+    """Which list, and its filters by their names: who repeats them sees what was seen."""
+    recorded.get(f"/api/v1/{path}")
+    (listed,) = arrived(recorded, 1)
+    assert listed["metadata"]["of"] == of
+    assert sorted(listed["metadata"]["filters"]) == sorted(path.partition("?")[2].split("&"))
 
 
 def test_what_values_were_looked_for_is_recorded(recorded: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -172,6 +173,20 @@ def test_pages_without_gap_or_repeat(stage: Stage) -> None:
     stage.desk.problem(400, f"/api/v1/proposals?{query[1:]}", "member")
 
 
+def test_a_range_ends_at_the_first_page(stage: Stage) -> None:
+    """By cursor too, as the time goes on; what is older is left out."""
+    now = datetime.now(UTC)
+    for number in range(30):
+        stage.add("proposed", f"p{number:02}", at=now - timedelta(hours=1, minutes=number))
+    stage.add("proposed", "old", at=now - timedelta(hours=25))
+    stage.store()
+    first = stage.desk.get("/api/v1/proposals?range=24h")
+    assert first["page"]["total"] == 30
+    rest = stage.desk.get(f"/api/v1/proposals?range=24h&cursor={first['page']['next']}")
+    assert len(first["proposals"]) + len(rest["proposals"]) == 30
+    assert stage.desk.get("/api/v1/proposals?range=7d")["page"]["total"] == 31
+
+
 def test_a_verdict_is_found_by_judging_and_the_answer_says_how_far(stage: Stage) -> None:
     """The first chains are judged until the page is full; the cursor goes on behind them."""
     for number in range(60):
@@ -219,6 +234,9 @@ def test_wrong_questions_are_refused(stage: Stage) -> None:
         "tool=%20": "tool",
         "from=2026-11-21&to=2026-11-19": "to",
         "from=yesterday": "from",
+        "range=1w": "range",
+        "range=7d&from=2026-11-21": "range",
+        "&".join(["agent=x"] * 51): "agent",
         "page=10000&size=25": "page",
         "organization=Acme": "organization",
         "cursor=abc": "cursor",

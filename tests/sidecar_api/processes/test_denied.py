@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sidecar_api.limits import REFUSALS
+from sidecar_api.recording import TOO_OFTEN
 from tests.integration.process import until
 from tests.sidecar_api.processes.peer import Peer
 from tests.sidecar_api.processes.recorder import Recorder
@@ -49,5 +50,7 @@ def test_a_watch_is_denied_so_often_and_then_has_to_wait(
             codes.append(peer.end().code)
     assert codes == [4403] * (len(codes) - 1) + [4429]
     assert len(codes) > REFUSALS
-    until(lambda: len(recorder.events) == len(codes) - 1)
+    until(lambda: len(recorder.events) == len(codes))
+    details = [one["metadata"].get("detail") for one in recorder.events]
+    assert details.count(TOO_OFTEN) == 1
     recorder.close()

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from sidecar_api.asking import GONE
+from sidecar_api.refusing import GONE
 from tests.sidecar_api.desk import Desk
 from tests.sidecar_api.search.log import NOON
 

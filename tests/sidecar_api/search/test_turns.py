@@ -58,7 +58,10 @@ class Slow:
             self.asked.append(text)
             self.ends.acquire()
             self.asked.remove(text)
-        return 200, EMPTY
+        counts = {
+            name: {"doc_count": 0} for name in json.loads(body).get("aggs", {}) if name in "01"
+        }
+        return 200, {**EMPTY, "aggregations": counts} if counts else EMPTY
 
     def serve(self, url: str) -> None:
         """Be found at ``url``."""
@@ -209,7 +212,7 @@ def test_it_leaves_threads_of_a_node_to_others(
 
 
 def test_what_is_too_big_is_refused_before_it_is_asked(slow: Slow) -> None:
-    """It would take its turn for seconds, to be refused then."""
+    """It would hold up all other long ones."""
     asked = {
         "q": " ".join(["abcdefghijklmnopqrstuvwx"] * 8),
         "target": ["t" * 250, "u" * 250],
@@ -221,6 +224,15 @@ def test_what_is_too_big_is_refused_before_it_is_asked(slow: Slow) -> None:
     with pytest.raises(BadRequest, match="too big"):
         slow.search.facets(Anyone(), filters(**asked), FACETS, contains="c" * 100)
     assert len(slow.parameters) == before
+
+
+def test_what_a_list_may_ask_its_tail_may_too(slow: Slow) -> None:
+    """Counting what came late asks for each pattern once, however many moments it compares."""
+    asked = filters(q=" ".join(["abcdefghijklmnopqrstuvwx"] * 8))
+    slow.ends.release(10)
+    slow.search.page(Anyone(), asked, size=25)
+    slow.search.missed(Anyone(), asked, Place(1, "a", 1, {}, 0, 0))
+    assert [given for parts, given in slow.parameters if parts] == [["1"], ["1"]]
 
 
 def test_an_export_reads_ahead_for_its_reader(threads: ThreadPoolExecutor) -> None:
@@ -272,13 +284,33 @@ def test_each_reader_is_served_once_a_round(threads: ThreadPoolExecutor) -> None
         busy = [threads.submit(again, reader) for reader in ("mallory", "trent")]
         reach(lambda: len(few._waiting) == 2)
         waiting = [threads.submit(once) for _ in range(3)]
-        reach(lambda: few._waiting.get("alice") == 3)
+        reach(lambda: len(few._waiting.get("alice", ())) == 3)
     for one in waiting:
         one.result(30)
     ended.set()
     for one in busy:
         one.result(30)
     assert len(served) - served[::-1].index("alice") <= 9  # two others before each of hers
+
+
+def test_a_readers_own_searches_are_in_order(threads: ThreadPoolExecutor) -> None:
+    """A page's table, asked for first, does not come behind what stands beside it."""
+    few = FairQueue(at_once=1, longest=60)
+    served: list[int] = []
+
+    def search(number: int) -> None:
+        with few.turn("alice"):
+            served.append(number)
+
+    with few.turn("alice"):
+        waiting = []
+        for number in range(8):
+            waiting.append(threads.submit(search, number))
+            while len(few._waiting.get("alice", ())) < len(waiting):
+                time.sleep(0.001)
+    for one in waiting:
+        one.result(60)
+    assert served == list(range(8))
 
 
 def test_no_place_stays_free_while_somebody_waits(threads: ThreadPoolExecutor) -> None:
