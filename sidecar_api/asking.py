@@ -210,9 +210,7 @@ def as_of(text: str) -> datetime:
     return moment
 
 
-def period(
-    asked: Mapping[str, Any], now: datetime | None = None
-) -> tuple[datetime | None, datetime | None]:
+def period(asked: Mapping[str, Any], now: datetime) -> tuple[datetime | None, datetime | None]:
     """Return the time range of a query's ``from`` (included) and ``to`` (not included).
 
     Args:
@@ -227,7 +225,7 @@ def period(
     if asked["range"] is not None:
         if start or end:
             raise BadRequest("range cannot stand beside from or to.", parameter="range")
-        return (now or datetime.now(UTC)) - times.PRESETS[asked["range"]], None
+        return now - times.PRESETS[asked["range"]], None
     if start and end and start > end:
         raise BadRequest("The time range ends before it begins.", parameter="to")
     return start, end

@@ -88,7 +88,7 @@ def remembered() -> Remembered:
     return Remembered(Path(services().config.sidecar.data_dir))
 
 
-def wanted(asked: Mapping[str, Any], now: datetime | None = None) -> Wanted:
+def wanted(asked: Mapping[str, Any], now: datetime) -> Wanted:
     """Return the filters of a request.
 
     Args:

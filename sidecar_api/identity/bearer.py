@@ -1,4 +1,4 @@
-"""The header ``Authorization``: one credential, of a known form and size."""
+"""The header ``Authorization``: one credential, of a known form and size, and whose token it is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flask import Request
 from sidecar_api.failures import Unauthenticated
 from sidecar_api.identity.subject import refused
 
-Whose = TypeVar("Whose")
+Holder = TypeVar("Holder")
 
 MAX_CREDENTIAL: Final = 16 * 1024
 """Characters; a JWT with many groups has some thousand."""
@@ -55,7 +55,7 @@ def bearer(request: Request) -> str | None:
     return found[1] if found and found[0] == "bearer" else None
 
 
-def owner(token: str, known: Iterable[tuple[str, Whose]]) -> Whose | None:
+def holder_of(token: str, known: Iterable[tuple[str, Holder]]) -> Holder | None:
     """Return whose token this is, in a time that says nothing of it.
 
     Args:
@@ -63,7 +63,7 @@ def owner(token: str, known: Iterable[tuple[str, Whose]]) -> Whose | None:
     """
     digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
     found = None
-    for sha256, whose in known:  # to the end
+    for sha256, holder in known:  # to the end
         if hmac.compare_digest(sha256, digest):
-            found = whose
+            found = holder
     return found

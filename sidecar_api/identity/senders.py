@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flask import Request
 
 from activity_center.config import SenderConfig
-from sidecar_api.identity.bearer import bearer, owner
+from sidecar_api.identity.bearer import bearer, holder_of
 
 
 class Senders:
@@ -29,4 +29,4 @@ class Senders:
             Unauthenticated: the header ``Authorization`` is of another form.
         """
         value = bearer(request)
-        return owner(value, self._senders) if value else None
+        return holder_of(value, self._senders) if value else None

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from flask import Request
 
 from activity_center.config_sidecar import ApiToken
-from sidecar_api.identity.bearer import bearer, owner
+from sidecar_api.identity.bearer import bearer, holder_of
 from sidecar_api.identity.subject import Subject, refused
 
 
@@ -41,7 +41,7 @@ class Tokens:
         Raises:
             Unauthenticated: it has expired.
         """
-        found = owner(value, ((one.sha256, one) for one in self._tokens))
+        found = holder_of(value, ((one.sha256, one) for one in self._tokens))
         if found is None:
             return None
         if self._is_over(found):

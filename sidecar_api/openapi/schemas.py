@@ -125,8 +125,8 @@ _ORGANIZATION: Final = closed(
         },
         "processes": {
             "type": "boolean",
-            "description": "Whether the reader's roles show its processes; else the reader sees "
-            "those that they started.",
+            "description": "Whether the reader's roles show processes of others there, a part "
+            "at least; else the reader sees those that they started.",
         },
     }
 )

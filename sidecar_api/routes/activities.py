@@ -19,7 +19,7 @@ from sidecar_api.openapi import MOMENT, TOKEN, Parameter, operation
 from sidecar_api.recording import FETCH, FETCH_ALL, details_of
 from sidecar_api.search import FACETS, Filters, Page
 from sidecar_api.search.page import DEEPEST, SIZES
-from sidecar_api.search.searching import LATEST, LONGEST_ID
+from sidecar_api.search.searching import CARD_ROWS, LONGEST_ID
 from sidecar_api.services import services
 
 blueprint = Blueprint("activities", __name__, url_prefix="/api/v1")
@@ -183,7 +183,7 @@ def histogram() -> Response:
         Parameter(
             "count",
             "How many.",
-            {"type": "integer", "minimum": 1, "maximum": 20, "default": LATEST},
+            {"type": "integer", "minimum": 1, "maximum": 20, "default": CARD_ROWS},
         ),
     ],
     answer="ActivityList",

@@ -39,8 +39,8 @@ LATEST: Final = 10
 def agents() -> Response:
     """Every agent that the reader may know of."""
     asked, scope = asking.arguments(), asking.scope()
-    wanted = shared.wanted(asked)
     judge, as_of = shared.judge(), shared.now()
+    wanted = shared.wanted(asked, as_of)
     places, more = shared.chains().places(scope, wanted, as_of)
     made = records((read.chain, said) for read, said in _judged(places, judge, as_of))
     shared.record(scope, wanted, "agents")
@@ -61,8 +61,8 @@ def one(agent: str) -> Response:
     asked, scope = asking.arguments(), asking.scope()
     if not shared.bounded(agent):
         raise _unknown(agent)
-    wanted = replace(shared.wanted(asked), agents=(agent,))
     judge, as_of = shared.judge(), shared.now()
+    wanted = replace(shared.wanted(asked, as_of), agents=(agent,))
     places, more = shared.chains().places(scope, wanted, as_of)
     record, latest = Record(), list[dict[str, Any]]()
     for read, said in _judged(places, judge, as_of):

@@ -49,12 +49,11 @@ _FILE: Final = (
 )
 def export() -> Response:
     """The file of a period."""
-    asked = asking.arguments()
-    wanted = shared.wanted(asked)
+    asked, as_of = asking.arguments(), shared.now()
+    wanted = shared.wanted(asked, as_of)
     scope = asking.scope()
     own = wanted.initiator == scope.reader.id
     scope = scope.for_export([wanted.organization] if wanted.organization else [], own=own)
-    as_of = shared.now()
     places, more = shared.chains().places(scope, wanted, as_of)
     if more:
         raise BadRequest(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
@@ -256,7 +257,7 @@ def _wanted(asked: Mapping[str, Any]) -> Wanted:
     Raises:
         BadRequest: one of them is wrong.
     """
-    start, end = asking.period(asked)
+    start, end = asking.period(asked, datetime.now(UTC))
     words = asking.text(asked["q"], "q")
     if len(words.split()) > MOST_WORDS:
         raise BadRequest(f"At most {MOST_WORDS} words.", parameter="q")

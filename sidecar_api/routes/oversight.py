@@ -30,8 +30,8 @@ blueprint = Blueprint("oversight", __name__, url_prefix="/api/v1/oversight")
 def measured() -> Response:
     """Every approver whose decisions the reader may know of."""
     asked, scope = asking.arguments(), asking.scope()
-    wanted = shared.wanted(asked)
     as_of = shared.now()
+    wanted = shared.wanted(asked, as_of)
     places, more = shared.chains().places(scope, wanted, as_of)
     rows = oversight(read.chain for read in shared.newest(places, as_of))
     shared.record(scope, wanted, "oversight")

@@ -19,8 +19,8 @@ from sidecar_api.search.parse import Filters
 
 LONGEST_ID = 512
 """Bytes of a document's id in OpenSearch."""
-LATEST = 6
-"""How many a card has, unless it says otherwise."""
+CARD_ROWS = 6
+"""Latest activities of a card on a dashboard, unless it says otherwise."""
 
 
 class Wall(Protocol):
@@ -106,7 +106,7 @@ class Search:
         return found[0] if found else None
 
     def recent(
-        self, scope: Wall, organization: str | None = None, count: int = LATEST
+        self, scope: Wall, organization: str | None = None, count: int = CARD_ROWS
     ) -> list[dict[str, Any]]:
         """Return the latest activities, of one organization or of all that the reader sees.
 

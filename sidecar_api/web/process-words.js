@@ -329,6 +329,6 @@ export function starter(process) {
 const SGR = /\u001b\[[0-9;]*[mK]/g;
 export const uncoloured = (text) => String(text ?? "").replace(SGR, "");
 
-/** Whose processes a reader sees, as a sentence; "" where a role shows them all. */
+/** Whose processes a reader sees, as a sentence; "" where a role shows those of others, or a part of them. */
 export const ownOnly = ({ me, place }) =>
-  plain(lessIn(me, place, ({ processes, permissions }) => (processes ? "" : permissions?.includes("process:view") ? texts.withheld : texts.own)), 400);
+  plain(lessIn(me, place, ({ processes, permissions }) => (processes ? "" : permissions.includes("process:view") ? texts.withheld : texts.own)), 400);

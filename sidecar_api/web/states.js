@@ -52,7 +52,7 @@ export function empty(app) {
     <h2>${names.length ? N.title : own ? N.own : N.all}</h2>${own ? html`<p id="own-only">${own}</p>` : nothing}
     ${
       names.length
-        ? html`<p>${ordered.some((name) => weights.get(name) !== 0) ? N.hint : N.several(names.length)}</p><p class="choices">${ordered.map(
+        ? html`<p>${ordered.some((name) => weights.get(name) !== 0) ? N.hint : N.noneHelps(names.length)}</p><p class="choices">${ordered.map(
             (name) => html`<button type="button" class="button"
       @click=${() => app.setFilters(without(app.place.filters, name))}>
       ${weights.get(name) ? N.without(label(name), weights.get(name)) : N.dead(label(name))}</button>`,

@@ -268,7 +268,7 @@ export const texts = {
     own: "Nothing of yours is on record here yet",
     allHint: "As soon as something is done in this platform, it shows up here.",
     hint: "Drop a filter:",
-    several: (n) => (n > 1 ? "Dropping one of them is not enough:" : "There is nothing without it either:"),
+    noneHelps: (n) => (n > 1 ? "No filter alone is to blame. Drop one after the other:" : "There is nothing without this filter either:"),
     without: (name, n) => `Without ${name}: ${activities(n)}`,
     dead: (name) => `Remove ${name}`,
     beyond: (page) => `There is no page ${page}`,

@@ -356,9 +356,9 @@ def test_the_search_is_dropped_by_its_name(
 def test_nothing_to_gain_by_one_filter_is_said(window: Window, agents: Proposals) -> None:
     """Where each alone leaves nothing the page says so, instead of numbers that it lacks."""
     said = page_of(window, agents, "type=server&outcome=failure")
-    expect(said).to_contain_text("Dropping one of them is not enough:")
+    expect(said).to_contain_text("No filter alone is to blame. Drop one after the other:")
     said = page_of(window, agents, "outcome=failure")
-    expect(said).to_contain_text("There is nothing without it either:")
+    expect(said).to_contain_text("There is nothing without this filter either:")
 
 
 def page_of(window: Window, server: StandIn, query: str) -> Locator:

@@ -36,6 +36,9 @@ EMPTY = {
 }
 
 
+TARGETS = [f"target={letter * 128}" for letter in "wxyz"]
+
+
 class Slow:
     """An OpenSearch that answers a search for parts of values when it is told to.
 
@@ -165,6 +168,15 @@ def test_by_http_too(slow: Slow, threads: ThreadPoolExecutor, tmp_path: Path) ->
     reach(lambda: slow.asked == ["owner", "member"])
     slow.ends.release(10)
     assert [one.result(30) for one in asked] == [200] * 4
+
+
+def test_what_is_too_big_is_named(slow: Slow, tmp_path: Path) -> None:
+    """By the longest of the request's parameters, whichever that is."""
+    desk = Desk(tmp_path, Cluster(url=slow.url), slow.client)
+    long = {"contains": "c" * 100, "action_contains": "a" * 256}
+    query = "&".join([*(f"{name}={text}" for name, text in long.items()), *TARGETS])
+    told = desk.problem(400, f"/api/v1/activities/facets?{query}")
+    assert (told["detail"], told["parameter"]) == ("This search is too big.", "action_contains")
 
 
 def test_a_live_tails_poller_takes_the_readers_turn(slow: Slow, tmp_path: Path) -> None:
