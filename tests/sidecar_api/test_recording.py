@@ -223,6 +223,10 @@ def test_an_id_that_is_not_there_is_recorded_where_it_was_looked_for(
     assert tried["event"]["action"] == "activity_log.denied"
     assert tried["organization"]["id"] == recorded.b
     assert tried["activity"]["resource"]["id"] == "nobodys"
+    recorded.problem(404, f"/api/v1/{path}/nobodys?organization=-", "owner")
+    of_none = arrived(recorded, 2, "owner")[1]
+    assert "organization" not in of_none
+    assert "asked_for" not in of_none["metadata"]
 
 
 def test_each_organization_that_was_tried_learns_of_it(recorded: Desk) -> None:

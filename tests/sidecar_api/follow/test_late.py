@@ -79,6 +79,16 @@ def test_a_collector_whose_clock_is_ahead_holds_up_nobody(log: Log, scope: Scope
         assert names([said(events)]) == ["third"]
 
 
+def test_a_clock_that_is_a_little_ahead_makes_nobody_wait(log: Log, scope: Scope) -> None:
+    """As clocks of machines are: what is received by it is new at once, and holds up nobody."""
+    hub = quick(log.client, count=0.1)
+    with closing(hub.watch(scope, ALL, None)) as watch:
+        log.add(late(-timedelta(seconds=25), id="ahead"))
+        assert names(take(watch, 1)) == ["ahead"]
+        log.add(now(id="first"))
+        assert names(take(watch, 1)) == ["first"]
+
+
 def test_who_comes_after_it_is_not_told(log: Log, scope: Scope) -> None:
     """A watch that is opened beside others knows what was too late for them."""
     hub = quick(log.client, count=0.1)

@@ -144,6 +144,7 @@ def test_the_platform_opens_every_lens(developing):
     developing.post("/api/v1/session", json={"development": "grace"})
     (one,) = developing.get("/api/v1/me").json["organizations"]
     assert (one["id"], one["lenses"]) == ("o1", ["agent", "audit", "process"])
+    assert one["processes"] is True
 
 
 def test_a_token_without_a_cookie(client):
