@@ -12,7 +12,7 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,16 +31,20 @@ from bench.machine import machine
 from bench.measure import HEAP
 from bench.report import Row
 from sidecar_api.failures import RateLimited
-from sidecar_api.search import Filters, Search, turns
+from sidecar_api.search import FACETS, Filters, Search, turns
 from sidecar_api.search.ask import INDEX
 from sidecar_api.search.page import Question
 
 ORGANIZATION: Final = "atlas_mobility"
 AT_ONCE: Final = 8
 """Requests at the same time."""
-WORST: Final = (8, 24)
-USUAL: Final = (2, 8)
-"""Words of a search, and letters of each."""
+WORST: Final = (24,) * 8
+LONG: Final = (36, 26, 8)
+USUAL: Final = (8, 8)
+"""Letters of each word of a search: the most there can be; a UUID, an e-mail address and a word;
+what people type."""
+NARROWING: Final = 30
+"""Letters that each value of every filter is to have in it, in the worst search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +95,8 @@ def run(plan: Plan, say: Callable[[str], None]) -> tuple[dict[str, str], list[Ro
         "machine": machine(info.version),
         "workload": f"{plan.activities:,} activities of the demo's workload in {count} indices; "
         f"heap {HEAP}",
-        "how": f"a page of 25 without filters, alone, and while two readers keep {AT_ONCE} "
-        f"searches of {WORST[0]} words of {WORST[1]} random letters asked for, or one is sent to "
-        "OpenSearch as it is; all on this machine",
+        "how": f"pages of 25, alone, and while two readers keep {AT_ONCE} searches asked for, or "
+        "one is sent to OpenSearch as it is; all on this machine",
         "took": f"{time.monotonic() - begun:.0f} s, begun at a load average of {load_average:.1f}",
     }
     return facts, rows
@@ -126,46 +129,67 @@ def _streams(client: OpenSearch) -> list[dict[str, Any]]:
 def measured(client: OpenSearch, plan: Plan, say: Callable[[str], None]) -> list[Row]:
     """Ask, alone and beside others; every time in ms."""
     search = Search(client)
+    dice = random.Random(4)
 
-    def page(**asked: str) -> float:
-        wanted = Filters.parse({name: [value] for name, value in asked.items()})
+    def page(*words: int, dice: random.Random = dice) -> float:
         begun = time.monotonic()
-        search.page(Wall(), wanted, size=25)
+        search.page(Wall(), _filters(dice, words), size=25)
         return (time.monotonic() - begun) * 1000
 
-    dice = random.Random(4)
-    for asked in ({}, {"q": _words(dice, *USUAL)}, {"q": _words(dice, *WORST)}):
-        page(**asked)
-    say("alone")
-    alone = [page() for _ in range(plan.rounds)]
-    usual = [page(q=_words(dice, *USUAL)) for _ in range(plan.rounds)]
-    worst = [page(q=_words(dice, *WORST)) for _ in range(plan.rounds)]
-    say("beside readers who search")
-    with _kept_up(AT_ONCE, lambda dice: page(q=_words(dice, *WORST))):
-        beside = [page() for _ in range(plan.rounds)]
-        turns.reader.set("a third reader")
-        waited = [page(q=_words(dice, *USUAL)) for _ in range(plan.rounds)]
-    say("beside the same, sent straight to OpenSearch")
+    def worst(dice: random.Random = dice) -> float:
+        begun = time.monotonic()
+        narrowing = _words(dice, (NARROWING,))
+        search.facets(Wall(), _filters(dice, WORST), FACETS, contains=narrowing)
+        return (time.monotonic() - begun) * 1000
 
     def straight(dice: random.Random) -> None:
-        wanted = Filters.parse({"q": [_words(dice, *WORST)]})
-        body = Question(Wall().query(), wanted, datetime.now(UTC)).body()
-        client.search(body=body, index=INDEX, request_timeout=120)
+        question = Question(
+            Wall().query(),
+            _filters(dice, WORST),
+            datetime.now(UTC),
+            FACETS,
+            _words(dice, (NARROWING,)),
+        )
+        client.search(body={**question.body(), "size": 0}, index=INDEX, request_timeout=120)
 
+    def rounds(*words: int) -> list[float]:
+        return [page(*words) for _ in range(plan.rounds)]
+
+    for words in ((), USUAL, LONG):
+        page(*words)
+    worst()
+    say("alone")
+    alone, usual, long = rounds(), rounds(*USUAL), rounds(*LONG)
+    most = [worst() for _ in range(plan.rounds)]
+    turns.reader.set("a third reader")
+    say("beside readers who search")
+    with _kept_up(AT_ONCE, lambda dice: page(*USUAL, dice=dice)):
+        beside_usual = rounds()
+    say("beside readers who search for the worst")
+    with _kept_up(AT_ONCE, worst):
+        beside, usual_beside, long_beside = rounds(), rounds(*USUAL), rounds(*LONG)
+    say("beside the same, sent straight to OpenSearch")
     with _kept_up(1, straight):
-        unheld = [page() for _ in range(plan.rounds)]
+        unheld = rounds()
     return [
         Row("page without filters, alone, ms", alone),
-        Row("  beside the worst searches of two readers", beside),
+        Row("  beside two readers' searches for two words", beside_usual),
+        Row("  beside two readers' worst searches", beside),
         Row("  beside one of them, sent straight to OpenSearch", unheld),
-        Row(f"page for {USUAL[0]} words of {USUAL[1]} letters, alone, ms", usual),
-        Row("  beside the worst searches of two others", waited),
-        Row(f"page for {WORST[0]} words of {WORST[1]} letters, alone, ms", worst),
+        Row("page for two words of 8 letters, alone, ms", usual),
+        Row("  beside two readers' worst searches", usual_beside),
+        Row("page for a UUID, an e-mail address and a word, alone, ms", long),
+        Row("  beside two readers' worst searches", long_beside),
+        Row("the worst search, alone, ms", most),
     ]
 
 
-def _words(dice: random.Random, words: int, letters: int) -> str:
-    return " ".join("".join(dice.choices(ascii_lowercase, k=letters)) for _ in range(words))
+def _filters(dice: random.Random, words: Sequence[int]) -> Filters:
+    return Filters.parse({"q": [_words(dice, words)]} if words else {})
+
+
+def _words(dice: random.Random, words: Sequence[int]) -> str:
+    return " ".join("".join(dice.choices(ascii_lowercase, k=letters)) for letters in words)
 
 
 @contextmanager

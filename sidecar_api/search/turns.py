@@ -4,18 +4,19 @@ For each pattern OpenSearch builds an automaton, anew for each field and each in
 looks at any entry: the reader's wall makes it no cheaper, and its own ``timeout`` does not end
 it. A page of somebody else's beside a single one of the costliest, sent as it is, takes several
 times as long (``make bench ARGS=text``). So these wait for each other here, in turn: few in all,
-and each reader once a round. Long ones wait for long ones and short ones for short ones, so that
-a reader may have one of each under way: two words that somebody typed never wait for eight of 24
-letters.
+one of a reader, and who looked for less comes first. Long ones wait for long ones and short ones
+for short ones, so that a reader may have one of each under way: two words that somebody typed
+never wait for eight of 24 letters.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Final
 
 from sidecar_api.failures import RateLimited
@@ -33,8 +34,26 @@ reader: ContextVar[str] = ContextVar("reader", default="")
 """Id of the reader for whom this thread searches; empty: nobody's."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Search:
+    """A search that waits, or is under way.
+
+    Attributes:
+        begin: how much each reader may have had looked for when its turn comes.
+        end: the same when it ends.
+    """
+
+    begin: int
+    end: int
+
+
 class FairQueue:
-    """Lets few search at a time: one of a reader, in the order they came, each reader once a round.
+    """Lets few search at a time: one of a reader, each reader an equal share of what is looked for.
+
+    Of the readers that wait, that one is next whose search would end first if all were served at
+    the same time, bit by bit (Demers, Keshav, Shenker: Analysis and Simulation of a Fair Queueing
+    Algorithm, SIGCOMM 1989). So one search of somebody who seldom asks waits for those under way,
+    and for none of those who always ask for more. A reader's own are in the order they came.
 
     Args:
         at_once: how many at the same time.
@@ -46,27 +65,40 @@ class FairQueue:
         self._longest = longest
         self._changed = threading.Condition()
         self._busy: set[str] = set()
-        self._waiting: OrderedDict[str, deque[object]] = OrderedDict()
-        """The searches of each reader; the first reader that is not busy is next."""
+        self._waiting: dict[str, deque[_Search]] = {}
+        """The searches of each reader, the oldest first; readers in the order they came."""
+        self._begun = 0
+        """Where the last search that got its turn began."""
+        self._ends: dict[str, int] = {}
+        """Where the last search of a reader ends; of those beyond :attr:`_begun`."""
 
     @contextmanager
-    def turn(self, of: str) -> Iterator[None]:
+    def turn(self, of: str, length: int = 1) -> Iterator[None]:
         """Wait for a turn of a reader's; it ends with the block.
+
+        Args:
+            length: how much is looked for (:func:`sidecar_api.search.clauses.pattern_length`).
 
         Raises:
             RateLimited: none came in time.
         """
-        ours = object()
         with self._changed:
+            begin = max(self._begun, self._ends.get(of, 0))
+            ours = _Search(begin, begin + length)
+            self._ends[of] = ours.end
             self._waiting.setdefault(of, deque()).append(ours)
             try:
                 if not self._changed.wait_for(lambda: self._is_next(of, ours), self._longest):
+                    if self._waiting[of][-1] is ours:
+                        self._ends[of] = begin  # another try of it has its place
                     raise RateLimited(
                         "Other searches for parts of words are still under way.",
                         retry_after=5,
                         hint="Wait a moment; fewer and shorter words are found sooner.",
                     )
                 self._busy.add(of)
+                self._begun = max(self._begun, ours.begin)
+                self._ends = {one: end for one, end in self._ends.items() if end > self._begun}
             finally:
                 self._waiting[of].remove(ours)
                 if not self._waiting[of]:
@@ -77,14 +109,17 @@ class FairQueue:
         finally:
             with self._changed:
                 self._busy.discard(of)
-                if of in self._waiting:
-                    self._waiting.move_to_end(of)
+                if not self._busy and not self._waiting:
+                    self._begun = 0
+                    self._ends.clear()
                 self._changed.notify_all()
 
-    def _is_next(self, of: str, search: object) -> bool:
-        free = (one for one in self._waiting if one not in self._busy)
-        first = len(self._busy) < self._at_once and next(free, None) == of
-        return first and self._waiting[of][0] is search
+    def _is_next(self, of: str, search: _Search) -> bool:
+        if len(self._busy) >= self._at_once:
+            return False
+        free = [searches[0] for one, searches in self._waiting.items() if one not in self._busy]
+        first = min(free, key=lambda one: one.end, default=None)
+        return of not in self._busy and search is first
 
 
 SHORT: Final = FairQueue()

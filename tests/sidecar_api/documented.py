@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from functools import cache
 from typing import Any
 
@@ -14,10 +15,15 @@ from sidecar_api.openapi import operation_of
 from sidecar_api.openapi.document import document
 from sidecar_api.routes import described
 
+_ONE = threading.Lock()
+"""Routes are syntax trees for a moment, which CPython 3.11 makes in one thread at a time alone
+(https://github.com/python/cpython/issues/106905)."""
+
 
 def conforms(method: str, path: str, status: int, media: str, data: bytes) -> None:
     """The document has this route with this status, media type and form of body."""
-    app, whole = _known()
+    with _ONE:
+        app, whole = _known()
     try:
         rule, _ = app.url_map.bind("localhost").match(path, method, return_rule=True)
     except HTTPException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,3 +38,10 @@ def own_log(rolling: Cluster) -> Iterator[Log]:
     """A log on a node that nobody else uses meanwhile; later tests see what earlier ones left."""
     with connect(rolling) as client:
         yield Log(client)
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """Threads that ask."""
+    with ThreadPoolExecutor(20) as pool:
+        yield pool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from activity_center.config_sidecar import SidecarConfig
 from activity_center.connection import connect
 from sidecar_api.access import Access
 from sidecar_api.export.write import ahead
-from sidecar_api.failures import BadRequest, RateLimited
+from sidecar_api.failures import BadRequest
 from sidecar_api.follow.topic import Topic
 from sidecar_api.reader import Grant, Reader
 from sidecar_api.search import FACETS, Search, clauses, turns
 from sidecar_api.search.newer import Place
-from sidecar_api.search.turns import FairQueue
+from tests.integration.process import until
 from tests.json_server import json_server
 from tests.sidecar_api.desk import Desk
 from tests.sidecar_api.export.people import config_of
@@ -83,13 +83,6 @@ def slow() -> Iterator[Slow]:
         made.ends.release(1000)
 
 
-@pytest.fixture
-def threads() -> Iterator[ThreadPoolExecutor]:
-    """Threads that ask."""
-    with ThreadPoolExecutor(20) as pool:
-        yield pool
-
-
 def _text(body: Any) -> str:
     """What the first pattern of a body looks for; empty: it has none."""
     if isinstance(body, dict) and "wildcard" in body:
@@ -97,14 +90,6 @@ def _text(body: Any) -> str:
         return str(one["value"]).strip("*")
     parts = body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()
     return next(filter(None, map(_text, parts)), "")
-
-
-def reach(condition: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_a_readers_searches_for_parts_are_one_after_the_other(
@@ -121,15 +106,15 @@ def test_a_readers_searches_for_parts_are_one_after_the_other(
         return threads.submit(page)
 
     asked = [ask("mallory", f"mallory-{number}") for number in range(5)]
-    reach(lambda: len(slow.asked) == 1)
+    until(lambda: len(slow.asked) == 1)
     asked += [ask("trent", f"trent-{number}") for number in range(5)]
-    reach(lambda: len(slow.asked) == 2)
+    until(lambda: len(slow.asked) == 2)
     asked.append(ask("alice", "alice"))
     time.sleep(0.2)  # nobody else comes through
     assert [text.partition("-")[0] for text in slow.asked] == ["mallory", "trent"]
     assert slow.search.page(Anyone(), filters(type="Server"), size=25).total == 0
     slow.ends.release()
-    reach(lambda: "alice" in slow.asked)
+    until(lambda: "alice" in slow.asked)
     slow.ends.release(20)
     assert [one.result(30).total for one in asked] == [0] * 11
 
@@ -143,9 +128,9 @@ def test_short_searches_do_not_wait_for_long_ones(slow: Slow, threads: ThreadPoo
 
     long = [letter * 260 for letter in "abcd"]
     asked = [threads.submit(ask, f"mallory-{text[0]}", text) for text in long]
-    reach(lambda: len(slow.asked) == 1)
+    until(lambda: len(slow.asked) == 1)
     asked += [threads.submit(ask, reader, reader) for reader in ("alice", "bob", "carol")]
-    reach(lambda: len(slow.asked) == 3)
+    until(lambda: len(slow.asked) == 3)
     time.sleep(0.2)  # nobody else comes through
     assert len([text for text in slow.asked if text in long]) == 1
     assert len(slow.asked) == 3
@@ -163,9 +148,9 @@ def test_by_http_too(slow: Slow, threads: ThreadPoolExecutor, tmp_path: Path) ->
         return threads.submit(lambda: desk.ask(path, who).status_code)
 
     asked = [ask("owner") for _ in range(3)]
-    reach(lambda: slow.asked == ["owner"])
+    until(lambda: slow.asked == ["owner"])
     asked.append(ask("member"))
-    reach(lambda: slow.asked == ["owner", "member"])
+    until(lambda: slow.asked == ["owner", "member"])
     slow.ends.release(10)
     assert [one.result(30) for one in asked] == [200] * 4
 
@@ -191,10 +176,10 @@ def test_a_live_tails_poller_takes_the_readers_turn(slow: Slow, tmp_path: Path) 
     try:
         with turns.SHORT.turn("mallory"):
             poller.start()
-            reach(lambda: slow.parameters == [(False, [])])  # whether there are large ones
+            until(lambda: slow.parameters == [(False, [])])  # whether there are large ones
             time.sleep(0.2)
             assert slow.asked == []
-        reach(lambda: slow.asked == ["tail"])
+        until(lambda: slow.asked == ["tail"])
     finally:
         topic.watches = 0
         slow.ends.release(10)
@@ -262,106 +247,6 @@ def test_an_export_reads_ahead_for_its_reader(threads: ThreadPoolExecutor) -> No
 
     assert threads.submit(export).result(30) == 2
     assert seen == ["mallory"] * 2
-
-
-def test_who_waits_too_long_is_told() -> None:
-    """As by every other limit, and does not stand in the way of who comes then."""
-    few = FairQueue(at_once=1, longest=0.1)
-    with few.turn("mallory"):
-        for reader in ("mallory", "alice"):
-            with pytest.raises(RateLimited) as told, few.turn(reader):
-                pass
-            assert told.value.headers["Retry-After"] == "5"
-    with few.turn("alice"):
-        pass
-
-
-def test_each_reader_is_served_once_a_round(threads: ThreadPoolExecutor) -> None:
-    """Also one with several waiting, beside others who come back as soon as they were served."""
-    few = FairQueue(at_once=1)
-    served: list[str] = []
-    ended = threading.Event()
-
-    def again(reader: str) -> None:
-        while not ended.is_set():
-            with few.turn(reader):
-                served.append(reader)
-                time.sleep(0.005)
-
-    def once() -> None:
-        with few.turn("alice"):
-            served.append("alice")
-
-    with few.turn("first"):
-        busy = [threads.submit(again, reader) for reader in ("mallory", "trent")]
-        reach(lambda: len(few._waiting) == 2)
-        waiting = [threads.submit(once) for _ in range(3)]
-        reach(lambda: len(few._waiting.get("alice", ())) == 3)
-    for one in waiting:
-        one.result(30)
-    ended.set()
-    for one in busy:
-        one.result(30)
-    assert len(served) - served[::-1].index("alice") <= 9  # two others before each of hers
-
-
-def test_a_readers_own_searches_are_in_order(threads: ThreadPoolExecutor) -> None:
-    """A page's table, asked for first, does not come behind what stands beside it."""
-    few = FairQueue(at_once=1, longest=60)
-    served: list[int] = []
-
-    def search(number: int) -> None:
-        with few.turn("alice"):
-            served.append(number)
-
-    with few.turn("alice"):
-        waiting = []
-        for number in range(8):
-            waiting.append(threads.submit(search, number))
-            while len(few._waiting.get("alice", ())) < len(waiting):
-                time.sleep(0.001)
-    for one in waiting:
-        one.result(60)
-    assert served == list(range(8))
-
-
-def test_no_place_stays_free_while_somebody_waits(threads: ThreadPoolExecutor) -> None:
-    """Of two that become free at once: who looked before it was their turn is told again. Who
-    looks first is a matter of chance, so it is tried often."""
-    for _ in range(20):
-        few = FairQueue(at_once=2, longest=90)
-        both = threading.Barrier(2)
-
-        def search(reader: str, few: FairQueue = few, both: threading.Barrier = both) -> None:
-            with few.turn(reader):
-                both.wait(30)
-
-        with few.turn("mallory"), few.turn("trent"):
-            waiting = []
-            for reader in ("mallory", "alice"):  # she waits first, but has just had a turn
-                waiting.append(threads.submit(search, reader))
-                while len(few._waiting) < len(waiting):
-                    time.sleep(0.001)
-            time.sleep(0.01)
-        for one in waiting:
-            one.result(60)
-
-
-def test_a_search_that_fails_ends_its_turn() -> None:
-    """Whatever it fails with."""
-    few = FairQueue(at_once=1, longest=0.1)
-    for _ in range(2):
-        with pytest.raises(ZeroDivisionError), few.turn("mallory"):
-            raise ZeroDivisionError
-
-
-def test_nothing_of_it_is_kept() -> None:
-    """Of readers that are gone."""
-    few = FairQueue()
-    for number in range(100):
-        with few.turn(str(number)):
-            pass
-    assert (few._busy, few._waiting) == (set(), {})
 
 
 def test_a_clients_text_is_no_clause() -> None:
