@@ -18,6 +18,7 @@ import {
   nameOf,
   needsNone,
   person,
+  seen,
   span,
   stateLabel,
   targetName,
@@ -194,13 +195,14 @@ export function card(app, proposal, { open = false, toggle = null, detail = null
     toggle();
   }}>
     ${headline(app, proposal, { heading: (named) => html`<h3>${named}</h3>`, title })}
-    ${violation && !open ? html`<p class="explained">${word(firstText(proposal), { limit: 240 })}</p>` : nothing}
+    ${violation && !open ? html`<p class="explained">${word(firstText(proposal, app.zone), { limit: 240 })}</p>` : nothing}
     ${stations(proposal, app.zone)}
     ${isOpen(proposal) ? decideButtons(app, proposal) : nothing}
     ${open ? html`<div class="chain-detail" id=${`chain-${proposal.id}`}>${detail(proposal)}</div>` : nothing}</article>`;
 }
 
-const firstText = ({ judgement }) => judgement.findings?.[0]?.text || judgement.explanation || "";
+/** Why it needs a look, in a line. */
+export const firstText = ({ judgement }, zone) => seen(judgement.findings?.[0] ?? {}, zone) || judgement.explanation || "";
 
 export function bones(n = 4) {
   return html`<ul class="chains bones" aria-hidden="true">${Array.from({ length: n }, () => html`<li><div class="chain skeleton"><span class="bone"></span><span class="bone"></span><span class="bone short"></span></div></li>`)}</ul>`;

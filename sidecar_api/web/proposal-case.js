@@ -10,7 +10,7 @@ import { failure } from "./states.js";
 import { texts as shared } from "./texts.js";
 import { exact } from "./time.js";
 import { plain, word } from "./words.js";
-import { bones, headline, stations } from "./proposal-card.js";
+import { bones, firstText, headline, stations } from "./proposal-card.js";
 import { chainOf } from "./proposal-live.js";
 import { Part, missing } from "./proposals.js";
 import { texts } from "./proposal-texts.js";
@@ -55,7 +55,7 @@ export class Case extends Part {
     const { app } = this;
     return html`<li data-chain=${one.id}><article class=${`chain still ${one.judgement?.violation ? "violation" : ""}`} aria-label=${nameOf(one)}>
       ${headline(app, one, { heading: (named) => html`<h3><a href=${proposalOf(one.id)} data-stop>${named}</a></h3>`, here: true })}
-      ${one.judgement?.violation ? html`<p class="explained">${word(one.judgement.findings?.[0]?.text || one.judgement.explanation, { limit: 240 })}</p>` : nothing}${stations(one, app.zone)}</article></li>`;
+      ${one.judgement?.violation ? html`<p class="explained">${word(firstText(one, app.zone), { limit: 240 })}</p>` : nothing}${stations(one, app.zone)}</article></li>`;
   }
 
   /** One entry as a sentence of the story: when, what, on what, who. */

@@ -13,7 +13,7 @@ import { exact } from "./time.js";
 import { json, long, pick, plain, safeUrl, word } from "./words.js";
 import { compare } from "./proposal-params.js";
 import { proposals, texts } from "./proposal-texts.js";
-import { agentName, impactBadge, samePerson, span, stateLabel, verdictLabel, verdictLook } from "./proposal-words.js";
+import { agentName, impactBadge, samePerson, seen, span, stateLabel, verdictLabel, verdictLook } from "./proposal-words.js";
 
 const D = texts.detail;
 const present = (value) => value !== null && value !== undefined && value !== "" && value !== nothing;
@@ -41,7 +41,7 @@ function entryLinks(proposal, ids) {
 }
 
 /** The answer: did it do what somebody allowed, why one says so, what to do. */
-export function verdict(proposal) {
+export function verdict(proposal, zone) {
   const judgement = proposal.judgement ?? {};
   const { verdict: name, cause, label, violation, explanation, what_to_do: todo, findings = [], policy } = judgement;
   const [sign, tone] = verdictLook(name, cause);
@@ -50,12 +50,12 @@ export function verdict(proposal) {
   return html`<section class=${`verdict-box ${violation ? "bad" : tone}`} aria-label=${D.verdict}>
     <h4>${icon(sign)}${word(verdictLabel(name, label))}</h4>
     ${explanation ? html`<p>${word(explanation, { limit: 1000 })}</p>` : nothing}
-    ${own?.text ? html`<p class="finding">${word(own.text, { limit: 1000 })} ${entryLinks(proposal, own.entries)}</p>` : nothing}
+    ${own?.text ? html`<p class="finding">${word(seen(own, zone), { limit: 1000 })} ${entryLinks(proposal, own.entries)}</p>` : nothing}
     ${todo ? html`<p class="todo"><strong>${D.todo}:</strong> ${word(todo, { limit: 1000 })}</p>` : nothing}
     ${
       others.length
         ? html`<h5>${D.also}</h5><ul class="findings">${others.map(
-            (one) => html`<li>${icon(verdictLook(one.kind)[0])}<span><strong>${word(verdictLabel(one.kind, one.label))}.</strong> ${word(one.text ?? "", { limit: 600 })} ${entryLinks(proposal, one.entries)}</span></li>`,
+            (one) => html`<li>${icon(verdictLook(one.kind)[0])}<span><strong>${word(verdictLabel(one.kind, one.label))}.</strong> ${word(seen(one, zone), { limit: 600 })} ${entryLinks(proposal, one.entries)}</span></li>`,
           )}</ul>`
         : nothing
     }
@@ -154,7 +154,7 @@ function record(app, proposal, { page }) {
 /** Everything about one proposal. */
 export function detail(app, proposal, { page = false } = {}) {
   const decided = proposal.decisions?.length;
-  return html`${verdict(proposal)}
+  return html`${verdict(proposal, app.zone)}
     <div class="detail-columns"><div>${compare(proposal)}${output(proposal)}</div>
     <div><section><h4>${D.what}</h4>${what(app, proposal)}</section>${decided ? html`<section><h4>${D.decisions}</h4>${decisions(app, proposal)}</section>` : nothing}</div></div>
     ${record(app, proposal, { page })}`;

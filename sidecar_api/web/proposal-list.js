@@ -307,7 +307,8 @@ export class ProposalList {
   numbers() {
     const { summary } = this;
     const T = texts.summary;
-    const when = this.period.find(([name]) => name === "range")?.[1];
+    const range = this.period.find(([name]) => name === "range")?.[1];
+    const when = (what) => T.when(what, texts.ranges[range]?.toLowerCase());
     const number = (value, label, { tone = "", href } = {}) => {
       const body = html`<strong class=${tone}>${value}</strong><span class="quiet">${label}</span>`;
       return href ? html`<a class="card number" href=${href}>${body}</a>` : html`<div class="card number">${body}</div>`;
@@ -316,11 +317,11 @@ export class ProposalList {
     if (!summary) return html`<div class="numbers waiting" aria-hidden="true">${Array.from({ length: 4 }, () => html`<div class="card number"><span class="bone"></span><span class="bone short"></span></div>`)}</div>`;
     // Of what nobody counted nothing is said: no tick, and a number of those that were looked at.
     const { newest } = summary;
-    const look = newest ? `${T.look} ${T.newest(newest.chains)}` : T.look;
-    return html`<div class="numbers">${number(summary.proposals.toLocaleString("en"), T.proposals(texts.ranges[when]?.toLowerCase()))}
+    const look = when(newest ? `${T.look} ${T.newest(newest.chains)}` : T.look);
+    return html`<div class="numbers">${number(summary.proposals.toLocaleString("en"), when(T.proposals))}
       ${number(percent(summary.approval), T.approved)}
       ${number([...new Set(summary.medians.map(span))].join(" – ") || "–", T.decision)}
-      ${this.violations ? number(this.violations.toLocaleString("en"), look, { tone: "bad", href: this.toViolations() }) : newest ? number("0", look, { href: this.toViolations() }) : partly(this.app) ? number(html`${icon("info")}`, T.okPartly) : number(html`${icon("circle-check")}`, T.ok, { tone: "good" })}</div>
+      ${this.violations ? number(this.violations.toLocaleString("en"), look, { tone: "bad", href: this.toViolations() }) : newest ? number("0", look, { href: this.toViolations() }) : partly(this.app) ? number(html`${icon("info")}`, when(T.okPartly)) : number(html`${icon("circle-check")}`, when(T.ok), { tone: "good" })}</div>
       ${newest ? html`<p class="quiet counted">${texts.agents.counted(newest.chains, newest.of)}</p>` : nothing}`;
   }
 

@@ -9,10 +9,9 @@ import { failure } from "./states.js";
 import { texts as shared } from "./texts.js";
 import { plain, word } from "./words.js";
 import { bones } from "./proposal-card.js";
-import { questionOf } from "./proposal-list.js";
 import { texts } from "./proposal-texts.js";
-import { impactBadge, partly, partlyNote, percent, span } from "./proposal-words.js";
-import { Part } from "./proposals.js";
+import { impactBadge, partlyNote, percent, span } from "./proposal-words.js";
+import { Counted } from "./proposals.js";
 
 const O = texts.oversight;
 /** From here on a row is marked: approvals in a row, and milliseconds of half of the decisions. */
@@ -22,11 +21,6 @@ const ORDER = ["destructive", "caution", null, "safe"];
 const SHORTEST = 1000,
   MOST_BARS = 8;
 const IN_WORDS = /^[\w.:@/+-]+$/;
-
-const declared = () => [
-  { name: "organization", label: texts.filters.organization, facet: true, repeats: false },
-  { name: "range", label: shared.filters.when, values: Object.entries(texts.ranges).map(([value, label]) => ({ value, label })) },
-];
 
 const keyOf = ({ approver }) => `${approver.person} ${approver.id}`; // a person's id may be "nobody"
 const isPerson = (row) => row.approver.person;
@@ -71,35 +65,26 @@ function command(list) {
   return words.join(" ");
 }
 
-export class Oversight extends Part {
+export class Oversight extends Counted {
   ask(_, signal) {
-    return ask("/api/v1/oversight", { query: questionOf(this.app.place.filters), signal });
+    return ask("/api/v1/oversight", { query: this.query, signal });
   }
 
   async load() {
-    filters.borrow(declared());
-    this.borrowed = true;
-    this.shown = this.app.place.subject;
     await super.load();
     for (const { approver } of this.answer?.oversight ?? []) if (approver.person) filters.note("approver", approver.id, approver.name);
     if (this.answer && !this.problem) this.app.announce(O.loaded(byApprover(this.answer.oversight).length));
   }
 
-  stop() {
-    super.stop();
-    if (this.borrowed) filters.borrow(null);
-    this.borrowed = false;
-  }
-
   view() {
     const { app, answer, problem } = this;
     const denied = problem && (!answer || problem.status === 403);
-    return html`<h1 class="unseen">${shared.titles.oversight}</h1><div class="chips-line">${filters.chips(app)}<span class="summary" aria-hidden="true"></span></div>
+    return html`<h1 class="unseen">${shared.titles.oversight}</h1>${this.chips()}
       ${problem && !denied ? failure(app) : nothing}
       ${
         denied
           ? html`<div class="panel">${failure(app)}</div>`
-          : html`${!answer ? html`<div class="panel">${bones(3)}</div>` : answer.oversight.length ? this.shownRows(answer) : html`<div class="panel">${this.empty()}</div>`}${this.replay()}`
+          : html`${!answer ? html`<div class="panel">${bones(3)}</div>` : answer.oversight.length ? this.shownRows(answer) : this.blank("gavel", O.empty, O.emptyHint)}${this.replay()}`
       }`;
   }
 
@@ -156,22 +141,6 @@ export class Oversight extends Part {
       ${cell("approved", html`<span class="share"><meter min="0" max="1" value=${row.approval_rate ?? 0} aria-hidden="true"></meter>${percent(row.approval_rate)}</span>`)}
       ${cell("row", marked(marks.many, digits(row.in_a_row), O.why.many))}${cell("standing", marked(marks.standing, digits(row.standing), O.why.standing))}
       ${cell("time", row.p50_ms === null ? texts.agents.never : html`${marked(marks.quick, span(row.p50_ms), O.why.quick)}<span class="kind">, ${texts.agents.p95(span(row.p95_ms))}</span>${spread(row, slowest)}`)}</tr>`;
-  }
-
-  /** The proposals behind a number. */
-  listed(more) {
-    return `/ai?${new URLSearchParams([...this.app.place.filters, ...Object.entries(more)])}`;
-  }
-
-  empty() {
-    const { app } = this;
-    const held = [...filters.grouped(app.place.filters).keys()];
-    const own = partly(app);
-    return html`<div class="blank" id="empty">${icon(held.length ? "list-filter" : "gavel")}<h2>${own ? texts.empty.partly : O.empty}</h2><p>${own || O.emptyHint}</p>${
-      held.length
-        ? html`<p class="choices">${held.map((name) => html`<button type="button" class="button" @click=${() => app.setFilters(filters.without(app.place.filters, name))}>${texts.empty.drop(name === "when" ? shared.filters.when : filters.nameOf(name))}</button>`)}</p>`
-        : nothing
-    }</div>`;
   }
 
   /** How to see what another policy would say, before it is switched on. */

@@ -202,6 +202,9 @@ export const texts = {
     emptyHint: "As soon as an AI agent proposes something, it shows up here.",
     unknown: "There is no such agent",
     unknownHint: "It does not exist, or you may not see what it does.",
+    unknownWhen: "It does not exist, did nothing in this time, or you may not see what it does.",
+    emptyWhen: "No agent proposed anything here",
+    emptyWhenHint: "Drop a filter:",
     never: "–",
   },
   oversight: {
@@ -257,7 +260,8 @@ export const texts = {
     },
   },
   summary: {
-    proposals: (when) => `proposals${when ? `, ${when}` : ""}`,
+    when: (what, when) => (when ? `${what}, ${when}` : what),
+    proposals: "proposals",
     approved: "approved of what was decided",
     decision: "median time to decision",
     look: "need a look",

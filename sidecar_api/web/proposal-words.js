@@ -36,6 +36,10 @@ export const VERDICT_NAMES = Object.keys(VERDICTS);
 export const VIOLATIONS = VERDICT_NAMES.slice(0, VERDICT_NAMES.indexOf("unknown"));
 export const verdictLabel = (name, given) => given || pick(VERDICTS, name)?.[2] || humanize(name);
 
+const MOMENT = /\d{4}-\d\d-\d\dT[\d:.]+Z/;
+/** What was seen of a case; the one time that stands in it is shown as all times are. */
+export const seen = ({ kind, text = "" }, zone) => (kind === "decided_after_expiry" ? text.replace(MOMENT, (iso) => exact(iso, zone)) : text);
+
 export const STATES = ["proposed", "approved", "denied", "edited", "expired", "cancelled", "executing", "completed", "failed"];
 export const stateLabel = (name) =>
   (name === "edited" ? labelOf("decision", name) : pick(shared.values.stage, name)) ?? humanize(name);

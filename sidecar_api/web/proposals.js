@@ -2,6 +2,7 @@
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { Problem, ask } from "./api.js";
+import * as filters from "./filters.js";
 import { agentTabs } from "./frame.js";
 import { icon } from "./icons.js";
 import { failure } from "./states.js";
@@ -12,7 +13,7 @@ import { detail } from "./proposal-detail.js";
 import { ProposalList, evidence } from "./proposal-list.js";
 import { ChainLive, chainOf } from "./proposal-live.js";
 import { texts } from "./proposal-texts.js";
-import { isOpen, nameOf } from "./proposal-words.js";
+import { isOpen, nameOf, partly } from "./proposal-words.js";
 
 const STYLES = "/static/styles/proposals.css";
 const PATIENCE = 400,
@@ -35,8 +36,8 @@ export function fetchProposal(id, { organization, signal } = {}) {
 }
 
 /** What stands where one thing is asked for that is not there. */
-export const missing = (back, href, title, hint) =>
-  html`<p class="back"><a href=${href}>${icon("arrow-left")}${back}</a></p><div class="panel"><div class="blank" role="alert" id="failure">${icon("circle-slash")}<h1>${title}</h1><p>${hint}</p></div></div>`;
+export const missing = (back, href, title, hint, above = nothing) =>
+  html`<p class="back"><a href=${href}>${icon("arrow-left")}${back}</a></p>${above}<div class="panel"><div class="blank" role="alert" id="failure">${icon("circle-slash")}<h1>${title}</h1><p>${hint}</p></div></div>`;
 
 /** A part of the lens that shows one thing of the API. */
 export class Part {
@@ -47,16 +48,20 @@ export class Part {
     this.problem = null;
   }
 
-  stop() {
+  clear() {
     this.abort?.abort();
     this.shown = this.answer = this.problem = null;
+  }
+
+  stop() {
+    this.clear();
   }
 
   /** Asks again; what was shown stays until the answer is here. */
   async load() {
     const { app } = this;
     const { subject } = app.place;
-    if (this.shown !== subject) this.stop();
+    if (this.shown !== subject) this.clear();
     this.shown = subject;
     this.abort?.abort();
     const { signal } = (this.abort = new AbortController());
@@ -85,6 +90,50 @@ export class Part {
   /** Anything may have moved. */
   missed() {
     return this.load();
+  }
+}
+
+/** A part that counts what time and organization leave: with chips for these. */
+export class Counted extends Part {
+  async load() {
+    filters.borrow([
+      { name: "organization", label: texts.filters.organization, facet: true, repeats: false },
+      { name: "range", label: shared.filters.when, values: Object.entries(texts.ranges).map(([value, label]) => ({ value, label })) },
+    ]);
+    this.borrowed = true;
+    await super.load();
+  }
+
+  stop() {
+    super.stop();
+    if (this.borrowed) filters.borrow(null);
+    this.borrowed = false;
+  }
+
+  /** What the API is asked with. */
+  get query() {
+    return new URLSearchParams(this.app.place.filters);
+  }
+
+  chips() {
+    return html`<div class="chips-line">${filters.chips(this.app)}<span class="summary" aria-hidden="true"></span></div>`;
+  }
+
+  /** What stands where nothing was found: why, and each filter to drop. */
+  blank(look, title, hint) {
+    const { app } = this;
+    const held = [...filters.grouped(app.place.filters).keys()];
+    const own = partly(app);
+    return html`<div class="panel"><div class="blank" id="empty">${icon(held.length ? "list-filter" : look)}<h2>${own ? texts.empty.partly : title}</h2><p>${own || hint}</p>${
+      held.length
+        ? html`<p class="choices">${held.map((name) => html`<button type="button" class="button" @click=${() => app.setFilters(filters.without(app.place.filters, name))}>${texts.empty.drop(name === "when" ? shared.filters.when : filters.nameOf(name))}</button>`)}</p>`
+        : nothing
+    }</div></div>`;
+  }
+
+  /** The proposals behind a number. */
+  listed(more) {
+    return `/ai?${new URLSearchParams([...this.app.place.filters, ...Object.entries(more)])}`;
   }
 }
 

@@ -88,7 +88,7 @@ def test_what_nobody_should_miss_stands_on_top(window: Window, server: Proposals
     first = chain(page, "drift")
     expect(first.locator(".headline .badge").first).to_have_text("Parameters drifted")
     expect(first.locator(".explained")).to_have_text("size_gb was 120 when approved; 160 ran.")
-    expect(page.locator(".number").nth(3)).to_have_text(re.compile(r"6\s*need a look"))
+    expect(page.locator(".number").nth(3)).to_have_text(re.compile(r"6\s*need a look, last 7 days"))
     page.locator("a.number", has_text="need a look").click()
     expect(page).to_have_url(re.compile("verdict=violations"))
     expect(page.locator(".chip.set", has_text="Verdict")).to_contain_text("Needs a look")

@@ -1,4 +1,4 @@
-"""The record of an agent, and the story of a case."""
+"""The record of an agent, the story of a case, and what was seen of a chain."""
 
 from __future__ import annotations
 
@@ -68,6 +68,64 @@ def test_no_agent_yet(window: Window, server: Proposals) -> None:
     server.proposals = []
     page = window.open(f"{server.url}/agents")
     expect(page.locator("#empty")).to_contain_text("No agent has proposed anything yet")
+
+
+def test_time_and_organization_narrow_the_records(window: Window, server: Proposals) -> None:
+    """A chip for each, as in the lists; the API is asked with them, and links keep them."""
+    page = window.open(f"{server.url}/agents")
+    chips = page.get_by_role("group", name="Filter by")
+    chips.get_by_role("button", name="When any time").click()
+    with page.expect_request(lambda sent: sent.url.endswith("/api/v1/agents?range=7d")):
+        page.locator("#menu .option", has_text="Last 7 days").click()
+    expect(chips.locator(".chip.set")).to_have_text("When Last 7 days")
+    with page.expect_request(lambda sent: sent.url.endswith("/api/v1/agents/agt_ops?range=7d")):
+        page.locator("#agents th a").click()
+    expect(chips.locator(".chip.set")).to_have_text("When Last 7 days")
+    expect(page.get_by_role("link", name="All agents")).to_have_attribute(
+        "href", "/agents?range=7d"
+    )
+    page.get_by_role("link", name="All proposals of this agent").click()
+    expect(page.locator("[data-chain]").first).to_be_visible()
+    assert query(page) == {"agent": ["agt_ops"], "range": ["7d"]}
+    page.go_back()
+    with page.expect_request(lambda sent: sent.url.endswith("/api/v1/agents/agt_ops")):
+        chips.get_by_role("button", name="Remove the filter When").click()
+    page.keyboard.press("f")
+    expect(page.locator("#menu .option")).to_have_text(["When", "Organization"])
+
+
+def test_an_empty_time_says_so(window: Window, server: Proposals) -> None:
+    """Not that there is no agent at all; the time is dropped from there."""
+    kept, server.proposals = server.proposals, []
+    page = window.open(f"{server.url}/agents?range=24h")
+    expect(page.locator("#empty")).to_contain_text("No agent proposed anything here")
+    page.goto(f"{server.url}/agents/agt_ops?range=24h")
+    expect(page.locator("#failure")).to_contain_text("did nothing in this time")
+    server.proposals = kept
+    page.get_by_role("button", name="Remove the filter When").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("ops-pilot")
+    page.goto(f"{server.url}/agents/other")
+    expect(page.locator("#failure")).not_to_contain_text("in this time")
+
+
+def test_a_finding_has_its_time_as_all_times_are(window: Window, server: Proposals) -> None:
+    """In the chosen zone, in the list and in the whole; what somebody typed stays as it is."""
+    at = "2026-11-24T13:02:31.418Z"
+    said = {
+        "decided_after_expiry": f"It expired at {at} and ran.",
+        "confirmation_missing": f"Not typed: {at}.",
+    }
+    late = next(one for one in server.proposals if one["id"] == "late")
+    late["judgement"]["findings"] = [
+        {"kind": kind, "label": kind, "text": text, "entries": []} for kind, text in said.items()
+    ]
+    page = window.open(f"{server.url}/ai")
+    told = "It expired at 24 Nov 2026, 14:02:31.418 UTC+1 and ran."
+    row = page.locator('[data-chain="late"]')
+    expect(row.locator(".explained")).to_have_text(told)
+    row.locator(".toggle-chain").click()
+    expect(row.locator(".finding")).to_contain_text(told)
+    expect(row.locator(".findings")).to_contain_text(f"Not typed: {at}.")
 
 
 def test_a_case_tells_its_story_in_order(window: Window, server: Proposals) -> None:
