@@ -187,9 +187,8 @@ function toolbar(app) {
 /** The parts of AI activity, each an address. */
 export function agentTabs(app) {
   const { view } = app.place;
-  const organization = organizationOf(app.place);
-  const here = organization ? `?organization=${encodeURIComponent(organization)}` : "";
-  const link = (name, href) => html`<a class="tab" href=${href + here} aria-current=${view === name ? "page" : nothing}>${N.agents[name]}</a>`;
+  const here = new URLSearchParams(app.place.filters.filter(([name]) => name === "organization" || filters.chipOf(name) === "when"));
+  const link = (name, href) => html`<a class="tab" href=${here.size ? `${href}?${here}` : href} aria-current=${view === name ? "page" : nothing}>${N.agents[name]}</a>`;
   return html`<div class="lens-bar"><nav class="lens-tabs" aria-label=${N.ai}>${link("ai", "/ai")}${link("agents", "/agents")}${link("oversight", "/ai/oversight")}${link("entries", "/ai/entries")}</nav></div>`;
 }
 

@@ -3,7 +3,8 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { texts } from "./texts.js";
 import { icon } from "./icons.js";
-import { FIRST } from "./place.js";
+import { copy } from "./details.js";
+import { FIRST, write } from "./place.js";
 import { recall, remember } from "./store.js";
 import { plain } from "./words.js";
 
@@ -39,6 +40,9 @@ function save(app, event) {
   );
   app.closeMenu();
 }
+
+/** The address of what is shown, from its first page on, with its columns. */
+const link = (app) => new URL(write({ ...app.place, ...FIRST, columns: app.set }), window.location.origin).href;
 
 /** Whether a view of one's own has the name that stands in the form. */
 const isTaken = (app) => own().some((view) => view.name === (app.menu.typed ?? "").trim());
@@ -84,7 +88,7 @@ export function menu(app) {
       @click=${() => forget(app, view)}>${icon("x")}</button></li>`,
           )}</ul>`
         : html`<p class="quiet">${V.none}</p>`
-    }
+    }<p class="quiet">${V.what}</p>
     ${
       app.menu.forgotten
         ? html`<p class="quiet" role="status">${V.forgotten(plain(app.menu.forgotten.name))}
@@ -99,7 +103,9 @@ export function menu(app) {
             app.menu.typed = event.target.value;
             app.render();
           }} /></label><p class="quiet" role="status">${isTaken(app) ? V.taken : nothing}</p>
-      <button type="submit" class="button">${isTaken(app) ? V.replace : V.save}</button></form>`
+      <button type="submit" class="button">${isTaken(app) ? V.replace : V.save}</button></form>
+      <p><button type="button" class="link copy" id="copy-view" @click=${(event) => copy(app, link(app), event.currentTarget, V.copied)}>
+      ${icon("copy", "before")}${icon("check", "after")}${V.copy}</button></p>`
         : nothing
     }`;
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -213,6 +214,32 @@ def test_ones_own_views_are_kept(window: Window, site: Site) -> None:
     page.click("#views")
     page.get_by_role("button", name="Forget the view <b>Scripts that ran</b>").click()
     expect(own).to_have_count(0)
+
+
+def test_a_view_is_shared_by_its_link(window: Window, site: Site) -> None:
+    """Filters and columns, from the first page on, whatever page and row are open here."""
+    page = trail(window, site, "/audit?source=cli&outcome=success&size=25&columns=audit")
+    page.locator("#activities .toggle").first.click()
+    page.wait_for_url("**open=**")
+    page.click("#views")
+    expect(page.locator("#menu")).to_contain_text("A link shows the same to anyone who may see it")
+    page.get_by_role("button", name="Copy a link to this view").click()
+    expect(page.locator("#copy-view.did")).to_be_visible()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert parse_qs(urlsplit(link).query) == {
+        "source": ["cli"],
+        "outcome": ["success"],
+        "columns": ["audit"],
+        "size": ["25"],
+    }
+    page.goto(link)
+    loaded(page)
+    expect(page.locator("#columns")).to_contain_text("Audit logs")
+    page.goto(f"{site.url}/audit")
+    loaded(page)
+    page.click("#views")
+    expect(page.locator("#menu h3").first).to_be_visible()
+    expect(page.locator("#copy-view")).to_have_count(0)
 
 
 def test_nothing_found_names_the_filter_to_drop(window: Window, site: Site) -> None:

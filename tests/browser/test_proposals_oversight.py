@@ -170,17 +170,17 @@ def test_nothing_of_an_address_is_run(
 
 
 def test_it_is_reached_from_the_lens_and_the_agents(window: Window, server: Proposals) -> None:
-    """A tab beside proposals, agents and entries leads here, and the organization stays."""
+    """A tab beside proposals, agents and entries leads here; organization and time stay."""
     for path in ("/ai", "/agents", "/ai/entries"):
-        page = window.open(f"{server.url}{path}?organization=northwind")
+        page = window.open(f"{server.url}{path}?organization=northwind&range=7d")
         tabs = page.get_by_role("navigation", name="AI activity")
         tabs.get_by_role("link", name="Oversight").click()
-        page.wait_for_url("**/ai/oversight?organization=northwind")
+        page.wait_for_url("**/ai/oversight?organization=northwind&range=7d")
         expect(page.locator("#oversight")).to_be_visible()
         expect(tabs.get_by_role("link", name="Oversight")).to_have_attribute("aria-current", "page")
     expect(page).to_have_title("Oversight of AI agents · Activity Center")
     page.locator("#organization").select_option("")
-    expect(page).to_have_url(re.compile("/ai/oversight$"))
+    expect(page).to_have_url(re.compile("/ai/oversight[?]range=7d$"))
     page.get_by_role("link", name="Proposals", exact=True).click()
     expect(page.locator("[data-chain]").first).to_be_visible()
     page.keyboard.press("f")
