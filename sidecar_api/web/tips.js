@@ -15,7 +15,9 @@ export function listenTips() {
     if (!tip.matches(":popover-open")) tip.showPopover();
     const box = target.getBoundingClientRect();
     tip.style.left = `${Math.max(8, Math.min(box.left, window.innerWidth - tip.offsetWidth - 8))}px`;
-    tip.style.top = `${box.bottom + 4 + tip.offsetHeight > window.innerHeight ? box.top - tip.offsetHeight - 4 : box.bottom + 4}px`;
+    // What an open row says stands below it.
+    const above = target.closest(".row.open") || box.bottom + 4 + tip.offsetHeight > window.innerHeight;
+    tip.style.top = `${above ? box.top - tip.offsetHeight - 4 : box.bottom + 4}px`;
   };
   const find = (element) => element.closest?.("[data-tip]");
   document.addEventListener("pointerover", (event) => {
@@ -34,6 +36,6 @@ export function listenTips() {
   });
   document.addEventListener("scroll", hide, { capture: true, passive: true });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") hide();
+    if (["Escape", "Enter", " "].includes(event.key)) hide();
   });
 }

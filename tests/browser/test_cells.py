@@ -78,6 +78,7 @@ ENTRIES = {
         **MIRA,
         event__action="agent.proposal.executed",
         event__outcome="success",
+        client__ip="198.51.100.44",
         activity__origin="agent",
         activity__proposal__stage="completed",
         activity__initiator__id="usr_jo",
@@ -156,7 +157,7 @@ CELLS = {
         changed | {EXACT} | Mira Kovač | Update | data-lab workspace | 203.0.113.24 | {DIFFERENCE}
         made | {EXACT} | Mira Kovač | Create | {JONAS} user | – | member
         refused | {EXACT} | eve@example.net | Login, failed | – | 198.51.100.7 | wrong password
-        ran | {EXACT} | AI Pilot for J. Osei | Executed | {NGINX} | – | restarted in 4 s
+        ran | {EXACT} | AI Pilot for J. Osei | Executed | {NGINX} | 198.51.100.44 | restarted in 4 s
         gone | {EXACT} | System | Delete | api-prod-2 deleted server | – | –
     """,
 }

@@ -53,6 +53,27 @@ def test_on_a_phone_the_focus_is_on_the_sheets_button(windows: Windows, server: 
     expect(page.locator(".sheet-opener")).to_be_focused()
 
 
+def test_a_tip_does_not_stand_over_what_was_opened(window: Window, server: StandIn) -> None:
+    """It goes when the row opens, and stands above an open one."""
+    page = window.open(f"{server.url}/audit")
+    loaded(page)
+    tip, row = page.locator("#tip"), page.locator(ROWS).nth(3)
+    page.keyboard.press("j")
+    for _ in range(3):
+        page.keyboard.press("j")
+    expect(row.locator(".toggle")).to_be_focused()
+    expect(tip).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator(".opened")).to_be_visible()
+    expect(tip).to_be_hidden()
+    page.keyboard.press("k")
+    page.keyboard.press("j")
+    expect(row.locator(".toggle")).to_be_focused()
+    expect(tip).to_be_visible()
+    told, opened = tip.bounding_box(), row.bounding_box()
+    assert told and opened and told["y"] + told["height"] <= opened["y"] + opened["height"]
+
+
 def test_the_pill_leads_to_the_first_of_what_is_new(window: Window, server: StandIn) -> None:
     """Who looks at what is new reads on there, not at the top of the page."""
     page = window.open(f"{server.url}/audit")

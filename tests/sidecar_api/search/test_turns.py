@@ -23,6 +23,7 @@ from sidecar_api.follow.topic import Topic
 from sidecar_api.reader import Grant, Reader
 from sidecar_api.search import FACETS, Search, clauses, turns
 from sidecar_api.search.newer import Place
+from sidecar_api.search.page import Question
 from tests.integration.process import until
 from tests.json_server import json_server
 from tests.sidecar_api.desk import Desk
@@ -221,6 +222,17 @@ def test_what_is_too_big_is_refused_before_it_is_asked(slow: Slow) -> None:
     with pytest.raises(BadRequest, match="too big"):
         slow.search.facets(Anyone(), filters(**asked), FACETS, contains="c" * 100)
     assert len(slow.parameters) == before
+
+
+def test_what_is_not_too_big_is_asked(slow: Slow) -> None:
+    """To the last letter: the bound is neither higher nor lower than the docs have it."""
+    slow.ends.release(10)
+    places = clauses.pattern_length(Question({}, filters(), NOON, FACETS, "c").body()) // len("*c*")
+    longest = 4096 // places - len("**")
+    slow.search.facets(Anyone(), filters(), FACETS, contains="c" * longest)
+    assert [given for parts, given in slow.parameters if parts] == [["1"]]
+    with pytest.raises(BadRequest, match="too big"):
+        slow.search.facets(Anyone(), filters(), FACETS, contains="c" * (longest + 1))
 
 
 def test_what_a_list_may_ask_its_tail_may_too(slow: Slow) -> None:
