@@ -9,9 +9,9 @@ import { plain, sentences } from "./words.js";
 
 const X = texts.exporting;
 const FORMATS = {
-  csv: [X.csv, X.csvHint, "csv"],
-  ndjson: [X.ndjson, X.ndjsonHint, "ndjson"],
-  ocsf: [X.ocsf, X.ocsfHint, "ocsf.ndjson"],
+  csv: [X.csv, X.csvHint],
+  ndjson: [X.ndjson, X.ndjsonHint],
+  ocsf: [X.ocsf, X.ocsfHint],
 };
 
 const address = (app, format) => {
@@ -24,10 +24,9 @@ const megabytes = (bytes) =>
   bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** Fetch a file and save it; see saving.js, which comes when somebody exports. */
-export async function run(app, format, { href = address(app, format), ...rest } = {}) {
-  const [, , ending] = FORMATS[format];
+export async function run(app, href, how = {}) {
   const saving = await import("./saving.js");
-  await saving.run(app, href, { ending, ...rest });
+  await saving.run(app, href, how);
 }
 
 /** What is offered instead, where the API refuses to export what is shown; `own` is the filter by which
@@ -52,7 +51,7 @@ export function menu(app) {
   if (refused) return html`<h3>${X.title}</h3>${refused}`;
   return html`<h3>${X.title}</h3><ul class="options">${Object.entries(FORMATS).map(
     ([format, [label, hint]]) => html`<li><button type="button" class="option"
-    @click=${() => run(app, format)}>
+    @click=${() => run(app, address(app, format))}>
     ${icon("download")}<span>${label} <span class="kind">${hint}</span></span></button></li>`,
   )}</ul><p class="quiet">${X.times}</p>`;
 }

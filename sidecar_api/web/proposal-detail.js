@@ -136,7 +136,7 @@ function save(app, proposal, format) {
   const query = new URLSearchParams({ format, ...(proposal.organization?.id ? { organization: proposal.organization.id } : {}) });
   const href = `/api/v1/proposals/${encodeURIComponent(proposal.id)}/evidence?${query}`;
   const total = format === "csv" ? 1 : (proposal.entries?.length ?? 0) + 1;
-  run(app, format, { href, stem: `proposal-${proposal.id.replace(/[^\w-]+/g, "-").slice(0, 60)}`, total, counted: proposals });
+  run(app, href, { total, counted: proposals });
 }
 
 function record(app, proposal, { page }) {

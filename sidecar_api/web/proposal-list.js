@@ -348,7 +348,7 @@ export function evidence(app) {
   const save = (format) => {
     const query = questionOf(app.place.filters);
     query.set("format", format);
-    run(app, format, { href: `/api/v1/proposals/export?${query}`, stem: "proposals", counted: proposals });
+    run(app, `/api/v1/proposals/export?${query}`, { counted: proposals });
   };
   const refused = instead(app, "initiator");
   if (refused) return html`<h3>${shared.exporting.evidence}</h3>${refused}`;

@@ -63,13 +63,11 @@ function manifest(tail) {
 const said = ({ message, document }) => sentences(plain((document && lacking(document)) ?? message, 400), plain(document?.hint ?? "", 400));
 
 /** Fetch a file and save it once its manifest says that it is whole; `counted` names n of what it has. */
-export async function run(app, href, { ending, stem = "activities", total = app.answer?.page.total ?? 0, counted = activities }) {
-  const name = `${stem}-${new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-")}.${ending}`;
+export async function run(app, href, { total = app.answer?.page.total ?? 0, counted = activities }) {
   const target = await privateFile().catch(() => null);
   app.closeMenu();
   if (!target) {
-    const link = Object.assign(document.createElement("a"), { href, download: name });
-    link.click();
+    Object.assign(document.createElement("a"), { href, download: "" }).click();
     return;
   }
   const stop = new AbortController();
@@ -79,6 +77,7 @@ export async function run(app, href, { ending, stem = "activities", total = app.
   let writable = null;
   try {
     const response = await send(href, { signal: stop.signal });
+    const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition"))?.[1] ?? "";
     writable = await target.handle.createWritable();
     const reader = response.body.getReader();
     let tail = "";

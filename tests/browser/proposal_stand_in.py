@@ -141,7 +141,9 @@ class Proposals(StandIn):
             said = {"count": 1, "bytes": len(body), "complete": True}
             if self.whole:
                 body += json.dumps({"manifest": said}) + "\n"
-            return Response(body, content_type="application/x-ndjson")
+            named = f'attachment; filename="proposals-{proposal or "all"}.ndjson"'
+            headers = {"Content-Disposition": named}
+            return Response(body, content_type="application/x-ndjson", headers=headers)
 
         @app.get("/api/v1/proposals/<proposal>")
         def one(proposal: str) -> tuple[Response, int] | Response:

@@ -323,7 +323,10 @@ class StandIn:
 
         @app.get("/api/v1/activities/export")
         def export() -> Response:
-            return self.export()
+            made = self.export()
+            named = f'attachment; filename="activities-all.{request.args["format"]}"'
+            made.headers["Content-Disposition"] = named
+            return made
 
         @app.get("/api/v1/activities/<path:id_>")
         def entry(id_: str) -> Response | tuple[Response, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +49,9 @@ def test_the_file_is_whole_and_what_the_filters_show(
     page.click("#export")
     with page.expect_download() as download:
         page.locator("#menu .option", has_text=form).click()
-    file = tmp_path / download.value.suggested_filename
+    named = download.value.suggested_filename
+    assert re.fullmatch(r"activities-all-\d{8}T\d{6}Z\.(csv|ndjson|ocsf\.ndjson)", named)
+    file = tmp_path / named
     download.value.save_as(file)
     expect(page.locator(".toast.done")).to_contain_text(f"Whole: {count:,} activities")
     window.shoot(f"export-{form.split()[0].lower()}-wide-light")

@@ -355,14 +355,14 @@ def test_evidence_is_one_click_away(window: Window, server: Proposals) -> None:
     page = window.open(f"{server.url}/proposals/drift")
     with page.expect_download() as one:
         page.get_by_role("button", name="Evidence as NDJSON").click()
-    assert re.fullmatch(r"proposal-drift-[\d-]+\.ndjson", one.value.suggested_filename)
+    assert one.value.suggested_filename == "proposals-drift.ndjson"
     expect(page.locator(".toast.done")).to_contain_text("Whole: 1 proposal, as the manifest says")
     page.goto(f"{server.url}/ai?state=denied")
     listed(page)
     page.click("#export")
     with page.expect_download() as all_:
         page.locator("#menu .option", has_text="NDJSON").click()
-    assert all_.value.suggested_filename.startswith("proposals-")
+    assert all_.value.suggested_filename == "proposals-all.ndjson"
     asked = server.asked[-1]
     assert (asked["state"], asked["format"]) == (["denied"], ["ndjson"])
     server.whole = False
