@@ -29,6 +29,10 @@ export async function run(app, href, how = {}) {
   await saving.run(app, href, how);
 }
 
+/** Why the API refuses to export what a reader sees at a place, or "". */
+export const refusal = (app, place) =>
+  lessIn(app.me, place, ({ trail, permissions }) => (trail && !permissions.includes("org:audit:export") ? X.mayNot : ""));
+
 /** What is offered instead, where the API refuses to export what is shown; `own` is the filter by which
  * readers are left with what is theirs. */
 export function instead(app, own) {
@@ -36,7 +40,7 @@ export function instead(app, own) {
   const { id } = app.me?.reader ?? {};
   const others = filters.filter(([name]) => name !== own);
   if (filters.length - others.length === 1 && filters.some(([name, value]) => name === own && value === id)) return null;
-  const why = lessIn(app.me, { filters, ...place }, ({ trail, permissions }) => (trail && !permissions.includes("org:audit:export") ? X.mayNot : ""));
+  const why = refusal(app, { filters, ...place });
   if (!why) return null;
   const choose = () => {
     app.closeMenu();

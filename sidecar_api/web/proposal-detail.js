@@ -4,7 +4,7 @@ import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { organization } from "./columns.js";
 import { copy } from "./details.js";
 import { texts as shared } from "./texts.js";
-import { run } from "./exporting.js";
+import { refusal, run } from "./exporting.js";
 import { labelOf } from "./filters.js";
 import { icon, resourceIcon, sourceIcon } from "./icons.js";
 import { agentOf, caseOf, proposalOf } from "./place.js";
@@ -141,6 +141,7 @@ function save(app, proposal, format) {
 
 function record(app, proposal, { page }) {
   const n = proposal.entries?.length ?? 0;
+  const refused = refusal(app, { view: "proposal", filters: [["organization", proposal.organization?.id ?? ""]] });
   const download = (format) =>
     html`<button type="button" class="button" aria-label=${D.evidenceOf(texts.evidence[format])} @click=${() => save(app, proposal, format)}>${icon("download")}${texts.evidence[format]}</button>`;
   return html`<section class="record"><h4>${D.record}</h4><p class="record-links">
@@ -148,7 +149,9 @@ function record(app, proposal, { page }) {
     ${page ? nothing : html`<a class="button" href=${proposalOf(proposal.id)}>${icon("arrow-up-right")}${D.page}</a>`}
     ${n ? html`<a class="button" href=${entriesOf(proposal)}>${icon("layers")}${D.entries(n)}</a>` : nothing}
     <button type="button" class="button copy-link" @click=${(event) => copyLink(app, proposal, event.currentTarget)}>${icon("link", "before")}${icon("check", "after")}${D.copy}</button>
-    <span class="evidence"><span class="quiet">${D.evidence}</span>${download("csv")}${download("ndjson")}</span></p></section>`;
+    ${refused ? nothing : html`<span class="evidence"><span class="quiet">${D.evidence}</span>${download("csv")}${download("ndjson")}</span>`}</p>${
+      refused ? html`<p class="note no-evidence">${icon("lock")}<span>${plain(refused, 400)}</span></p>` : nothing
+    }</section>`;
 }
 
 /** Everything about one proposal. */

@@ -128,6 +128,16 @@ def test_a_finding_has_its_time_as_all_times_are(window: Window, server: Proposa
     expect(row.locator(".findings")).to_contain_text(f"Not typed: {at}.")
 
 
+def test_evidence_that_may_not_be_had_is_not_offered(window: Window, server: Proposals) -> None:
+    """Before one asks for it, and with the reason."""
+    server.permissions = ["org:audit"]
+    page = window.open(f"{server.url}/proposals/drift")
+    said = "You see more than you may export: that takes the permission org:audit:export."
+    expect(page.locator(".no-evidence")).to_have_text(said)
+    expect(page.get_by_role("button", name="Evidence as")).to_have_count(0)
+    expect(page.get_by_role("button", name="Copy link")).to_be_visible()
+
+
 def test_a_case_tells_its_story_in_order(window: Window, server: Proposals) -> None:
     """Proposal, decision, execution, process, changes: in order, with who, waits and links."""
     page = window.open(f"{server.url}/ai")
