@@ -24,8 +24,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from activity_center.errors import ActivityCenterError
+from sidecar_api.ids import LONGEST_ID
 
-_LONGEST_ID: Final = 512
 _BEARER: Final = 'Bearer realm="Activity Center"'
 """RFC 9110, section 11.6.1, and RFC 6750: a 401 says how to authenticate."""
 
@@ -134,7 +134,7 @@ class Absent(NotFound):
 
     def __init__(self, detail: str, *, id_: str, hint: str | None = None) -> None:
         super().__init__(detail, hint=hint)
-        self.id = id_[:_LONGEST_ID]
+        self.id = id_[:LONGEST_ID]
 
 
 class Conflict(Failure):

@@ -1,8 +1,9 @@
-"""Ids of entries that follow from what they say, and that nobody else can tell beforehand.
+"""Ids of entries: how long one may be, and how those are made that follow from what they say.
 
-Whoever could would send an entry of that id first, and the real one would be refused as another
-one with a known id (docs/decisions/0001). So they are an HMAC (RFC 2104) with the secret of the
-sidecar: sidecars that share ``secret.key`` make the same ids, and so one entry.
+Nobody else can tell one beforehand. Whoever could would send an entry of that id first, and the
+real one would be refused as another one with a known id (docs/decisions/0001). So they are an
+HMAC (RFC 2104) with the secret of the sidecar: sidecars that share ``secret.key`` make the same
+ids, and so one entry.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import hmac
 import json
 from typing import Any, Final
 
+LONGEST_ID: Final = 512
+"""Bytes of a document's id in OpenSearch."""
 _LABEL: Final = b"activity-center ids of entries"
 
 

@@ -21,13 +21,13 @@ from sidecar_api.failures import (
     Unauthenticated,
     Unavailable,
 )
+from sidecar_api.ids import LONGEST_ID
 from sidecar_api.openapi import agents
 from sidecar_api.openapi.operation import JSON, Operation, Parameter, operation_of
 from sidecar_api.openapi.schemas import reference, schemas
 from sidecar_api.problems import MEDIA, STATUSES
 from sidecar_api.search import FILTERS, Filter
 from sidecar_api.search.filters import MOST_VALUES, NONE
-from sidecar_api.search.searching import LONGEST_ID
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _PLACE: Final = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")

@@ -14,12 +14,13 @@ from sidecar_api.access import Scope
 from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import binding
 from sidecar_api.failures import BadRequest, Forbidden, NotFound
+from sidecar_api.ids import LONGEST_ID
 from sidecar_api.moments import written
 from sidecar_api.openapi import MOMENT, TOKEN, Parameter, operation
 from sidecar_api.recording import FETCH, FETCH_ALL, details_of
 from sidecar_api.search import FACETS, Filters, Page
 from sidecar_api.search.page import DEEPEST, SIZES
-from sidecar_api.search.searching import CARD_ROWS, LONGEST_ID
+from sidecar_api.search.searching import CARD_ROWS
 from sidecar_api.services import services
 
 blueprint = Blueprint("activities", __name__, url_prefix="/api/v1")

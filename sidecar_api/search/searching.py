@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from opensearchpy import OpenSearch
 
 from activity_center.clauses import all_of, any_of
+from sidecar_api.ids import LONGEST_ID
 from sidecar_api.search import ask, decided, deleted, newer, order, page, present, scan, sized
 from sidecar_api.search import facets as faceting
 from sidecar_api.search.clauses import TRAIL, broader, in_organization, pattern_length
@@ -17,8 +18,6 @@ from sidecar_api.search.order import Position
 from sidecar_api.search.page import Page, Question
 from sidecar_api.search.parse import Filters
 
-LONGEST_ID = 512
-"""Bytes of a document's id in OpenSearch."""
 CARD_ROWS = 6
 """Latest activities of a card on a dashboard, unless it says otherwise."""
 
