@@ -18,7 +18,7 @@ from sidecar_api.agents.judging import MOST_JUDGED, Judge
 from sidecar_api.agents.places import Key, Place
 from sidecar_api.agents.query import IMPACTS, ORIGINS, RESULTS, STATES, Wanted
 from sidecar_api.agents.remembered import Remembered
-from sidecar_api.failures import Absent, BadRequest
+from sidecar_api.failures import BadRequest
 from sidecar_api.openapi import MOMENT, Parameter
 from sidecar_api.recording import FETCH, FETCH_ALL, MOST_TRAILS
 from sidecar_api.search.filters import NONE
@@ -169,7 +169,7 @@ def _the_one(found: list[Key], id_: str) -> Key:
             hint=asking.SAY_WHICH,
         )
     if not found:
-        raise unknown(id_)
+        raise refusing.absent("proposal", id_)
     return found[0]
 
 
@@ -185,18 +185,13 @@ def whole(key: Key, *, program: bool = False) -> Read:
     """
     found = chains().read([key])
     if not found:
-        raise unknown(key.shown)
+        raise refusing.absent("proposal", key.shown)
     return found[0] if program else found[0].having(remembered().entry(key))
 
 
 def bounded(id_: str) -> bool:
     """Whether this can be an id."""
     return 0 < len(id_) <= 300
-
-
-def unknown(id_: str) -> Absent:
-    """Return the failure of what is not there, or not for this reader."""
-    return refusing.absent("proposal", id_)
 
 
 def newest(places: list[Place], as_of: datetime) -> Iterator[Read]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
-from sidecar_api import asking
+from sidecar_api import asking, refusing
 from sidecar_api import asking_chains as shared
 from sidecar_api.access import Scope
 from sidecar_api.agents.chains import Chains, Read
@@ -85,7 +85,7 @@ def evidence(proposal: str) -> Response:
     key = shared.key_of(scope, proposal)
     exported = scope.for_export([key.organization])
     if key not in shared.chains().keys(exported, proposal, key.organization):
-        raise shared.unknown(proposal)
+        raise refusing.absent("proposal", proposal)
     wanted = Wanted(organization=key.organization or NONE)
     return _file(asked["format"], exported, [key], wanted, shared.now(), key.shown, proposal)
 

@@ -12,7 +12,7 @@ from sidecar_api import asking, refusing
 from sidecar_api.access import Reach, Scope, Subject
 from sidecar_api.conditional import json_answer
 from sidecar_api.cursors import Sealer, binding
-from sidecar_api.failures import Absent, BadRequest, Forbidden, NotFound, Unavailable
+from sidecar_api.failures import BadRequest, Forbidden, NotFound, Unavailable
 from sidecar_api.line import Line
 from sidecar_api.openapi import MOMENT, TOKEN, Parameter, operation
 from sidecar_api.processes import live
@@ -134,7 +134,7 @@ def one(process: str) -> Response:
     body = next((one for one in running if one["organization"]["id"] == key[0]), stored)
     # The hub may begin in the middle; whose a process is, the record knows from its beginning.
     if body is None or not scope.watches(body) or (stored and not scope.watches(stored)):
-        raise _unknown(process)
+        raise refusing.absent("process", process, may="watch")
     if stored and _fuller(stored, body):
         body = stored
     _note(scope, key)
@@ -298,7 +298,7 @@ def _key(scope: Scope, id_: str, organization: str | None, known: list[str]) -> 
             hint=asking.SAY_WHICH,
         )
     if not keys:
-        raise _unknown(id_)
+        raise refusing.absent("process", id_, may="watch")
     return keys.pop()
 
 
@@ -309,12 +309,8 @@ def _fuller(stored: Mapping[str, Any], running: Mapping[str, Any]) -> bool:
 
 def _bounded(process: str) -> str:
     if len(process) > 256:
-        raise _unknown(process)
+        raise refusing.absent("process", process, may="watch")
     return process
-
-
-def _unknown(process: str) -> Absent:
-    return refusing.absent("process", process, may="watch")
 
 
 def _sealer(parameter: str) -> Sealer:
