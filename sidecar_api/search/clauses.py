@@ -24,22 +24,10 @@ PROCESS_ENDS: Final = tuple(
 )
 """Start and end of a process, or of one of its attempts; not of its steps."""
 
-TRAIL: Final[Clause] = {
-    "bool": {
-        "should": [
-            {"terms": {"activity.lens": ["audit", "agent"]}},
-            {
-                "bool": {
-                    "filter": [
-                        {"term": {"activity.lens": "process"}},
-                        {"terms": {"event.action": list(PROCESS_ENDS)}},
-                    ]
-                }
-            },
-        ],
-        "minimum_should_match": 1,
-    }
-}
+TRAIL: Final[Clause] = any_of(
+    {"terms": {"activity.lens": ["audit", "agent"]}},
+    all_of({"term": {"activity.lens": "process"}}, {"terms": {"event.action": list(PROCESS_ENDS)}}),
+)
 """Which documents the log consists of: all of audit and agents, start and end of processes."""
 
 _GRAMS: Final = 3

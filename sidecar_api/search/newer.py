@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from activity_center.clauses import Clause, all_of, any_of
 from sidecar_api.moments import milliseconds
 
 WINDOW: Final = 60_000
@@ -96,22 +97,18 @@ class Place:
         """
         return len(self.seen) > MOST_SEEN + 1
 
-    def clause(self) -> dict[str, Any]:
+    def clause(self) -> Clause:
         """Return the clause of what may be new: behind the last entry, or late in the window."""
-        possible: list[dict[str, Any]] = [
+        possible: list[Clause] = [
             {"range": {"event.ingested": {"gt": self.latest, "format": "epoch_millis"}}},
-            {
-                "bool": {
-                    "filter": [
-                        _between(self.latest, self.latest),
-                        {"range": {"event.id": {"gte": self.latest_id}}},
-                    ]
-                }
-            },
+            all_of(
+                _between(self.latest, self.latest),
+                {"range": {"event.id": {"gte": self.latest_id}}},
+            ),
         ]
         if self.since <= self.latest:
             possible.append(_between(self.since, self.latest))
-        return {"bool": {"should": possible, "minimum_should_match": 1}}
+        return any_of(*possible)
 
     def reaches(self, hit: dict[str, Any]) -> bool:
         """Whether :meth:`clause` finds a hit."""
@@ -123,7 +120,7 @@ class Place:
         """The moment at which a filter that goes by the clock is counted: the same as before."""
         return datetime.fromtimestamp((self.counted_from + REACH) / 1000, UTC)
 
-    def before(self) -> dict[str, Any]:
+    def before(self) -> Clause:
         """Return the clause of what is counted."""
         return _between(self.counted_from, self.since - 1)
 
@@ -176,5 +173,5 @@ def _place(hit: dict[str, Any]) -> tuple[int, str]:
     return int(ingested), id_ or ""
 
 
-def _between(first: int, last: int) -> dict[str, Any]:
+def _between(first: int, last: int) -> Clause:
     return {"range": {"event.ingested": {"gte": first, "lte": last, "format": "epoch_millis"}}}
