@@ -8,8 +8,7 @@ scores nothing, and it is the same for the same rights: cursors are bound to it.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -198,13 +197,7 @@ class Scope:
         """
         if self.everything:
             return {"match_all": {}}
-        where: dict[str, set[str]] = defaultdict(set)
-        for one in self.openings:
-            where[_canonical(one.query())].add(one.organization)
-        clauses = [
-            {"bool": {"filter": [_terms("organization.id", ids), json.loads(what)]}}
-            for what, ids in where.items()
-        ]
+        clauses = _where((one.organization, [one.query()]) for one in self.openings)
         seen = _any_of([*clauses, _own(self.reader.id)])
         return {"bool": {"filter": [seen, _done_by(self.reader.id)]}} if self.oneself else seen
 
@@ -242,18 +235,9 @@ class Scope:
         """The clause of entries of processes that the reader may watch: :meth:`watches` of each."""
         if self.everything:
             return {"match_all": {}}
-        where: dict[str, set[str]] = defaultdict(set)
-        for one in self.watching:
-            limits = _limits(one.workspaces, one.resources)
-            where[_canonical({"bool": {"filter": limits}})].add(one.organization)
-        clauses: list[dict[str, Any]] = [
-            {
-                "bool": {
-                    "filter": [_terms("organization.id", ids), *json.loads(what)["bool"]["filter"]]
-                }
-            }
-            for what, ids in where.items()
-        ]
+        clauses = _where(
+            (one.organization, _limits(one.workspaces, one.resources)) for one in self.watching
+        )
         return _any_of([*clauses, _begun_by(self.reader.id)])
 
     def controls(self, process: Mapping[str, Any]) -> bool:
@@ -299,6 +283,20 @@ class Scope:
                 hint="Filter by other organizations, or by yourself as the actor.",
             )
         return replace(self, openings=tuple(one for one in self.openings if one.export))
+
+
+def _where(parts: Iterable[tuple[str, list[dict[str, Any]]]]) -> list[dict[str, Any]]:
+    """Clauses of parts of organizations, one for those of which the parts are alike.
+
+    Args:
+        parts: ids, each with the clauses of its part.
+    """
+    same: dict[str, tuple[list[dict[str, Any]], set[str]]] = {}
+    for organization, part in parts:
+        same.setdefault(_canonical(part), (part, set()))[1].add(organization)
+    return [
+        {"bool": {"filter": [_terms("organization.id", ids), *part]}} for part, ids in same.values()
+    ]
 
 
 def _limits(
@@ -383,7 +381,7 @@ def _terms(name: str, values: set[str] | frozenset[str]) -> dict[str, Any]:
     return {"terms": {name: sorted(one for one in values if one and is_text(one))}}
 
 
-def _canonical(clause: dict[str, Any]) -> str:
+def _canonical(clause: dict[str, Any] | list[dict[str, Any]]) -> str:
     return json.dumps(clause, sort_keys=True)
 
 
