@@ -23,8 +23,7 @@ OWN_FIELDS: Final = ("user.id", "activity.initiator.id", "activity.approver.id")
 OWN_SECURITY: Final = "now-90d/d"
 """Security events of one's account are one's own to see from this day (UTC) on."""
 DENIED: Final = "activity_log.denied"
-"""What was refused is not among what one did oneself: whether the entry has an organization
-tells whether there is one of that name, to somebody who may not know."""
+"""Action of the entry that somebody was refused something."""
 LENSES: Final = frozenset({"audit", "agent", "process"})
 """All parts of a trail."""
 OF_THE_PLATFORM: Final = frozenset({"org:audit", "org:audit:export"})
@@ -345,7 +344,11 @@ def _done_by(reader: str) -> dict[str, Any]:
 
 
 def _own(reader: str) -> dict[str, Any]:
-    """What somebody did themselves, without old security events and without refusals."""
+    """What somebody did themselves, without old security events and without refusals.
+
+    Whether the entry of a refusal has an organization tells whether there is one of that name, to
+    somebody who may not know.
+    """
     old = [
         _terms("event.action", _personal()),
         {"range": {"@timestamp": {"lt": OWN_SECURITY}}},
