@@ -173,8 +173,8 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}: {', '.join(PARTS)}")
 
-    def say(text: str) -> None:
-        print(f"bench: {text}", file=sys.stderr, flush=True)
+    def say(message: str) -> None:
+        print(f"bench: {message}", file=sys.stderr, flush=True)
 
     which = "quick" if options.quick else "tiny" if options.tiny else "full"
     found = {}
@@ -184,8 +184,8 @@ def main(arguments: list[str] | None = None) -> int:
             facts, made = run(plan, options.workload, say)
         else:
             module = MODULES[part]
-            sizes_of = {"quick": module.QUICK, "tiny": module.TINY, "full": module.FULL}
-            facts, made = module.run(sizes_of[which], say)
+            plans = {"quick": module.QUICK, "tiny": module.TINY, "full": module.FULL}
+            facts, made = module.run(plans[which], say)
         found[part] = {**facts, "rows": [row.as_json() for row in made]}
         if not options.json:
             print("\n".join([*facts.values(), "", table(made), ""]), flush=True)
@@ -226,7 +226,7 @@ def write(page: Path, part: str, facts: dict[str, str], made: list[Row]) -> None
     _, _, after = rest.partition(end)
     if not found:
         raise SystemExit(f"{page} has no line {begin}")
-    listed = "\n".join(f"- {text}" for text in facts.values())
+    listed = "\n".join(f"- {fact}" for fact in facts.values())
     page.write_text(
         f"{before}{begin}\n\n{listed}\n\n```text\n{table(made)}\n```\n\n{end}{after}",
         encoding="utf-8",
