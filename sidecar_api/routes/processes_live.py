@@ -46,6 +46,8 @@ _PERMISSION: Final = "process:view"
 _WANTED: Final = ("channel", "organization", "process")
 _PLACE: Final = ("offset", "epoch")
 _LONGEST: Final = 256
+_LONGEST_OFFSET: Final[int] = TOKEN["maxLength"]
+"""As where an offset stands in a header or in ``since``."""
 _STEP: Final = 1.0
 _FILTERS: Final = [
     Parameter("channel", "Only processes of this channel."),
@@ -166,7 +168,7 @@ def _asked() -> dict[str, str]:
         raise Closing(messages.PROTOCOL, f"the subprotocol is {messages.SUBPROTOCOL}")
     found = dict.fromkeys(("organization", "process", *_PLACE), "")
     for name, values in request.args.lists():
-        longest = 4096 if name == "offset" else _LONGEST
+        longest = _LONGEST_OFFSET if name == "offset" else _LONGEST
         if name not in found or len(values) > 1 or len(values[0]) > longest:
             raise Closing(messages.PROTOCOL, f"known are {', '.join(found)}, each once")
         found[name] = values[0]
