@@ -12,7 +12,7 @@ import pytest
 from activity_center import node
 from activity_center.connection import connect
 from tests.sidecar_api.desk import Desk
-from tests.sidecar_api.search.log import put_templates
+from tests.sidecar_api.search.log import Log, put_templates
 
 if TYPE_CHECKING:
     from activity_center.config import Cluster
@@ -24,6 +24,12 @@ def streams(opensearch: Node) -> Node:
     """The shared node with templates and streams."""
     put_templates(opensearch.client)
     return opensearch
+
+
+@pytest.fixture
+def log(streams: Node) -> Log:
+    """An empty log, behind a wall of its own: an organization."""
+    return Log(streams.client)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from activity_center.config_sidecar import RateLimit, Recording, SidecarConfig
 from sidecar_api.app import create_app
 from tests.sidecar_api.export.people import config_of
-from tests.sidecar_api.search.log import Log, put_templates
+from tests.sidecar_api.search.log import Log
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from tests.conftest import Node
 
 MakeApp = Callable[..., "Flask"]
-
-
-@pytest.fixture(scope="session")
-def _streams(opensearch: Node) -> None:
-    put_templates(opensearch.client)
-
-
-@pytest.fixture
-def log(opensearch: Node, _streams: None) -> Log:
-    """An empty organization."""
-    return Log(opensearch.client)
 
 
 @pytest.fixture

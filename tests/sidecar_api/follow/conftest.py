@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def log(streams: Node) -> Log:
-    """An empty organization."""
-    return Log(streams.client)
-
-
-@pytest.fixture
 def scope(opensearch: Node, log: Log, tmp_path: Path) -> Scope:
     """What the organization's owner may see."""
     return owner(opensearch.cluster, log, tmp_path)

@@ -9,28 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from activity_center.connection import connect
-from tests.sidecar_api.search.log import Log, put_templates
+from tests.sidecar_api.search.log import Log
 
 if TYPE_CHECKING:
     from activity_center.config import Cluster
     from tests.conftest import Node
 
 
-@pytest.fixture(scope="session")
-def _templates(opensearch: Node) -> None:
-    put_templates(opensearch.client)
-
-
-@pytest.fixture
-def log(opensearch: Node, _templates: None) -> Log:
-    """An empty log, behind a wall of its own."""
-    return Log(opensearch.client)
-
-
 @pytest.fixture(scope="module")
-def table(opensearch: Node, _templates: None) -> Log:
+def table(streams: Node) -> Log:
     """A log that the tests of a module fill once and share."""
-    return Log(opensearch.client)
+    return Log(streams.client)
 
 
 @pytest.fixture

@@ -40,13 +40,9 @@ def is_large(id_: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def filled(opensearch: Any) -> tuple[Log, list[str]]:
+def filled(table: Log) -> tuple[Log, list[str]]:
     """A log with 30 entries, ten of them large."""
-    from tests.sidecar_api.search.log import put_templates
-
-    put_templates(opensearch.client)
-    log = Log(opensearch.client)
-    return log, fill(log, 30)
+    return table, fill(table, 30)
 
 
 def test_a_list_has_all_and_leaves_out_what_is_long(filled: tuple[Log, list[str]]) -> None:
