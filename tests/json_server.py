@@ -31,7 +31,7 @@ def json_server(answer: Callable[[str, str, bytes], tuple[int, Any]]) -> Iterato
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_DELETE = do_POST
+        do_GET = do_PUT = do_DELETE = do_POST
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""

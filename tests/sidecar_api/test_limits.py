@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from typing import Any
 
 import pytest
 from flask import Flask, Response, request
@@ -25,6 +25,7 @@ from sidecar_api.failures import RateLimited, Unauthenticated
 from sidecar_api.limits import AT_ONCE, MAX_BODY, MAX_KEYS, MAX_URL, REFUSALS, Buckets, Limits
 from sidecar_api.reader import Reader
 from tests.integration.process import until
+from tests.json_server import json_server
 
 ADA, GRACE = Reader("ada"), Reader("grace")
 
@@ -252,20 +253,12 @@ def guarded(tmp_path):
     asked: list[str] = []
     may_answer = threading.Event()
 
-    class Security(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.headers["Authorization"])
-            assert may_answer.wait(30)
-            self.send_response(401)
-            self.end_headers()
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        asked.append(path)
+        assert may_answer.wait(30)
+        return 401, b""
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Security) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        cluster = Cluster(url=f"http://127.0.0.1:{server.server_port}")
+    with json_server(answer) as url:
         identity = IdentityConfig(
             people={"u-1": Person("u-1")},
             tokens=(ApiToken("ci", "u-1", hashlib.sha256(b"right").hexdigest()),),
@@ -273,11 +266,9 @@ def guarded(tmp_path):
         )
         rates = RateLimit(requests=5, sign_ins=3)
         section = configured(data_dir=str(tmp_path), rate_limit=rates)
-        made = create_app(replace(section, opensearch=cluster, identity=identity))
+        made = create_app(replace(section, opensearch=Cluster(url=url), identity=identity))
         yield made, asked, may_answer
         may_answer.set()
-        server.shutdown()
-        thread.join()
 
 
 def test_guesses_at_the_same_time_are_counted_too(guarded):

@@ -7,12 +7,12 @@ monitor in the place of exactly the version that is named, and has no index befo
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.json_server import json_server
 
 MONITORS = "/_plugins/_alerting/monitors"
 
@@ -35,7 +35,9 @@ class Alerting:
         self._written_out = written_out
         self._seq = 0
 
-    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
+    def answer(
+        self, method: str, path: str, query: dict[str, list[str]], body: Any
+    ) -> tuple[int, Any]:
         """Status and body for a request."""
         if not self.there:
             reason = f"no handler found for uri [{path}] and method [{method}]"
@@ -74,31 +76,11 @@ def serving(written_out: Callable[[Any], Any]) -> Iterator[Alerting]:
     """
     plugin = Alerting(written_out)
 
-    class Handler(BaseHTTPRequestHandler):
-        def _serve(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
-            path = urlsplit(self.path)
-            status, answer = plugin.answer(self.command, path.path, parse_qs(path.query), body)
-            data = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        parts = urlsplit(path)
+        return plugin.answer(
+            method, parts.path, parse_qs(parts.query), json.loads(body) if body else None
+        )
 
-        do_GET = do_PUT = do_POST = do_DELETE = _serve
-
-        def log_message(self, *_arguments: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    plugin.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with json_server(answer) as plugin.url:
         yield plugin
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

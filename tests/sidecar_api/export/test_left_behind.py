@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-import threading
-import zlib
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +15,7 @@ from sidecar_api import recording
 from sidecar_api.export.write import PAGE
 from sidecar_api.search import Search
 from sidecar_api.services import EXTENSION
+from tests.json_server import json_server
 from tests.sidecar_api.export.people import of
 from tests.sidecar_api.export.test_exports import PATH, documents, get, whole
 from tests.sidecar_api.search.log import Log, put_templates
@@ -34,38 +33,24 @@ class Collector:
     """A collector's HTTP address: it answers every batch with one status."""
 
     def __init__(self, status: int) -> None:
+        self.status = status
+        self.url = ""
         self.got: list[dict[str, Any]] = []
-        outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    body = zlib.decompress(body, 31)
-                events = json.loads(body)
-                outer.got += events
-                self.send_response(status)
-                items = [{"status": "accepted", "id": one["event"]["id"]} for one in events]
-                answer = json.dumps({"accepted": len(items), "items": items}).encode()
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+        """Take a batch, which may be compressed."""
+        events = json.loads(gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body)
+        self.got += events
+        items = [{"status": "accepted", "id": one["event"]["id"]} for one in events]
+        return self.status, {"accepted": len(items), "items": items}
 
 
 @pytest.fixture
 def collector(request: pytest.FixtureRequest) -> Iterator[Collector]:
     """A collector that answers with the status of the test's parameter."""
     made = Collector(request.param)
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with json_server(made.answer) as made.url:
+        yield made
 
 
 @pytest.mark.parametrize("collector", [401], indirect=True)
