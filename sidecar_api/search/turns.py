@@ -73,7 +73,7 @@ class FairQueue:
         """Where the last search of a reader ends; of those beyond :attr:`_begun`."""
 
     @contextmanager
-    def turn(self, of: str, length: int = 1) -> Iterator[None]:
+    def turn(self, reader_id: str, length: int = 1) -> Iterator[None]:
         """Wait for a turn of a reader's; it ends with the block.
 
         Args:
@@ -83,43 +83,45 @@ class FairQueue:
             RateLimited: none came in time.
         """
         with self._changed:
-            begin = max(self._begun, self._ends.get(of, 0))
+            begin = max(self._begun, self._ends.get(reader_id, 0))
             ours = _Search(begin, begin + length)
-            self._ends[of] = ours.end
-            self._waiting.setdefault(of, deque()).append(ours)
+            self._ends[reader_id] = ours.end
+            self._waiting.setdefault(reader_id, deque()).append(ours)
             try:
-                if not self._changed.wait_for(lambda: self._is_next(of, ours), self._longest):
-                    if self._waiting[of][-1] is ours:
-                        self._ends[of] = begin  # another try of it has its place
+                if not self._changed.wait_for(
+                    lambda: self._is_next(reader_id, ours), self._longest
+                ):
+                    if self._waiting[reader_id][-1] is ours:
+                        self._ends[reader_id] = begin  # another try of it has its place
                     raise RateLimited(
                         "Other searches for parts of words are still under way.",
                         retry_after=5,
                         hint="Wait a moment; fewer and shorter words are found sooner.",
                     )
-                self._busy.add(of)
+                self._busy.add(reader_id)
                 self._begun = max(self._begun, ours.begin)
                 self._ends = {one: end for one, end in self._ends.items() if end > self._begun}
             finally:
-                self._waiting[of].remove(ours)
-                if not self._waiting[of]:
-                    del self._waiting[of]
+                self._waiting[reader_id].remove(ours)
+                if not self._waiting[reader_id]:
+                    del self._waiting[reader_id]
                 self._changed.notify_all()
         try:
             yield
         finally:
             with self._changed:
-                self._busy.discard(of)
+                self._busy.discard(reader_id)
                 if not self._busy and not self._waiting:
                     self._begun = 0
                     self._ends.clear()
                 self._changed.notify_all()
 
-    def _is_next(self, of: str, search: _Search) -> bool:
+    def _is_next(self, reader_id: str, search: _Search) -> bool:
         if len(self._busy) >= self._at_once:
             return False
         free = [searches[0] for one, searches in self._waiting.items() if one not in self._busy]
         first = min(free, key=lambda one: one.end, default=None)
-        return of not in self._busy and search is first
+        return reader_id not in self._busy and search is first
 
 
 SHORT: Final = FairQueue()

@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from opensearchpy import OpenSearch
 
 from activity_center.config import Cluster
 from activity_center.config_sidecar import SidecarConfig
@@ -49,6 +51,7 @@ class Slow:
     """
 
     def __init__(self) -> None:
+        self.url = ""
         self.asked: list[str] = []
         self.parameters: list[tuple[bool, list[str]]] = []
         self.ends = threading.Semaphore(0)
@@ -67,19 +70,22 @@ class Slow:
         }
         return 200, {**EMPTY, "aggregations": counts} if counts else EMPTY
 
-    def serve(self, url: str) -> None:
-        """Be found at ``url``."""
-        self.url = url
-        self.client = connect(Cluster(url=url))
-        self.search = Search(self.client)
+    @cached_property
+    def client(self) -> OpenSearch:
+        """A client of it."""
+        return connect(Cluster(url=self.url))
+
+    @cached_property
+    def search(self) -> Search:
+        """Searches in it."""
+        return Search(self.client)
 
 
 @pytest.fixture
 def slow() -> Iterator[Slow]:
     """One of them; all that it holds back is answered at the end."""
     made = Slow()
-    with json_server(made.answer) as url:
-        made.serve(url)
+    with json_server(made.answer) as made.url:
         yield made
         made.ends.release(1000)
 
