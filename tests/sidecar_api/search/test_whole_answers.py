@@ -12,8 +12,7 @@ import pytest
 from activity_center.config import Cluster
 from activity_center.connection import connect
 from sidecar_api.failures import BadRequest, Failure, Incomplete, RateLimited, Unavailable
-from sidecar_api.search import Search
-from sidecar_api.search import ask as asking
+from sidecar_api.search import Search, ask
 from sidecar_api.search.newer import Place
 from tests.json_server import json_server
 from tests.sidecar_api.search.log import Anyone, Log, document, filters, put_templates
@@ -55,7 +54,7 @@ class Fake:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What never becomes whole is known soon."""
-    monkeypatch.setattr(asking, "STARTING", (0.001, 0.002, 0.004))
+    monkeypatch.setattr(ask, "STARTING", (0.001, 0.002, 0.004))
 
 
 @pytest.fixture
@@ -98,7 +97,7 @@ ASKING: dict[str, Callable[[Search], Any]] = {
 
 def test_a_long_reading_waits_for_a_busy_node(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     """One 429 does not end an export."""
-    monkeypatch.setattr(asking, "PAUSES", (0.001, 0.002))
+    monkeypatch.setattr(ask, "PAUSES", (0.001, 0.002))
     pit, none = {"pit_id": "p", "_shards": WHOLE, "pits": []}, answer(hits=0)
     fake.first = [(200, pit), (200, none), (429, {}), (429, {})]
     fake.answers = [answer(hits=1)]
@@ -113,7 +112,7 @@ def search(fake: Fake) -> Search:
     return Search(connect(Cluster(url=fake.url), timeout=5))
 
 
-@pytest.mark.parametrize("ask", ASKING.values(), ids=ASKING)
+@pytest.mark.parametrize("question", ASKING.values(), ids=ASKING)
 @pytest.mark.parametrize(
     "made",
     [
@@ -126,11 +125,13 @@ def search(fake: Fake) -> Search:
     ],
     ids=["part", "failed", "no shards", "timed out", "empty", "list"],
 )
-def test_part_of_the_log_is_no_answer(fake: Fake, ask: Callable[[Search], Any], made: Any) -> None:
+def test_part_of_the_log_is_no_answer(
+    fake: Fake, question: Callable[[Search], Any], made: Any
+) -> None:
     """200 with part of the shards, or timed out, is 503 for every question."""
     fake.answers = [made]
     with pytest.raises(Incomplete) as refused:
-        ask(search(fake))
+        question(search(fake))
     assert int(refused.value.headers["Retry-After"]) > 0
 
 
@@ -162,7 +163,7 @@ def error(kind: str) -> dict[str, Any]:
     return {"error": {"type": "x", "root_cause": [{"type": kind, "reason": "secret text"}]}}
 
 
-@pytest.mark.parametrize("ask", [ASKING["page"], ASKING["scan"]], ids=["page", "scan"])
+@pytest.mark.parametrize("question", [ASKING["page"], ASKING["scan"]], ids=["page", "scan"])
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
@@ -179,12 +180,12 @@ def error(kind: str) -> dict[str, Any]:
     ],
 )
 def test_failures_have_a_name(
-    fake: Fake, ask: Callable[[Search], Any], status: int, body: Any, expected: type[Failure]
+    fake: Fake, question: Callable[[Search], Any], status: int, body: Any, expected: type[Failure]
 ) -> None:
     """Each error of OpenSearch becomes one of ours, and its words are not passed on."""
     fake.status, fake.answers = status, [body]
     with pytest.raises(expected) as refused:
-        ask(search(fake))
+        question(search(fake))
     assert "secret" not in str(refused.value)
 
 
@@ -221,9 +222,9 @@ def test_too_many_buckets_are_the_searches_fault(own_node: Callable[..., OwnNode
 def test_opensearch_is_down() -> None:
     """No OpenSearch at the address: 503 for every question."""
     nobody = Search(connect(Cluster(url="http://127.0.0.1:9"), timeout=5))
-    for ask in ASKING.values():
+    for question in ASKING.values():
         with pytest.raises(Unavailable):
-            ask(nobody)
+            question(nobody)
 
 
 STARTING: dict[str, tuple[int, Any]] = {
@@ -235,18 +236,18 @@ STARTING: dict[str, tuple[int, Any]] = {
 }
 
 
-@pytest.mark.parametrize("ask", ASKING.values(), ids=ASKING)
+@pytest.mark.parametrize("question", ASKING.values(), ids=ASKING)
 @pytest.mark.parametrize("starting", STARTING.values(), ids=STARTING)
 def test_a_shard_that_is_starting_is_waited_for(
     fake: Fake,
-    ask: Callable[[Search], Any],
+    question: Callable[[Search], Any],
     starting: tuple[int, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What is whole a moment later is no error, whichever way OpenSearch says: not yet."""
-    monkeypatch.setattr(asking, "STARTING", (0.001, 0.002, 10.0))
+    monkeypatch.setattr(ask, "STARTING", (0.001, 0.002, 10.0))
     fake.first, fake.answers = [starting] * 2, [answer(hits=0)]
-    ask(search(fake))
+    question(search(fake))
     assert not fake.first
     assert len(fake.asked) > 2
 
