@@ -20,7 +20,7 @@ from sidecar_api.agents.query import IMPACTS, ORIGINS, RESULTS, STATES, Wanted
 from sidecar_api.agents.remembered import Remembered
 from sidecar_api.failures import BadRequest
 from sidecar_api.openapi import MOMENT, Parameter
-from sidecar_api.recording import FETCH, FETCH_ALL, MOST_TRAILS
+from sidecar_api.recording import FETCH, FETCH_ALL, trails
 from sidecar_api.search.filters import NONE
 from sidecar_api.services import services
 
@@ -219,13 +219,10 @@ def record(scope: Scope, filters: Wanted, of: str) -> None:
 
 def details_of(scope: Scope, filters: Wanted, **more: Any) -> dict[str, Any]:
     """Return what a record of reading says."""
-    if filters.organization:
-        read = [] if filters.organization == NONE else [filters.organization]
-    else:
-        read = [] if scope.everything else list(scope.organizations)
+    named = [filters.organization] if filters.organization else []
     return {
         "filters": [f"{name}={value}" for name, value in asking.given()],
-        "organizations": read if len(read) <= MOST_TRAILS else [],
+        "organizations": trails(scope, named, scope.organizations),
         **more,
     }
 

@@ -49,18 +49,28 @@ _RECORD_TIMEOUT: Final = 5.0
 """Seconds that an acknowledged record may take."""
 
 
-def details_of(filters: Filters, scope: Scope) -> dict[str, Any]:
-    """Return what a record of reading says of the filters, and whose trail it belongs to.
+def trails(scope: Scope, named: Sequence[str], opened: Sequence[str]) -> list[str]:
+    """Return in whose trails it stands that a reader looked at many: a record each.
 
-    That is the organizations that the filter names, else those whose trail the reader opens: a
-    record each, so that an organization sees who read it. Beyond :data:`MOST_TRAILS` of them,
-    and for who sees everything, it is one record without an organization.
+    So an organization sees who read it. Beyond :data:`MOST_TRAILS` of them, and for who sees
+    everything and names none, it is one record without an organization.
+
+    Args:
+        named: organizations that the filters name; ``NONE``: what has none.
+        opened: those of which a role of the reader's shows what others did there.
     """
-    named = [one for one in filters.values("organization") if one != NONE]
-    read = named or ([] if scope.everything else list(scope.organizations))
+    if named:
+        read = [one for one in named if one != NONE]
+    else:
+        read = [] if scope.everything else list(opened)
+    return read if len(read) <= MOST_TRAILS else []
+
+
+def details_of(filters: Filters, scope: Scope) -> dict[str, Any]:
+    """Return what a record of reading says of the filters, and whose trail it belongs to."""
     return {
         "filters": [f"{name}={value}" for name, value in filters.canonical()],
-        "organizations": read if len(read) <= MOST_TRAILS else [],
+        "organizations": trails(scope, filters.values("organization"), scope.organizations),
     }
 
 

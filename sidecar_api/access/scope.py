@@ -148,6 +148,11 @@ class Scope:
         """Ids of the organizations in which a role of the reader's opens the trail, sorted."""
         return tuple(sorted({one.organization for one in self.openings}))
 
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Ids of those of which a role shows processes, sorted."""
+        return tuple(sorted({one.organization for one in self.watching}))
+
     def lenses(self, organization: str) -> frozenset[str]:
         """Lenses of an organization's trail that a role of the reader's opens, a part at least."""
         if self.everything:

@@ -111,21 +111,27 @@ def test_many_organizations_are_one_record(recorded: Desk) -> None:
     assert len(all_of_them["filters"]) == MOST_TRAILS + 1
 
 
-def test_an_organization_sees_who_read_it(recorded: Desk) -> None:
-    """Also without a filter, and by a live tail: what was read is the trail that the role opens."""
-    recorded.get("/api/v1/activities")
+@pytest.mark.parametrize("path", ["activities", "proposals", "agents", "oversight", "processes"])
+def test_an_organization_sees_who_read_it(recorded: Desk, path: str) -> None:
+    """Also without a filter: what was read is what the role opens."""
+    recorded.get(f"/api/v1/{path}")
     (listed,) = arrived(recorded, 1)
     assert listed["organization"]["id"] == recorded.a
-    headers = {"Authorization": f"Bearer {recorded.token('owner')}"}
-    tail = recorded.app.test_client().get(
-        "/api/v1/activities/stream?verb=delete", headers=headers, buffered=False
-    )
-    tail.close()
-    _, opened = arrived(recorded, 2)
-    assert opened["organization"]["id"] == recorded.a
-    recorded.get("/api/v1/activities", "admin")
+    recorded.get(f"/api/v1/{path}?organization=-")
+    _, of_none = arrived(recorded, 2)
+    assert "organization" not in of_none
+    recorded.get(f"/api/v1/{path}", "admin")
     (everything,) = arrived(recorded, 1, "admin")
     assert "organization" not in everything
+
+
+def test_an_organization_sees_who_tails_it(recorded: Desk) -> None:
+    """As who reads a list."""
+    headers = {"Authorization": f"Bearer {recorded.token('owner')}"}
+    path = "/api/v1/activities/stream?verb=delete"
+    recorded.app.test_client().get(path, headers=headers, buffered=False).close()
+    (opened,) = arrived(recorded, 1)
+    assert opened["organization"]["id"] == recorded.a
 
 
 def test_what_does_not_exist_does_not_appear(recorded: Desk) -> None:
