@@ -30,6 +30,7 @@ from sidecar_api.identity import csrf
 from sidecar_api.limits import MAX_BODY, before_asking, limits
 from sidecar_api.openapi.operation import Operation, Parameter, operation_of
 from sidecar_api.reader import Reader
+from sidecar_api.recording import trails
 from sidecar_api.search import FILTERS, Filters, times, turns
 from sidecar_api.search.filters import MOST_VALUES, NONE
 from sidecar_api.services import services
@@ -222,21 +223,30 @@ def period(asked: Mapping[str, Any], now: datetime) -> tuple[datetime | None, da
     """
     start = times.parse(asked["from"], parameter="from") if asked["from"] is not None else None
     end = times.parse(asked["to"], parameter="to", end=True) if asked["to"] is not None else None
-    if asked["range"] is not None:
-        if start or end:
-            raise BadRequest("range cannot stand beside from or to.", parameter="range")
-        return now - times.PRESETS[asked["range"]], None
-    if start and end and start > end:
-        raise BadRequest("The time range ends before it begins.", parameter="to")
-    return start, end
+    times.check(start, end, asked["range"])
+    return (now - times.PRESETS[asked["range"]], None) if asked["range"] else (start, end)
 
 
-def given() -> list[tuple[str, str]]:
+def filters_given() -> list[tuple[str, str]]:
     """Return name and value of each filter of the request, those of its path too, in the API's
     own words: the same list for the same request."""
     query = request.args.items(multi=True)
     filters = sorted((name, value) for name, value in query if name not in PLACES)
     return [*(request.view_args or {}).items(), *filters]
+
+
+def looked(scope: Scope, named: str, opened: Sequence[str], **more: Any) -> dict[str, Any]:
+    """Return what a record of reading says: the filters of the request, and whose trail it is.
+
+    Args:
+        named: the organization that they name, or empty.
+        opened: as :func:`sidecar_api.recording.trails` has it.
+    """
+    return {
+        "filters": [f"{name}={value}" for name, value in filters_given()],
+        "organizations": trails(scope, [named] if named else [], opened),
+        **more,
+    }
 
 
 def sender() -> SenderConfig | None:

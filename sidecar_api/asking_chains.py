@@ -20,7 +20,7 @@ from sidecar_api.agents.query import IMPACTS, ORIGINS, RESULTS, STATES, Wanted
 from sidecar_api.agents.remembered import Remembered
 from sidecar_api.failures import BadRequest
 from sidecar_api.openapi import MOMENT, Parameter
-from sidecar_api.recording import FETCH, FETCH_ALL, trails
+from sidecar_api.recording import FETCH, FETCH_ALL
 from sidecar_api.search.filters import NONE
 from sidecar_api.services import services
 
@@ -213,18 +213,8 @@ def record(scope: Scope, filters: Wanted, of: str) -> None:
     Args:
         of: what they have looked at: "proposals", for example.
     """
-    details = details_of(scope, filters, of=of)
+    details = asking.looked(scope, filters.organization, scope.organizations, of=of)
     services().recording.read(scope.reader, FETCH_ALL, request, details)
-
-
-def details_of(scope: Scope, filters: Wanted, **more: Any) -> dict[str, Any]:
-    """Return what a record of reading says."""
-    named = [filters.organization] if filters.organization else []
-    return {
-        "filters": [f"{name}={value}" for name, value in asking.given()],
-        "organizations": trails(scope, named, scope.organizations),
-        **more,
-    }
 
 
 def note(scope: Scope, id_: str, organization: str | None) -> None:

@@ -64,7 +64,7 @@ class BadRequest(Failure):
 
 
 class TooBig(BadRequest):
-    """A search takes too much: the longest parameter of the request is named."""
+    """A search takes too much; named is the parameter with the longest value (problems)."""
 
     def __init__(self, *, hint: str) -> None:
         super().__init__("This search is too big.", parameter="q", hint=hint)

@@ -120,7 +120,9 @@ def _begin(
 ) -> None:
     """Make the record; only then is there an answer at all."""
     slot = limits().export(scope.reader)
-    details = shared.details_of(scope, wanted, of="proposals", format=form)
+    details = asking.looked(
+        scope, wanted.organization, scope.organizations, of="proposals", format=form
+    )
     if proposal:
         details["resource"] = proposal
     try:
@@ -130,7 +132,7 @@ def _begin(
         raise
     judge = shared.judge()
     columns = len(files.COLUMNS) if form == "csv" else None
-    tally = Tally(form, asking.given(), as_of, columns=columns, what="proposals")
+    tally = Tally(form, asking.filters_given(), as_of, columns=columns, what="proposals")
     reads = _reads(shared.chains(), keys, wanted, judge, as_of)
     response.response = files.written(form, reads, judge, tally)
     recording, asked = services().recording, asking.lasting()

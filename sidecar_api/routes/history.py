@@ -18,7 +18,7 @@ from sidecar_api.openapi import MOMENT, TOKEN, Parameter, operation
 from sidecar_api.processes import live
 from sidecar_api.processes.history import History
 from sidecar_api.processes.history_query import DEEPEST, STATES, Key, Wanted
-from sidecar_api.recording import FETCH, FETCH_ALL, trails
+from sidecar_api.recording import FETCH, FETCH_ALL
 from sidecar_api.search import Filters
 from sidecar_api.search.filters import MOST_WORDS, NONE
 from sidecar_api.search.page import SIZES
@@ -319,12 +319,7 @@ def _sealer(parameter: str) -> Sealer:
 
 def _record(scope: Scope, wanted: Wanted) -> None:
     """Record that somebody has looked."""
-    named = [wanted.organization] if wanted.organization else []
-    details = {
-        "filters": [f"{name}={value}" for name, value in asking.given()],
-        "organizations": trails(scope, named, scope.watched),
-        "of": "processes",
-    }
+    details = asking.looked(scope, wanted.organization, scope.watched, of="processes")
     services().recording.read(scope.reader, FETCH_ALL, request, details)
 
 

@@ -88,7 +88,7 @@ def proposals() -> Response:
             f"Pages reach {DEEPEST:,} proposals.", parameter="page", hint="Narrow the time range."
         )
     sealer = Sealer(services().secret, "proposals", "cursor")
-    bound = binding(scope, asking.given(), "proposals")
+    bound = binding(scope, asking.filters_given(), "proposals")
     after, as_of = None, shared.now()
     if asked["cursor"] is not None:
         held = sealer.open(asked["cursor"], bound)

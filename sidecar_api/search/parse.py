@@ -58,14 +58,7 @@ class Filters:
                 given[one.name] = values
         start = _moment(given, "from")
         end = _moment(given, "to")
-        if "range" in given and (start or end):
-            raise BadRequest("range cannot stand beside from or to.", parameter="range")
-        if start and end and start >= end:
-            raise BadRequest(
-                "The time range ends before it begins.",
-                parameter="to",
-                hint="from belongs to it, and so does to where it is a whole day.",
-            )
+        times.check(start, end, next(iter(given.get("range", ())), None))
         return cls(MappingProxyType(given), start, end)
 
     def values(self, name: str) -> tuple[str, ...]:

@@ -22,6 +22,27 @@ _TIME: Final = re.compile(
 )
 
 
+def check(start: datetime | None, end: datetime | None, preset: str | None) -> None:
+    """Go on only with a time range that can hold something, said in one way.
+
+    Args:
+        start: ``from``, included.
+        end: ``to``, not included.
+        preset: ``range``, a name of :data:`PRESETS`.
+
+    Raises:
+        BadRequest: it ends before it begins, or is said in both ways.
+    """
+    if preset and (start or end):
+        raise BadRequest("range cannot stand beside from or to.", parameter="range")
+    if start and end and start >= end:
+        raise BadRequest(
+            "The time range ends before it begins.",
+            parameter="to",
+            hint="from belongs to it, and so does to where it is a whole day.",
+        )
+
+
 def parse(text: str, *, parameter: str, end: bool = False) -> datetime:
     """Read an RFC 3339 time (section 5.6), or a date in UTC.
 

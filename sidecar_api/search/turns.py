@@ -88,9 +88,7 @@ class FairQueue:
             self._ends[reader_id] = ours.end
             self._waiting.setdefault(reader_id, deque()).append(ours)
             try:
-                if not self._changed.wait_for(
-                    lambda: self._is_next(reader_id, ours), self._longest
-                ):
+                if not self._changed.wait_for(lambda: self._is_next(ours), self._longest):
                     if self._waiting[reader_id][-1] is ours:
                         self._ends[reader_id] = begin  # another try of it has its place
                     raise RateLimited(
@@ -112,16 +110,13 @@ class FairQueue:
             with self._changed:
                 self._busy.discard(reader_id)
                 if not self._busy and not self._waiting:
-                    self._begun = 0
                     self._ends.clear()
                 self._changed.notify_all()
 
-    def _is_next(self, reader_id: str, search: _Search) -> bool:
-        if len(self._busy) >= self._at_once:
-            return False
+    def _is_next(self, search: _Search) -> bool:
         free = [searches[0] for one, searches in self._waiting.items() if one not in self._busy]
         first = min(free, key=lambda one: one.end, default=None)
-        return reader_id not in self._busy and search is first
+        return len(self._busy) < self._at_once and search is first
 
 
 SHORT: Final = FairQueue()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sidecar_api import asking_chains
 from sidecar_api.agents.query import DEEPEST
 from tests.sidecar_api.agents.stage import Stage
 
@@ -173,17 +174,21 @@ def test_pages_without_gap_or_repeat(stage: Stage) -> None:
     stage.desk.problem(400, f"/api/v1/proposals?{query[1:]}", "member")
 
 
-def test_a_range_ends_at_the_first_page(stage: Stage) -> None:
-    """By cursor too, as the time goes on; what is older is left out."""
+def test_a_range_ends_at_the_first_page(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is older is left out; what was in it stays, by cursor too, as the time goes on."""
     now = datetime.now(UTC)
-    for number in range(30):
+    for number in range(29):
         stage.add("proposed", f"p{number:02}", at=now - timedelta(hours=1, minutes=number))
+    stage.add("proposed", "edge", at=now - timedelta(hours=24) + timedelta(minutes=5))
     stage.add("proposed", "old", at=now - timedelta(hours=25))
     stage.store()
     first = stage.desk.get("/api/v1/proposals?range=24h")
     assert first["page"]["total"] == 30
+    monkeypatch.setattr(asking_chains, "now", lambda: now + timedelta(minutes=10))
     rest = stage.desk.get(f"/api/v1/proposals?range=24h&cursor={first['page']['next']}")
-    assert len(first["proposals"]) + len(rest["proposals"]) == 30
+    shown = [one["id"] for one in [*first["proposals"], *rest["proposals"]]]
+    assert shown == [*(stage.id(f"p{number:02}") for number in range(29)), stage.id("edge")]
+    assert stage.desk.get("/api/v1/proposals?range=24h")["page"]["total"] == 29
     assert stage.desk.get("/api/v1/proposals?range=7d")["page"]["total"] == 31
 
 

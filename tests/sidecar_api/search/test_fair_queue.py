@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -55,58 +56,97 @@ def test_each_reader_is_served_once_a_round(threads: ThreadPoolExecutor) -> None
     assert len(served) - served[::-1].index("alice") <= 9  # two others before each of hers
 
 
-def waiting_in(
-    few: FairQueue, threads: ThreadPoolExecutor, asked: list[tuple[str, int]]
-) -> tuple[list[str], list[Future[None]]]:
-    """Let readers wait for turns of a length, in this order; return who is served, and the ends."""
-    served: list[str] = []
+class Line:
+    """Searches that wait for their turns.
 
-    def search(reader: str, length: int) -> None:
-        with few.turn(reader, length):
-            served.append(reader)
+    Attributes:
+        served: who got one, in their order.
+        meanwhile: called while a reader has theirs, once.
+    """
 
-    waiting = []
-    for number, (reader, length) in enumerate(asked, 1):
-        waiting.append(threads.submit(search, reader, length))
-        while sum(map(len, few._waiting.values())) < number:
-            time.sleep(0.001)
-    return served, waiting
+    def __init__(self, few: FairQueue, threads: ThreadPoolExecutor) -> None:
+        self._few, self._threads = few, threads
+        self._futures: list[Future[None]] = []
+        self.served: list[str] = []
+        self.meanwhile: dict[str, Callable[[], None]] = {}
+
+    def join(self, *asked: tuple[str, int]) -> None:
+        """Let readers wait for turns of a length, in this order."""
+        for reader, length in asked:
+            before = self._length()
+            self._futures.append(self._threads.submit(self._search, reader, length))
+            until(lambda before=before: self._length() > before)  # type: ignore[misc]
+
+    def end(self) -> list[str]:
+        """Return who was served, once all were."""
+        for one in self._futures:
+            one.result(60)
+        return self.served
+
+    def _length(self) -> int:
+        return sum(map(len, self._few._waiting.values()))
+
+    def _search(self, reader: str, length: int) -> None:
+        with self._few.turn(reader, length):
+            self.served.append(reader)
+            self.meanwhile.pop(reader, lambda: None)()
 
 
 def test_who_looks_for_less_is_served_first(threads: ThreadPoolExecutor) -> None:
     """One who seldom asks waits for none of those who always ask for the most there is."""
     few = FairQueue(at_once=1, longest=60)
-    worst = [(reader, turns.MOST_LENGTH) for reader in ("mallory", "trent") for _ in range(3)]
+    line = Line(few, threads)
     with few.turn("mallory", turns.MOST_LENGTH):
-        served, waiting = waiting_in(few, threads, [*worst, ("alice", 600)])
-    for one in waiting:
-        one.result(60)
-    assert served == ["alice", *["trent", "mallory"] * 3]
+        for reader in ("mallory", "trent"):
+            line.join(*[(reader, turns.MOST_LENGTH)] * 3)
+        line.join(("alice", 600))
+    assert line.end() == ["alice", *["trent", "mallory"] * 3]
 
 
 def test_who_looks_for_much_is_served_too(threads: ThreadPoolExecutor) -> None:
     """After each of the others has had as much looked for, however many come."""
     few = FairQueue(at_once=1, longest=60)
+    line = Line(few, threads)
     with few.turn("first", 600):
-        asked = [("bob", 600)] * 4 + [("alice", 2000)] + [("carol", 600)] * 5
-        served, waiting = waiting_in(few, threads, asked)
-    for one in waiting:
-        one.result(60)
-    assert served == [*["bob", "carol"] * 3, "alice", "bob", "carol", "carol"]
+        line.join(*[("bob", 600)] * 4, ("alice", 2000), *[("carol", 600)] * 5)
+    assert line.end() == [*["bob", "carol"] * 3, "alice", "bob", "carol", "carol"]
+
+
+def test_who_comes_later_begins_where_the_others_are(threads: ThreadPoolExecutor) -> None:
+    """Also while one is served that began before them and takes longer."""
+    few = FairQueue(at_once=1, longest=60)
+    line = Line(few, threads)
+    line.meanwhile["alice"] = lambda: line.join(("carol", 1500))
+    with few.turn("first", 600):
+        line.join(*[("bob", 600)] * 5, ("alice", 2000))
+    assert line.end() == ["bob", "bob", "bob", "alice", "bob", "carol", "bob"]
 
 
 def test_who_waited_in_vain_keeps_their_place(threads: ThreadPoolExecutor) -> None:
     """Another try of the same is not another turn of theirs."""
     few = FairQueue(at_once=1, longest=0.01)
+    line = Line(few, threads)
     with few.turn("first", 600):
         for _ in range(3):
             with pytest.raises(RateLimited), few.turn("alice", 600):
                 pass
         few._longest = 60
-        served, waiting = waiting_in(few, threads, [("bob", 1000), ("alice", 600)])
-    for one in waiting:
-        one.result(60)
-    assert served == ["alice", "bob"]
+        line.join(("bob", 1000), ("alice", 600))
+    assert line.end() == ["alice", "bob"]
+
+
+def test_who_has_others_waiting_gains_nothing_by_giving_up(threads: ThreadPoolExecutor) -> None:
+    """What they ask for next comes after what they asked for before."""
+    few = FairQueue(at_once=1, longest=0.2)
+    line, vain = Line(few, threads), Line(few, threads)
+    with few.turn("first", 600):
+        vain.join(("alice", 600))
+        few._longest = 60
+        line.join(("alice", 600))
+        with pytest.raises(RateLimited):
+            vain.end()
+        line.join(("bob", 1000), ("alice", 600), ("carol", 1500))
+    assert line.end() == ["bob", "alice", "carol", "alice"]
 
 
 def test_a_readers_own_searches_are_in_order(threads: ThreadPoolExecutor) -> None:
