@@ -32,6 +32,11 @@ STATUSES: Final = {
 }
 """Status of an error that is no :class:`Failure` -> slug, title, detail in our words."""
 
+_PARTS: Final = frozenset(
+    {"q", "action_contains", "contains", "target", "server", "cloud_account"}
+    | {"initiator", "approver"}
+)
+"""Parameters that look for parts of what stands there."""
 _ADDRESSES: Final = "The page /api lists the addresses of the API."
 
 _log = structlog.get_logger("sidecar")
@@ -68,9 +73,8 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(TooBig)
     def too_big(failure: TooBig) -> Response:
-        given = request.args.items(multi=True)
-        longest, _ = max(given, key=lambda one: len(one[1]), default=("q", ""))
-        failure.members["parameter"] = longest
+        given = [one for one in request.args.items(multi=True) if one[0] in _PARTS]
+        failure.members["parameter"], _ = max(given, key=lambda one: len(one[1]), default=("q", ""))
         return answer(failure)
 
     @app.errorhandler(ParseException)

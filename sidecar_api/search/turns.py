@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from sidecar_api.failures import RateLimited
@@ -34,17 +35,22 @@ reader: ContextVar[str] = ContextVar("reader", default="")
 """Id of the reader for whom this thread searches; empty: nobody's."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Search:
     """A search that waits, or is under way.
 
     Attributes:
         begin: how much each reader may have had looked for when its turn comes.
-        end: the same when it ends.
+        length: how much it looks for itself.
     """
 
     begin: int
-    end: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        """How much each reader may have had looked for when it ends."""
+        return self.begin + self.length
 
 
 class FairQueue:
@@ -84,13 +90,12 @@ class FairQueue:
         """
         with self._changed:
             begin = max(self._begun, self._ends.get(reader_id, 0))
-            ours = _Search(begin, begin + length)
+            ours = _Search(begin, length)
             self._ends[reader_id] = ours.end
             self._waiting.setdefault(reader_id, deque()).append(ours)
             try:
                 if not self._changed.wait_for(lambda: self._is_next(ours), self._longest):
-                    if self._waiting[reader_id][-1] is ours:
-                        self._ends[reader_id] = begin  # another try of it has its place
+                    self._give_up(reader_id, ours)
                     raise RateLimited(
                         "Other searches for parts of words are still under way.",
                         retry_after=5,
@@ -112,6 +117,13 @@ class FairQueue:
                 if not self._busy and not self._waiting:
                     self._ends.clear()
                 self._changed.notify_all()
+
+    def _give_up(self, reader_id: str, search: _Search) -> None:
+        """Let what the reader asks for later, another try of it among that, have its place."""
+        mine = self._waiting[reader_id]
+        for later in islice(mine, mine.index(search) + 1, None):
+            later.begin -= search.length
+        self._ends[reader_id] = search.begin if mine[-1] is search else mine[-1].end
 
     def _is_next(self, search: _Search) -> bool:
         free = [searches[0] for one, searches in self._waiting.items() if one not in self._busy]

@@ -30,7 +30,8 @@ export function borrow(list) {
 export const facetOf = (name) => declaration(name)?.facetOf ?? name;
 const known = () => borrowed ?? declared;
 const declaration = (name) => known().find((filter) => filter.name === name);
-export const nameOf = (name) => declaration(name)?.label ?? (name === "q" ? F.q : name);
+/** What a filter is called; "when": all of time. */
+export const nameOf = (name) => (name === "when" ? F.when : (declaration(name)?.label ?? (name === "q" ? F.q : name)));
 const choices = (name) => declaration(name)?.values ?? [];
 const repeats = (name) => declaration(name)?.repeats ?? true;
 /** Whether the values of a filter can be listed with counts. */
@@ -84,6 +85,20 @@ export function added(filters, name, value) {
   return [...(repeats(name) ? filters : without(filters, name)), [name, value]];
 }
 
+/** The filters that say when and of which organization: those that all parts of a lens know. Of several
+    organizations none: entries alone can be of any of them. */
+export function whenAndWhose(filters) {
+  const several = filters.filter(([name]) => name === "organization").length > 1;
+  return filters.filter(([name]) => TIME.has(name) || (name === "organization" && !several));
+}
+
+/** Buttons that each drop a filter, and with several of them one for all; `said` names one by its key. */
+export function drops(app, said = (name) => F.drop(nameOf(name)), names = [...grouped(app.place.filters).keys()]) {
+  return html`<p class="choices">${names.map(
+    (name) => html`<button type="button" class="button" @click=${() => app.setFilters(without(app.place.filters, name))}>${said(name)}</button>`,
+  )}${names.length > 1 ? html`<button type="button" class="link" @click=${() => app.setFilters([])}>${F.dropAll}</button>` : nothing}</p>`;
+}
+
 function whenText(filters, zone) {
   const values = Object.fromEntries(filters.filter(([name]) => TIME.has(name)));
   if (values.range) return valueLabel("range", values.range);
@@ -93,7 +108,7 @@ function whenText(filters, zone) {
 }
 
 function chip(app, name, pairs) {
-  const label = name === "when" ? F.when : nameOf(name);
+  const label = nameOf(name);
   const shown =
     name === "when"
       ? whenText(app.place.filters, app.zone)
@@ -155,7 +170,7 @@ export function menu(app) {
   if (!name) return listOfFilters(app);
   const back = html`<button type="button" class="link back"
     @click=${() => app.switchMenu("")}>${icon("chevron-left")}${F.back}</button>`;
-  return html`<div class="menu-head">${back}<strong>${name === "when" ? F.when : nameOf(name)}</strong></div>
+  return html`<div class="menu-head">${back}<strong>${nameOf(name)}</strong></div>
     ${name === "when" ? whenForm(app) : isCounted(name) ? valueList(app, name) : textForm(app, name)}`;
 }
 
@@ -180,10 +195,10 @@ function listOfFilters(app) {
       event.target.closest("#menu").querySelector(".option")?.click();
     }} />
     <ul class="options">${names
-      .filter((name) => fits(name === "when" ? F.when : nameOf(name)))
+      .filter((name) => fits(nameOf(name)))
       .map(
         (name) => html`<li><button type="button" class="option" @click=${() => app.switchMenu(name)}>
-      <span>${name === "when" ? F.when : nameOf(name)}</span>${
+      <span>${nameOf(name)}</span>${
         set.has(name)
           ? html`<span class="kind">${
               name === "when"

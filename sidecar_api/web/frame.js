@@ -9,7 +9,7 @@ import { DEFAULTS, SETS } from "./columns.js";
 import { failures, histogram } from "./histogram.js";
 import { icon } from "./icons.js";
 import { pager } from "./pager.js";
-import { isAgents, isProcesses, lensOf, trailOf } from "./place.js";
+import { isAgents, isProcesses, lensOf, trailOf, within } from "./place.js";
 import * as reading from "./reading.js";
 import { empty, failure } from "./states.js";
 import { resetLayout, table } from "./table.js";
@@ -187,8 +187,8 @@ function toolbar(app) {
 /** The parts of AI activity, each an address. */
 export function agentTabs(app) {
   const { view } = app.place;
-  const here = new URLSearchParams(app.place.filters.filter(([name]) => name === "organization" || filters.chipOf(name) === "when"));
-  const link = (name, href) => html`<a class="tab" href=${here.size ? `${href}?${here}` : href} aria-current=${view === name ? "page" : nothing}>${N.agents[name]}</a>`;
+  const here = filters.whenAndWhose(app.place.filters);
+  const link = (name, href) => html`<a class="tab" href=${within(href, here)} aria-current=${view === name ? "page" : nothing}>${N.agents[name]}</a>`;
   return html`<div class="lens-bar"><nav class="lens-tabs" aria-label=${N.ai}>${link("ai", "/ai")}${link("agents", "/agents")}${link("oversight", "/ai/oversight")}${link("entries", "/ai/entries")}</nav></div>`;
 }
 

@@ -7,6 +7,9 @@ export const SIZES = [25, 50, 100];
 /** The first page of an answer, with no row open. */
 export const FIRST = { page: 1, cursor: null, asOf: null, open: null };
 
+/** An address with filters. */
+export const within = (address, filters) => (filters.length ? `${address}?${new URLSearchParams(filters)}` : address);
+
 /** The address of an organization's trail. */
 export const trailOf = (id) => `/organizations/${encodeURIComponent(id)}/activity-logs`;
 

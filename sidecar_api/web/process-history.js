@@ -107,9 +107,7 @@ export class Operations {
     const held = [...filters.grouped(app.place.filters).keys()];
     return html`<div class="blank" id="empty">${icon(held.length ? "list-filter" : "inbox")}<h2>${held.length ? H.empty : ownOnly(app) ? H.emptyOwn : H.emptyAll}</h2>${
       held.length
-        ? html`<p class="choices">${held.map(
-            (name) => html`<button type="button" class="button" @click=${() => app.setFilters(filters.without(app.place.filters, name))}>${H.drop(name === "when" ? H.filters.when : filters.nameOf(name))}</button>`,
-          )}${held.length > 1 ? html`<button type="button" class="link" @click=${() => app.setFilters([])}>${H.clear}</button>` : nothing}</p>`
+        ? filters.drops(app)
         : html`<p>${H.emptyHint}</p>`
     }</div>`;
   }

@@ -5,7 +5,7 @@ import { ask } from "./api.js";
 import { icon } from "./icons.js";
 import { isProcesses } from "./place.js";
 import { relative } from "./time.js";
-import { plain, sentences } from "./words.js";
+import { pick, plain, sentences } from "./words.js";
 import { LiveProcesses } from "./process-live.js";
 import { Operations } from "./process-history.js";
 import { OneProcess } from "./process-one.js";
@@ -21,8 +21,6 @@ function dress() {
     document.head.append(link);
   });
 }
-
-const why = (reason) => (Object.hasOwn(texts.connection.why, reason) ? texts.connection.why[reason] : reason);
 
 export class Lens {
   constructor(app) {
@@ -131,7 +129,7 @@ export class Lens {
     const { stream } = this.part;
     if (!stream || stream.heard || stream.state.phase !== "waiting") return nothing;
     return html`<div class="panel"><div class="blank" role="alert" id="failure">${icon("wifi-off")}<h2>${texts.connection.waiting}</h2>
-      <p>${plain(why(stream.state.reason), 400)}</p><p class="choices"><button type="button" class="button primary" @click=${() => stream.connect()}>${texts.connection.now}</button></p></div></div>`;
+      <p>${plain(pick(texts.connection.why, stream.state.reason) ?? stream.state.reason, 400)}</p><p class="choices"><button type="button" class="button primary" @click=${() => stream.connect()}>${texts.connection.now}</button></p></div></div>`;
   }
 
   view() {

@@ -4,7 +4,7 @@ import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { ask } from "./api.js";
 import { chipOf, note, without } from "./filters.js";
 import { icon } from "./icons.js";
-import { agentOf } from "./place.js";
+import { agentOf, within } from "./place.js";
 import { organizationName } from "./reading.js";
 import { failure } from "./states.js";
 import { texts as shared } from "./texts.js";
@@ -18,8 +18,6 @@ import { agentName, impactBadge, partlyNote, percent, span, stateLabel, verdictB
 
 const A = texts.agents;
 const LATEST = 5;
-/** An address with filters. */
-const within = (address, held) => (held.length ? `${address}?${new URLSearchParams(held)}` : address);
 /** The page of an agent: in the same time, and of which organization, where one may see several. */
 function addressOf({ agent, organization }, known, held) {
   const kept = known > 1 && organization?.id ? [...without(held, "organization"), ["organization", organization.id]] : held;
@@ -74,8 +72,9 @@ export class OneAgent extends Counted {
     const { app, answer, problem } = this;
     const list = within("/agents", app.place.filters);
     const timed = app.place.filters.some(([name]) => chipOf(name) === "when");
-    if (problem?.status === 404) return html`${missing(A.back, list, A.unknown, timed ? A.unknownWhen : A.unknownHint, this.chips())}`;
+    if (problem?.status === 404 && !timed) return missing(A.back, list, A.unknown, A.unknownHint, this.chips());
     const back = html`<p class="back"><a href=${list}>${icon("arrow-left")}${A.back}</a></p>`;
+    if (problem?.status === 404) return html`${back}${this.chips()}<h1 class="unseen">${shared.titles.agent}</h1>${this.blank("bot", A.noneWhen, A.unknownWhen)}`;
     if (!answer) return html`${back}${this.chips()}<h1 class="unseen">${shared.titles.agent}</h1>${problem ? html`<div class="panel">${failure(app)}</div>` : bones(2)}`;
     const { agent, latest } = answer;
     return html`${back}${this.chips()}${problem ? failure(app) : nothing}<div class="agent-head"><h1><span class="avatar agent" aria-hidden="true">${icon("bot")}</span>${word(agentName(agent), { limit: 120 })}</h1>

@@ -1,8 +1,9 @@
 // One proposal in a list: its verdict, what it was about, and its four stations.
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { whenAndWhose } from "./filters.js";
 import { icon } from "./icons.js";
-import { agentOf, caseOf, proposalOf } from "./place.js";
+import { agentOf, caseOf, proposalOf, within } from "./place.js";
 import { personName } from "./reading.js";
 import { exact, relative } from "./time.js";
 import { plain, word } from "./words.js";
@@ -167,17 +168,17 @@ export function headline(app, proposal, { heading, title, here = false }) {
   const on = targetName(proposal);
   const named = html`<span class="tool">${word(toolName(proposal), { limit: 80 })}</span>${on ? html` <span class="quiet">${texts.on}</span> <span class="target">${word(on, { limit: 80 })}</span>` : nothing}`;
   return html`<div class="headline">${verdictBadge(proposal.judgement)}${heading(title ? title(named) : named)}${impactBadge(proposal.impact?.level)}
-    <span class="spring"></span><span class="facts"><span class="by">${byline(proposal)}</span>${when ? html`<time datetime=${when} data-tip=${exact(when, zone)}>${relative(when)}</time>` : nothing}${
+    <span class="spring"></span><span class="facts"><span class="by">${byline(app, proposal)}</span>${when ? html`<time datetime=${when} data-tip=${exact(when, zone)}>${relative(when)}</time>` : nothing}${
       proposal.case && !here ? html`<a class="case" href=${caseOf(proposal.case)} data-tip=${plain(proposal.case)}>${texts.case(plain(proposal.case, 16).replace(/^case_/, ""))}</a>` : nothing
     }</span></div>`;
 }
 
 /** Who: the agent, and the person behind it. */
-function byline(proposal) {
+function byline(app, proposal) {
   const agent = agentName(proposal.agent);
   return html`<span class="agent">${icon("bot")}${
     proposal.agent?.id || agent
-      ? html`<a href=${agentOf(proposal.agent.id || agent)} data-tip=${plain(agent)}>${word(agent, { limit: 40 })}</a>`
+      ? html`<a href=${within(agentOf(proposal.agent.id || agent), whenAndWhose(app.place.filters))} data-tip=${plain(agent)}>${word(agent, { limit: 40 })}</a>`
       : texts.source
   }</span>`;
 }

@@ -5,9 +5,9 @@ import { organization } from "./columns.js";
 import { copy } from "./details.js";
 import { texts as shared } from "./texts.js";
 import { refusal, run } from "./exporting.js";
-import { labelOf } from "./filters.js";
+import { labelOf, whenAndWhose } from "./filters.js";
 import { icon, resourceIcon, sourceIcon } from "./icons.js";
-import { agentOf, caseOf, proposalOf } from "./place.js";
+import { agentOf, caseOf, proposalOf, within } from "./place.js";
 import { actionLabelOf, personKey, personName, typeLabel } from "./reading.js";
 import { exact } from "./time.js";
 import { json, long, pick, plain, safeUrl, word } from "./words.js";
@@ -106,7 +106,7 @@ function what(app, proposal) {
     [D.target, target(proposal)],
     [D.action, action ? html`${actionLabelOf(action) ? html`${actionLabelOf(action)} ` : nothing}<span class="kind mono">${word(action)}</span>` : nothing],
     [D.impact, impact.level ? html`${impactBadge(impact.level)}${impact.source ? html` <span class="kind">${D.impactBy(plain(impact.source, 60))}</span>` : nothing}` : nothing],
-    [D.agent, agentName(agent) ? html`<a href=${agentOf(agent.id || agent.name)}>${word(agentName(agent))}</a>${agent.version ? html` ${word(agent.version)}` : nothing}` : nothing],
+    [D.agent, agentName(agent) ? html`<a href=${within(agentOf(agent.id || agent.name), whenAndWhose(app.place.filters))}>${word(agentName(agent))}</a>${agent.version ? html` ${word(agent.version)}` : nothing}` : nothing],
     [D.model, agent.model || agent.provider ? html`${word(agent.model ?? "")} <span class="kind">${word(agent.provider ?? "")}</span>` : nothing],
     [D.source, proposal.origin ? html`<span class=${proposal.origin === "agent" ? "badge agent" : "source"}>${icon(sourceIcon(proposal.origin))}${labelOf("source", proposal.origin) ?? word(proposal.origin)}</span>` : nothing],
     [D.asked, personKey(proposal.initiator) ? fullPerson(proposal.initiator) : nothing],
@@ -150,7 +150,7 @@ function record(app, proposal, { page }) {
     ${n ? html`<a class="button" href=${entriesOf(proposal)}>${icon("layers")}${D.entries(n)}</a>` : nothing}
     <button type="button" class="button copy-link" @click=${(event) => copyLink(app, proposal, event.currentTarget)}>${icon("link", "before")}${icon("check", "after")}${D.copy}</button>
     ${refused ? nothing : html`<span class="evidence"><span class="quiet">${D.evidence}</span>${download("csv")}${download("ndjson")}</span>`}</p>${
-      refused ? html`<p class="note no-evidence">${icon("lock")}<span>${plain(refused, 400)}</span></p>` : nothing
+      refused ? html`<p class="note no-evidence">${icon("lock")}<span>${D.evidence}: ${plain(refused, 400)}</span></p>` : nothing
     }</section>`;
 }
 

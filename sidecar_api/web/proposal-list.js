@@ -20,7 +20,6 @@ import { STATES, VERDICT_NAMES, VIOLATIONS, agentName, partly, partlyNote, perce
 
 const L = texts.look,
   F = texts.filters;
-const PERIOD = ["range", "from", "to"];
 /** A value of the filter "verdict" that stands for all violations. */
 export const VIOLATION = "violations";
 
@@ -288,9 +287,8 @@ export class ProposalList {
 
   /** Filters of the period that the numbers are about: a week, where nobody chose one. */
   get period() {
-    const held = this.app.place.filters;
-    const kept = held.filter(([name]) => PERIOD.includes(name));
-    return [...(kept.length ? kept : [["range", "7d"]]), ...held.filter(([name]) => name === "organization")];
+    const held = filters.whenAndWhose(this.app.place.filters);
+    return filters.grouped(held).has("when") ? held : [["range", "7d"], ...held];
   }
 
   get violations() {
@@ -308,7 +306,7 @@ export class ProposalList {
     const { summary } = this;
     const T = texts.summary;
     const range = this.period.find(([name]) => name === "range")?.[1];
-    const when = (what) => T.when(what, texts.ranges[range]?.toLowerCase());
+    const when = (what) => T.when(what, texts.ranges[range]);
     const number = (value, label, { tone = "", href } = {}) => {
       const body = html`<strong class=${tone}>${value}</strong><span class="quiet">${label}</span>`;
       return href ? html`<a class="card number" href=${href}>${body}</a>` : html`<div class="card number">${body}</div>`;
@@ -332,9 +330,7 @@ export class ProposalList {
     const own = partly(app);
     return html`<div class="blank" id="empty">${icon(held.length ? "list-filter" : "inbox")}<h2>${held.length ? E.title : own ? E.partly : E.all}</h2>${own ? html`<p id="own-only">${own}</p>` : nothing}${
       held.length
-        ? html`<p>${E.hint}</p><p class="choices">${held.map(
-            (name) => html`<button type="button" class="button" @click=${() => app.setFilters(filters.without(app.place.filters, name))}>${E.drop(name === "when" ? shared.filters.when : filters.nameOf(name))}</button>`,
-          )}${held.length > 1 ? html`<button type="button" class="link" @click=${() => app.setFilters([])}>${E.clear}</button>` : nothing}</p>`
+        ? html`<p>${E.hint}</p>${filters.drops(app)}`
         : own
           ? nothing
           : html`<p>${E.allHint}</p>`

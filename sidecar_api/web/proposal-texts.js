@@ -202,7 +202,8 @@ export const texts = {
     emptyHint: "As soon as an AI agent proposes something, it shows up here.",
     unknown: "There is no such agent",
     unknownHint: "It does not exist, or you may not see what it does.",
-    unknownWhen: "It does not exist, did nothing in this time, or you may not see what it does.",
+    noneWhen: "Nothing of this agent in this time",
+    unknownWhen: "Or there is no such agent, or you may not see what it does. Drop a filter:",
     emptyWhen: "No agent proposed anything here",
     emptyWhenHint: "Drop a filter:",
     never: "–",
@@ -274,8 +275,6 @@ export const texts = {
     all: "No AI agent has proposed anything yet",
     partly: "None that you may see",
     allHint: "What an agent proposes, who says yes and what then runs stands here as soon as it happens.",
-    drop: (name) => `Remove ${name}`,
-    clear: "Clear all filters",
     hint: "Drop a filter:",
   },
   evidence: {
@@ -301,7 +300,7 @@ export const texts = {
     source: "Source",
     case: "Case",
   },
-  ranges: { "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days" },
+  ranges: { "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days" },
   about: "About ",
   judged: {
     showing: (n) => `${proposals(n)} so far`,

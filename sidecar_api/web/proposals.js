@@ -53,6 +53,7 @@ export class Part {
     this.shown = this.answer = this.problem = null;
   }
 
+  /** Leaves; where one goes on to another thing of the same part, what it set up stays. */
   stop() {
     this.clear();
   }
@@ -125,9 +126,7 @@ export class Counted extends Part {
     const held = [...filters.grouped(app.place.filters).keys()];
     const own = partly(app);
     return html`<div class="panel"><div class="blank" id="empty">${icon(held.length ? "list-filter" : look)}<h2>${own ? texts.empty.partly : title}</h2><p>${own || hint}</p>${
-      held.length
-        ? html`<p class="choices">${held.map((name) => html`<button type="button" class="button" @click=${() => app.setFilters(filters.without(app.place.filters, name))}>${texts.empty.drop(name === "when" ? shared.filters.when : filters.nameOf(name))}</button>`)}</p>`
-        : nothing
+      held.length ? filters.drops(app) : nothing
     }</div></div>`;
   }
 
@@ -247,8 +246,7 @@ export class Lens {
 
   /** What is asked for the values of a filter: entries of agents in the same time and place. */
   facets() {
-    const kept = this.app.place.filters.filter(([name]) => ["range", "from", "to", "organization"].includes(name));
-    return new URLSearchParams([["lens", "agent"], ...kept]);
+    return new URLSearchParams([["lens", "agent"], ...filters.whenAndWhose(this.app.place.filters)]);
   }
 
   evidence() {

@@ -3,7 +3,7 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { ask } from "./api.js";
 import { texts } from "./texts.js";
-import { chipOf, grouped, nameOf, without } from "./filters.js";
+import { chipOf, drops, grouped, nameOf, without } from "./filters.js";
 import { icon } from "./icons.js";
 import { FIRST, question } from "./place.js";
 import { organizationName, ownOnly } from "./reading.js";
@@ -35,8 +35,6 @@ export async function weigh(app, signal) {
   app.render();
 }
 
-const label = (name) => (name === "when" ? texts.filters.when : nameOf(name));
-
 export function empty(app) {
   const page = app.answer?.page;
   if (page?.total) {
@@ -52,16 +50,11 @@ export function empty(app) {
     <h2>${names.length ? N.title : own ? N.own : N.all}</h2>${own ? html`<p id="own-only">${own}</p>` : nothing}
     ${
       names.length
-        ? html`<p>${ordered.some((name) => weights.get(name) !== 0) ? N.hint : N.noneHelps(names.length)}</p><p class="choices">${ordered.map(
-            (name) => html`<button type="button" class="button"
-      @click=${() => app.setFilters(without(app.place.filters, name))}>
-      ${weights.get(name) ? N.without(label(name), weights.get(name)) : N.dead(label(name))}</button>`,
-          )}${
-            names.length > 1
-              ? html`<button type="button" class="link"
-        @click=${() => app.setFilters([])}>${N.clear}</button>`
-              : nothing
-          }</p>`
+        ? html`<p>${ordered.some((name) => weights.get(name) !== 0) ? N.hint : N.noneHelps(names.length)}</p>${drops(
+            app,
+            (name) => (weights.get(name) ? N.without(nameOf(name), weights.get(name)) : texts.filters.drop(nameOf(name))),
+            ordered,
+          )}`
         : own
           ? nothing
           : html`<p>${N.allHint}</p>`
@@ -103,16 +96,16 @@ export function failure(app) {
   } else if (status === 400) {
     const name = said.parameter ?? "";
     const chip = chipOf(name);
-    heading = name ? E.badFilter(label(chip)) : title;
+    heading = name ? E.badFilter(nameOf(chip)) : title;
     // What the API says of a time is for those who write the address: the form knows it better.
-    if (chip === "when") lines = [`${texts.filters[name] ?? label(chip)}: ${said.detail}`];
+    if (chip === "when") lines = [`${texts.filters[name] ?? nameOf(chip)}: ${said.detail}`];
     if (name === "page") [heading, lines] = [N.beyond(app.place.page), [E.farHint]];
     if (app.place.filters.some(([other]) => other === name))
       actions = [
         html`<button type="button" class="button primary"
-      @click=${() => app.setFilters(without(app.place.filters, chip))}>${E.dropFilter(label(chip))}</button>`,
+      @click=${() => app.setFilters(without(app.place.filters, chip))}>${E.dropFilter(nameOf(chip))}</button>`,
         html`<button type="button" class="button"
-      @click=${(event) => app.openMenu("filter", event.currentTarget, chip)}>${E.changeFilter(label(chip))}</button>`,
+      @click=${(event) => app.openMenu("filter", event.currentTarget, chip)}>${E.changeFilter(nameOf(chip))}</button>`,
       ];
     else
       actions = [

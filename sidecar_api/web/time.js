@@ -59,9 +59,10 @@ function part(iso, zone, options) {
   return Number.isNaN(date.getTime()) ? String(iso) : format(zone, options).format(date);
 }
 
-/** "24 Nov, 14:02" */
+const SHORT = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+/** "24 Nov, 14:02", with the year where it is not this one */
 export const short = (iso, zone) =>
-  part(iso, zone, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  part(iso, zone, part(iso, zone, { year: "numeric" }) === part(new Date(), zone, { year: "numeric" }) ? SHORT : { ...SHORT, year: "numeric" });
 export const day = (iso, zone) => part(iso, zone, { day: "numeric", month: "short" });
 export const clock = (iso, zone) => part(iso, zone, { hour: "2-digit", minute: "2-digit" });
 

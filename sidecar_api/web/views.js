@@ -39,6 +39,7 @@ function save(app, event) {
     [...own().filter((view) => view.name !== name), { name, query, columns: app.set }].slice(-50),
   );
   app.closeMenu();
+  app.announce(V.saved(plain(name)));
 }
 
 /** The address of what is shown, from its first page on, with its columns. */

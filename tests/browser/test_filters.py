@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -205,6 +206,7 @@ def test_ones_own_views_are_kept(window: Window, site: Site) -> None:
     page.click("#views")
     page.get_by_label("Name of the view").fill("<b>Scripts that ran</b>")
     page.get_by_role("button", name="Save this view").click()
+    expect(page.locator("#announcer")).to_have_text("The view <b>Scripts that ran</b> is saved")
     page.goto(f"{site.url}/audit")
     loaded(page)
     page.click("#views")
@@ -216,9 +218,21 @@ def test_ones_own_views_are_kept(window: Window, site: Site) -> None:
     expect(own).to_have_count(0)
 
 
+def test_a_time_of_another_year_says_so(window: Window, site: Site) -> None:
+    """A year and five days do not read as five days."""
+    year = datetime.now(UTC).year
+    query = f"from={year - 1}-01-20T12:00:00Z&to={year}-01-25T12:00:00Z"
+    when = window.open(f"{site.url}/audit?{query}").locator(".chip.set")
+    expect(when).to_contain_text(f"When 20 Jan {year - 1}, 13:00 – 25 Jan, 13:00")
+
+
 def test_a_view_is_shared_by_its_link(window: Window, site: Site) -> None:
     """Filters and columns, from the first page on, whatever page and row are open here."""
-    page = trail(window, site, "/audit?source=cli&outcome=success&size=25&columns=audit")
+    page = trail(window, site, "/audit?source=cli&outcome=success&size=25")
+    page.click("#columns")
+    page.locator("#menu .option", has_text="Audit logs").click()
+    page.goto(f"{site.url}/audit?source=cli&outcome=success&size=25")  # they are remembered
+    loaded(page)
     page.locator("#activities .toggle").first.click()
     page.wait_for_url("**open=**")
     page.click("#views")

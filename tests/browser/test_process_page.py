@@ -279,7 +279,7 @@ def test_the_history_is_in_the_address(window: Window, server: Processes) -> Non
     page.locator("#empty").get_by_role("button", name="Remove Type").click()
     expect(rows).to_have_count(6)
     page.click("[data-menu=filter-when]")
-    page.locator("#menu .option", has_text="Last 24 hours").click()
+    page.locator("#menu .option", has_text="last 24 hours").click()
     expect(rows).to_have_count(2)
     page.reload()
     expect(rows).to_have_count(2)

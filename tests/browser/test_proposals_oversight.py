@@ -120,11 +120,11 @@ def test_the_period_is_chosen_as_in_the_other_views(window: Window, server: Prop
     assert "range" not in server.asked[-1]
     page.get_by_role("button", name="When any time").click()
     expect(page.locator("#menu .option")).to_have_text(
-        ["any time", "Last 24 hours", "Last 7 days", "Last 30 days"]
+        ["any time", "last 24 hours", "last 7 days", "last 30 days"]
     )
     with page.expect_response(lambda answer: "range=7d" in answer.url):
-        page.locator("#menu .option", has_text="Last 7 days").click()
-    expect(page.locator(".chip.set")).to_contain_text("Last 7 days")
+        page.locator("#menu .option", has_text="last 7 days").click()
+    expect(page.locator(".chip.set")).to_contain_text("last 7 days")
     assert query(page) == {"range": ["7d"]}
     expect(page.locator("#replay .code")).to_have_text(f"{COMMAND}7d")
     assert server.asked[-1]["range"] == ["7d"]
@@ -179,6 +179,11 @@ def test_it_is_reached_from_the_lens_and_the_agents(window: Window, server: Prop
         expect(page.locator("#oversight")).to_be_visible()
         expect(tabs.get_by_role("link", name="Oversight")).to_have_attribute("aria-current", "page")
     expect(page).to_have_title("Oversight of AI agents · Activity Center")
+    several = "organization=northwind&organization=brightleaf"  # which entries alone can be of
+    elsewhere = window.open(f"{server.url}/ai/entries?{several}&range=7d")
+    tab = elsewhere.get_by_role("navigation", name="AI activity").get_by_role("link", name="Agents")
+    expect(tab).to_have_attribute("href", "/agents?range=7d")
+    page = window.open(f"{server.url}/ai/oversight?organization=northwind&range=7d")
     page.locator("#organization").select_option("")
     expect(page).to_have_url(re.compile("/ai/oversight[?]range=7d$"))
     page.get_by_role("link", name="Proposals", exact=True).click()

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from tests.browser.proposal_samples import case_sample, entry, sample
 from tests.browser.proposal_stand_in import Proposals
 from tests.browser.table import query
+from tests.sidecar_api.search.documents import document
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Window
@@ -76,17 +77,19 @@ def test_time_and_organization_narrow_the_records(window: Window, server: Propos
     chips = page.get_by_role("group", name="Filter by")
     chips.get_by_role("button", name="When any time").click()
     with page.expect_request(lambda sent: sent.url.endswith("/api/v1/agents?range=7d")):
-        page.locator("#menu .option", has_text="Last 7 days").click()
-    expect(chips.locator(".chip.set")).to_have_text("When Last 7 days")
+        page.locator("#menu .option", has_text="last 7 days").click()
+    expect(chips.locator(".chip.set")).to_have_text("When last 7 days")
     with page.expect_request(lambda sent: sent.url.endswith("/api/v1/agents/agt_ops?range=7d")):
         page.locator("#agents th a").click()
-    expect(chips.locator(".chip.set")).to_have_text("When Last 7 days")
+    expect(chips.locator(".chip.set")).to_have_text("When last 7 days")
     expect(page.get_by_role("link", name="All agents")).to_have_attribute(
         "href", "/agents?range=7d"
     )
     page.get_by_role("link", name="All proposals of this agent").click()
     expect(page.locator("[data-chain]").first).to_be_visible()
     assert query(page) == {"agent": ["agt_ops"], "range": ["7d"]}
+    link = page.locator(".facts .agent a").first
+    expect(link).to_have_attribute("href", "/agents/agt_ops?range=7d")
     page.go_back()
     with page.expect_request(lambda sent: sent.url.endswith("/api/v1/agents/agt_ops")):
         chips.get_by_role("button", name="Remove the filter When").click()
@@ -100,12 +103,12 @@ def test_an_empty_time_says_so(window: Window, server: Proposals) -> None:
     page = window.open(f"{server.url}/agents?range=24h")
     expect(page.locator("#empty")).to_contain_text("No agent proposed anything here")
     page.goto(f"{server.url}/agents/agt_ops?range=24h")
-    expect(page.locator("#failure")).to_contain_text("did nothing in this time")
+    expect(page.locator("#empty")).to_contain_text("Nothing of this agent in this time")
     server.proposals = kept
-    page.get_by_role("button", name="Remove the filter When").click()
+    page.get_by_role("button", name="Remove When", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("ops-pilot")
     page.goto(f"{server.url}/agents/other")
-    expect(page.locator("#failure")).not_to_contain_text("in this time")
+    expect(page.locator("#failure")).to_contain_text("There is no such agent")
 
 
 def test_a_finding_has_its_time_as_all_times_are(window: Window, server: Proposals) -> None:
@@ -132,10 +135,16 @@ def test_evidence_that_may_not_be_had_is_not_offered(window: Window, server: Pro
     """Before one asks for it, and with the reason."""
     server.permissions = ["org:audit"]
     page = window.open(f"{server.url}/proposals/drift")
-    said = "You see more than you may export: that takes the permission org:audit:export."
-    expect(page.locator(".no-evidence")).to_have_text(said)
+    why = "You see more than you may export: that takes the permission org:audit:export."
+    expect(page.locator(".no-evidence")).to_have_text(f"Evidence: {why}")
     expect(page.get_by_role("button", name="Evidence as")).to_have_count(0)
     expect(page.get_by_role("button", name="Copy link")).to_be_visible()
+    server.permissions = ["org:audit", "org:audit:export"]
+    for one in ("northwind", "brightleaf"):
+        server.activities.append({"id": one, **document(organization__id=one)})
+    server.told["brightleaf"] = {"permissions": ["org:audit"]}  # of another one nothing is asked
+    page.reload()
+    expect(page.get_by_role("button", name="Evidence as")).to_have_count(2)
 
 
 def test_a_case_tells_its_story_in_order(window: Window, server: Proposals) -> None:

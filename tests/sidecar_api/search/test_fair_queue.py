@@ -135,8 +135,8 @@ def test_who_waited_in_vain_keeps_their_place(threads: ThreadPoolExecutor) -> No
     assert line.end() == ["alice", "bob"]
 
 
-def test_who_has_others_waiting_gains_nothing_by_giving_up(threads: ThreadPoolExecutor) -> None:
-    """What they ask for next comes after what they asked for before."""
+def test_who_waits_for_several_keeps_their_place_too(threads: ThreadPoolExecutor) -> None:
+    """One that is given up costs nothing; what they ask for next comes behind the others."""
     few = FairQueue(at_once=1, longest=0.2)
     line, vain = Line(few, threads), Line(few, threads)
     with few.turn("first", 600):
@@ -146,7 +146,18 @@ def test_who_has_others_waiting_gains_nothing_by_giving_up(threads: ThreadPoolEx
         with pytest.raises(RateLimited):
             vain.end()
         line.join(("bob", 1000), ("alice", 600), ("carol", 1500))
-    assert line.end() == ["bob", "alice", "carol", "alice"]
+    assert line.end() == ["alice", "bob", "alice", "carol"]
+
+
+def test_a_place_is_not_kept_for_who_has_one(threads: ThreadPoolExecutor) -> None:
+    """Who looks for more takes the second one, while the first reader has more waiting."""
+    few = FairQueue(at_once=2, longest=60)
+    line = Line(few, threads)
+    with few.turn("mallory", 1):
+        with few.turn("first", 1):
+            line.join(("mallory", 1), ("alice", 600))
+        until(lambda: line.served == ["alice"])
+    assert line.end() == ["alice", "mallory"]
 
 
 def test_a_readers_own_searches_are_in_order(threads: ThreadPoolExecutor) -> None:

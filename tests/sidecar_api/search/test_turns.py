@@ -146,6 +146,28 @@ def test_short_searches_do_not_wait_for_long_ones(slow: Slow, threads: ThreadPoo
         one.result(30)
 
 
+def test_who_looks_for_less_comes_first(slow: Slow, threads: ThreadPoolExecutor) -> None:
+    """How much that is, the queue is told with each search."""
+
+    def ask(reader: str, letter: str, letters: int) -> Future[Any]:
+        def page() -> Any:
+            turns.reader.set(reader)
+            wanted = filters(target=[letter * letters, "z" * letters])
+            return slow.search.page(Anyone(), wanted, size=25)
+
+        waiting = len(turns.LONG._waiting)
+        made = threads.submit(page)
+        until(lambda: slow.asked and (letter == "a" or len(turns.LONG._waiting) > waiting))
+        return made
+
+    asked = [ask("mallory", "a", 250), ask("trent", "b", 250), ask("alice", "c", 130)]
+    slow.ends.release()
+    until(lambda: slow.asked in (["b" * 250], ["c" * 130]))
+    assert slow.asked == ["c" * 130]
+    slow.ends.release(10)
+    assert [one.result(30).total for one in asked] == [0] * 3
+
+
 def test_by_http_too(slow: Slow, threads: ThreadPoolExecutor, tmp_path: Path) -> None:
     """A turn is the reader's, whoever that is."""
     desk = Desk(tmp_path, Cluster(url=slow.url), slow.client)
@@ -165,7 +187,7 @@ def test_by_http_too(slow: Slow, threads: ThreadPoolExecutor, tmp_path: Path) ->
 def test_what_is_too_big_is_named(slow: Slow, tmp_path: Path) -> None:
     """By the longest of the request's parameters, whichever that is."""
     desk = Desk(tmp_path, Cluster(url=slow.url), slow.client)
-    long = {"contains": "c" * 100, "action_contains": "a" * 256}
+    long = {"contains": "c" * 100, "action_contains": "a" * 256, "resource_name": "r" * 300}
     query = "&".join([*(f"{name}={text}" for name, text in long.items()), *TARGETS])
     told = desk.problem(400, f"/api/v1/activities/facets?{query}")
     assert (told["detail"], told["parameter"]) == ("This search is too big.", "action_contains")
@@ -199,6 +221,7 @@ def test_a_live_tails_poller_takes_the_readers_turn(slow: Slow, tmp_path: Path) 
     [
         ({"action_contains": "create"}, "2"),
         ({"q": "create a server"}, "2"),
+        ({"q": " ".join(["abcdefg"] * 8)}, "2"),
         ({"q": " ".join(["abcdefghijkl"] * 8)}, "1"),
         ({"target": ["a" * 150, "b" * 150]}, "1"),
     ],
