@@ -168,6 +168,31 @@ def test_who_looks_for_less_comes_first(slow: Slow, threads: ThreadPoolExecutor)
     assert [one.result(30).total for one in asked] == [0] * 3
 
 
+def test_who_asks_often_for_little_comes_not_before_who_asks_once(
+    slow: Slow, threads: ThreadPoolExecutor
+) -> None:
+    """A single letter among many values may take longer than a long word."""
+
+    def ask(reader: str, text: str) -> Future[Any]:
+        def page() -> Any:
+            turns.reader.set(reader)
+            return slow.search.page(Anyone(), filters(action_contains=text), size=25)
+
+        before = len(slow.asked) + sum(map(len, turns.SHORT._waiting.values()))
+        made = threads.submit(page)
+        until(lambda: len(slow.asked) + sum(map(len, turns.SHORT._waiting.values())) > before)
+        return made
+
+    often = [("mallory", "m"), ("trent", "t")] * 3
+    asked = [ask(reader, text) for reader, text in often] + [ask("alice", "a" * 200)]
+    assert slow.asked == ["m", "t"]
+    slow.ends.release()
+    until(lambda: len(slow.asked) == 2 and slow.asked != ["m", "t"])
+    assert "a" * 200 in slow.asked
+    slow.ends.release(10)
+    assert [one.result(30).total for one in asked] == [0] * 7
+
+
 def test_by_http_too(slow: Slow, threads: ThreadPoolExecutor, tmp_path: Path) -> None:
     """A turn is the reader's, whoever that is."""
     desk = Desk(tmp_path, Cluster(url=slow.url), slow.client)
