@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,17 @@ def test_a_verdict_is_a_filter(window: Window, site: Site, verdict: str) -> None
     expect(page.locator("li[data-chain]")).to_have_count(len(answer["proposals"]))
     labels = set(page.locator(".headline .verdict").all_inner_texts())
     assert labels == {one["judgement"]["label"] for one in answer["proposals"]}
+
+
+def test_what_the_api_found_has_no_machines_time(window: Window, site: Site) -> None:
+    """The text of the API has one; the page shows it as all other times."""
+    (one, *_) = site.api("proposals?verdict=decided_after_expiry")["proposals"]
+    stored = re.compile(r"\d{4}-\d\d-\d\dT")
+    assert stored.search(one["judgement"]["findings"][0]["text"])
+    page = window.open(f"{site.url}/ai?verdict=decided_after_expiry")
+    told = page.locator(f'[data-chain="{one["id"]}"] .explained')
+    expect(told).to_contain_text("It expired at")
+    expect(told).not_to_contain_text(stored)
 
 
 def test_oversight_is_that_of_the_api(window: Window, site: Site) -> None:
