@@ -9,9 +9,10 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ _UNKNOWN: Final = 2
 _STORED_WITHIN: Final = 20.0
 _POLL: Final = 0.25
 _CONFLICT: Final = 409
+_STARTING: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+"""Seconds before a rule is tried again."""
 
 
 def fill(stack: Stack, start: datetime, err: Console) -> None:
@@ -122,17 +125,16 @@ def alerts_of_the_past(
         also: a further filter of everything that is looked at.
 
     Raises:
-        ClusterError: OpenSearch cannot be asked.
+        ClusterError: OpenSearch cannot be asked, or still answers in part.
     """
     from activity_center.alerting import load_rules
     from activity_center.config_alerts import Hours
     from collector.alerts.evaluate import Evaluator
 
     evaluator = Evaluator(client, Hours(), also=also)
-    found: list[Finding] = []
-    for rule in load_rules().values():
-        if rule.kind in ("silence", "figure"):
-            continue
+
+    def of(rule: Rule) -> list[Finding]:
+        found: list[Finding] = []
         fired: dict[str, int] = {}
         for moment in _windows(client, rule, start, end, also):
             for one in evaluator.evaluate(rule, moment).findings:
@@ -140,7 +142,22 @@ def alerts_of_the_past(
                 if before is None or one.end - before >= rule.throttle * 1000:
                     fired[one.key] = one.end
                     found.append(one)
-    return found
+        return found
+
+    rules = [rule for rule in load_rules().values() if rule.kind not in ("silence", "figure")]
+    return [one for rule in rules for one in _when_started(partial(of, rule))]
+
+
+def _when_started(asked: Callable[[], list[Finding]]) -> list[Finding]:
+    """Ask again while a shard is just starting: each new stream has such a moment."""
+    from activity_center.errors import IncompleteAnswer
+
+    for pause in _STARTING:
+        try:
+            return asked()
+        except IncompleteAnswer:
+            time.sleep(pause)
+    return asked()
 
 
 def _windows(

@@ -87,9 +87,7 @@ def _search(client: OpenSearch, body: dict[str, Any], *, pit: bool) -> dict[str,
         # and a long one all are taken, for a moment.
         params["max_concurrent_shard_requests"] = "1" if long else "2"
     try:
-        # All short ones count alike: what surrounds their patterns costs as much.
-        share = max(length, SHORT_LENGTH)
-        with (LONG if long else SHORT).turn(reader.get(), share) if length else nullcontext():
+        with (LONG if long else SHORT).turn(reader.get()) if length else nullcontext():
             answer: dict[str, Any] = client.search(
                 body=body, index=None if pit else INDEX, params=params
             )

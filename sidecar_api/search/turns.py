@@ -3,8 +3,8 @@
 For each pattern OpenSearch builds an automaton, anew for each field and each index, before it
 looks at any entry: the reader's wall makes it no cheaper, and its own ``timeout`` does not end
 it. A page of somebody else's beside a single one of the costliest, sent as it is, takes several
-times as long (``make bench ARGS=text``). So these wait for each other here, in turn: few in all,
-one of a reader, and who looked for less comes first. Long ones wait for long ones and short ones
+times as long (``make bench ARGS=text``). So these wait for each other here: few in all, one of a
+reader, and next is whose have taken the least time. Long ones wait for long ones and short ones
 for short ones, so that a reader may have one of each under way: two words that somebody typed
 never wait for eight of 24 letters.
 """
@@ -12,12 +12,11 @@ never wait for eight of 24 letters.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 from sidecar_api.failures import RateLimited
@@ -35,100 +34,94 @@ reader: ContextVar[str] = ContextVar("reader", default="")
 """Id of the reader for whom this thread searches; empty: nobody's."""
 
 
-@dataclass(slots=True, eq=False)
-class _Search:
-    """A search that waits, or is under way.
-
-    Attributes:
-        begin: how much each reader may have had looked for when its turn comes.
-        length: how much it looks for itself.
-    """
-
-    begin: int
-    length: int
-
-    @property
-    def end(self) -> int:
-        """How much each reader may have had looked for when it ends."""
-        return self.begin + self.length
-
-
 class FairQueue:
-    """Lets few search at a time: one of a reader, each reader an equal share of what is looked for.
+    """Lets few search at a time: one of a reader, each reader an equal share of the time.
 
-    Of the readers that wait, that one is next whose search would end first if all were served at
-    the same time, bit by bit (Demers, Keshav, Shenker: Analysis and Simulation of a Fair Queueing
-    Algorithm, SIGCOMM 1989). So one search of somebody who seldom asks waits for those under way,
-    and for none of those who always ask for more. A reader's own are in the order they came.
+    Next is who was served for the shortest time, among the readers that are here; who comes begins
+    with the time of the least served of them, and before that one (as the virtual run time of
+    Linux's Completely Fair Scheduler, Documentation/scheduler/sched-design-CFS.rst). What a search
+    costs is so known when it ends, whatever it looks for, and what never got its turn costs
+    nothing. One who seldom asks waits for what is under way, however often others do. A reader's
+    own searches are in the order they came.
 
     Args:
         at_once: how many at the same time.
         longest: seconds to wait.
+        clock: seconds.
     """
 
-    def __init__(self, at_once: int = AT_ONCE, longest: float = LONGEST_WAIT) -> None:
+    def __init__(
+        self,
+        at_once: int = AT_ONCE,
+        longest: float = LONGEST_WAIT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._at_once = at_once
         self._longest = longest
+        self._clock = clock
         self._changed = threading.Condition()
         self._busy: set[str] = set()
-        self._waiting: dict[str, deque[_Search]] = {}
+        self._waiting: dict[str, deque[object]] = {}
         """The searches of each reader, the oldest first; readers in the order they came."""
-        self._begun = 0
-        """Where the last search that got its turn began."""
-        self._ends: dict[str, int] = {}
-        """Where the last search of a reader ends; of those beyond :attr:`_begun`."""
+        self._served: dict[str, tuple[float, float]] = {}
+        """Seconds for which each reader was served, from where they came in on, and until when."""
+        self._least = 0.0
+        """Seconds of the least served of those that are, or were, here."""
 
     @contextmanager
-    def turn(self, reader_id: str, length: int = 1) -> Iterator[None]:
+    def turn(self, reader_id: str) -> Iterator[None]:
         """Wait for a turn of a reader's; it ends with the block.
-
-        Args:
-            length: how much is looked for (:func:`sidecar_api.search.clauses.pattern_length`).
 
         Raises:
             RateLimited: none came in time.
         """
+        ours = object()
         with self._changed:
-            begin = max(self._begun, self._ends.get(reader_id, 0))
-            ours = _Search(begin, length)
-            self._ends[reader_id] = ours.end
+            if reader_id not in self._busy and reader_id not in self._waiting:
+                self._served[reader_id] = max(self._served.get(reader_id, (0, 0)), (self._least, 0))
             self._waiting.setdefault(reader_id, deque()).append(ours)
             try:
                 if not self._changed.wait_for(lambda: self._is_next(ours), self._longest):
-                    self._give_up(reader_id, ours)
                     raise RateLimited(
                         "Other searches for parts of words are still under way.",
                         retry_after=5,
                         hint="Wait a moment; fewer and shorter words are found sooner.",
                     )
                 self._busy.add(reader_id)
-                self._begun = max(self._begun, ours.begin)
-                self._ends = {one: end for one, end in self._ends.items() if end > self._begun}
             finally:
                 self._waiting[reader_id].remove(ours)
                 if not self._waiting[reader_id]:
                     del self._waiting[reader_id]
                 self._changed.notify_all()
+        begun = self._clock()
         try:
             yield
         finally:
             with self._changed:
                 self._busy.discard(reader_id)
-                if not self._busy and not self._waiting:
-                    self._ends.clear()
+                ended = self._clock()
+                self._served[reader_id] = (self._served[reader_id][0] + ended - begun, ended)
+                self._forget()
                 self._changed.notify_all()
 
-    def _give_up(self, reader_id: str, search: _Search) -> None:
-        """Let what the reader asks for later, another try of it among that, have its place."""
-        mine = self._waiting[reader_id]
-        for later in islice(mine, mine.index(search) + 1, None):
-            later.begin -= search.length
-        self._ends[reader_id] = search.begin if mine[-1] is search else mine[-1].end
+    def _is_next(self, search: object) -> bool:
+        free = [one for one in self._waiting if one not in self._busy]
+        if not free or len(self._busy) >= self._at_once:
+            return False
+        return self._waiting[min(free, key=lambda one: self._served[one])][0] is search
 
-    def _is_next(self, search: _Search) -> bool:
-        free = [searches[0] for one, searches in self._waiting.items() if one not in self._busy]
-        first = min(free, key=lambda one: one.end, default=None)
-        return len(self._busy) < self._at_once and search is first
+    def _forget(self) -> None:
+        """Keep the times of who is here, and of who had more than the least served of them."""
+        here = {*self._busy, *self._waiting}
+        if not here:
+            self._served.clear()
+            return
+        self._least = max(self._least, min(self._served[one][0] for one in here))
+        self._served = {
+            one: served
+            for one, served in self._served.items()
+            if one in here or served[0] > self._least
+        }
 
 
 SHORT: Final = FairQueue()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
 from sidecar_api.failures import RateLimited
-from sidecar_api.search import turns
 from sidecar_api.search.turns import FairQueue
 from tests.integration.process import until
 
@@ -57,25 +57,39 @@ def test_each_reader_is_served_once_a_round(threads: ThreadPoolExecutor) -> None
 
 
 class Line:
-    """Searches that wait for their turns.
+    """Searches that wait for their turns, one at a time, by a clock that they alone move.
 
     Attributes:
+        few: the queue.
         served: who got one, in their order.
-        meanwhile: called while a reader has theirs, once.
+        meanwhile: called while the first, second, ... has theirs.
     """
 
-    def __init__(self, few: FairQueue, threads: ThreadPoolExecutor) -> None:
-        self._few, self._threads = few, threads
+    def __init__(self, threads: ThreadPoolExecutor) -> None:
+        self._threads = threads
         self._futures: list[Future[None]] = []
+        self._now = 0.0
+        self.few = FairQueue(at_once=1, longest=60, clock=lambda: self._now)
         self.served: list[str] = []
-        self.meanwhile: dict[str, Callable[[], None]] = {}
+        self.meanwhile: dict[int, Callable[[], None]] = {}
 
-    def join(self, *asked: tuple[str, int]) -> None:
-        """Let readers wait for turns of a length, in this order."""
-        for reader, length in asked:
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Somebody else has a turn, who is not heard of again."""
+        with self.few.turn("first"):
+            yield
+            self._now += 1
+
+    def join(self, *asked: tuple[str, float]) -> None:
+        """Let readers wait for turns that take so many seconds, in this order."""
+        for reader, seconds in asked:
             before = self._length()
-            self._futures.append(self._threads.submit(self._search, reader, length))
+            self._futures.append(self._threads.submit(self._search, reader, seconds))
             until(lambda before=before: self._length() > before)  # type: ignore[misc]
+
+    def join_alone(self, reader: str, seconds: float) -> None:
+        """Let a reader have a turn at once."""
+        self._search(reader, seconds)
 
     def end(self) -> list[str]:
         """Return who was served, once all were."""
@@ -84,80 +98,91 @@ class Line:
         return self.served
 
     def _length(self) -> int:
-        return sum(map(len, self._few._waiting.values()))
+        return sum(map(len, self.few._waiting.values()))
 
-    def _search(self, reader: str, length: int) -> None:
-        with self._few.turn(reader, length):
+    def _search(self, reader: str, seconds: float) -> None:
+        with self.few.turn(reader):
             self.served.append(reader)
-            self.meanwhile.pop(reader, lambda: None)()
+            self.meanwhile.get(len(self.served), lambda: None)()
+            self._now += seconds
 
 
-def test_who_looks_for_less_is_served_first(threads: ThreadPoolExecutor) -> None:
-    """One who seldom asks waits for none of those who always ask for the most there is."""
-    few = FairQueue(at_once=1, longest=60)
-    line = Line(few, threads)
-    with few.turn("mallory", turns.MOST_LENGTH):
-        for reader in ("mallory", "trent"):
-            line.join(*[(reader, turns.MOST_LENGTH)] * 3)
-        line.join(("alice", 600))
-    assert line.end() == ["alice", *["trent", "mallory"] * 3]
+@pytest.fixture
+def line(threads: ThreadPoolExecutor) -> Line:
+    """An empty one."""
+    return Line(threads)
 
 
-def test_who_looks_for_much_is_served_too(threads: ThreadPoolExecutor) -> None:
-    """After each of the others has had as much looked for, however many come."""
-    few = FairQueue(at_once=1, longest=60)
-    line = Line(few, threads)
-    with few.turn("first", 600):
-        line.join(*[("bob", 600)] * 4, ("alice", 2000), *[("carol", 600)] * 5)
-    assert line.end() == [*["bob", "carol"] * 3, "alice", "bob", "carol", "carol"]
+def test_who_seldom_asks_waits_for_what_is_under_way(line: Line) -> None:
+    """However often others ask, and however long it takes them."""
+    line.meanwhile[3] = lambda: line.join(("alice", 1))
+    with line.held():
+        line.join(*[("mallory", 5), ("trent", 5)] * 3)
+    assert line.end() == ["mallory", "trent", "mallory", "alice", "trent", "mallory", "trent"]
 
 
-def test_who_comes_later_begins_where_the_others_are(threads: ThreadPoolExecutor) -> None:
-    """Also while one is served that began before them and takes longer."""
-    few = FairQueue(at_once=1, longest=60)
-    line = Line(few, threads)
-    line.meanwhile["alice"] = lambda: line.join(("carol", 1500))
-    with few.turn("first", 600):
-        line.join(*[("bob", 600)] * 5, ("alice", 2000))
-    assert line.end() == ["bob", "bob", "bob", "alice", "bob", "carol", "bob"]
+def test_who_comes_begins_where_the_others_are(line: Line) -> None:
+    """And not before them, for all the time that they were here and one was not."""
+    line.meanwhile[6] = lambda: line.join(*[("alice", 5)] * 3)
+    with line.held():
+        line.join(*[("mallory", 5), ("trent", 5)] * 5)
+    rest = ["alice", *["mallory", "trent", "alice"] * 2]
+    assert line.end() == [*["mallory", "trent"] * 3, *rest]
 
 
-def test_who_waited_in_vain_keeps_their_place(threads: ThreadPoolExecutor) -> None:
-    """Another try of the same is not another turn of theirs."""
-    few = FairQueue(at_once=1, longest=0.01)
-    line = Line(few, threads)
-    with few.turn("first", 600):
+def test_each_gets_as_much_time(line: Line) -> None:
+    """Who takes longer is served less often, but is served."""
+    with line.held():
+        line.join(*[("bob", 1)] * 6, *[("alice", 3)] * 2)
+    assert line.end() == ["bob", "alice", "bob", "bob", "alice", *["bob"] * 3]
+
+
+def test_who_goes_and_comes_back_is_no_newcomer(line: Line) -> None:
+    """Asking for one after the other brings no more than asking for all at once."""
+    line.meanwhile[2] = lambda: line.join(("mallory", 2))
+    with line.held():
+        line.join(("mallory", 2), *[("bob", 1)] * 3)
+    assert line.end() == ["mallory", "bob", "bob", "mallory", "bob"]
+
+
+def test_who_waited_in_vain_is_charged_nothing(line: Line) -> None:
+    """However many of theirs, and however often."""
+    with line.held():
+        line.few._longest = 0.01
         for _ in range(3):
-            with pytest.raises(RateLimited), few.turn("alice", 600):
+            with pytest.raises(RateLimited), line.few.turn("alice"):
                 pass
-        few._longest = 60
-        line.join(("bob", 1000), ("alice", 600))
-    assert line.end() == ["alice", "bob"]
+        line.few._longest = 60
+        line.join(("alice", 1), ("bob", 1), ("alice", 1))
+    assert line.end() == ["alice", "bob", "alice"]
 
 
-def test_who_waits_for_several_keeps_their_place_too(threads: ThreadPoolExecutor) -> None:
-    """One that is given up costs nothing; what they ask for next comes behind the others."""
-    few = FairQueue(at_once=1, longest=0.2)
-    line, vain = Line(few, threads), Line(few, threads)
-    with few.turn("first", 600):
-        vain.join(("alice", 600))
-        few._longest = 60
-        line.join(("alice", 600))
-        with pytest.raises(RateLimited):
-            vain.end()
-        line.join(("bob", 1000), ("alice", 600), ("carol", 1500))
-    assert line.end() == ["alice", "bob", "alice", "carol"]
+def test_what_disturbed_nobody_does_not_count(line: Line) -> None:
+    """Who was served for long while nobody waited is like all others then."""
+    line.join_alone("mallory", 9)
+    with line.held():
+        line.join(("mallory", 1), ("alice", 1))
+    assert line.end() == ["mallory", "mallory", "alice"]
 
 
 def test_a_place_is_not_kept_for_who_has_one(threads: ThreadPoolExecutor) -> None:
-    """Who looks for more takes the second one, while the first reader has more waiting."""
+    """Somebody else takes the second one, while the first reader has more waiting."""
     few = FairQueue(at_once=2, longest=60)
-    line = Line(few, threads)
-    with few.turn("mallory", 1):
-        with few.turn("first", 1):
-            line.join(("mallory", 1), ("alice", 600))
-        until(lambda: line.served == ["alice"])
-    assert line.end() == ["alice", "mallory"]
+    served: list[str] = []
+
+    def search(reader: str) -> None:
+        with few.turn(reader):
+            served.append(reader)
+
+    with few.turn("mallory"):
+        with few.turn("first"):
+            waiting = []
+            for reader in ("mallory", "alice"):
+                waiting.append(threads.submit(search, reader))
+                until(lambda: len(few._waiting) == len(waiting))
+        waiting[1].result(60)
+        assert served == ["alice"]
+    waiting[0].result(60)
 
 
 def test_a_readers_own_searches_are_in_order(threads: ThreadPoolExecutor) -> None:
@@ -166,7 +191,7 @@ def test_a_readers_own_searches_are_in_order(threads: ThreadPoolExecutor) -> Non
     served: list[int] = []
 
     def search(number: int) -> None:
-        with few.turn("alice", 1000 - number):
+        with few.turn("alice"):
             served.append(number)
 
     with few.turn("alice"):
@@ -216,9 +241,10 @@ def test_nothing_of_it_is_kept() -> None:
     for number in range(100):
         with few.turn(str(number)):
             pass
-    assert (few._busy, few._waiting, few._ends) == (set(), {}, {})
-    with few.turn("mallory", 1000):
-        for _ in range(2):
-            with few.turn("alice", 1001):
+    assert (few._busy, few._waiting, few._served) == (set(), {}, {})
+    few = FairQueue(clock=lambda: 0)
+    with few.turn("mallory"):
+        for number in range(100):
+            with few.turn(str(number)):
                 pass
-        assert few._ends == {"alice": 2002}
+        assert len(few._served) < 3

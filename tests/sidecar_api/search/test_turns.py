@@ -146,28 +146,6 @@ def test_short_searches_do_not_wait_for_long_ones(slow: Slow, threads: ThreadPoo
         one.result(30)
 
 
-def test_who_looks_for_less_comes_first(slow: Slow, threads: ThreadPoolExecutor) -> None:
-    """How much that is, the queue is told with each search."""
-
-    def ask(reader: str, letter: str, letters: int) -> Future[Any]:
-        def page() -> Any:
-            turns.reader.set(reader)
-            wanted = filters(target=[letter * letters, "z" * letters])
-            return slow.search.page(Anyone(), wanted, size=25)
-
-        waiting = len(turns.LONG._waiting)
-        made = threads.submit(page)
-        until(lambda: slow.asked and (letter == "a" or len(turns.LONG._waiting) > waiting))
-        return made
-
-    asked = [ask("mallory", "a", 250), ask("trent", "b", 250), ask("alice", "c", 130)]
-    slow.ends.release()
-    until(lambda: slow.asked in (["b" * 250], ["c" * 130]))
-    assert slow.asked == ["c" * 130]
-    slow.ends.release(10)
-    assert [one.result(30).total for one in asked] == [0] * 3
-
-
 def test_who_asks_often_for_little_comes_not_before_who_asks_once(
     slow: Slow, threads: ThreadPoolExecutor
 ) -> None:
