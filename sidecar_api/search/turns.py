@@ -35,14 +35,14 @@ reader: ContextVar[str] = ContextVar("reader", default="")
 
 
 class FairQueue:
-    """Lets few search at a time: one of a reader, each reader an equal share of the time.
+    """Lets few search at a time: one of a reader, who has more waiting an equal share of the time.
 
     Next is who was served for the shortest time, among the readers that are here; who comes begins
     with the time of the least served of them, and before that one (as the virtual run time of
     Linux's Completely Fair Scheduler, Documentation/scheduler/sched-design-CFS.rst). What a search
     costs is so known when it ends, whatever it looks for, and what never got its turn costs
-    nothing. One who seldom asks waits for what is under way, however often others do. A reader's
-    own searches are in the order they came.
+    nothing. Others that go and come back may each come once before one who seldom asks: they are
+    taken for somebody who just came. A reader's own searches are in the order they came.
 
     Args:
         at_once: how many at the same time.
