@@ -290,7 +290,8 @@ def init_app(app: Flask) -> None:
         known = None if declared.public or sender is not None else _recognized()
         # For a stream's later searches too: so every request says it anew.
         turns.reader.set(known.id if known else "")
-        limits().count(request, known, "" if sender is None else sender.name)
+        if declared.counted:
+            limits().count(request, known, "" if sender is None else sender.name)
         if known is not None:
             g.slot = limits().work(known)
         csrf.check(request, known, secret=services().secret, sidecar=services().config.sidecar)

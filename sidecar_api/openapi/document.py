@@ -163,5 +163,7 @@ def _responses(declared: Operation, method: str) -> dict[str, Any]:
 
 
 def _failures(declared: Operation) -> set[type[Failure]]:
-    always: set[type[Failure]] = {BadRequest, RateLimited, *declared.failures}
+    always: set[type[Failure]] = {BadRequest, *declared.failures}
+    if declared.counted:
+        always.add(RateLimited)
     return always if declared.public else {*always, CrossSite, Unauthenticated, Unavailable}

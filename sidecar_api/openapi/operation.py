@@ -56,6 +56,7 @@ class Operation:
         failures: what it may answer beyond what every operation may.
         permission: what the reader needs for more than what they did themselves.
         public: nobody has to sign in.
+        counted: how often one may ask is limited.
         senders: the token of a sender (section ``senders``) is taken too.
     """
 
@@ -70,6 +71,7 @@ class Operation:
     failures: tuple[type[Failure], ...] = ()
     permission: str = ""
     public: bool = False
+    counted: bool = True
     senders: bool = False
 
 
