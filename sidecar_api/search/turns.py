@@ -29,6 +29,8 @@ AT_ONCE: Final = 2
 """Short searches of one process that are under way; of long ones it is one."""
 LONGEST_WAIT: Final = 20.0
 """Seconds that one waits for its turn."""
+RECENT: Final = 60.0
+"""Seconds after which a turn is so long ago that it is not kept when it was."""
 
 reader: ContextVar[str] = ContextVar("reader", default="")
 """Id of the reader for whom this thread searches; empty: nobody's."""
@@ -38,11 +40,12 @@ class FairQueue:
     """Lets few search at a time: one of a reader, who has more waiting an equal share of the time.
 
     Next is who was served for the shortest time, among the readers that are here; who comes begins
-    with the time of the least served of them, and before that one (as the virtual run time of
-    Linux's Completely Fair Scheduler, Documentation/scheduler/sched-design-CFS.rst). What a search
-    costs is so known when it ends, whatever it looks for, and what never got its turn costs
-    nothing. Others that go and come back may each come once before one who seldom asks: they are
-    taken for somebody who just came. A reader's own searches are in the order they came.
+    with the time of the least served of them (as the virtual run time of Linux's Completely Fair
+    Scheduler, Documentation/scheduler/sched-design-CFS.rst). What a search costs is so known when
+    it ends, whatever it looks for, and what never got its turn costs nothing. Of two with the same
+    time, next is whose last turn is longer ago: who seldom asks waits for what is under way, and
+    for who asks as seldom, however others go and come back. A reader's own searches are in the
+    order they came.
 
     Args:
         at_once: how many at the same time.
@@ -60,13 +63,14 @@ class FairQueue:
         self._longest = longest
         self._clock = clock
         self._changed = threading.Condition()
-        self._busy: set[str] = set()
+        self._busy: dict[str, float] = {}
+        """Since when each reader that has a turn has it."""
         self._waiting: dict[str, deque[object]] = {}
         """The searches of each reader, the oldest first; readers in the order they came."""
         self._served: dict[str, tuple[float, float]] = {}
         """Seconds for which each reader was served, from where they came in on, and until when."""
         self._least = 0.0
-        """Seconds of the least served of those that are, or were, here."""
+        """Seconds of the least served of those that were here when the last one came or went."""
 
     @contextmanager
     def turn(self, reader_id: str) -> Iterator[None]:
@@ -77,8 +81,10 @@ class FairQueue:
         """
         ours = object()
         with self._changed:
-            if reader_id not in self._busy and reader_id not in self._waiting:
-                self._served[reader_id] = max(self._served.get(reader_id, (0, 0)), (self._least, 0))
+            if reader_id not in self._busy:
+                self._pass()
+                seconds, until = self._served.get(reader_id, (0, 0))
+                self._served[reader_id] = (max(seconds, self._least), until)
             self._waiting.setdefault(reader_id, deque()).append(ours)
             try:
                 if not self._changed.wait_for(lambda: self._is_next(ours), self._longest):
@@ -87,20 +93,18 @@ class FairQueue:
                         retry_after=5,
                         hint="Wait a moment; fewer and shorter words are found sooner.",
                     )
-                self._busy.add(reader_id)
+                self._busy[reader_id] = self._clock()
             finally:
                 self._waiting[reader_id].remove(ours)
                 if not self._waiting[reader_id]:
                     del self._waiting[reader_id]
                 self._changed.notify_all()
-        begun = self._clock()
         try:
             yield
         finally:
             with self._changed:
-                self._busy.discard(reader_id)
-                ended = self._clock()
-                self._served[reader_id] = (self._served[reader_id][0] + ended - begun, ended)
+                self._served[reader_id] = (self._so_far(reader_id), self._clock())
+                del self._busy[reader_id]
                 self._forget()
                 self._changed.notify_all()
 
@@ -110,17 +114,29 @@ class FairQueue:
             return False
         return self._waiting[min(free, key=lambda one: self._served[one])][0] is search
 
-    def _forget(self) -> None:
-        """Keep the times of who is here, and of who had more than the least served of them."""
+    def _so_far(self, reader_id: str) -> float:
+        """Seconds for which a reader was served, with those of the turn that is under way."""
+        now = self._clock()
+        return self._served[reader_id][0] + now - self._busy.get(reader_id, now)
+
+    def _pass(self) -> set[str]:
+        """Take the time that passed for those that are here, and return them."""
         here = {*self._busy, *self._waiting}
+        self._least = min(map(self._so_far, here), default=0)
+        return here
+
+    def _forget(self) -> None:
+        """Keep the times of who is here, who had more than the least served of them, or who had a
+        turn not long ago."""
+        here = self._pass()
         if not here:
             self._served.clear()
             return
-        self._least = max(self._least, min(self._served[one][0] for one in here))
+        newcomer = (self._least, max(0, self._clock() - RECENT))
         self._served = {
             one: served
             for one, served in self._served.items()
-            if one in here or served[0] > self._least
+            if one in here or (max(served[0], self._least), served[1]) > newcomer
         }
 
 

@@ -61,6 +61,7 @@ class Line:
 
     Attributes:
         few: the queue.
+        now: what its clock says, in seconds.
         served: who got one, in their order.
         meanwhile: called while the first, second, ... has theirs.
     """
@@ -68,8 +69,8 @@ class Line:
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         self._threads = threads
         self._futures: list[Future[None]] = []
-        self._now = 0.0
-        self.few = FairQueue(at_once=1, longest=60, clock=lambda: self._now)
+        self.now = 0.0
+        self.few = FairQueue(at_once=1, longest=60, clock=lambda: self.now)
         self.served: list[str] = []
         self.meanwhile: dict[int, Callable[[], None]] = {}
 
@@ -78,7 +79,7 @@ class Line:
         """Somebody else has a turn, who is not heard of again."""
         with self.few.turn("first"):
             yield
-            self._now += 1
+            self.now += 1
 
     def join(self, *asked: tuple[str, float]) -> None:
         """Let readers wait for turns that take so many seconds, in this order."""
@@ -104,7 +105,7 @@ class Line:
         with self.few.turn(reader):
             self.served.append(reader)
             self.meanwhile.get(len(self.served), lambda: None)()
-            self._now += seconds
+            self.now += seconds
 
 
 @pytest.fixture
@@ -143,6 +144,78 @@ def test_who_goes_and_comes_back_is_no_newcomer(line: Line) -> None:
     with line.held():
         line.join(("mallory", 2), *[("bob", 1)] * 3)
     assert line.end() == ["mallory", "bob", "bob", "mallory", "bob"]
+
+
+def test_who_is_gone_for_a_turn_of_anothers_is_no_newcomer(line: Line) -> None:
+    """Nor who had less time than who is always here: of two that have the same, next is whose
+    last turn is longer ago."""
+    line.meanwhile[3] = lambda: line.join(("trent", 19), ("alice", 1))
+    with line.held():
+        line.join(("mallory", 20), ("trent", 19), ("mallory", 20), ("mallory", 20))
+    assert line.end() == ["mallory", "trent", "mallory", "alice", "trent", "mallory"]
+
+
+def test_who_goes_and_comes_back_in_others_time_is_no_newcomer(line: Line) -> None:
+    """Several that take a little less than who is always here, and are never here all at once."""
+    several = ["bob", "carol", "dave", "erin"]
+    line.meanwhile[7] = lambda: line.join(*[(one, 1.9) for one in several], ("alice", 1))
+    with line.held():
+        line.join(*[("mallory", 2)] * 4, *[(one, 1.9) for one in several])
+    first = ["mallory", *several, "mallory", "mallory"]
+    assert line.end() == [*first, "alice", *several, "mallory"]
+
+
+def test_a_turn_long_ago_is_none(line: Line) -> None:
+    """Who had one more than a minute ago is like who never had: they are in the order they came."""
+    line.meanwhile[3] = lambda: line.join(("alice", 1), ("bob", 1))
+    with line.held():
+        line.join(("alice", 1), ("mallory", 99), ("mallory", 1), ("mallory", 1))
+    assert line.end() == ["alice", "mallory", "mallory", "alice", "bob", "mallory"]
+
+
+def test_who_comes_begins_with_the_least_served(line: Line) -> None:
+    """And not behind all that who is here may ask before it is another's turn again."""
+    line.meanwhile[3] = lambda: line.join(("alice", 1))
+    with line.held():
+        line.join(*[("mallory", 20)] * 2, *[("bob", 1)] * 5)
+    assert line.end() == ["mallory", "bob", "bob", "alice", "bob", "bob", "bob", "mallory"]
+
+
+def test_a_turn_under_way_counts_once(line: Line) -> None:
+    """For who comes meanwhile, and when it ends: also where that is the same reader."""
+
+    def meanwhile() -> None:
+        line.now += 3
+        line.join(*[("alice", 1)] * 4, ("mallory", 1))
+
+    line.meanwhile[1] = meanwhile
+    with line.held():
+        line.join(("mallory", 2))
+    assert line.end() == ["mallory", "alice", "alice", "mallory", "alice", "alice"]
+
+
+def test_a_long_turn_counts_while_it_lasts(threads: ThreadPoolExecutor) -> None:
+    """Who comes beside it does not begin where it began, and so before all others."""
+    now = [0.0]
+    few = FairQueue(at_once=2, longest=60, clock=lambda: now[0])
+    served: list[str] = []
+
+    def search(reader: str) -> None:
+        with few.turn(reader):
+            served.append(reader)
+            now[0] += 5
+
+    with few.turn("mallory"):
+        with few.turn("trent"):
+            now[0] = 15
+        with few.turn("first"):
+            waiting = []
+            for reader in ["trent"] * 2 + ["alice"] * 3:
+                waiting.append(threads.submit(search, reader))
+                until(lambda: sum(map(len, few._waiting.values())) == len(waiting))
+        for one in waiting:
+            one.result(60)
+    assert served == ["alice", "trent", "alice", "trent", "alice"]
 
 
 def test_who_waited_in_vain_is_charged_nothing(line: Line) -> None:
@@ -241,10 +314,21 @@ def test_nothing_of_it_is_kept() -> None:
     for number in range(100):
         with few.turn(str(number)):
             pass
-    assert (few._busy, few._waiting, few._served) == (set(), {}, {})
+    assert (few._busy, few._waiting, few._served) == ({}, {}, {})
     few = FairQueue(clock=lambda: 0)
     with few.turn("mallory"):
         for number in range(100):
             with few.turn(str(number)):
                 pass
         assert len(few._served) < 3
+
+
+def test_who_is_gone_is_forgotten_in_time() -> None:
+    """While there is always somebody: those of the last minute are known."""
+    now = [0.0]
+    few = FairQueue(clock=lambda: now[0])
+    with few.turn("mallory"):
+        for number in range(500):
+            with few.turn(str(number)):
+                now[0] += 1
+        assert 50 < len(few._served) < 70
