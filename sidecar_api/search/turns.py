@@ -43,9 +43,10 @@ class FairQueue:
     with the time of the least served of them (as the virtual run time of Linux's Completely Fair
     Scheduler, Documentation/scheduler/sched-design-CFS.rst). What a search costs is so known when
     it ends, whatever it looks for, and what never got its turn costs nothing. Of two with the same
-    time, next is whose last turn is longer ago: who seldom asks waits for what is under way, and
-    for who asks as seldom, however others go and come back. A reader's own searches are in the
-    order they came.
+    time, next is whose last turn is longer ago, or who came first where both had none within
+    :data:`RECENT`. So who seldom asks comes after what is under way, as a rule, and at the latest
+    after one turn of each other that waits, however these go and come back. A reader's own
+    searches are in the order they came.
 
     Args:
         at_once: how many at the same time.
@@ -81,6 +82,7 @@ class FairQueue:
         """
         ours = object()
         with self._changed:
+            alone = not self._here() - {reader_id}
             if reader_id not in self._busy:
                 self._pass()
                 seconds, until = self._served.get(reader_id, (0, 0))
@@ -103,9 +105,7 @@ class FairQueue:
             yield
         finally:
             with self._changed:
-                self._served[reader_id] = (self._so_far(reader_id), self._clock())
-                del self._busy[reader_id]
-                self._forget()
+                self._end(reader_id, alone)
                 self._changed.notify_all()
 
     def _is_next(self, search: object) -> bool:
@@ -119,25 +119,32 @@ class FairQueue:
         now = self._clock()
         return self._served[reader_id][0] + now - self._busy.get(reader_id, now)
 
-    def _pass(self) -> set[str]:
-        """Take the time that passed for those that are here, and return them."""
-        here = {*self._busy, *self._waiting}
-        self._least = min(map(self._so_far, here), default=0)
-        return here
+    def _here(self) -> set[str]:
+        return {*self._busy, *self._waiting}
 
-    def _forget(self) -> None:
-        """Keep the times of who is here, who had more than the least served of them, or who had a
-        turn not long ago."""
-        here = self._pass()
-        if not here:
-            self._served.clear()
-            return
-        newcomer = (self._least, max(0, self._clock() - RECENT))
-        self._served = {
-            one: served
-            for one, served in self._served.items()
-            if one in here or (max(served[0], self._least), served[1]) > newcomer
-        }
+    def _pass(self) -> None:
+        """Take the time that passed for those that are here."""
+        self._least = min(map(self._so_far, self._here()), default=0)
+
+    def _end(self, reader_id: str, alone: bool) -> None:
+        """Take note of a turn, and forget what makes no difference to who is next.
+
+        Whoever was alone when they came, and is when they end, took nothing from anybody. When
+        nobody is here, all have had the same time.
+        """
+        now = self._clock()
+        seconds, until = self._so_far(reader_id), self._served[reader_id][1]
+        del self._busy[reader_id]
+        here = self._here()
+        counts = not alone or here - {reader_id}
+        self._served[reader_id] = (seconds, now if counts else until)
+        self._pass()
+        newcomer = (self._least, max(0, now - RECENT))
+        for one in self._served.keys() - here:
+            seconds, until = self._served.pop(one)
+            served = (max(seconds, self._least) if here else 0, until)
+            if served > newcomer:
+                self._served[one] = served
 
 
 SHORT: Final = FairQueue()

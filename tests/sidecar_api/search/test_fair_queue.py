@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from sidecar_api.failures import RateLimited
-from sidecar_api.search.turns import FairQueue
+from sidecar_api.search.turns import RECENT, FairQueue
 from tests.integration.process import until
 
 
@@ -173,6 +173,17 @@ def test_a_turn_long_ago_is_none(line: Line) -> None:
     assert line.end() == ["alice", "mallory", "mallory", "alice", "bob", "mallory"]
 
 
+def test_who_goes_with_all_others_and_comes_back_is_no_newcomer(line: Line) -> None:
+    """Though nobody was here meanwhile: neither who was alone when they came, nor who was the
+    last to go."""
+    line.meanwhile[1] = lambda: line.join(("trent", 9), ("mallory", 9), ("trent", 9))
+    line.join_alone("bob", 9)
+    assert line.end() == ["bob", "trent", "mallory", "trent"]
+    with line.held():
+        line.join(("bob", 9), ("trent", 9), ("mallory", 9), ("alice", 1))
+    assert line.end()[4:] == ["alice", "bob", "mallory", "trent"]
+
+
 def test_who_comes_begins_with_the_least_served(line: Line) -> None:
     """And not behind all that who is here may ask before it is another's turn again."""
     line.meanwhile[3] = lambda: line.join(("alice", 1))
@@ -236,6 +247,16 @@ def test_what_disturbed_nobody_does_not_count(line: Line) -> None:
     with line.held():
         line.join(("mallory", 1), ("alice", 1))
     assert line.end() == ["mallory", "mallory", "alice"]
+
+
+def test_what_one_asked_alone_does_not_count(line: Line) -> None:
+    """Also where several of theirs waited for each other."""
+    line.meanwhile[1] = lambda: line.join(("mallory", 9))
+    line.join_alone("mallory", 9)
+    line.end()
+    with line.held():
+        line.join(("mallory", 1), ("alice", 1))
+    assert line.end()[2:] == ["mallory", "alice"]
 
 
 def test_a_place_is_not_kept_for_who_has_one(threads: ThreadPoolExecutor) -> None:
@@ -331,4 +352,4 @@ def test_who_is_gone_is_forgotten_in_time() -> None:
         for number in range(500):
             with few.turn(str(number)):
                 now[0] += 1
-        assert 50 < len(few._served) < 70
+        assert len(few._served) == 1 + RECENT
