@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.emit.controls import KINDS
@@ -84,6 +85,18 @@ class Declared:
             said={**said, **resource},
             doubts=tuple(doubts),
         )
+
+    def as_fields(self, state: str) -> dict[str, Any]:
+        """Return what each activity says of the process in a state."""
+        process: dict[str, Any] = {
+            "name": self.name,
+            "channel": self.channel,
+            "state": state,
+            "controls": self.controls,
+        }
+        if state == "running":
+            process["lease"] = datetime.now(UTC) + timedelta(seconds=self.lease)
+        return process
 
 
 def _bounded(lease: float) -> float:

@@ -18,12 +18,11 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.emit.context import Context, Fields
-from activity_center.emit.controls import Cancelled, Control, listener_of
+from activity_center.emit.controls import Cancelled, Control, end_of, listener_of
 from activity_center.emit.declared import Declared
 from activity_center.emit.event import whole_failure
 from activity_center.emit.output import PIECE, STREAMS, Held, written
@@ -84,6 +83,7 @@ class Process:
         self._held = Held()
         self._offsets = dict.fromkeys(STREAMS, 0)
         self._moved: dict[Step | None, None] = {}
+        self._ours = True
 
     # What the program says
 
@@ -164,7 +164,7 @@ class Process:
     ) -> None:
         with self._lock:
             self._flush()
-            self.state, said = self._end(error)
+            self.state, said = end_of(error, self._asked, breaks_off="cancel" in self._handlers)
             action = "process.completed"
             if self.state in EARLY:
                 action = f"process.{self.state}"
@@ -178,6 +178,27 @@ class Process:
             elif asked is not None:
                 self._answer(asked, "failed", f"it ended before: {self.state}")
         self._emitter.pulse.discard(self)
+        self._hear_late()
+
+    def take_over(self) -> None:
+        """Answer for an attempt that a program has left which is gone, as after it failed.
+
+        What persons ask of it, ``on_cleanup`` and ``on_retry`` do; of the attempt itself nothing
+        is said. For a program that starts again and finds what it had begun: it makes the process
+        with the id and the attempt of then.
+
+        Raises:
+            RuntimeError: the process runs, or ran, here.
+        """
+        with self._lock:
+            if self.state != "pending":
+                raise RuntimeError(f"the process {self.id} is {self.state} here")
+            self.state, self._ours = "failed", False
+        if self._listener is not None:
+            self._listener.start()
+        self._hear_late()
+
+    def _hear_late(self) -> None:
         if self._listener is not None:
             late = self.state in EARLY and self._handlers.keys() & {"retry", "cleanup"}
             self._listener.stop(after=LISTENS if late else 0.0)
@@ -200,7 +221,7 @@ class Process:
         """A step ends; nanoseconds."""
         with self._lock:
             self._flush()
-            step.state, said = self._end(error)
+            step.state, said = end_of(error, self._asked, breaks_off="cancel" in self._handlers)
             action = f"process.step.{step.state}"
             if step.state == "done":
                 step.share, action = 1.0, "process.step.completed"
@@ -271,18 +292,6 @@ class Process:
             self._tell("process.output", held.step, whole=False, said={"activity.output": output})
         self._told = time.monotonic()
 
-    def _end(self, error: BaseException | None) -> tuple[str, dict[str, Any]]:
-        """Return the state that an end by ``error`` means, and what is said of its reason."""
-        if error is None or (isinstance(error, SystemExit) and not error.code):
-            return "done", {"outcome": "success"}
-        wish = isinstance(error, Cancelled)
-        said = {} if wish else {"error": whole_failure(error)}
-        # What on_cancel breaks off ends with an error of whatever kind.
-        if wish or (self._asked is not None and "cancel" in self._handlers):
-            reason = self._asked.words if self._asked else str(error)[:1000]
-            return "cancelled", {**said, "reason": reason}
-        return "failed", {**said, "outcome": "failure"}
-
     def _tell(
         self,
         action: str,
@@ -297,20 +306,11 @@ class Process:
             whole: with what only who hears of the process for the first time needs.
         """
         declared = self._declared
-        process: dict[str, Any] = {
-            "id": self.id,
-            "name": declared.name,
-            "channel": declared.channel,
-            "attempt": self.attempt,
-            "state": self.state,
-            "controls": declared.controls,
-        }
+        process = {"id": self.id, "attempt": self.attempt, **declared.as_fields(self.state)}
         share = self._steps.share if self._share is None else self._share
-        if self.state == "done" or share is not None:
+        if self.state == "done" or (share is not None and self._ours):
             process["progress"] = 1.0 if self.state == "done" else round(share or 0.0, 4)
-        if self.state == "running":
-            process["lease"] = datetime.now(UTC) + timedelta(seconds=declared.lease)
-        if whole:
+        if whole and self._ours:
             process["steps"] = [one.name for one in self._steps]
             process["effects"] = declared.effects
         fields = {**declared.said, **said, "activity.process": process}

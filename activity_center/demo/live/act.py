@@ -35,6 +35,7 @@ class Act:
         organization: that it is of; an administrator of it began it.
         pause: waits for some seconds; ``True``: the demo ends.
         lease: seconds.
+        process_id: of one that a program has begun which is gone.
 
     Attributes:
         process: as the emitter has it.
@@ -48,22 +49,24 @@ class Act:
         pause: Callable[[float], bool],
         *,
         lease: float = 30.0,
+        process_id: str | None = None,
     ) -> None:
         self._play = play
         self._pause = pause
         kind, prefix = play.channel.resource
         person = organization.with_roles("admin")[1]
+        id_ = process_id or f"prc_{uuid.uuid4().hex[:12]}"
         self.process = emitter.process(
             play.channel.name,
             play.title,
-            target=(kind, f"{prefix}_{uuid.uuid4().hex[:6]}", play.name),
+            target=(kind, f"{prefix}_{id_[-6:]}", play.name),
             steps=play.channel.steps,
             controls=["cancel"],
             effects=EFFECTS,
             on_retry=lambda _: self.run(),
             on_cleanup=self._clean,
             lease=lease,
-            process_id=f"prc_{uuid.uuid4().hex[:12]}",
+            process_id=id_,
             user=person.user(),
             organization=organization.group(),
             origin="ui",

@@ -115,7 +115,7 @@ class Stage:
         organization = self._organizations[play.organization]
         person = self._persons.get(organization.id)
         if play.silent:
-            self._fall_silent(person)
+            self._fall_silent(play, person)
             return
         act = Act(self._emitter, play, organization, self._pause)
         if play.cancelled >= 0 and person is not None:
@@ -150,8 +150,9 @@ class Stage:
             person.ask(id_, "retry", "Port 80 is open now")
             person.wait(id_, lambda one: one["attempt"] > 1 and one["state"] == "done", PATIENCE)
 
-    def _fall_silent(self, person: Person | None) -> None:
-        """A program is killed; somebody sees that it stalled, and asks to clean up after it."""
+    def _fall_silent(self, play: Play, person: Person | None) -> None:
+        """A program is killed; somebody sees that it stalled, and has it cleaned up by the same
+        program, which was started again."""
         process = subprocess.Popen(
             [sys.executable, "-m", upload.__name__, self._url, str(self._pace)],
             stdout=subprocess.PIPE,
@@ -165,6 +166,9 @@ class Stage:
         process.wait()
         if not id_ or person is None:
             return
+        organization = self._organizations[play.organization]
+        again = Act(self._emitter, play, organization, self._pause, process_id=id_)
+        again.process.take_over()
         if person.wait(id_, lambda one: one["stalled"], PATIENCE) and not self._pause(LINE):
             person.ask(id_, "cleanup", "The upload host was rebooted")
-            person.wait(id_, lambda one: one["state"] == "failed", PATIENCE)
+            person.wait(id_, lambda one: one["cleaned"], PATIENCE)

@@ -26,6 +26,7 @@ from cryptography.x509.oid import NameOID
 
 from activity_center import Emitter
 from activity_center.emit import Agent
+from tests.activity_center.emit.asking import Asking
 from tests.activity_center.emit.heard import Heard
 from tests.activity_center.emit.proposals import Sidecar
 
@@ -301,3 +302,12 @@ def sidecar() -> Iterator[Sidecar]:
 def asked(forward: Any, emitter: Any, until: Any, sidecar: Sidecar) -> Heard:
     """An emitter whose agents hear of decisions."""
     return Heard(forward, emitter, until, controls_url=sidecar.url)
+
+
+@pytest.fixture
+def asking() -> Iterator[Asking]:
+    """A server that is asked for controls."""
+    server = Asking()
+    yield server
+    server.shutdown()
+    server.server_close()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.activity_center.emit.asking import Asking
 from tests.activity_center.emit.heard import STEPS, Heard
-from tests.activity_center.emit.test_asked import Asking
 
 
 @pytest.mark.parametrize(
