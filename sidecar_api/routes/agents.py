@@ -24,6 +24,7 @@ blueprint = Blueprint("agents", __name__, url_prefix="/api/v1/agents")
 
 LATEST: Final = 10
 """Proposals that an agent's own record shows."""
+_HINT: Final = "GET /api/v1/agents lists those that you may see."
 
 
 @blueprint.get("")
@@ -66,12 +67,16 @@ def one(agent: str) -> Response:
     places, more = shared.chains().places(scope, wanted, as_of)
     record, latest = Record(), list[dict[str, Any]]()
     for read, said in _judged(places, judge, as_of):
-        if agent not in (read.chain.agent["id"], read.chain.agent["name"]):
+        if not _is(read, agent):
             continue
         record.add(read.chain, said)
         if len(latest) < LATEST:
             latest.append(judge.row(read, said))
     if not record.chains:
+        places, _ = shared.chains().places(scope, replace(wanted, start=None, end=None), as_of)
+        if any(_is(read, agent) for read in shared.newest(places, as_of)):
+            # Nobody was denied anything: no trail is to say so.
+            raise NotFound("This agent has proposed nothing in this period.", hint=_HINT)
         raise _unknown(agent)
     shared.record(scope, wanted, "agents")
     body: Mapping[str, Any] = {
@@ -89,9 +94,13 @@ def _judged(places: list[Place], judge: Judge, as_of: datetime) -> Iterator[tupl
         yield read, judge.of(read)
 
 
+def _is(read: Read, agent: str) -> bool:
+    return agent in (read.chain.agent["id"], read.chain.agent["name"])
+
+
 def _unknown(agent: str) -> Absent:
     return Absent(
-        "There is no such agent, or none of whose proposals you may see any in this period.",
+        "There is no such agent, or none of whose proposals you may see any.",
         id_=agent,
-        hint="GET /api/v1/agents lists those that you may see.",
+        hint=_HINT,
     )

@@ -5,7 +5,7 @@ import { live } from "./vendor/lit-html/directives/live.js";
 import { texts } from "./texts.js";
 import { icon } from "./icons.js";
 import * as reading from "./reading.js";
-import { fromInput, short, toInput } from "./time.js";
+import { ends, fromInput, short, toInput } from "./time.js";
 import { plain, sentences, word } from "./words.js";
 
 const F = texts.filters;
@@ -30,8 +30,9 @@ export function borrow(list) {
 export const facetOf = (name) => declaration(name)?.facetOf ?? name;
 const known = () => borrowed ?? declared;
 const declaration = (name) => known().find((filter) => filter.name === name);
+const OTHERS = { when: F.when, q: F.q, organization: texts.organization.label };
 /** What a filter is called; "when": all of time. */
-export const nameOf = (name) => (name === "when" ? F.when : (declaration(name)?.label ?? (name === "q" ? F.q : name)));
+export const nameOf = (name) => declaration(name)?.label ?? OTHERS[name] ?? name;
 const choices = (name) => declaration(name)?.values ?? [];
 const repeats = (name) => declaration(name)?.repeats ?? true;
 /** Whether the values of a filter can be listed with counts. */
@@ -102,7 +103,7 @@ export function drops(app, said = (name) => F.drop(nameOf(name)), names = [...gr
 function whenText(filters, zone) {
   const values = Object.fromEntries(filters.filter(([name]) => TIME.has(name)));
   if (values.range) return valueLabel("range", values.range);
-  if (values.from && values.to) return F.span(short(values.from, zone), short(values.to, zone));
+  if (values.from && values.to) return F.span(...ends(values.from, values.to, zone));
   if (values.from) return F.since(short(values.from, zone));
   return values.to ? F.until(short(values.to, zone)) : F.any;
 }
@@ -305,8 +306,10 @@ function whenForm(app) {
         ].filter(([, value]) => value),
       );
     }}><strong>${F.custom}, ${texts.zone[app.zone]}</strong>
-      <label>${F.from}<input type="datetime-local" name="from" .value=${toInput(values.from, app.zone)} /></label>
-      <label>${F.to}<input type="datetime-local" name="to" .value=${toInput(values.to, app.zone)} /></label>
+      ${["from", "to"].map((end) => {
+        const value = toInput(values[end], app.zone);
+        return html`<label>${F[end]}<input type="datetime-local" name=${end} step=${value.length > 16 ? 1 : 60} .value=${value} /></label>`;
+      })}
       <button type="submit" class="button primary" @click=${({ target }) => {
         const { from, to } = target.form;
         to.setCustomValidity(from.value && to.value && to.value <= from.value ? F.backwards : "");

@@ -31,8 +31,11 @@ function organizations(app) {
     )}</select></label>`;
 }
 
-const organizationOf = ({ view, organization, filters: held }) =>
-  isProcesses(view) || isAgents(view) ? (held.find(([name]) => name === "organization")?.[1] ?? "") : organization;
+/** The one that all of the page is about; of several, which entries alone can be filtered by, none. */
+function organizationOf({ view, organization, filters: held }) {
+  const [first, ...others] = held.filter(([name]) => name === "organization");
+  return isProcesses(view) || isAgents(view) ? (others.length ? "" : (first?.[1] ?? "")) : organization;
+}
 
 function tabs(app) {
   const { view } = app.place;

@@ -3,7 +3,7 @@
 import { html, nothing, svg } from "./vendor/lit-html/lit-html.js";
 import { texts } from "./texts.js";
 import { without } from "./filters.js";
-import { clock, day, length, short } from "./time.js";
+import { clock, day, ends, length, short } from "./time.js";
 
 const HEIGHT = 44,
   H = texts.histogram;
@@ -92,13 +92,16 @@ export function histogram(app) {
   const span =
     length(data.interval) >= 86400000 ||
     Date.parse(data.buckets[n - 1].at) - Date.parse(data.buckets[0].at) > 86400000 * 1.5;
-  const label = (i) => (span ? day : clock)(data.buckets[i].at, app.zone);
+  const near = length(data.interval) < 60000;
+  const at = (i) => data.buckets[i]?.at;
+  const label = (i, before) => (span ? day(at(i), app.zone, at(before)) : clock(at(i), app.zone, near));
+  const bar = (bucket) => H.bar(short(bucket.at, app.zone, near), bucket.count, bucket.failed);
   const [first, last] = chosen ?? [n - 1, n - 1];
   const sum = data.buckets.slice(first, last + 1).reduce((total, bucket) => total + bucket.count, 0);
   const spoken =
     first === last
-      ? H.bar(short(data.buckets[first].at, app.zone), data.buckets[first].count, data.buckets[first].failed)
-      : H.range(short(data.buckets[first].at, app.zone), short(endOf(data, last), app.zone), sum);
+      ? bar(data.buckets[first])
+      : H.range(...ends(at(first), endOf(data, last), app.zone), sum);
   const step = Math.ceil(n / 8);
   const ticks = data.buckets.map((_, i) => i).filter((i) => i % step === 0 && i <= n * 0.95);
   return html`<div class="histogram">
@@ -120,14 +123,14 @@ export function histogram(app) {
           const bad = bucket.failed ? Math.max(1, (bucket.failed / bucket.count) * tall) : 0;
           const gap = mixed && tall - bad >= 2 ? 1 : 0;
           return svg`<rect class="hit" x=${i} y="0" width="1" height=${HEIGHT}
-            data-tip=${H.bar(short(bucket.at, app.zone), bucket.count, bucket.failed)}></rect>
+            data-tip=${bar(bucket)}></rect>
             <rect class="bar" x=${i + 0.1} y=${HEIGHT - tall} width="0.8" height=${tall - bad - gap} transform=${bad ? `translate(0 ${bad + gap})` : ""}></rect>
             ${bad ? svg`<rect class="bar failed" x=${i + 0.1} y=${HEIGHT - tall} width="0.8" height=${bad}></rect>` : nothing}`;
         })}
       </svg></div>
     <div class="ticks" aria-hidden="true">${ticks.map(
       (i) => html`<span
-      .style=${`left:${(i / n) * 100}%`}>${label(i)}</span>`,
+      .style=${`left:${(i / n) * 100}%`}>${label(i, i - step)}</span>`,
     )}</div>
     ${!chosen && failures(data) ? html`<span class="legend" aria-hidden="true">${H.failed}</span>` : nothing}
     ${chosen ? html`<output class="chosen-text">${spoken}</output>` : nothing}

@@ -97,6 +97,7 @@ class App {
 
   async identify() {
     this.me = await ask("/api/v1/me");
+    for (const { id, name } of this.me.organizations ?? []) filters.note("organization", id, name);
     setCsrf(this.me.csrf);
     reading.meet(this.me);
   }

@@ -60,11 +60,23 @@ function part(iso, zone, options) {
 }
 
 const SHORT = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
-/** "24 Nov, 14:02", with the year where it is not this one */
-export const short = (iso, zone) =>
-  part(iso, zone, part(iso, zone, { year: "numeric" }) === part(new Date(), zone, { year: "numeric" }) ? SHORT : { ...SHORT, year: "numeric" });
-export const day = (iso, zone) => part(iso, zone, { day: "numeric", month: "short" });
-export const clock = (iso, zone) => part(iso, zone, { hour: "2-digit", minute: "2-digit" });
+const DAYS = { day: "numeric", month: "short" },
+  CLOCK = { hour: "2-digit", minute: "2-digit" };
+const year = (iso, zone) => part(iso, zone, { year: "numeric" });
+const withYear = (options, far) => (far ? { ...options, year: "numeric" } : options);
+const withSeconds = (options, near) => (near ? { ...options, second: "2-digit" } : options);
+/** "24 Nov, 14:02", with the year where it is not this one, and seconds where `near` */
+export const short = (iso, zone, near = false) =>
+  part(iso, zone, withSeconds(withYear(SHORT, year(iso, zone) !== year(new Date(), zone)), near));
+/** Both ends of a time, in the same form: where one needs its year, or both their seconds, both have them. */
+export function ends(from, to, zone) {
+  const far = [from, to].some((one) => year(one, zone) !== year(new Date(), zone)),
+    near = Math.abs(Date.parse(to) - Date.parse(from)) < 10 * MINUTE;
+  return [from, to].map((one) => part(one, zone, withSeconds(withYear(SHORT, far), near)));
+}
+/** "24 Nov", with the year where that before it, or today, has another */
+export const day = (iso, zone, before = new Date()) => part(iso, zone, withYear(DAYS, year(iso, zone) !== year(before, zone)));
+export const clock = (iso, zone, near = false) => part(iso, zone, withSeconds(CLOCK, near));
 
 /** Length of a histogram's interval ("3h") in milliseconds; 0 when it is not understood. */
 export function length(interval) {
@@ -85,7 +97,7 @@ export function toInput(iso, zone) {
   const date = new Date(iso);
   if (!iso || Number.isNaN(date.getTime())) return "";
   const shifted = zone === "utc" ? date : new Date(date.getTime() - date.getTimezoneOffset() * MINUTE);
-  return shifted.toISOString().slice(0, 16);
+  return shifted.toISOString().slice(0, 19).replace(/:00$/, "");
 }
 
 export function fromInput(value, zone) {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -223,7 +223,51 @@ def test_a_time_of_another_year_says_so(window: Window, site: Site) -> None:
     year = datetime.now(UTC).year
     query = f"from={year - 1}-01-20T12:00:00Z&to={year}-01-25T12:00:00Z"
     when = window.open(f"{site.url}/audit?{query}").locator(".chip.set")
-    expect(when).to_contain_text(f"When 20 Jan {year - 1}, 13:00 – 25 Jan, 13:00")
+    expect(when).to_contain_text(f"When 20 Jan {year - 1}, 13:00 – 25 Jan {year}, 13:00")
+
+
+def test_seconds_are_told_where_minutes_do_not_tell_apart(window: Window, site: Site) -> None:
+    """Of a few seconds, on the chip, below the histogram and to who hears it."""
+    at = datetime.fromisoformat(site.api("activities?size=25")["activities"][0]["@timestamp"])
+    start, end = at.replace(microsecond=0), at.replace(microsecond=0) + timedelta(seconds=3)
+    query = f"from={start:%Y-%m-%dT%H:%M:%SZ}&to={end:%Y-%m-%dT%H:%M:%SZ}"
+    page = trail(window, site, f"/audit?{query}")
+    told = rf":{start:%M:%S} – .*:{end:%M:%S}$"
+    expect(page.locator(".chip.set .chip-name")).to_have_text(re.compile(told))
+    ticks = page.locator(".ticks span").all_inner_texts()
+    assert f"{start:%M:%S}" in ticks[0]
+    assert len(set(ticks)) == len(ticks)
+    spoken = page.locator(".brush").get_attribute("aria-valuetext") or ""
+    assert re.search(r":\d\d:\d\d", spoken)
+    page.locator(".chip.set .chip-name").click()
+    page.locator("#menu form button").click()
+    expect(page.locator("#menu")).to_be_hidden()
+    expect(page.locator(".chip.set .chip-name")).to_have_text(re.compile(told))
+
+
+def test_several_organizations_are_no_single_one(window: Window, site: Site) -> None:
+    """The top of the page speaks for all of what is shown, and by the names of what it is of."""
+    one, other = site.northwind, f"brightleaf{site.mark}"
+    page = window.open(f"{site.url}/ai/entries?organization={one}&organization={other}")
+    expect(page.locator("#organization")).to_have_value("")
+    expect(page.locator(".chip.set")).to_contain_text("Northwind Labs, Brightleaf Agency")
+    page.goto(f"{site.url}/ai/entries?organization={one}")
+    expect(page.locator("#organization")).to_have_value(one)
+
+
+def test_days_below_the_histogram_say_their_year_once(window: Window, site: Site) -> None:
+    """The first of each year but this one, if none before it has said so."""
+    page = trail(window, site)
+    year = datetime.now(UTC).year
+    told = page.evaluate(
+        """async ([year]) => {
+            const { day } = await import("/static/time.js");
+            const days = [`${year - 2}-12-30`, `${year - 2}-12-31`, `${year - 1}-01-01`];
+            return days.map((one, i) => day(one, "utc", days[i - 1]));
+        }""",
+        [year],
+    )
+    assert told == [f"30 Dec {year - 2}", "31 Dec", f"1 Jan {year - 1}"]
 
 
 def test_a_view_is_shared_by_its_link(window: Window, site: Site) -> None:

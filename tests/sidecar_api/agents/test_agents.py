@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from activity_center.config import load
+from activity_center.streams import LENS_PATTERNS
 from sidecar_api.app import create_app
-from tests.integration.process import sha256
+from tests.integration.process import Collector, sha256, until
 from tests.sidecar_api.agents.stage import APPROVER, BEGUN, Stage
 from tests.sidecar_api.desk import HOST, Desk
 
@@ -137,3 +138,30 @@ def test_a_program_reads_its_own_proposals(with_senders: Stage) -> None:
     stage.add("approved", "a", at=BEGUN + timedelta(seconds=9), activity__approver=APPROVER)
     stage.store()
     assert ask(path, "t-agents").get_json()["state"] == "approved"
+
+
+def test_a_time_without_proposals_is_no_refusal(
+    make_desk: Callable[..., Desk], collector: Collector
+) -> None:
+    """Who looks at an agent in another time was denied nothing, and no trail says so; who asks for
+    one that is not there is recorded, as for every id."""
+    recording = {"url": collector.url, "token": "${COLLECTOR_TOKEN}"}
+    stage = Stage(make_desk(recording=recording))
+    stage.chain("a")
+    stage.store()
+    period = "from=2025-01-01T00:00:00Z&to=2025-02-01T00:00:00Z"
+    empty = stage.desk.problem(404, f"/api/v1/agents/agt_ops?{period}")
+    assert empty["detail"] == "This agent has proposed nothing in this period."
+    unknown = stage.desk.problem(404, f"/api/v1/agents/nobody?{period}")
+    assert unknown["detail"].startswith("There is no such agent")
+
+    def denied() -> list[str]:
+        desk, streams = stage.desk, ",".join(LENS_PATTERNS)
+        desk.client.indices.refresh(index=streams)
+        said = {"event.action": "activity_log.denied", "user.id": desk.people["owner"]}
+        query = {"bool": {"filter": [{"term": {name: value}} for name, value in said.items()]}}
+        hits = desk.client.search(index=streams, body={"query": query})["hits"]["hits"]
+        return [one["_source"]["activity"]["resource"]["id"] for one in hits]
+
+    until(denied)
+    assert denied() == ["nobody"]
