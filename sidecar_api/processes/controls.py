@@ -18,6 +18,7 @@ from activity_center.processes.attempt import ENDS
 from sidecar_api.failures import RateLimited
 from sidecar_api.ids import entry_id
 from sidecar_api.moments import written
+from sidecar_api.processes.about import about
 
 if TYPE_CHECKING:
     from sidecar_api.processes.webhooks import Messenger
@@ -108,27 +109,17 @@ def fields(process: Mapping[str, Any], row: Row) -> dict[str, Any]:
     The id of the entry follows from that of the control: of two that are recorded for one wish,
     at two sidecars at once or once more after an answer that got lost, one is stored.
     """
-    target = {name: one for name, one in (process["target"] or {}).items() if one}
     said = {
-        "organization": {name: one for name, one in process["organization"].items() if one},
-        "resource": target or {"type": "process", "id": process["id"], "name": process["name"]},
+        **about(process),
         "reason": row["reason"],
         "timestamp": row["at"],
         "event_id": f"{row['id']}-{row['attempt']}",
-        "activity.process.id": process["id"],
-        "activity.process.channel": process["channel"],
-        "activity.process.name": process["name"],
-        "activity.process.attempt": process["attempt"],
-        "activity.workspace": process["workspace"],
-        "activity.project": process["project"],
-        "activity.environment": process["environment"],
-        "activity.case.id": process["case"],
         "activity.control.id": row["id"],
         "activity.control.kind": row["kind"],
         "activity.control.state": "requested",
         "activity.control.expires_at": row["expires_at"],
     }
-    return {name: one for name, one in said.items() if one not in (None, {})}
+    return {name: one for name, one in said.items() if one is not None}
 
 
 class Asked:

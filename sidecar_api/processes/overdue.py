@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sidecar_api.ids import entry_id
 from sidecar_api.moments import written
+from sidecar_api.processes.about import about
 from sidecar_api.processes.guarded import tell
 
 if TYPE_CHECKING:
@@ -160,18 +161,10 @@ def _receipt(kept: Kept) -> dict[str, Any]:
 
 
 def _fields(kept: Kept, **more: Any) -> dict[str, Any]:
-    top = kept.top
-    initiator = top.get("initiator") or {}
-    target = top.get("target") or {}
+    initiator = kept.top.get("initiator") or {}
     said = {
-        "organization": {name: one for name, one in top["organization"].items() if one} or None,
-        "resource": {name: one for name, one in target.items() if isinstance(one, str)} or None,
+        **about(kept.top),
         "origin": "system",
-        "activity.process.id": top["id"],
-        "activity.process.channel": top.get("channel"),
-        "activity.process.name": top.get("name"),
-        "activity.process.attempt": top["attempt"],
-        "activity.workspace": top.get("workspace"),
         "activity.initiator.id": initiator.get("id"),
         "activity.initiator.name": initiator.get("name"),
         **more,
