@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from activity_center.bus import Reader
     from sidecar_api.access import Scope
     from sidecar_api.processes.board import Key
+    from sidecar_api.processes.messages import Reason
     from sidecar_api.processes.ring import Change
     from sidecar_api.processes.taking import Earlier, Taking, Took
 
@@ -323,13 +324,13 @@ class Hub:
             group.send(end, messages.delta(*self._at(group), bodies).body)
             self.delivered += len(group.members)
 
-    def _reset(self, reason: str) -> None:
+    def _reset(self, reason: Reason) -> None:
         """Everybody begins anew: what they have may be less than all."""
         for group in self._groups:
             group.written, group.bound = None, False
             self._begin_anew(group, reason)
 
-    def _begin_anew(self, group: Group, reason: str) -> None:
+    def _begin_anew(self, group: Group, reason: Reason) -> None:
         bodies = (messages.reset(reason).body, self._snapshot(group).body)
         group.begin_anew(self._taking.ring.end, reason, *bodies)
         self.resets += len(group.members)

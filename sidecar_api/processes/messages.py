@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import orjson
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SUBPROTOCOL: Final = "activity-center.processes.v1"
 VERSION: Final = 1
+Reason = Literal["gap", "history", "rights", "room", "slow"]
+"""Why a client must begin anew, as the protocol names it."""
 HEARTBEAT: Final = 15
 """Seconds between two signs of life, in each direction."""
 SILENCE: Final = 45.0
@@ -42,8 +44,9 @@ class Message(NamedTuple):
     """A message with a place.
 
     Attributes:
-        kind: snapshot, delta or reset.
-        epoch, offset: up to where the client is with it; empty in a reset.
+        kind: snapshot, delta, reset, or a ping of server-sent events.
+        epoch, offset: up to where the client is with it; empty in a reset, and in a ping while
+            something waits to be read.
         body: JSON, as a WebSocket sends it.
     """
 
@@ -118,7 +121,7 @@ def delta(epoch: str, offset: str, changes: Iterable[bytes]) -> Message:
     return _message("delta", epoch, offset, b"changes", changes)
 
 
-def reset(reason: str) -> Message:
+def reset(reason: Reason) -> Message:
     """What the client has may be less than all; a snapshot follows."""
     return Message("reset", "", "", orjson.dumps({"type": "reset", "reason": reason}))
 

@@ -16,7 +16,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from weakref import WeakValueDictionary
 
 import gevent
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from simple_websocket import Server
 
     from sidecar_api.processes.hub import Hub
-    from sidecar_api.processes.messages import Message
+    from sidecar_api.processes.messages import Message, Reason
     from sidecar_api.processes.view import View
 
 MAX_MESSAGE: Final = 4096
@@ -111,7 +111,7 @@ class Socket:
         self.reader = reader
         self.view = view
         self.number = 0
-        self.lost = ""
+        self.lost: Reason | Literal[""] = ""
         self._hub = hub
         self._sock = ws.sock
         self._protocol = ws.ws
@@ -144,7 +144,7 @@ class Socket:
             self.number = number
             gevent.spawn(self._catch_up)
 
-    def begin_anew(self, reason: str, frame: bytes, number: int) -> None:
+    def begin_anew(self, reason: Reason, frame: bytes, number: int) -> None:
         """Take a reset and a snapshot without waiting, or read them when it has caught up."""
         if self._behind:
             self.lost = reason
