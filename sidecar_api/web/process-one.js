@@ -3,8 +3,7 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { Problem, ask } from "./api.js";
 import { organization } from "./columns.js";
-import { icon } from "./icons.js";
-import { resourceIcon } from "./icons.js";
+import { icon, resourceIcon } from "./icons.js";
 import { caseOf } from "./place.js";
 import { failure as failed } from "./states.js";
 import { exact } from "./time.js";
@@ -83,8 +82,7 @@ export class OneProcess {
       // The stream may have said more by now, or begin in the middle of what is long over.
       this.told = answer.process;
       app.problem = null;
-      if (this.current()) this.process = this.current();
-      else this.process = this.told;
+      this.process = this.current() ?? this.told;
       this.show();
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted) return undefined;

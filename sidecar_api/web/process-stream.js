@@ -327,10 +327,7 @@ export class ProcessStream extends EventTarget {
       case "ping":
         this.told(message);
         break;
-      case "error":
-        this.said = message;
-        break;
-      default: // a newer server may say more
+      default: // the close that follows an error says the same; a newer server may say more
     }
   }
 
