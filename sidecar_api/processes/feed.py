@@ -60,7 +60,7 @@ class Feed:
             _, found = self._hub.join(self, offset)
             # Who goes on and missed nothing hears that too: else it takes this for a way that
             # is blocked.
-            return found or [self._hub.moved(self)]
+            return [found or self._hub.moved(self)]
 
     def next(self, seconds: float) -> list[Message]:
         """Return the messages since the last call; wait for some, and return none after that."""

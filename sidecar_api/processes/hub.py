@@ -152,15 +152,15 @@ class Hub:
         self.start()
         self._listening.loaded.wait(PATIENCE)
 
-    def join(self, member: Member, offset: str = "") -> tuple[bool | None, list[Message]]:
+    def join(self, member: Member, offset: str = "") -> tuple[bool | None, Message | None]:
         """Let somebody watch; :meth:`leave` in any case.
 
         Args:
             offset: of an earlier connection.
 
         Returns:
-            Whether they go on where they were (``None``: they were nowhere), and the messages
-            with which they begin.
+            Whether they go on where they were (``None``: they were nowhere), and the message
+            with which they begin; none where they missed nothing.
 
         Raises:
             RateLimited: this reader has too many connections, or there are too many in all.
@@ -184,12 +184,12 @@ class Hub:
             member.lost = "rights"
             self._groups.join(member)
 
-    def once(self, view: View, offset: str = "") -> tuple[bool | None, list[Message]]:
+    def once(self, view: View, offset: str = "") -> tuple[bool | None, Message]:
         """As :meth:`join`, for who asks again and again instead: one message in any case."""
         with self.lock:
             group = self._groups.group(view)
             recovered, found = self._begin(group, offset)
-            return recovered, found or [messages.delta(*self._at(group), ())]
+            return recovered, found or messages.delta(*self._at(group), ())
 
     def pending(self, member: Member) -> list[Message]:
         """Return the messages that a member has not had; then it is up to date."""
@@ -225,9 +225,9 @@ class Hub:
 
     # -- what they get ---------------------------------------------------------------
 
-    def _begin(self, group: Group, offset: str) -> tuple[bool | None, list[Message]]:
+    def _begin(self, group: Group, offset: str) -> tuple[bool | None, Message | None]:
         if not offset:
-            return None, [self._snapshot(group)]
+            return None, self._snapshot(group)
         taking = self._taking
         places = self._offsets.open(offset, group.binding)
         missed = None
@@ -235,11 +235,11 @@ class Hub:
             group.bound = group.bound or taking.mark in places
             missed = taking.ring.missed(places, {**taking.places.of, taking.mark: NOWHERE})
         if missed is None or group.view.loses(missed):
-            return False, [self._snapshot(group)]
+            return False, self._snapshot(group)
         mine = self._seen(group, [*missed, *self._again(missed)])
         if _too_much(mine):
-            return False, [self._snapshot(group)]
-        return True, [messages.delta(*self._at(group), mine)] if mine else []
+            return False, self._snapshot(group)
+        return True, messages.delta(*self._at(group), mine) if mine else None
 
     def _again(self, missed: list[Change]) -> list[Change]:
         """The whole of processes whose entries come on several lines of the bus.

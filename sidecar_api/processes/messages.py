@@ -121,6 +121,18 @@ def delta(epoch: str, offset: str, changes: Iterable[bytes]) -> Message:
     return _message("delta", epoch, offset, b"changes", changes)
 
 
+def answer(message: Message, recovered: bool | None, wait: float, of_now: dict[str, str]) -> bytes:
+    """A snapshot or a delta as the answer to who polls, joined from the bytes that it has already.
+
+    Args:
+        wait: seconds after which to ask again.
+        of_now: see :func:`as_of_now`.
+    """
+    other: dict[str, Any] = {"changes": []} if message.kind == "snapshot" else {"processes": None}
+    told = orjson.dumps({"recovered": recovered, **other, "wait": wait, **of_now})
+    return told[:-1] + b"," + message.body.removeprefix(_opening(message.kind))
+
+
 def reset(reason: Reason) -> Message:
     """What the client has may be less than all; a snapshot follows."""
     return Message("reset", "", "", orjson.dumps({"type": "reset", "reason": reason}))
@@ -151,11 +163,15 @@ def error(code: int, detail: str) -> bytes:
 
 def _message(kind: str, epoch: str, offset: str, name: bytes, rows: Iterable[bytes]) -> Message:
     """Epoch and offset need no escaping: hexadecimal, and base64url."""
-    body = b'{"type":"%b","epoch":"%b","offset":"%b","%b":[%b]}' % (
-        kind.encode(),
+    body = b'%b"epoch":"%b","offset":"%b","%b":[%b]}' % (
+        _opening(kind),
         epoch.encode(),
         offset.encode(),
         name,
         b",".join(rows),
     )
     return Message(kind, epoch, offset, body)
+
+
+def _opening(kind: str) -> bytes:
+    return b'{"type":"%b",' % kind.encode()

@@ -210,7 +210,7 @@ class Socket:
 
     # -- its life --------------------------------------------------------------------
 
-    def run(self, recovered: bool | None, begin: list[Message]) -> None:
+    def run(self, recovered: bool | None, begin: Message | None) -> None:
         """Serve it, once it has joined, until it ends; nothing is raised.
 
         Args:
@@ -239,9 +239,9 @@ class Socket:
             self.close(told.code, told.reason)
         self._drop()
 
-    def _serve(self, recovered: bool | None, begin: list[Message]) -> None:
+    def _serve(self, recovered: bool | None, begin: Message | None) -> None:
         hello = messages.hello(recovered, self._hub.stale_since)
-        self._rest = memoryview(_framed(hello, *(one.body for one in begin)))
+        self._rest = memoryview(_framed(hello, *([begin.body] if begin else [])))
         self._catch_up()
         now = heard = time.monotonic()
         early = secrets.randbelow(1000) / 1000  # not all at the same moment
