@@ -23,7 +23,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from activity_center.address import is_safe
 from activity_center.errors import ConfigError, WatchEnded
-from activity_center.processes import merge
+from activity_center.processes import ENDS, Key, merge
 from activity_center.websocket import Closed, Connection, connect
 
 SUBPROTOCOL: Final = "activity-center.processes.v1"
@@ -37,11 +37,8 @@ _FIRST_WORD: Final = 30.0
 _LONGEST_WAIT: Final = 300.0
 _KEPT: Final = timedelta(minutes=65)
 """So long a process that ended stays: the server lets go of it after an hour."""
-_ENDS: Final = frozenset({"done", "failed", "cancelled"})
 _ROOM: Final = 1000
 """Processes until it is looked for what can go."""
-Key = tuple[str, str]
-"""(organization id or empty, process id)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +227,7 @@ class Watch:
         now = datetime.now(UTC)
         for key, one in [*self.processes.items()]:
             age = now - _moment(one.get("updated")) + self._ahead
-            if one.get("state") in _ENDS and age > _KEPT:
+            if one.get("state") in ENDS and age > _KEPT:
                 del self.processes[key]
         self._room = max(_ROOM, 2 * len(self.processes))
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from sidecar_api.processes.board import Kept, Key
+    from activity_center.processes import Key
+    from sidecar_api.processes.board import Kept
     from sidecar_api.services import Services
 
 __all__ = ["Hub", "View", "init_app", "live"]

@@ -16,8 +16,8 @@ import structlog
 
 from activity_center.clauses import all_of
 from activity_center.errors import ActivityCenterError
-from activity_center.processes import key_of, reading
-from sidecar_api.processes.board import MOST, SHOWN_AFTER, Key
+from activity_center.processes import BEGINS, ENDED_BY, Key, key_of, reading
+from sidecar_api.processes.board import MOST, SHOWN_AFTER
 from sidecar_api.search import ask, sized
 from sidecar_api.search.clauses import ORGANIZATION, in_organization
 
@@ -37,8 +37,7 @@ _SAID: Final = (
     *("event.action", "event.id"),
 )
 """What tells which entry of which process one is."""
-_BEGINS: Final = ("process.started", "process.retried")
-_ENDS: Final = ("process.completed", "process.failed", "process.cancelled", "process.cleaned_up")
+_ENDS: Final = (*ENDED_BY.values(), "process.cleaned_up")
 _ORGANIZATIONS: Final = 100
 """Organizations with a process of the same id, of which each first entry is looked at."""
 
@@ -160,7 +159,7 @@ def _open(client: OpenSearch) -> Iterable[Key]:
         "_source": list(_SAID),
         "sort": [{"@timestamp": "desc"}],
         "query": all_of(
-            {"terms": {"event.action": list(_BEGINS)}},
+            {"terms": {"event.action": list(BEGINS)}},
             {"range": {"@timestamp": {"gte": (now - LOOKS_BACK).isoformat()}}},
         ),
     }

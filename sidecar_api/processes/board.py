@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
-from activity_center.processes import Delta, Process, key_of, reading
+from activity_center.processes import OPEN, Delta, Key, Process, key_of, reading
 from sidecar_api.access import Subject
 from sidecar_api.moments import written
 from sidecar_api.processes.former import Former
@@ -18,16 +18,12 @@ from sidecar_api.processes.guarded import folded
 if TYPE_CHECKING:
     from sidecar_api.processes.view import View
 
-Key = tuple[str, str]
-"""Organization and id of a process."""
-
 SHOWN_AFTER: Final = timedelta(hours=1)
 """So long a process that ended is still shown among the live ones."""
 MOST: Final = 5_000
 """Processes of which the state is held."""
 MOST_SHOWN: Final = 500
 """Processes in a snapshot."""
-RUNNING: Final = ("pending", "running")
 _LONG: Final = (SHOWN_AFTER - timedelta(minutes=5)) // timedelta(microseconds=1)
 _WHO: Final = frozenset({"organization", "workspace", "target", "initiator"})
 _INNER: Final = frozenset({"steps", "requests", "output"})
@@ -71,7 +67,7 @@ class Kept:
     @property
     def running(self) -> bool:
         """Whether it has not ended."""
-        return self.top.get("state") in RUNNING
+        return self.top.get("state") in OPEN
 
     @classmethod
     def again(cls, process: Process) -> Kept:

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center.processes.attempt import ENDS
+from activity_center.processes import ENDS
 from sidecar_api.failures import RateLimited
 from sidecar_api.ids import entry_id
 from sidecar_api.moments import written

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from activity_center.clauses import Clause, all_of, any_of
-from activity_center.processes import Process, key_of
+from activity_center.processes import Key, Process, key_of
 from activity_center.weights import NO_SOURCES
 from sidecar_api.processes.guarded import folded, tell
 from sidecar_api.processes.history_query import (
     ATTEMPT,
     ID,
     MARKS,
-    Key,
     Position,
     Wanted,
     buckets,

@@ -32,8 +32,8 @@ from sidecar_api.processes.view import View
 
 if TYPE_CHECKING:
     from activity_center.bus import Reader
+    from activity_center.processes import Key
     from sidecar_api.access import Scope
-    from sidecar_api.processes.board import Key
     from sidecar_api.processes.messages import Reason
     from sidecar_api.processes.ring import Change
     from sidecar_api.processes.taking import Earlier, Taking, Took

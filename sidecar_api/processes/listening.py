@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from activity_center.bus import Gap, Published, Reader
-    from sidecar_api.processes.board import Kept, Key
+    from activity_center.processes import Key
+    from sidecar_api.processes.board import Kept
     from sidecar_api.processes.taking import Earlier
 
 Tick = Callable[[Iterable[tuple["Key", "Kept"]], datetime], None]

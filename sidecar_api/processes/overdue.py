@@ -20,7 +20,8 @@ from sidecar_api.processes.about import about
 from sidecar_api.processes.guarded import tell
 
 if TYPE_CHECKING:
-    from sidecar_api.processes.board import Kept, Key
+    from activity_center.processes import Key
+    from sidecar_api.processes.board import Kept
 
 GRACE: Final = timedelta(seconds=2)
 """A sign of life that came in time may be on its way as long."""

@@ -14,9 +14,9 @@ import structlog
 
 from activity_center.bus import Gap, Published
 from activity_center.errors import ActivityCenterError
-from activity_center.processes import key_of
+from activity_center.processes import Key, key_of
 from sidecar_api.processes.base import Seen, TooMany
-from sidecar_api.processes.board import Board, Gone, Kept, Key
+from sidecar_api.processes.board import Board, Gone, Kept
 from sidecar_api.processes.guarded import tell_entry
 from sidecar_api.processes.places import NOWHERE, Places
 from sidecar_api.processes.ring import Change, Ring
