@@ -18,6 +18,7 @@ from activity_center.clauses import all_of
 from activity_center.errors import ActivityCenterError
 from activity_center.processes import BEGINS, ENDED_BY, Key, key_of, reading
 from sidecar_api.processes.board import MOST, SHOWN_AFTER
+from sidecar_api.processes.history_query import RECEIVED
 from sidecar_api.search import ask, sized
 from sidecar_api.search.clauses import ORGANIZATION, in_organization
 
@@ -125,7 +126,6 @@ def _begun_before(client: OpenSearch, seen: Seen) -> Iterator[Key]:
     """Processes that begin on the bus, and of which something was received before it."""
     begun = set(seen.begun())
     ids = sorted({id_ for _, id_ in begun})
-    received = [{"event.ingested": {"order": "asc", "unmapped_type": "date"}}]
     for begin in range(0, len(ids), _AT_ONCE):
         body = {
             "size": _AT_ONCE,
@@ -139,7 +139,7 @@ def _begun_before(client: OpenSearch, seen: Seen) -> Iterator[Key]:
                     "size": _ORGANIZATIONS,
                     "collapse": {"field": ORGANIZATION},
                     "_source": list(_SAID),
-                    "sort": received,
+                    "sort": RECEIVED,
                 },
             },
         }

@@ -11,13 +11,13 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.processes import ENDS
 from sidecar_api.failures import RateLimited
 from sidecar_api.ids import entry_id
-from sidecar_api.moments import written
+from sidecar_api.moments import moment_of, written
 from sidecar_api.processes.about import about
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ TAKEN: Final = timedelta(minutes=10)
 LONGEST_KEY: Final = 128
 _REMEMBERED: Final = 1000
 _LOCKS: Final = 64
-_TOLD: Final = ("id", "kind", "attempt", "by", "reason", "at", "expires_at")
+TOLD: Final = ("id", "kind", "attempt", "by", "reason", "at", "expires_at")
+"""What a program hears of what is asked."""
 _WORDS: Final = {"cancel": "cancelled", "retry": "tried again", "cleanup": "cleaned up after"}
 
 Row = dict[str, Any]
@@ -70,7 +71,7 @@ def refusal(process: Mapping[str, Any], kind: str, now: datetime) -> str:
 def open_controls(process: Mapping[str, Any], now: datetime) -> list[Row]:
     """Return what is asked of a process and nobody has taken yet."""
     return [
-        {name: row[name] for name in _TOLD}
+        {name: row[name] for name in TOLD}
         for row in process["requests"]
         if row["state"] == "requested" and row["by"] and _stands(row, process, now)
     ]
@@ -86,21 +87,13 @@ def _stands(row: Mapping[str, Any], process: Mapping[str, Any], now: datetime) -
     if of_earlier(row, process) or (row["kind"] == "cancel" and process["state"] in ENDS):
         return False
     if row["state"] == "requested":
-        until = _moment(row["expires_at"])
+        until = moment_of(row["expires_at"])
     elif row["state"] == "taken":
-        at = _moment(row["at"])
+        at = moment_of(row["at"])
         until = at + TAKEN if at else None
     else:
         return False
     return until is not None and now < until
-
-
-def _moment(text: Any) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def fields(process: Mapping[str, Any], row: Row) -> dict[str, Any]:

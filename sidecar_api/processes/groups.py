@@ -76,13 +76,13 @@ class Group:
 
     def send(self, number: int, *bodies: bytes) -> None:
         """Give messages to all members, all in one piece."""
-        frame = _framed(*bodies)
+        frame = frames.texts(*bodies)
         for member in [*self.members]:
             member.offer(frame, number)
 
     def begin_anew(self, number: int, reason: Reason, *bodies: bytes) -> None:
         """Give all members a reset and a snapshot; none is left with less than all."""
-        frame = _framed(*bodies)
+        frame = frames.texts(*bodies)
         for member in [*self.members]:
             member.begin_anew(reason, frame, number)
 
@@ -164,7 +164,3 @@ class Groups:
                 if group.view.sees(change.subject, change.channel, change.process)
             )
         return found
-
-
-def _framed(*bodies: bytes) -> bytes:
-    return b"".join(map(frames.text, bodies))

@@ -23,6 +23,7 @@ from sidecar_api.processes.history_query import (
     ATTEMPT,
     ID,
     MARKS,
+    RECEIVED,
     Position,
     Wanted,
     buckets,
@@ -61,7 +62,6 @@ _LATEST: Final = 200
 _PIECES: Final = 200
 _FIRST: Final = 10
 """Entries of one process that were received first: they say whose it is."""
-_RECEIVED: Final = [{"event.ingested": {"order": "asc", "unmapped_type": "date"}}]
 _NEWEST: Final = [
     {ATTEMPT: {"order": "desc", "missing": 1, "unmapped_type": "long"}},
     {"event.sequence": {"order": "desc", "unmapped_type": "long"}},
@@ -172,7 +172,7 @@ class History:
         if process is None:
             return None
         if len(latest) == _LATEST:  # whose it is must not depend on how far the rest is read
-            first = {**entries_of(key, size=_FIRST), "sort": _RECEIVED}
+            first = {**entries_of(key, size=_FIRST), "sort": RECEIVED}
             process = _folded(process, sized.hits(self._client, first)) or process
         body = entries_of(key, size=ENTRIES)
         body["query"]["bool"]["must_not"] = [{"term": {"event.action": "process.heartbeat"}}]
@@ -278,7 +278,7 @@ class History:
         made: dict[Key, Process | None] = dict.fromkeys(keys)
         marks: Clause = {"terms": {"event.action": list(MARKS)}}
         wanted: list[tuple[tuple[Clause, ...], int, Any]] = [
-            ((), _FIRST, _RECEIVED),
+            ((), _FIRST, RECEIVED),
             ((marks,), _PER_PROCESS, _NEWEST),
             ((), 3, _NEWEST),
         ]

@@ -22,6 +22,8 @@ Position = list[Any]
 STATES: Final = ("pending", "running", "done", "failed", "cancelled", "stalled")
 DEEPEST: Final = 10_000
 """Processes that a list reaches, those that began last."""
+RECEIVED: Final = [{"event.ingested": {"order": "asc", "unmapped_type": "date"}}]
+"""The order in which a collector received entries."""
 MARKS: Final = (*PROCESS_ENDS, "process.stalled")
 """Entries that a list looks at: what begins and ends an attempt, and that it fell silent."""
 _PERSON: Final = ("id", "name", "full_name", "email")

@@ -172,7 +172,7 @@ class Socket:
                     if not found:
                         self._behind = False
                         return
-                    self._rest = memoryview(_framed(*(one.body for one in found)))
+                    self._rest = memoryview(frames.texts(*(one.body for one in found)))
                     self._write_rest(turn)
         except OSError:
             self._drop()
@@ -241,7 +241,7 @@ class Socket:
 
     def _serve(self, recovered: bool | None, begin: Message | None) -> None:
         hello = messages.hello(recovered, self._hub.stale_since)
-        self._rest = memoryview(_framed(hello, *([begin.body] if begin else [])))
+        self._rest = memoryview(frames.texts(hello, *([begin.body] if begin else [])))
         self._catch_up()
         now = heard = time.monotonic()
         early = secrets.randbelow(1000) / 1000  # not all at the same moment
@@ -273,7 +273,9 @@ class Socket:
     def _beat(self) -> None:
         with self._hub.lock:
             if not self._behind:
-                beat = _framed(self._hub.moved(self).body, messages.ping(self._hub.stale_since))
+                beat = frames.texts(
+                    self._hub.moved(self).body, messages.ping(self._hub.stale_since)
+                )
                 self.offer(beat, self._hub.end)
 
     def _check(self) -> None:
@@ -371,7 +373,3 @@ class Socket:
         """Answer, unless it is behind: then what it gets is its answer."""
         with self._hub.lock:
             self.offer(frame, self._hub.end)
-
-
-def _framed(*bodies: bytes) -> bytes:
-    return b"".join(map(frames.text, bodies))
