@@ -75,7 +75,7 @@ class Seen:
         return key in self._begun
 
     def cut_off(self) -> list[Key]:
-        """Return processes of which it has the end alone."""
+        """Return processes of which it has something, and not the beginning."""
         return [key for key in self.entries if key not in self._begun]
 
     def begun(self) -> list[Key]:

@@ -271,7 +271,7 @@ class History:
     def rows(self, keys: list[Key]) -> list[dict[str, Any]]:
         """Return the rows of a list, whoever may watch them, 100 at most.
 
-        They are folded from begins and ends, and each one's latest entry.
+        They are folded from begins and ends, what was received first, and the latest entries.
         """
         if not keys:
             return []

@@ -43,7 +43,8 @@ class Wanted:
         server, cloud_account, target, initiator: id, or a part of the name.
         start: something of it began or ended then or later.
         end: something of it began or ended before.
-        text: words, each of which occurs in its name, its target, its people or its id.
+        text: words, each of which occurs in its name, its target or its server, its people or its
+            id.
     """
 
     states: tuple[str, ...] = ()

@@ -55,7 +55,7 @@ class Hub:
 
     Args:
         open_reader: opens the bus.
-        earlier: what the bus no longer has, see :mod:`sidecar_api.processes.base`.
+        earlier: what the bus no longer has, see :mod:`sidecar_api.processes.earlier`.
         secret: of the sidecar, for offsets.
         tick: see :data:`.listening.Tick`.
         per_reader, in_all: how many connections there may be.

@@ -51,7 +51,7 @@ class Listening:
 
     Args:
         open_reader: opens the bus.
-        earlier: what the bus no longer has, see :mod:`sidecar_api.processes.base`.
+        earlier: what the bus no longer has, see :mod:`sidecar_api.processes.earlier`.
         tick: see :data:`Tick`; not called while the bus is away or has more to tell.
         lock: held while anything is changed.
         took: what to do with changes; the lock is held.

@@ -15,8 +15,8 @@ import structlog
 from activity_center.bus import Gap, Published
 from activity_center.errors import ActivityCenterError
 from activity_center.processes import Key, key_of
-from sidecar_api.processes.base import Seen, TooMany
 from sidecar_api.processes.board import Board, Gone, Kept
+from sidecar_api.processes.earlier import Seen, TooMany
 from sidecar_api.processes.guarded import tell_entry
 from sidecar_api.processes.places import NOWHERE, Places
 from sidecar_api.processes.ring import Change, Ring
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Earlier = Callable[[Seen], Iterable[Mapping[str, Any]]]
 
-SETTLES: Final = 10.0
+REPEATS: Final = 10.0
 """Seconds without a repeat after which what the bus says again counts as said."""
 RECENT: Final = timedelta(minutes=5)
 """What happened within it, and is in OpenSearch alone, may still come by the bus."""
@@ -134,7 +134,7 @@ class Taking:
 
     def _be_unsure(self) -> None:
         if self._live:  # while it is built, nothing is known that the bus could say again
-            self._doubt = time.monotonic() + SETTLES
+            self._doubt = time.monotonic() + REPEATS
 
     def take_in_turns(self, found: Iterable[Published | Gap]) -> Iterator[Took]:
         """As :meth:`take`, a part at a time: others have their turn between."""
