@@ -21,8 +21,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from activity_center.address import is_safe
-from activity_center.errors import ConfigError, WatchEnded
+from activity_center.address import check, check_token
+from activity_center.errors import WatchEnded
 from activity_center.processes import ENDS, Key, merge
 from activity_center.websocket import Closed, Connection, connect
 
@@ -93,14 +93,8 @@ class Watch:
         ca: str = "",
         retry: float = 5.0,
     ) -> None:
-        if not is_safe(url):
-            raise ConfigError(
-                "the address must be https:// (http:// to this machine alone)",
-                where=url[:200],
-                hint="the token would be readable on its way",
-            )
-        if not (token.isascii() and token.isprintable()):
-            raise ConfigError("the API token has characters that no token has")
+        check(url)
+        check_token(token)
         self.processes: dict[Key, dict[str, Any]] = {}
         self.cut = False
         self.stale_since: datetime | None = None

@@ -54,17 +54,7 @@ def channels_(config_file: str | None, as_json: bool) -> None:
 
     found = channels(configuration.load(config_file) if config_file else None).values()
     if as_json:
-        rows = [
-            {
-                "name": one.name,
-                "label": one.label,
-                "description": one.description,
-                "icon": one.icon,
-                "steps": list(one.steps),
-            }
-            for one in found
-        ]
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps([one.as_dict() for one in found]))
         return
     for one in found:
         click.echo(f"{one.name}: {one.label}" + (f". {one.description}" if one.description else ""))
