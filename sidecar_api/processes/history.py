@@ -33,7 +33,7 @@ from sidecar_api.processes.history_query import (
 )
 from sidecar_api.processes.replay import replayed
 from sidecar_api.processes.silences import Beats
-from sidecar_api.processes.taking import Turns
+from sidecar_api.processes.turns import Turns
 from sidecar_api.search import ask, present, sized
 from sidecar_api.search.clauses import ORGANIZATION, in_organization
 

@@ -16,7 +16,8 @@ import structlog
 
 from activity_center.errors import ActivityCenterError
 from sidecar_api import ending
-from sidecar_api.processes.taking import PAUSE, Taking, Took
+from sidecar_api.processes.taking import Taking, Took
+from sidecar_api.processes.turns import PAUSE
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

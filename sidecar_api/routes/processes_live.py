@@ -13,10 +13,9 @@ from flask_sock import Sock
 from simple_websocket import Server
 from werkzeug.exceptions import BadRequest as Malformed
 
-from activity_center.processes import channels
 from sidecar_api import asking, ending, events, refusing
 from sidecar_api.access import Scope
-from sidecar_api.conditional import PRIVATE, REVALIDATED, answer, json_answer
+from sidecar_api.conditional import PRIVATE, answer
 from sidecar_api.failures import (
     BadRequest,
     Failure,
@@ -348,32 +347,3 @@ def _wanted() -> tuple[Scope, dict[str, str]]:
 def _offset(place: str) -> str:
     """The offset of ``epoch:offset``."""
     return place.rpartition(":")[2]
-
-
-# -- channels ----------------------------------------------------------------------------
-
-
-@blueprint.get("/api/v1/channels")
-@operation(
-    "List channels",
-    description="The kinds of processes, with their usual steps. Processes may have others.",
-    answer="Channels",
-)
-def listed() -> Response:
-    """Shipped and configured channels."""
-    found = channels(services().config).values()
-    return json_answer(
-        {
-            "channels": [
-                {
-                    "name": one.name,
-                    "label": one.label,
-                    "description": one.description,
-                    "icon": one.icon,
-                    "steps": list(one.steps),
-                }
-                for one in found
-            ]
-        },
-        cache=f"private, {REVALIDATED}",
-    )
