@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
+from activity_center.errors import ConfigError
+
 
 def is_loopback(host: str) -> bool:
     """Whether ``host`` is a literal loopback address or ``localhost`` (RFC 6761)."""
@@ -26,6 +28,30 @@ def is_safe(url: str) -> bool:
     return bool(host) and (
         parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
     )
+
+
+def check(url: str) -> None:
+    """Refuse an address to which no token may go.
+
+    Raises:
+        ConfigError: it is none, or would send the token in the clear.
+    """
+    if not is_safe(url):
+        raise ConfigError(
+            "the address must be https:// (http:// to this machine alone)",
+            where=url[:200],
+            hint="the token would be readable on its way",
+        )
+
+
+def check_token(token: str) -> None:
+    """Refuse what cannot be an API token, and would be sent as something else.
+
+    Raises:
+        ConfigError: it has characters that no token has.
+    """
+    if not (token.isascii() and token.isprintable()):
+        raise ConfigError("the API token has characters that no token has")
 
 
 def binds_loopback(bind: str) -> bool:

@@ -21,9 +21,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from activity_center.address import is_safe
-from activity_center.errors import ConfigError, WatchEnded
-from activity_center.processes import merge
+from activity_center.address import check, check_token
+from activity_center.errors import WatchEnded
+from activity_center.processes import ENDS, Key, merge
 from activity_center.websocket import Closed, Connection, connect
 
 SUBPROTOCOL: Final = "activity-center.processes.v1"
@@ -37,11 +37,8 @@ _FIRST_WORD: Final = 30.0
 _LONGEST_WAIT: Final = 300.0
 _KEPT: Final = timedelta(minutes=65)
 """So long a process that ended stays: the server lets go of it after an hour."""
-_ENDS: Final = frozenset({"done", "failed", "cancelled"})
 _ROOM: Final = 1000
 """Processes until it is looked for what can go."""
-Key = tuple[str, str]
-"""(organization id or empty, process id)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +93,8 @@ class Watch:
         ca: str = "",
         retry: float = 5.0,
     ) -> None:
-        if not is_safe(url):
-            raise ConfigError(
-                "the address must be https:// (http:// to this machine alone)",
-                where=url[:200],
-                hint="the token would be readable on its way",
-            )
-        if not (token.isascii() and token.isprintable()):
-            raise ConfigError("the API token has characters that no token has")
+        check(url)
+        check_token(token)
         self.processes: dict[Key, dict[str, Any]] = {}
         self.cut = False
         self.stale_since: datetime | None = None
@@ -230,7 +221,7 @@ class Watch:
         now = datetime.now(UTC)
         for key, one in [*self.processes.items()]:
             age = now - _moment(one.get("updated")) + self._ahead
-            if one.get("state") in _ENDS and age > _KEPT:
+            if one.get("state") in ENDS and age > _KEPT:
                 del self.processes[key]
         self._room = max(_ROOM, 2 * len(self.processes))
 

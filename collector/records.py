@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from activity_center.processes import AUDITED
+
 MAX_EVENT_BYTES: Final = 1024 * 1024
 """Largest event, as sent and as stored; larger ones are refused (``too_large``)."""
 
@@ -31,9 +33,7 @@ REASONS: Final[dict[str, str]] = {
 }
 """Closed list of reasons; the key is stored and counted, the text is for people."""
 
-CONTROLS: Final = frozenset(
-    f"process.{what}" for what in ("cancel", "retry", "cleanup", "control_done", "control_expired")
-)
+CONTROLS: Final = frozenset(AUDITED)
 """Actions of the audit lens that are about a running process: its watchers see them live."""
 
 

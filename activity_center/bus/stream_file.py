@@ -1,4 +1,4 @@
-"""One stream's file of the embedded bus, as a sidecar reads it."""
+"""One stream's file of the embedded bus: how it is read, and what its writer needs of that too."""
 
 from __future__ import annotations
 

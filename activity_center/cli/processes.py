@@ -54,17 +54,7 @@ def channels_(config_file: str | None, as_json: bool) -> None:
 
     found = channels(configuration.load(config_file) if config_file else None).values()
     if as_json:
-        rows = [
-            {
-                "name": one.name,
-                "label": one.label,
-                "description": one.description,
-                "icon": one.icon,
-                "steps": list(one.steps),
-            }
-            for one in found
-        ]
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps([one.as_dict() for one in found]))
         return
     for one in found:
         click.echo(f"{one.name}: {one.label}" + (f". {one.description}" if one.description else ""))
@@ -289,7 +279,8 @@ def _live(watching: Watch, until_end: bool, none: Callable[[], str]) -> int:
     from rich.live import Live
     from rich.text import Text
 
-    from activity_center.cli.processes_show import ENDED, lines
+    from activity_center.cli.processes_show import lines
+    from activity_center.processes import ENDS
     from activity_center.tailing.rows import printable
 
     console = Console(highlight=False, markup=False, emoji=False)
@@ -301,7 +292,7 @@ def _live(watching: Watch, until_end: bool, none: Callable[[], str]) -> int:
         order = sorted(
             watching.processes.values(), key=lambda one: one["started"] or "", reverse=True
         )
-        order.sort(key=lambda one: one["state"] in ENDED)
+        order.sort(key=lambda one: one["state"] in ENDS)
         rows = [line for one in order for line in lines(one)] or [Text(empty)]
         room = max(console.height - 2, 1)
         if len(rows) > room:
@@ -340,7 +331,9 @@ def _staleness(watching: Watch) -> str:
 
 def _ended(watching: Watch) -> int | None:
     """The exit code when all has ended; ``None``: it has not, or nothing is there."""
+    from activity_center.processes import ENDS
+
     states = {one["state"] for one in watching.processes.values()}
-    if not states or not states <= {"done", "failed", "cancelled"}:
+    if not states or not states <= ENDS:
         return None
     return 0 if states == {"done"} else 1

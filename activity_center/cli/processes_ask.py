@@ -37,15 +37,10 @@ class Sidecar:
             ConfigError: the URL is none, or would send the token in the clear.
             ActivityCenterError: there is no answer, or a refusal.
         """
-        from activity_center.address import is_safe
-        from activity_center.errors import ActivityCenterError, ConfigError
+        from activity_center.address import check
+        from activity_center.errors import ActivityCenterError
 
-        if not is_safe(self.url):
-            raise ConfigError(
-                "the address must be https:// (http:// to this machine alone)",
-                where=self.url[:200],
-                hint="the token would be readable on its way",
-            )
+        check(self.url)
         address = self.url.rstrip("/") + path
         full = address + (f"?{urlencode(query)}" if query else "")
         request = urllib.request.Request(full, headers={"Accept": "application/json"})  # noqa: S310
@@ -131,6 +126,7 @@ def sidecar_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def _token(file: IO[str] | None) -> str:
     import os
 
+    from activity_center.address import check_token
     from activity_center.errors import ConfigError
 
     try:
@@ -138,6 +134,5 @@ def _token(file: IO[str] | None) -> str:
     except (OSError, ValueError) as wrong:
         raise ConfigError("the file with the API token cannot be read") from wrong
     token = token.strip()
-    if not (token.isascii() and token.isprintable()):
-        raise ConfigError("the API token has characters that no token has")
+    check_token(token)
     return token

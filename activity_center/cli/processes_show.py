@@ -9,6 +9,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from activity_center.cli.table import table
+from activity_center.processes import ENDS
 from activity_center.tailing.rows import printable
 
 MARKS: Final = {
@@ -21,7 +22,6 @@ MARKS: Final = {
     "stalled": ("?", "yellow"),
     "cleaned up": ("–", "dim"),
 }
-ENDED: Final = frozenset({"done", "failed", "cancelled"})
 _SHOWN_LINES: Final = 3
 _BAR: Final = 20
 
@@ -62,7 +62,7 @@ def lines(process: Mapping[str, Any], *, output: int = _SHOWN_LINES) -> Iterator
     head = Text(f"{mark} ", style)
     head.append(printable(process["name"]), "bold")
     head.append(f"  {printable(process['channel'] or '-')}  {standing(process)}", style)
-    if process["state"] not in ENDED:
+    if process["state"] not in ENDS:
         head.append(f"  {'━' * done}{'╌' * (_BAR - done)} {process['progress']:.0%}", "dim")
     if process["attempt"] > 1:
         head.append(f"  attempt {process['attempt']}")

@@ -9,14 +9,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from activity_center.processes.attempt import BEGINS, ENDED_BY, ENDS, OPEN
 from activity_center.processes.channels import Channel, channels
 from activity_center.processes.delta import Delta, merge
-from activity_center.processes.fold import Process, apply, key_of, stalled
+from activity_center.processes.fold import Key, Process, apply, key_of, stalled
+from activity_center.processes.requests import AUDITED
 
 __all__ = [
+    "AUDITED",
+    "BEGINS",
+    "ENDED_BY",
+    "ENDS",
     "MESSAGES_SCHEMA",
+    "OPEN",
     "Channel",
     "Delta",
+    "Key",
     "Process",
     "apply",
     "channels",

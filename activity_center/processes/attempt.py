@@ -17,8 +17,17 @@ Place = tuple[int, int, str]
 
 MOST_STEPS: Final = 500
 """Steps of one attempt; of more, those with the first ids."""
-ENDS: Final = frozenset({"done", "failed", "cancelled"})
-"""States of a process in which it has ended."""
+BEGINS: Final = ("process.started", "process.retried")
+"""Actions with which an attempt begins."""
+ENDED_BY: Final = {
+    "done": "process.completed",
+    "failed": "process.failed",
+    "cancelled": "process.cancelled",
+}
+"""States of a process in which it has ended, and the action that says so."""
+ENDS: Final = frozenset(ENDED_BY)
+OPEN: Final = frozenset({"pending", "running"})
+"""States of a process in which it has not."""
 STEP_ENDS: Final = ENDS | {"skipped"}
 PROCESS_STATES: Final = {
     "process.started": "running",
@@ -26,12 +35,10 @@ PROCESS_STATES: Final = {
     "process.heartbeat": "running",
     "process.output": "running",
     "process.retried": "pending",
-    "process.completed": "done",
-    "process.failed": "failed",
-    "process.cancelled": "cancelled",
+    **{action: state for state, action in ENDED_BY.items()},
 }
 """What an action says of the process's state, where the entry does not say it itself."""
-END_ACTIONS: Final = frozenset({"process.completed", "process.failed", "process.cancelled"})
+END_ACTIONS: Final = frozenset(ENDED_BY.values())
 STEP_STATES: Final = {
     "process.step.pending": "pending",
     "process.step.started": "running",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from activity_center.config import Config
@@ -32,6 +32,10 @@ class Channel:
     description: str
     icon: str
     steps: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as API and command have it."""
+        return {**asdict(self), "steps": list(self.steps)}
 
 
 def channels(config: Config | None = None) -> Mapping[str, Channel]:

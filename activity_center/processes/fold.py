@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from activity_center.processes import facts, reading
-from activity_center.processes.attempt import ENDS, Attempt, Latest, Place
+from activity_center.processes.attempt import ENDS, OPEN, Attempt, Latest, Place
 from activity_center.processes.delta import REQUESTS, STEPS, Delta, rows_delta
 from activity_center.processes.lease import DEFAULT_LEASE, received
 from activity_center.processes.receipt import Receipt
@@ -27,7 +27,6 @@ from activity_center.processes.rights import Rights
 
 MOST_ATTEMPTS: Final = 20
 """Attempts that are told of, the latest ones."""
-OPEN: Final = frozenset({"pending", "running"})
 AFTERWARDS: Final = frozenset({"failed", "cancelled"})
 Key = tuple[str, str]
 """(organization id or empty, process id)."""

@@ -71,25 +71,24 @@ class Output:
         offset: int | None,
         text: str,
         at: str | None,
-    ) -> bool:
-        """Add a piece; whether it was new.
+    ) -> None:
+        """Add a piece, unless it is a repeat.
 
         Args:
             place: order of its entry: sequence, microseconds, id.
             offset: bytes of its stream before it; ``None``: the sender does not count.
+            text: not empty.
         """
-        if not text:
-            return False
         size = len(text.encode("utf-8", "surrogatepass"))
         name = (step, stream) if offset is not None else (step, f"{stream} without offset")
         if len(self._came) >= MOST_SPANS and name not in self._came:
-            return False
+            return
         if offset is not None:
             span = (offset, offset + size)
         else:
             span = (place[0] or place[1], (place[0] or place[1]) + 1)
         if not self._came.setdefault(name, Spans()).add(*span):
-            return False
+            return
         self.size += size
         begin = offset or 0
         pieces = text.split("\n")
@@ -103,7 +102,6 @@ class Output:
                 self._characters += len(line)
             begin += len(line.encode("utf-8", "surrogatepass")) + 1
         self._trim()
-        return True
 
     def _trim(self) -> None:
         lines = self.lines

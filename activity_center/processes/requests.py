@@ -23,6 +23,8 @@ _STATES: Final = {
 }
 ACTIONS: Final = frozenset(_ASKED) | frozenset(_STATES)
 """Actions that are a request, or what became of one."""
+AUDITED: Final = tuple(sorted(ACTIONS - {"process.control_taken"}))
+"""Those that are in the audit lens, as what a person did is."""
 _RANK: Final = {"requested": 0, "taken": 1, "expired": 2, "failed": 3, "done": 4}
 """A state never goes back; that it was carried out late outweighs that it had expired."""
 _KINDS: Final = frozenset(_ASKED.values())

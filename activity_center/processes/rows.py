@@ -37,9 +37,9 @@ class Rows:
     _stands: dict[str, tuple[float, int]] = field(default_factory=dict)
     _touched: set[str] = field(default_factory=set)
 
-    def touch(self, *ids: str) -> None:
-        """Note that steps have come, gone, or say something else."""
-        self._touched.update(ids)
+    def touch(self, id_: str) -> None:
+        """Note that a step has come, gone, or says something else."""
+        self._touched.add(id_)
 
     def of(self, steps: Mapping[str, Step], declared: Sequence[str], make: Make) -> list[Row]:
         """Return the rows in their order, also of the steps still to come.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from flask import Flask, current_app
 
 from activity_center.bus import open_reader
-from sidecar_api.processes import base, messages, sockets
+from sidecar_api.processes import messages, sockets
+from sidecar_api.processes.earlier import earlier
 from sidecar_api.processes.hub import Hub
 from sidecar_api.processes.overdue import Overdue
 from sidecar_api.processes.view import View
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from sidecar_api.processes.board import Kept, Key
+    from activity_center.processes import Key
+    from sidecar_api.processes.board import Kept
     from sidecar_api.services import Services
 
 __all__ = ["Hub", "View", "init_app", "live"]
@@ -34,7 +36,7 @@ def init_app(app: Flask, services: Services) -> None:
 
     hub = Hub(
         lambda: open_reader(services.config.bus),
-        lambda seen: base.earlier(services.client, seen),
+        lambda seen: earlier(services.client, seen),
         services.secret,
         tick=tick,
     )

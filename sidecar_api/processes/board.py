@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
-from activity_center.processes import Delta, Process, key_of, reading
+from activity_center.processes import OPEN, Delta, Key, Process, key_of, reading
 from sidecar_api.access import Subject
 from sidecar_api.moments import written
 from sidecar_api.processes.former import Former
@@ -18,16 +18,12 @@ from sidecar_api.processes.guarded import folded
 if TYPE_CHECKING:
     from sidecar_api.processes.view import View
 
-Key = tuple[str, str]
-"""Organization and id of a process."""
-
 SHOWN_AFTER: Final = timedelta(hours=1)
 """So long a process that ended is still shown among the live ones."""
 MOST: Final = 5_000
 """Processes of which the state is held."""
 MOST_SHOWN: Final = 500
 """Processes in a snapshot."""
-RUNNING: Final = ("pending", "running")
 _LONG: Final = (SHOWN_AFTER - timedelta(minutes=5)) // timedelta(microseconds=1)
 _WHO: Final = frozenset({"organization", "workspace", "target", "initiator"})
 _INNER: Final = frozenset({"steps", "requests", "output"})
@@ -71,7 +67,7 @@ class Kept:
     @property
     def running(self) -> bool:
         """Whether it has not ended."""
-        return self.top.get("state") in RUNNING
+        return self.top.get("state") in OPEN
 
     @classmethod
     def again(cls, process: Process) -> Kept:
@@ -214,7 +210,7 @@ class Board:
         if held is None:
             self._hold(key, kept)
         if moved or held is None:
-            self._begun(key, before, kept.subject.initiator)
+            self._index(key, before, kept.subject.initiator)
         begins = held is not None and "attempt" in delta.process
         if unknown or begins or (moved and held is not None):
             kept.left_out = False
@@ -225,7 +221,7 @@ class Board:
         """Return those that run or ended a short while ago, the newest first."""
         over = set(self._over(now))
         shown = [one for one in self._kept.items() if one[0] not in over]
-        return sorted(shown, key=lambda one: _begun(one[1]), reverse=True)
+        return sorted(shown, key=lambda one: _start_of(one[1]), reverse=True)
 
     def shown(self, view: View, now: datetime) -> tuple[list[Kept], bool]:
         """Return what a snapshot has, and whether something that somebody sees is left out.
@@ -238,18 +234,13 @@ class Board:
         seen = [
             kept for key, kept in self.newest(now) if view.sees(kept.subject, kept.channel, key[1])
         ]
-        nth: Counter[str] = Counter()
-        turns: list[tuple[int, int]] = []
-        for at, kept in enumerate(seen):
-            nth[kept.subject.organization] += 1
-            turns.append((nth[kept.subject.organization], at))
-        turns.sort()
-        for _, at in turns[MOST_SHOWN:]:
+        turns = _in_turns([kept.subject.organization for kept in seen])
+        for at in turns[MOST_SHOWN:]:
             seen[at].left_out = True
         cut = len(seen) > MOST_SHOWN or any(
             view.sees(one.subject, one.channel, key[1]) for key, one in self._missing.items()
         )
-        return [seen[at] for at in sorted(at for _, at in turns[:MOST_SHOWN])], cut
+        return [seen[at] for at in sorted(turns[:MOST_SHOWN])], cut
 
     @property
     def size(self) -> tuple[int, int]:
@@ -288,13 +279,9 @@ class Board:
             key=lambda one: (self._kept[one].running, str(self._kept[one].top.get("updated"))),
             reverse=True,
         )
-        nth = Counter([fresh[0]])
-        turns: list[tuple[int, int, Key]] = []
-        for at, key in enumerate(order):
-            nth[key[0]] += 1
-            turns.append((nth[key[0]], at, key))
-        turns.sort(reverse=True)
-        for _, _, key in turns[: max(self._most // 10, 1)]:
+        order = [fresh, *order]
+        turns = [order[at] for at in _in_turns([key[0] for key in order])]
+        for key in reversed(turns[1:][-max(self._most // 10, 1) :]):  # never the fresh one
             kept = self._kept[key]
             ended = "" if kept.running else str(kept.top.get("updated") or "")
             self.gone[key] = self._missing[key] = Gone(kept.subject, kept.channel, ended)
@@ -304,10 +291,10 @@ class Board:
 
     def _drop(self, key: Key) -> None:
         kept = self._kept.pop(key)
-        self._begun(key, kept.subject.initiator, "")
+        self._index(key, kept.subject.initiator, "")
         self._former.put(kept.process)
 
-    def _begun(self, key: Key, before: str, now: str) -> None:
+    def _index(self, key: Key, before: str, now: str) -> None:
         if before in self._begun_by:
             self._begun_by[before].discard(key)
             if not self._begun_by[before]:
@@ -316,5 +303,16 @@ class Board:
             self._begun_by[now].add(key)
 
 
-def _begun(kept: Kept) -> str:
+def _start_of(kept: Kept) -> str:
     return str(kept.top.get("started") or kept.top.get("updated") or "")
+
+
+def _in_turns(organizations: list[str]) -> list[int]:
+    """Places in a list, in the order in which its organizations have turns: each one's first, then
+    each one's second."""
+    nth: Counter[str] = Counter()
+    turns: list[tuple[int, int]] = []
+    for at, organization in enumerate(organizations):
+        nth[organization] += 1
+        turns.append((nth[organization], at))
+    return [at for _, at in sorted(turns)]

@@ -11,13 +11,14 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from activity_center.processes.attempt import ENDS
+from activity_center.processes import ENDS
 from sidecar_api.failures import RateLimited
 from sidecar_api.ids import entry_id
-from sidecar_api.moments import written
+from sidecar_api.moments import moment_of, written
+from sidecar_api.processes.about import about
 
 if TYPE_CHECKING:
     from sidecar_api.processes.webhooks import Messenger
@@ -29,7 +30,8 @@ TAKEN: Final = timedelta(minutes=10)
 LONGEST_KEY: Final = 128
 _REMEMBERED: Final = 1000
 _LOCKS: Final = 64
-_TOLD: Final = ("id", "kind", "attempt", "by", "reason", "at", "expires_at")
+TOLD: Final = ("id", "kind", "attempt", "by", "reason", "at", "expires_at")
+"""What a program hears of what is asked."""
 _WORDS: Final = {"cancel": "cancelled", "retry": "tried again", "cleanup": "cleaned up after"}
 
 Row = dict[str, Any]
@@ -69,7 +71,7 @@ def refusal(process: Mapping[str, Any], kind: str, now: datetime) -> str:
 def open_controls(process: Mapping[str, Any], now: datetime) -> list[Row]:
     """Return what is asked of a process and nobody has taken yet."""
     return [
-        {name: row[name] for name in _TOLD}
+        {name: row[name] for name in TOLD}
         for row in process["requests"]
         if row["state"] == "requested" and row["by"] and _stands(row, process, now)
     ]
@@ -85,21 +87,13 @@ def _stands(row: Mapping[str, Any], process: Mapping[str, Any], now: datetime) -
     if of_earlier(row, process) or (row["kind"] == "cancel" and process["state"] in ENDS):
         return False
     if row["state"] == "requested":
-        until = _moment(row["expires_at"])
+        until = moment_of(row["expires_at"])
     elif row["state"] == "taken":
-        at = _moment(row["at"])
+        at = moment_of(row["at"])
         until = at + TAKEN if at else None
     else:
         return False
     return until is not None and now < until
-
-
-def _moment(text: Any) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def fields(process: Mapping[str, Any], row: Row) -> dict[str, Any]:
@@ -108,27 +102,17 @@ def fields(process: Mapping[str, Any], row: Row) -> dict[str, Any]:
     The id of the entry follows from that of the control: of two that are recorded for one wish,
     at two sidecars at once or once more after an answer that got lost, one is stored.
     """
-    target = {name: one for name, one in (process["target"] or {}).items() if one}
     said = {
-        "organization": {name: one for name, one in process["organization"].items() if one},
-        "resource": target or {"type": "process", "id": process["id"], "name": process["name"]},
+        **about(process),
         "reason": row["reason"],
         "timestamp": row["at"],
         "event_id": f"{row['id']}-{row['attempt']}",
-        "activity.process.id": process["id"],
-        "activity.process.channel": process["channel"],
-        "activity.process.name": process["name"],
-        "activity.process.attempt": process["attempt"],
-        "activity.workspace": process["workspace"],
-        "activity.project": process["project"],
-        "activity.environment": process["environment"],
-        "activity.case.id": process["case"],
         "activity.control.id": row["id"],
         "activity.control.kind": row["kind"],
         "activity.control.state": "requested",
         "activity.control.expires_at": row["expires_at"],
     }
-    return {name: one for name, one in said.items() if one not in (None, {})}
+    return {name: one for name, one in said.items() if one is not None}
 
 
 class Asked:

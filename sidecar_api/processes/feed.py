@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sidecar_api.processes import messages
 from sidecar_api.processes.messages import Message
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sidecar_api.processes.hub import Hub
+    from sidecar_api.processes.messages import Reason
     from sidecar_api.processes.view import View
 
 
@@ -27,7 +28,7 @@ class Feed:
         self.reader = reader
         self.view = view
         self.number = 0
-        self.lost = ""
+        self.lost: Reason | Literal[""] = ""
         self.code = 0
         self._hub = hub
         self._turn = threading.Event()
@@ -36,7 +37,7 @@ class Feed:
         """There is something: it is read from the ring."""
         self._turn.set()
 
-    def begin_anew(self, reason: str, _frame: bytes, _number: int) -> None:
+    def begin_anew(self, reason: Reason, _frame: bytes, _number: int) -> None:
         """What it has may be less than all."""
         self.lost = reason
         self._turn.set()
@@ -59,7 +60,7 @@ class Feed:
             _, found = self._hub.join(self, offset)
             # Who goes on and missed nothing hears that too: else it takes this for a way that
             # is blocked.
-            return found or [self._hub.moved(self)]
+            return [found or self._hub.moved(self)]
 
     def next(self, seconds: float) -> list[Message]:
         """Return the messages since the last call; wait for some, and return none after that."""

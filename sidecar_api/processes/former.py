@@ -10,19 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from activity_center.processes import Process, apply
+from activity_center.processes import ENDED_BY, Process, apply
 from activity_center.processes.rights import Rights
 
 if TYPE_CHECKING:
-    from activity_center.processes.fold import Key
+    from activity_center.processes import Key
 
 MOST: Final = 50_000
 """Processes that are remembered; of more, the organization with the most forgets its oldest."""
-_ENDS: Final = {
-    "done": "process.completed",
-    "failed": "process.failed",
-    "cancelled": "process.cancelled",
-}
 _KEPT: Final = (
     *("channel", "name", "attempt", "state", "started", "ended", "updated"),
     *("controls", "cleaned", "lease"),
@@ -94,7 +89,7 @@ def _entries(key: Key, known: _Known) -> Iterator[dict[str, Any]]:
     organization = {"id": key[0], "name": known.organization}
     said = {"id": key[1], "attempt": top["attempt"]}
     facts = {name: top[name] for name in ("channel", "name", "controls")}
-    ends = _ENDS.get(top["state"])
+    ends = ENDED_BY.get(top["state"])
     first = {**said, **facts} if ends else {**said, **facts, "state": top["state"]}
     heard = {}
     if not ends and top["lease"]:

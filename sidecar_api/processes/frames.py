@@ -21,6 +21,11 @@ def text(body: bytes) -> bytes:
     return _head(_TEXT, len(body)) + body
 
 
+def texts(*bodies: bytes) -> bytes:
+    """Return the frames of several text messages, in one piece."""
+    return b"".join(map(text, bodies))
+
+
 def close(code: int, reason: str) -> bytes:
     """Return the frame that closes a connection (section 5.5.1); a long reason is cut."""
     told = reason.encode()[:_LONGEST_REASON].decode(errors="ignore").encode()

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from sidecar_api.processes import frames
 
 if TYPE_CHECKING:
     from sidecar_api.access import Subject
-    from sidecar_api.processes.messages import Message
+    from sidecar_api.processes.messages import Message, Reason
     from sidecar_api.processes.ring import Change
     from sidecar_api.processes.view import View
 
@@ -34,7 +34,7 @@ class Member(Protocol):
     reader: str
     view: View
     number: int
-    lost: str
+    lost: Reason | Literal[""]
 
     def offer(self, frame: bytes, number: int) -> None:
         """Take frames without waiting.
@@ -43,7 +43,7 @@ class Member(Protocol):
             number: of the change after the last one in it.
         """
 
-    def begin_anew(self, reason: str, frame: bytes, number: int) -> None:
+    def begin_anew(self, reason: Reason, frame: bytes, number: int) -> None:
         """Take a reset and a snapshot without waiting; who has fallen behind reads them later.
 
         Args:
@@ -76,13 +76,13 @@ class Group:
 
     def send(self, number: int, *bodies: bytes) -> None:
         """Give messages to all members, all in one piece."""
-        frame = _framed(*bodies)
+        frame = frames.texts(*bodies)
         for member in [*self.members]:
             member.offer(frame, number)
 
-    def begin_anew(self, number: int, reason: str, *bodies: bytes) -> None:
+    def begin_anew(self, number: int, reason: Reason, *bodies: bytes) -> None:
         """Give all members a reset and a snapshot; none is left with less than all."""
-        frame = _framed(*bodies)
+        frame = frames.texts(*bodies)
         for member in [*self.members]:
             member.begin_anew(reason, frame, number)
 
@@ -164,7 +164,3 @@ class Groups:
                 if group.view.sees(change.subject, change.channel, change.process)
             )
         return found
-
-
-def _framed(*bodies: bytes) -> bytes:
-    return b"".join(map(frames.text, bodies))

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from activity_center.clauses import Clause, all_of, any_of
-from activity_center.processes import Process, key_of
+from activity_center.processes import Key, Process, key_of
 from activity_center.weights import NO_SOURCES
 from sidecar_api.processes.guarded import folded, tell
 from sidecar_api.processes.history_query import (
     ATTEMPT,
     ID,
     MARKS,
-    Key,
+    RECEIVED,
     Position,
     Wanted,
     buckets,
@@ -33,7 +33,7 @@ from sidecar_api.processes.history_query import (
 )
 from sidecar_api.processes.replay import replayed
 from sidecar_api.processes.silences import Beats
-from sidecar_api.processes.taking import Turns
+from sidecar_api.processes.turns import Turns
 from sidecar_api.search import ask, present, sized
 from sidecar_api.search.clauses import ORGANIZATION, in_organization
 
@@ -62,7 +62,6 @@ _LATEST: Final = 200
 _PIECES: Final = 200
 _FIRST: Final = 10
 """Entries of one process that were received first: they say whose it is."""
-_RECEIVED: Final = [{"event.ingested": {"order": "asc", "unmapped_type": "date"}}]
 _NEWEST: Final = [
     {ATTEMPT: {"order": "desc", "missing": 1, "unmapped_type": "long"}},
     {"event.sequence": {"order": "desc", "unmapped_type": "long"}},
@@ -173,7 +172,7 @@ class History:
         if process is None:
             return None
         if len(latest) == _LATEST:  # whose it is must not depend on how far the rest is read
-            first = {**entries_of(key, size=_FIRST), "sort": _RECEIVED}
+            first = {**entries_of(key, size=_FIRST), "sort": RECEIVED}
             process = _folded(process, sized.hits(self._client, first)) or process
         body = entries_of(key, size=ENTRIES)
         body["query"]["bool"]["must_not"] = [{"term": {"event.action": "process.heartbeat"}}]
@@ -272,14 +271,14 @@ class History:
     def rows(self, keys: list[Key]) -> list[dict[str, Any]]:
         """Return the rows of a list, whoever may watch them, 100 at most.
 
-        They are folded from begins and ends, and each one's latest entry.
+        They are folded from begins and ends, what was received first, and the latest entries.
         """
         if not keys:
             return []
         made: dict[Key, Process | None] = dict.fromkeys(keys)
         marks: Clause = {"terms": {"event.action": list(MARKS)}}
         wanted: list[tuple[tuple[Clause, ...], int, Any]] = [
-            ((), _FIRST, _RECEIVED),
+            ((), _FIRST, RECEIVED),
             ((marks,), _PER_PROCESS, _NEWEST),
             ((), 3, _NEWEST),
         ]

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from activity_center.clauses import Clause, all_of, any_of
+from activity_center.processes import AUDITED, BEGINS, ENDED_BY, Key
 from sidecar_api.moments import written
 from sidecar_api.search.clauses import (
     ORGANIZATION,
@@ -16,29 +17,15 @@ from sidecar_api.search.clauses import (
     without,
 )
 
-Key = tuple[str, str]
-"""(organization id or empty, process id)."""
 Position = list[Any]
 """The ``sort`` of a hit of :func:`entries_of`: time in ms since 1970, sequence, id."""
 STATES: Final = ("pending", "running", "done", "failed", "cancelled", "stalled")
 DEEPEST: Final = 10_000
 """Processes that a list reaches, those that began last."""
+RECEIVED: Final = [{"event.ingested": {"order": "asc", "unmapped_type": "date"}}]
+"""The order in which a collector received entries."""
 MARKS: Final = (*PROCESS_ENDS, "process.stalled")
 """Entries that a list looks at: what begins and ends an attempt, and that it fell silent."""
-_ENDED: Final = {
-    "done": "process.completed",
-    "failed": "process.failed",
-    "cancelled": "process.cancelled",
-}
-_BEGINS: Final = ("process.started", "process.retried")
-_CONTROLS: Final = (
-    "process.cancel",
-    "process.retry",
-    "process.cleanup",
-    "process.control_done",
-    "process.control_expired",
-)
-"""Entries of a process that are in the audit lens."""
 _PERSON: Final = ("id", "name", "full_name", "email")
 ID: Final = "activity.process.id"
 ATTEMPT: Final = "activity.process.attempt"
@@ -56,7 +43,8 @@ class Wanted:
         server, cloud_account, target, initiator: id, or a part of the name.
         start: something of it began or ended then or later.
         end: something of it began or ended before.
-        text: words, each of which occurs in its name, its target, its people or its id.
+        text: words, each of which occurs in its name, its target or its server, its people or its
+            id.
     """
 
     states: tuple[str, ...] = ()
@@ -99,7 +87,7 @@ def buckets(wanted: Wanted) -> Clause:
     """
     newest: Clause = {"max": {"field": "@timestamp"}}
     ordered: Clause = {
-        "start": {"filter": _action(*_BEGINS), "aggs": {"newest": newest}},
+        "start": {"filter": _action(*BEGINS), "aggs": {"newest": newest}},
         "newest": newest,
     }
     inner: dict[str, Any] = ordered
@@ -147,7 +135,7 @@ def _action(*names: str) -> Clause:
 _STAGES: Final[dict[str, Clause]] = {
     "begun": {
         "bool": {
-            "filter": [_action(*_BEGINS)],
+            "filter": [_action(*BEGINS)],
             "must_not": [
                 {"term": {"activity.process.state": "pending"}},
                 {
@@ -159,10 +147,10 @@ _STAGES: Final[dict[str, Clause]] = {
             ],
         }
     },
-    "ended": _action(*_ENDED.values(), "process.cleaned_up"),
+    "ended": _action(*ENDED_BY.values(), "process.cleaned_up"),
     "cleaned": _action("process.cleaned_up"),
     "silent": _action("process.stalled"),
-    **{state: _action(action) for state, action in _ENDED.items()},
+    **{state: _action(action) for state, action in ENDED_BY.items()},
 }
 """What the latest attempt of is compared: what only entries of that kind tell."""
 _SCRIPTS: Final = {
@@ -179,7 +167,7 @@ _SCRIPTS: Final = {
 def of_process(id_: str) -> Clause:
     """All entries of one process, those in the audit lens too."""
     lens: Clause = {"term": {"activity.lens": "process"}}
-    return all_of({"term": {ID: id_}}, any_of(lens, _action(*_CONTROLS)))
+    return all_of({"term": {ID: id_}}, any_of(lens, _action(*AUDITED)))
 
 
 def entries_of(

@@ -32,8 +32,9 @@ from sidecar_api.processes.view import View
 
 if TYPE_CHECKING:
     from activity_center.bus import Reader
+    from activity_center.processes import Key
     from sidecar_api.access import Scope
-    from sidecar_api.processes.board import Key
+    from sidecar_api.processes.messages import Reason
     from sidecar_api.processes.ring import Change
     from sidecar_api.processes.taking import Earlier, Taking, Took
 
@@ -54,7 +55,7 @@ class Hub:
 
     Args:
         open_reader: opens the bus.
-        earlier: what the bus no longer has, see :mod:`sidecar_api.processes.base`.
+        earlier: what the bus no longer has, see :mod:`sidecar_api.processes.earlier`.
         secret: of the sidecar, for offsets.
         tick: see :data:`.listening.Tick`.
         per_reader, in_all: how many connections there may be.
@@ -151,15 +152,15 @@ class Hub:
         self.start()
         self._listening.loaded.wait(PATIENCE)
 
-    def join(self, member: Member, offset: str = "") -> tuple[bool | None, list[Message]]:
+    def join(self, member: Member, offset: str = "") -> tuple[bool | None, Message | None]:
         """Let somebody watch; :meth:`leave` in any case.
 
         Args:
             offset: of an earlier connection.
 
         Returns:
-            Whether they go on where they were (``None``: they were nowhere), and the messages
-            with which they begin.
+            Whether they go on where they were (``None``: they were nowhere), and the message
+            with which they begin; none where they missed nothing.
 
         Raises:
             RateLimited: this reader has too many connections, or there are too many in all.
@@ -183,12 +184,12 @@ class Hub:
             member.lost = "rights"
             self._groups.join(member)
 
-    def once(self, view: View, offset: str = "") -> tuple[bool | None, list[Message]]:
+    def once(self, view: View, offset: str = "") -> tuple[bool | None, Message]:
         """As :meth:`join`, for who asks again and again instead: one message in any case."""
         with self.lock:
             group = self._groups.group(view)
             recovered, found = self._begin(group, offset)
-            return recovered, found or [messages.delta(*self._at(group), ())]
+            return recovered, found or messages.delta(*self._at(group), ())
 
     def pending(self, member: Member) -> list[Message]:
         """Return the messages that a member has not had; then it is up to date."""
@@ -224,9 +225,9 @@ class Hub:
 
     # -- what they get ---------------------------------------------------------------
 
-    def _begin(self, group: Group, offset: str) -> tuple[bool | None, list[Message]]:
+    def _begin(self, group: Group, offset: str) -> tuple[bool | None, Message | None]:
         if not offset:
-            return None, [self._snapshot(group)]
+            return None, self._snapshot(group)
         taking = self._taking
         places = self._offsets.open(offset, group.binding)
         missed = None
@@ -234,11 +235,11 @@ class Hub:
             group.bound = group.bound or taking.mark in places
             missed = taking.ring.missed(places, {**taking.places.of, taking.mark: NOWHERE})
         if missed is None or group.view.loses(missed):
-            return False, [self._snapshot(group)]
+            return False, self._snapshot(group)
         mine = self._seen(group, [*missed, *self._again(missed)])
         if _too_much(mine):
-            return False, [self._snapshot(group)]
-        return True, [messages.delta(*self._at(group), mine)] if mine else []
+            return False, self._snapshot(group)
+        return True, messages.delta(*self._at(group), mine) if mine else None
 
     def _again(self, missed: list[Change]) -> list[Change]:
         """The whole of processes whose entries come on several lines of the bus.
@@ -323,13 +324,13 @@ class Hub:
             group.send(end, messages.delta(*self._at(group), bodies).body)
             self.delivered += len(group.members)
 
-    def _reset(self, reason: str) -> None:
+    def _reset(self, reason: Reason) -> None:
         """Everybody begins anew: what they have may be less than all."""
         for group in self._groups:
             group.written, group.bound = None, False
             self._begin_anew(group, reason)
 
-    def _begin_anew(self, group: Group, reason: str) -> None:
+    def _begin_anew(self, group: Group, reason: Reason) -> None:
         bodies = (messages.reset(reason).body, self._snapshot(group).body)
         group.begin_anew(self._taking.ring.end, reason, *bodies)
         self.resets += len(group.members)

@@ -16,13 +16,15 @@ import structlog
 
 from activity_center.errors import ActivityCenterError
 from sidecar_api import ending
-from sidecar_api.processes.taking import PAUSE, Taking, Took
+from sidecar_api.processes.taking import Taking, Took
+from sidecar_api.processes.turns import PAUSE
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from activity_center.bus import Gap, Published, Reader
-    from sidecar_api.processes.board import Kept, Key
+    from activity_center.processes import Key
+    from sidecar_api.processes.board import Kept
     from sidecar_api.processes.taking import Earlier
 
 Tick = Callable[[Iterable[tuple["Key", "Kept"]], datetime], None]
@@ -50,7 +52,7 @@ class Listening:
 
     Args:
         open_reader: opens the bus.
-        earlier: what the bus no longer has, see :mod:`sidecar_api.processes.base`.
+        earlier: what the bus no longer has, see :mod:`sidecar_api.processes.earlier`.
         tick: see :data:`Tick`; not called while the bus is away or has more to tell.
         lock: held while anything is changed.
         took: what to do with changes; the lock is held.

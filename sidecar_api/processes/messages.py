@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import orjson
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SUBPROTOCOL: Final = "activity-center.processes.v1"
 VERSION: Final = 1
+Reason = Literal["gap", "history", "rights", "room", "slow"]
+"""Why a client must begin anew, as the protocol names it."""
 HEARTBEAT: Final = 15
 """Seconds between two signs of life, in each direction."""
 SILENCE: Final = 45.0
@@ -42,8 +44,9 @@ class Message(NamedTuple):
     """A message with a place.
 
     Attributes:
-        kind: snapshot, delta or reset.
-        epoch, offset: up to where the client is with it; empty in a reset.
+        kind: snapshot, delta, reset, or a ping of server-sent events.
+        epoch, offset: up to where the client is with it; empty in a reset, and in a ping while
+            something waits to be read.
         body: JSON, as a WebSocket sends it.
     """
 
@@ -118,7 +121,19 @@ def delta(epoch: str, offset: str, changes: Iterable[bytes]) -> Message:
     return _message("delta", epoch, offset, b"changes", changes)
 
 
-def reset(reason: str) -> Message:
+def answer(message: Message, recovered: bool | None, wait: float, of_now: dict[str, str]) -> bytes:
+    """A snapshot or a delta as the answer to who polls, joined from the bytes that it has already.
+
+    Args:
+        wait: seconds after which to ask again.
+        of_now: see :func:`as_of_now`.
+    """
+    other: dict[str, Any] = {"changes": []} if message.kind == "snapshot" else {"processes": None}
+    told = orjson.dumps({"recovered": recovered, **other, "wait": wait, **of_now})
+    return told[:-1] + b"," + message.body.removeprefix(_opening(message.kind))
+
+
+def reset(reason: Reason) -> Message:
     """What the client has may be less than all; a snapshot follows."""
     return Message("reset", "", "", orjson.dumps({"type": "reset", "reason": reason}))
 
@@ -148,11 +163,15 @@ def error(code: int, detail: str) -> bytes:
 
 def _message(kind: str, epoch: str, offset: str, name: bytes, rows: Iterable[bytes]) -> Message:
     """Epoch and offset need no escaping: hexadecimal, and base64url."""
-    body = b'{"type":"%b","epoch":"%b","offset":"%b","%b":[%b]}' % (
-        kind.encode(),
+    body = b'%b"epoch":"%b","offset":"%b","%b":[%b]}' % (
+        _opening(kind),
         epoch.encode(),
         offset.encode(),
         name,
         b",".join(rows),
     )
     return Message(kind, epoch, offset, body)
+
+
+def _opening(kind: str) -> bytes:
+    return b'{"type":"%b",' % kind.encode()

@@ -11,15 +11,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar_api.ids import entry_id
-from sidecar_api.moments import written
+from sidecar_api.moments import moment_of, written
+from sidecar_api.processes.about import about
 from sidecar_api.processes.guarded import tell
 
 if TYPE_CHECKING:
-    from sidecar_api.processes.board import Kept, Key
+    from activity_center.processes import Key
+    from sidecar_api.processes.board import Kept
 
 GRACE: Final = timedelta(seconds=2)
 """A sign of life that came in time may be on its way as long."""
@@ -119,7 +121,7 @@ def _entries(kept: Kept, now: datetime, secret: bytes) -> Iterator[_Entry]:
             _fields(kept, **{"activity.process.lease": top["lease"]}),  # only what it said
         )
     for request in kept.requested:
-        expired = _moment(request["expires_at"])
+        expired = moment_of(request["expires_at"])
         if expired is None or expired >= now:
             continue
         # First, and alone: once the request counts as expired, nobody would come back to this.
@@ -160,18 +162,10 @@ def _receipt(kept: Kept) -> dict[str, Any]:
 
 
 def _fields(kept: Kept, **more: Any) -> dict[str, Any]:
-    top = kept.top
-    initiator = top.get("initiator") or {}
-    target = top.get("target") or {}
+    initiator = kept.top.get("initiator") or {}
     said = {
-        "organization": {name: one for name, one in top["organization"].items() if one} or None,
-        "resource": {name: one for name, one in target.items() if isinstance(one, str)} or None,
+        **about(kept.top),
         "origin": "system",
-        "activity.process.id": top["id"],
-        "activity.process.channel": top.get("channel"),
-        "activity.process.name": top.get("name"),
-        "activity.process.attempt": top["attempt"],
-        "activity.workspace": top.get("workspace"),
         "activity.initiator.id": initiator.get("id"),
         "activity.initiator.name": initiator.get("name"),
         **more,
@@ -183,11 +177,3 @@ def _id(secret: bytes, kept: Kept, what: str) -> str:
     """The id of an entry, the same in every sidecar of this secret."""
     of = (kept.process.organization, kept.process.id, what)
     return entry_id(secret, f"{what.partition(':')[0]}-", *of)
-
-
-def _moment(at: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(at)
-    except (TypeError, ValueError):
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -11,7 +11,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.clauses import Clause
-from sidecar_api.processes.history_query import Key, Position, entries_of
+from activity_center.processes import Key
+from sidecar_api.processes.history_query import Position, entries_of
 from sidecar_api.search import ask
 
 if TYPE_CHECKING:

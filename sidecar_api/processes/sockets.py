@@ -16,7 +16,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from weakref import WeakValueDictionary
 
 import gevent
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from simple_websocket import Server
 
     from sidecar_api.processes.hub import Hub
-    from sidecar_api.processes.messages import Message
+    from sidecar_api.processes.messages import Message, Reason
     from sidecar_api.processes.view import View
 
 MAX_MESSAGE: Final = 4096
@@ -111,7 +111,7 @@ class Socket:
         self.reader = reader
         self.view = view
         self.number = 0
-        self.lost = ""
+        self.lost: Reason | Literal[""] = ""
         self._hub = hub
         self._sock = ws.sock
         self._protocol = ws.ws
@@ -144,7 +144,7 @@ class Socket:
             self.number = number
             gevent.spawn(self._catch_up)
 
-    def begin_anew(self, reason: str, frame: bytes, number: int) -> None:
+    def begin_anew(self, reason: Reason, frame: bytes, number: int) -> None:
         """Take a reset and a snapshot without waiting, or read them when it has caught up."""
         if self._behind:
             self.lost = reason
@@ -172,7 +172,7 @@ class Socket:
                     if not found:
                         self._behind = False
                         return
-                    self._rest = memoryview(_framed(*(one.body for one in found)))
+                    self._rest = memoryview(frames.texts(*(one.body for one in found)))
                     self._write_rest(turn)
         except OSError:
             self._drop()
@@ -210,7 +210,7 @@ class Socket:
 
     # -- its life --------------------------------------------------------------------
 
-    def run(self, recovered: bool | None, begin: list[Message]) -> None:
+    def run(self, recovered: bool | None, begin: Message | None) -> None:
         """Serve it, once it has joined, until it ends; nothing is raised.
 
         Args:
@@ -239,9 +239,9 @@ class Socket:
             self.close(told.code, told.reason)
         self._drop()
 
-    def _serve(self, recovered: bool | None, begin: list[Message]) -> None:
+    def _serve(self, recovered: bool | None, begin: Message | None) -> None:
         hello = messages.hello(recovered, self._hub.stale_since)
-        self._rest = memoryview(_framed(hello, *(one.body for one in begin)))
+        self._rest = memoryview(frames.texts(hello, *([begin.body] if begin else [])))
         self._catch_up()
         now = heard = time.monotonic()
         early = secrets.randbelow(1000) / 1000  # not all at the same moment
@@ -273,7 +273,9 @@ class Socket:
     def _beat(self) -> None:
         with self._hub.lock:
             if not self._behind:
-                beat = _framed(self._hub.moved(self).body, messages.ping(self._hub.stale_since))
+                beat = frames.texts(
+                    self._hub.moved(self).body, messages.ping(self._hub.stale_since)
+                )
                 self.offer(beat, self._hub.end)
 
     def _check(self) -> None:
@@ -371,7 +373,3 @@ class Socket:
         """Answer, unless it is behind: then what it gets is its answer."""
         with self._hub.lock:
             self.offer(frame, self._hub.end)
-
-
-def _framed(*bodies: bytes) -> bytes:
-    return b"".join(map(frames.text, bodies))

@@ -14,26 +14,23 @@ import structlog
 
 from activity_center.bus import Gap, Published
 from activity_center.errors import ActivityCenterError
-from activity_center.processes import key_of
-from sidecar_api.processes.base import Seen, TooMany
-from sidecar_api.processes.board import Board, Gone, Kept, Key
+from activity_center.processes import Key, key_of
+from sidecar_api.processes.board import Board, Gone, Kept
+from sidecar_api.processes.earlier import Seen, TooMany
 from sidecar_api.processes.guarded import tell_entry
 from sidecar_api.processes.places import NOWHERE, Places
 from sidecar_api.processes.ring import Change, Ring
+from sidecar_api.processes.turns import PAUSE, TURN, Turns
 
 if TYPE_CHECKING:
     from activity_center.bus import Place, Reader
 
 Earlier = Callable[[Seen], Iterable[Mapping[str, Any]]]
 
-SETTLES: Final = 10.0
+REPEATS: Final = 10.0
 """Seconds without a repeat after which what the bus says again counts as said."""
 RECENT: Final = timedelta(minutes=5)
 """What happened within it, and is in OpenSearch alone, may still come by the bus."""
-TURN: Final = 0.02
-"""Seconds of folding after which it is others' turn."""
-PAUSE: Final = 0.001
-"""Seconds of such a turn."""
 
 _log = structlog.get_logger("sidecar")
 
@@ -134,7 +131,7 @@ class Taking:
 
     def _be_unsure(self) -> None:
         if self._live:  # while it is built, nothing is known that the bus could say again
-            self._doubt = time.monotonic() + SETTLES
+            self._doubt = time.monotonic() + REPEATS
 
     def take_in_turns(self, found: Iterable[Published | Gap]) -> Iterator[Took]:
         """As :meth:`take`, a part at a time: others have their turn between."""
@@ -210,19 +207,6 @@ class Taking:
             stream not in now or (now[stream][0] == epoch and now[stream][1] < position)
             for stream, (epoch, position) in goal.items()
         )
-
-
-class Turns:
-    """Called again and again by who is at work: gives others a turn when it is time."""
-
-    def __init__(self) -> None:
-        self._since = time.monotonic()
-
-    def __call__(self) -> None:
-        """Go on, at once or after the others."""
-        if time.monotonic() - self._since > TURN:
-            time.sleep(PAUSE)
-            self._since = time.monotonic()
 
 
 def _drawn(left: deque[Published | Gap], until: float) -> Iterator[Published | Gap]:

@@ -24,6 +24,7 @@ import structlog
 from activity_center.config_processes import Webhook
 from activity_center.posting import DEADLINE, TIMEOUT, opener
 from sidecar_api import ending
+from sidecar_api.processes.controls import TOLD
 
 TIME: Final = "Activity-Center-Timestamp"
 SIGNATURE: Final = "Activity-Center-Signature"
@@ -44,8 +45,7 @@ def signature(secret: str, timestamp: int, body: bytes) -> str:
 def body_of(process: Mapping[str, Any], row: Mapping[str, Any]) -> bytes:
     """Return the body about a request of a process."""
     of = ("id", "channel", "name", "organization", "attempt", "state", "target")
-    said = ("id", "kind", "attempt", "by", "reason", "at", "expires_at")
-    document = {name: row[name] for name in said}
+    document = {name: row[name] for name in TOLD}
     return orjson.dumps({**document, "process": {name: process[name] for name in of}})
 
 

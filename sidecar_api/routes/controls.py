@@ -188,7 +188,7 @@ def _mine(process: str, organization: str | None) -> dict[str, Any] | None:
     """
     sender = asking.sender()
     if sender is None:
-        return _allowed(_named(process, organization), PERMISSION)
+        return _allowed(_named(process, organization))
     may = sender.organizations
     found = [one for one in live().named(process) if may is None or _organization(one) in may]
     if organization or (may is None and organization is not None):
@@ -201,7 +201,7 @@ def _mine(process: str, organization: str | None) -> dict[str, Any] | None:
 def _ask(process: str, kind: str) -> Response:
     key, reason = _key(), _reason()
     live().ready()
-    found = _allowed(_named(process, asking.arguments()["organization"]), PERMISSION)
+    found = _allowed(_named(process, asking.arguments()["organization"]))
     if found is None:
         raise _unknown()
     if not services().recording.on:
@@ -239,7 +239,7 @@ def _named(process: str, organization: str | None) -> list[dict[str, Any]]:
     return [one for one in found if organization is None or _is_of(one, organization)]
 
 
-def _allowed(found: list[dict[str, Any]], permission: str) -> dict[str, Any] | None:
+def _allowed(found: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The one process that the reader means; ``None``: there is none that they may watch.
 
     Raises:
@@ -254,8 +254,8 @@ def _allowed(found: list[dict[str, Any]], permission: str) -> dict[str, Any] | N
     if mine or not seen:
         return mine[0] if mine else None
     raise Forbidden(
-        f"This needs the permission {permission} for this process.",
-        permission=permission,
+        f"This needs the permission {PERMISSION} for this process.",
+        permission=PERMISSION,
         organization=_organization(seen[0]),
         hint="Ask an owner or administrator for a role that has it.",
     )

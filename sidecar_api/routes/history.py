@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
+from activity_center.processes import Key
 from sidecar_api import asking, refusing
 from sidecar_api.access import Reach, Scope, Subject
 from sidecar_api.conditional import json_answer
@@ -17,7 +18,7 @@ from sidecar_api.line import Line
 from sidecar_api.openapi import MOMENT, TOKEN, Parameter, operation
 from sidecar_api.processes import live
 from sidecar_api.processes.history import History
-from sidecar_api.processes.history_query import DEEPEST, STATES, Key, Wanted
+from sidecar_api.processes.history_query import DEEPEST, STATES, Wanted
 from sidecar_api.recording import FETCH, FETCH_ALL
 from sidecar_api.search import Filters
 from sidecar_api.search.filters import MOST_WORDS, NONE

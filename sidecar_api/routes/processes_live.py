@@ -8,16 +8,14 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import orjson
 from flask import Blueprint, Flask, Response, current_app, g, request
 from flask_sock import Sock
 from simple_websocket import Server
 from werkzeug.exceptions import BadRequest as Malformed
 
-from activity_center.processes import channels
 from sidecar_api import asking, ending, events, refusing
 from sidecar_api.access import Scope
-from sidecar_api.conditional import REVALIDATED, json_answer
+from sidecar_api.conditional import PRIVATE, answer
 from sidecar_api.failures import (
     BadRequest,
     Failure,
@@ -101,7 +99,7 @@ sock.route("/ws/processes", bp=blueprint, endpoint="watch")(watch)
 sock.route("/ws/processes/<channel>", bp=blueprint, endpoint="watch_channel")(watch)
 
 
-def _admitted(ws: Server, channel: str) -> tuple[Socket, bool | None, list[Message]]:
+def _admitted(ws: Server, channel: str) -> tuple[Socket, bool | None, Message | None]:
     """The member that a handshake makes, and what it begins with (it has joined).
 
     Raises:
@@ -327,22 +325,11 @@ def polled() -> Response:
     scope, wanted = _wanted()
     hub = live()
     hub.ready()
-    recovered, found = hub.once(
+    recovered, message = hub.once(
         hub.view(scope, **wanted), _offset(asking.arguments()["since"] or "")
     )
-    (message,) = found
-    said = orjson.loads(message.body)
-    answer: dict[str, Any] = {
-        "epoch": message.epoch,
-        "offset": message.offset,
-        "recovered": recovered,
-        "processes": said.get("processes"),
-        "changes": said.get("changes", []),
-        "wait": WAIT,
-    }
-    if said.get("cut"):
-        answer["cut"] = True
-    return json_answer({**answer, **messages.as_of_now(hub.stale_since)})
+    raw = messages.answer(message, recovered, WAIT, messages.as_of_now(hub.stale_since))
+    return answer(raw, "application/json", cache=PRIVATE)
 
 
 def _wanted() -> tuple[Scope, dict[str, str]]:
@@ -360,32 +347,3 @@ def _wanted() -> tuple[Scope, dict[str, str]]:
 def _offset(place: str) -> str:
     """The offset of ``epoch:offset``."""
     return place.rpartition(":")[2]
-
-
-# -- channels ----------------------------------------------------------------------------
-
-
-@blueprint.get("/api/v1/channels")
-@operation(
-    "List channels",
-    description="The kinds of processes, with their usual steps. Processes may have others.",
-    answer="Channels",
-)
-def listed() -> Response:
-    """Shipped and configured channels."""
-    found = channels(services().config).values()
-    return json_answer(
-        {
-            "channels": [
-                {
-                    "name": one.name,
-                    "label": one.label,
-                    "description": one.description,
-                    "icon": one.icon,
-                    "steps": list(one.steps),
-                }
-                for one in found
-            ]
-        },
-        cache=f"private, {REVALIDATED}",
-    )

@@ -4,7 +4,7 @@ import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { organization } from "./columns.js";
 import { exact } from "./time.js";
 import { icon } from "./icons.js";
-import { processOf } from "./place.js";
+import { caseOf, processOf } from "./place.js";
 import { typeLabel } from "./reading.js";
 import { long, plain, safeUrl, word } from "./words.js";
 import { buttons } from "./process-controls.js";
@@ -50,6 +50,9 @@ function facts(app, process) {
   ].filter((part) => part !== nothing);
   return html`<p class="facts">${parts.map((part, i) => html`${i ? html`<span aria-hidden="true"> · </span>` : nothing}<span>${part}</span>`)}</p>`;
 }
+
+/** Its error, where no failed step tells it. */
+export const orphan = (process) => (process.steps?.some((step) => step.state === "failed") ? nothing : failure(process.error));
 
 export function failure(error) {
   if (!error) return nothing;
@@ -152,16 +155,15 @@ export function card(app, process, { compact = false } = {}) {
   const state = standing(process);
   const running = isOpen(process) && !process.stalled;
   const name = nameOf(process);
-  const orphan = process.error && !process.steps?.some((step) => step.state === "failed");
   return html`<article class=${`process ${look(state)[1]} ${compact ? "compact" : ""}`} aria-label=${plain(name)}>
     <header><h3>${icon(channelIcon(process.channel))}<a href=${processOf(process.id, process.organization?.id)} data-process=${process.id}>${word(name, { limit: 200 })}</a></h3>
       <span class="standing">${running && state === "running" ? took(process, zone, true) : html`${process.ended ? took(process, zone) : nothing}${badges(process)}`}</span></header>
     ${facts(app, process)}${progressBar(process)}
     ${compact ? nothing : html`${stalledNote(process, zone)}${steps(process, zone)}`}
-    ${orphan ? failure(process.error) : nothing}
+    ${orphan(process)}
     ${requests(process, zone)}${receipt(process)}
     <footer>${buttons(app, process)}<span class="spring"></span>${
-      process.case ? html`<a href=${`/ai?case=${encodeURIComponent(process.case)}`}>${texts.case}${icon("arrow-right")}</a>` : nothing
+      process.case ? html`<a href=${caseOf(process.case)}>${texts.case}${icon("arrow-right")}</a>` : nothing
     }${process.output?.total || process.output?.lines?.length ? html`<a href=${`${processOf(process.id, process.organization?.id)}#output`}>${texts.wholeOutput}</a>` : nothing}</footer></article>`;
 }
 

@@ -3,13 +3,12 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { Problem, ask } from "./api.js";
 import { organization } from "./columns.js";
-import { icon } from "./icons.js";
-import { resourceIcon } from "./icons.js";
+import { icon, resourceIcon } from "./icons.js";
 import { caseOf } from "./place.js";
 import { failure as failed } from "./states.js";
 import { exact } from "./time.js";
 import { plain, sentences, word } from "./words.js";
-import { failure, nameOf, progressBar, receipt, requests, stalledNote, steps, target } from "./process-card.js";
+import { nameOf, orphan, progressBar, receipt, requests, stalledNote, steps, target } from "./process-card.js";
 import { buttons } from "./process-controls.js";
 import { Output } from "./process-output.js";
 import { Replay } from "./process-replay.js";
@@ -83,8 +82,7 @@ export class OneProcess {
       // The stream may have said more by now, or begin in the middle of what is long over.
       this.told = answer.process;
       app.problem = null;
-      if (this.current()) this.process = this.current();
-      else this.process = this.told;
+      this.process = this.current() ?? this.told;
       this.show();
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted) return undefined;
@@ -275,14 +273,13 @@ export class OneProcess {
     if (!this.process) return html`${back}${this.named()}${bones()}`;
     const past = this.replay && this.moment < this.replay.end;
     const process = (past ? this.replay.when(this.moment) : null) ?? this.process;
-    const orphan = process.error && !process.steps?.some((step) => step.state === "failed");
     const over = !isOpen(this.process);
     return html`${back}<div class="one-head"><h1>${icon(channelIcon(process.channel))}<span>${word(nameOf(process))}</span></h1>${badges(process)}
         ${process.attempt > 1 ? html`<span class="quiet">${texts.attempt(process.attempt)}</span>` : nothing}<span class="spring"></span>${over && !this.stream?.processes.size ? nothing : app.lenses.processes.indicator()}</div>
       ${over ? this.bar() : nothing}
       <div class="one"><div class="one-side"><section class=${`panel one-steps ${past ? "past" : ""}`} aria-label=${texts.steps}>${progressBar(process)}
         ${stalledNote(process, app.zone)}${process.steps?.length ? steps(process, app.zone, { output: false }) : html`<p class="quiet">${texts.noSteps}</p>`}
-        ${orphan ? failure(process.error) : nothing}${requests(process, app.zone, { all: true })}${receipt(process)}
+        ${orphan(process)}${requests(process, app.zone, { all: true })}${receipt(process)}
         <footer>${past ? nothing : buttons(app, process)}<span class="spring"></span>${
           process.case ? html`<a href=${caseOf(process.case)}>${texts.case}${icon("arrow-right")}</a>` : nothing
         }</footer></section>

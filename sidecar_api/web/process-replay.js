@@ -1,8 +1,6 @@
 // How a process went, moment by moment: what each of its entries changed, as the server's fold has it.
 
-import { merge } from "./process-stream.js";
-
-const ENDS = new Set(["done", "failed", "cancelled"]);
+import { ENDS, merge } from "./process-stream.js";
 
 export class Replay {
   /** @param frames `{at, delta}` in the order of their times, from nothing on. */

@@ -10,7 +10,8 @@ const FINAL = { 4401: "signed_out", 4403: "forbidden", 4409: "protocol" };
 /** Milliseconds: what a server may ask to wait at most; what ended is let go of by the server after an hour, and a little later here. */
 const LONGEST_WAIT = 300_000;
 const KEPT = 3_900_000;
-const ENDS = new Set(["done", "failed", "cancelled"]);
+/** States of a process in which it has ended. */
+export const ENDS = new Set(["done", "failed", "cancelled"]);
 
 /** What tells a process from others: its organization and its id. Takes a process or a delta. */
 export const keyOf = ({ id, organization }) => `${organization?.id ?? organization ?? ""} ${id}`;
@@ -220,7 +221,7 @@ export class ProcessStream extends EventTarget {
   async poll() {
     const { turn } = this;
     try {
-      const answer = await (await this.ask("live", {}, this.since ? { since: this.since } : {})).json();
+      const answer = await (await this.ask("live", {}, { since: this.since })).json();
       if (turn !== this.turn) return;
       this.answered(answer);
       this.timer = setTimeout(() => this.poll(), (answer.wait ?? 2) * 1000);
@@ -274,7 +275,7 @@ export class ProcessStream extends EventTarget {
     const { turn } = this;
     this.asking = true;
     try {
-      const answer = await (await this.ask("live", {}, this.since ? { since: this.since } : {})).json();
+      const answer = await (await this.ask("live", {}, { since: this.since })).json();
       if (turn !== this.turn) return;
       this.refused += 1;
       this.answered(answer);
@@ -327,10 +328,7 @@ export class ProcessStream extends EventTarget {
       case "ping":
         this.told(message);
         break;
-      case "error":
-        this.said = message;
-        break;
-      default: // a newer server may say more
+      default: // the close that follows an error says the same; a newer server may say more
     }
   }
 

@@ -50,7 +50,6 @@ export const texts = {
       .filter(Boolean)
       .join(", "),
   show_pill: (what) => `Show ${what}`,
-  loaded: (n) => `${count(n, "process", "processes")} live`,
   own: "the processes that you started; those of others take the permission process:view",
   withheld: "the processes that you started; the organization withholds those of others from your role",
   empty: {
@@ -83,7 +82,6 @@ export const texts = {
       ended: "The server has ended the connection.",
     },
     now: "Try now",
-    signIn: "Sign in again",
     ends: {
       signed_out: "You are signed out.",
       forbidden: "You may not watch this any more.",
@@ -97,7 +95,7 @@ export const texts = {
     hint: "Ask an owner or admin of the organization for a role that has it.",
   },
   controls: {
-    ...{ names: { cancel: "Cancel", retry: "Retry", cleanup: "Clean up" } },
+    names: { cancel: "Cancel", retry: "Retry", cleanup: "Clean up" },
     unsaid: {
       cancel: "It did not say what cancelling undoes.",
       retry: "Begins another attempt.",
@@ -105,7 +103,6 @@ export const texts = {
     },
     ask: {
       cancel: (name) => `Cancel ${name}?`,
-      retry: (name) => `Retry ${name}?`,
       cleanup: (name) => `Clean up after ${name}?`,
     },
     will: "What it does",
@@ -113,7 +110,7 @@ export const texts = {
     nothingDone: "No step is done yet.",
     target: "Concerns",
     reason: "Reason (optional, kept in the audit trail)",
-    keep: { cancel: "Let it run", cleanup: "Leave it as it is", retry: "Not now" },
+    keep: { cancel: "Let it run", cleanup: "Leave it as it is" },
     sending: "Asking",
     failed: (kind) => `${kind} was not accepted`,
     again: "Try again",
@@ -166,7 +163,6 @@ export const texts = {
     position: "Moment of the replay",
     of: (at, all) => `${at} of ${all}`,
     end: "As it ended",
-    shown: "You see it as it was at this moment.",
     loading: "Loading what happened",
     failed: "The replay could not be loaded",
     cut: "It is longer than a replay can be: this is its beginning, and then its end.",
@@ -218,7 +214,6 @@ export const texts = {
     channel: "Type",
     none: "There is no process at this address",
     noneHint: "It does not exist, or it is past its retention, or you may not see it.",
-    failed: "The process could not be loaded",
   },
 };
 

@@ -62,8 +62,7 @@ export class Lens {
 
   redraw(key) {
     if (this.part === this.live && this.live.stream) {
-      if (key) this.live.drawCard(key);
-      else this.live.redrawAll();
+      this.live.drawCard(key);
       this.live.tick();
     }
     this.app.render();
@@ -136,7 +135,7 @@ export class Lens {
     const { app, part } = this;
     if (this.zone !== app.zone) {
       this.zone = app.zone;
-      for (const key of this.live.cards.keys()) this.live.drawCard(key);
+      this.live.redrawAll();
     }
     if (part === this.one) return html`<main id="main" class="lens" tabindex="-1">${part.view()}</main>`;
     const T = texts.tabs;

@@ -179,7 +179,7 @@ class Processes(StandIn):
                     messages = self._after(at)
                     if self.epoch != epoch:
                         epoch = self.epoch
-                        messages = [{"type": "reset", "reason": "epoch"}, self._snapshot()]
+                        messages = [{"type": "reset", "reason": "gap"}, self._snapshot()]
                     at, stale = self.number, self.stale_since
                 for one in [*messages, self._ping()]:
                     socket.send(json.dumps(one))
@@ -223,7 +223,7 @@ class Processes(StandIn):
                 messages = self._after(at)
                 if self.epoch != epoch:
                     epoch = self.epoch
-                    messages = [{"type": "reset", "reason": "epoch"}, self._snapshot()]
+                    messages = [{"type": "reset", "reason": "gap"}, self._snapshot()]
                 at, stale, place = self.number, self.stale_since, self._place()
             for one in messages:
                 yield event(one)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -111,8 +110,3 @@ class Past:
 def later(count: float) -> datetime:
     """So many minutes after noon."""
     return NOON + timedelta(minutes=count)
-
-
-def has(row: Mapping[str, Any], **members: Any) -> bool:
-    """Whether a process has these members."""
-    return {name: row[name] for name in members} == members

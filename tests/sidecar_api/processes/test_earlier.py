@@ -10,7 +10,7 @@ import pytest
 from activity_center.config import Cluster
 from activity_center.connection import connect
 from activity_center.errors import ActivityCenterError
-from sidecar_api.processes.base import Seen, TooMany, earlier
+from sidecar_api.processes.earlier import Seen, TooMany, earlier
 from tests.sidecar_api.processes.past import Past
 
 if TYPE_CHECKING:

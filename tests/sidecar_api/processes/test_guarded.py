@@ -11,8 +11,8 @@ import pytest
 
 from activity_center.bus import open_reader
 from activity_center.config_processes import BusConfig
-from sidecar_api.processes.base import Seen
 from sidecar_api.processes.board import Board
+from sidecar_api.processes.earlier import Seen
 from sidecar_api.processes.overdue import GRACE, Overdue
 from sidecar_api.processes.taking import Taking
 from tests.sidecar_api.processes.past import Past

@@ -17,7 +17,7 @@ from activity_center.errors import BusUnavailable
 from sidecar_api.access import Reach, Scope
 from sidecar_api.failures import RateLimited, Unavailable
 from sidecar_api.processes import Hub, View, listening
-from sidecar_api.processes.base import Seen
+from sidecar_api.processes.earlier import Seen
 from sidecar_api.reader import Reader
 from tests.activity_center.bus.servers import Bus
 from tests.integration.process import until

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, get_args
 
 import orjson
 
+from activity_center.processes import MESSAGES_SCHEMA
 from activity_center.websocket import LONGEST
 from sidecar_api.processes import messages
 from sidecar_api.processes.board import Board
@@ -24,6 +26,15 @@ def entry(id_: str, action: str, sequence: int, **more: Any) -> dict[str, Any]:
         "activity": {"lens": "process", "process": {"id": id_, **more}},
         **error,
     }
+
+
+def test_the_schema_knows_why_a_client_must_begin_anew() -> None:
+    """Every reason that the code can give, and no other."""
+    reasons = get_args(messages.Reason)
+    for reason in reasons:
+        valid(orjson.loads(messages.reset(reason).body))
+    ours = json.loads(MESSAGES_SCHEMA.read_text())["$defs"]["reset"]["properties"]["reason"]
+    assert ours["enum"] == sorted(reasons)
 
 
 def test_a_snapshot_is_one_that_a_client_takes() -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.integration.process import until
 from tests.sidecar_api.processes.recorder import Recorder
 from tests.sidecar_api.processes.stage import at
-from tests.sidecar_api.processes.test_overdue import NOW, Records, asked, board, entry, silent
+from tests.sidecar_api.processes.test_overdue import LATE, NOW, Records, asked, board, entry, silent
 
 if TYPE_CHECKING:
     from tests.sidecar_api.processes.stage import Stage
@@ -80,6 +80,31 @@ def test_what_was_said_is_not_said_again(restarted: bool) -> None:
     for later in (timedelta(seconds=6), timedelta(minutes=2), timedelta(hours=1)):
         assert again.after(NOW + later) == []
         assert len(records.made) == 1
+
+
+def test_it_is_found_by_what_its_process_is_found_by() -> None:
+    """Case, project, environment, workspace, and what its target belongs to."""
+    began = silent()
+    began["activity"] |= {
+        "project": "shop",
+        "environment": "production",
+        "workspace": "web",
+        "case": {"id": "case_7"},
+        "resource": {"type": "site", "id": "s1", "parent": {"type": "server", "id": "srv_1"}},
+    }
+    held = board(began, asked("cancel"))
+    records = Records(held)
+    assert records.after(LATE) == ["process.stalled", "process.control_expired"]
+    held.take(stored(records.made[0]))
+    held.take(asked("cleanup"))
+    assert records.after(LATE) == ["process.cleaned_up"]
+    for _, action, fields in records.made:
+        said = stored(("id", action, {"timestamp": NOW, "sequence": 1, **fields}))
+        assert said["activity"]["project"] == "shop", action
+        assert said["activity"]["environment"] == "production", action
+        assert said["activity"]["case"] == {"id": "case_7"}, action
+        assert said["activity"]["workspace"] == "web", action
+        assert fields["resource"]["parent"]["id"] == "srv_1", action
 
 
 # -- a sidecar that is killed and started anew ---------------------------------------------

@@ -53,8 +53,7 @@ class Asker(Told):
     def ask(self, hub: Hub, view: View = VIEW) -> bool | None:
         """Take what a sidecar answers; return whether it goes on."""
         recovered, found = hub.once(view, self.offset)
-        for one in found:
-            self.take(one.body)
+        self.take(found.body)
         return recovered
 
 

@@ -16,8 +16,9 @@ import structlog
 
 from activity_center.clauses import all_of
 from activity_center.errors import ActivityCenterError
-from activity_center.processes import key_of, reading
-from sidecar_api.processes.board import MOST, SHOWN_AFTER, Key
+from activity_center.processes import BEGINS, ENDED_BY, Key, key_of, reading
+from sidecar_api.processes.board import MOST, SHOWN_AFTER
+from sidecar_api.processes.history_query import RECEIVED
 from sidecar_api.search import ask, sized
 from sidecar_api.search.clauses import ORGANIZATION, in_organization
 
@@ -37,8 +38,7 @@ _SAID: Final = (
     *("event.action", "event.id"),
 )
 """What tells which entry of which process one is."""
-_BEGINS: Final = ("process.started", "process.retried")
-_ENDS: Final = ("process.completed", "process.failed", "process.cancelled", "process.cleaned_up")
+_ENDS: Final = (*ENDED_BY.values(), "process.cleaned_up")
 _ORGANIZATIONS: Final = 100
 """Organizations with a process of the same id, of which each first entry is looked at."""
 
@@ -75,7 +75,7 @@ class Seen:
         return key in self._begun
 
     def cut_off(self) -> list[Key]:
-        """Return processes of which it has the end alone."""
+        """Return processes of which it has something, and not the beginning."""
         return [key for key in self.entries if key not in self._begun]
 
     def begun(self) -> list[Key]:
@@ -126,7 +126,6 @@ def _begun_before(client: OpenSearch, seen: Seen) -> Iterator[Key]:
     """Processes that begin on the bus, and of which something was received before it."""
     begun = set(seen.begun())
     ids = sorted({id_ for _, id_ in begun})
-    received = [{"event.ingested": {"order": "asc", "unmapped_type": "date"}}]
     for begin in range(0, len(ids), _AT_ONCE):
         body = {
             "size": _AT_ONCE,
@@ -140,7 +139,7 @@ def _begun_before(client: OpenSearch, seen: Seen) -> Iterator[Key]:
                     "size": _ORGANIZATIONS,
                     "collapse": {"field": ORGANIZATION},
                     "_source": list(_SAID),
-                    "sort": received,
+                    "sort": RECEIVED,
                 },
             },
         }
@@ -160,7 +159,7 @@ def _open(client: OpenSearch) -> Iterable[Key]:
         "_source": list(_SAID),
         "sort": [{"@timestamp": "desc"}],
         "query": all_of(
-            {"terms": {"event.action": list(_BEGINS)}},
+            {"terms": {"event.action": list(BEGINS)}},
             {"range": {"@timestamp": {"gte": (now - LOOKS_BACK).isoformat()}}},
         ),
     }
