@@ -210,40 +210,6 @@ def test_the_same_key_of_another_is_another_wish() -> None:
     assert control_id(SECRET, "usr_mk", process(), "cancel", "k") in made
 
 
-def test_a_wish_that_is_sent_many_times_at_once_is_recorded_once() -> None:
-    """Also before the first record has come round; every sender has the same answer."""
-    asked, records = Asked(), list[dict[str, Any]]()
-    answers: list[Any] = []
-    ready = threading.Barrier(8)
-
-    def send() -> None:
-        ready.wait()
-        answers.append(
-            ask(
-                process(),
-                "cancel",
-                id_="ctl_1",
-                by={"id": "usr_mk", "name": "mira"},
-                reason="",
-                asked=asked,
-                messenger=Messenger({}),
-                record=records.append,
-                latest=list,
-                now=NOW,
-            )
-        )
-
-    threads = [threading.Thread(target=send) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert len(records) == 1
-    assert len(answers) == 8
-    assert all(one == answers[0] for one in answers)
-    assert records[0]["activity.control.expires_at"] == answers[0][0]["expires_at"]
-
-
 def test_the_same_wish_at_two_sidecars_is_one_entry() -> None:
     """Neither knows of the other's yet: control and entry have the same id, whenever it is asked;
     that of another wish, or attempt, is another."""

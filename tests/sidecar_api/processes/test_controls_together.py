@@ -58,7 +58,9 @@ def test_who_asks_while_another_is_recorded_waits(state: str, kinds: tuple[str, 
     wish(0, record)
     other.join(20)
     assert [one["activity.control.id"] for one in records] == ["ctl_0"]
-    assert answers["ctl_0"][0]["id"] == "ctl_0"
+    made, _ = answers["ctl_0"]
+    assert made["id"] == "ctl_0"
+    assert made["expires_at"] == records[0]["activity.control.expires_at"]
     row, wrong = answers["ctl_1"]
     assert row == {}
     assert "already" in wrong
