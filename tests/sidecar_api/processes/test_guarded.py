@@ -118,7 +118,7 @@ def test_silence_of_others_is_recorded() -> None:
 def test_a_list_has_the_other_rows(streams: Node) -> None:
     """One process with an entry that is odd is no error of the whole list."""
     past = Past(streams.client)
-    past.run("fine", "done")
+    past.run("fine", "completed")
     past.run("odd", "running")
     past.add("process.heartbeat", "odd", at=3, activity__process__lease=BEYOND)
     past.store()
