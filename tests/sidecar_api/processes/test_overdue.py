@@ -263,8 +263,6 @@ class Both:
 
     def stored(self, process: str, action: str) -> list[dict[str, Any]]:
         """What OpenSearch has, after all is delivered."""
-        for one in self.sidecars:
-            until(lambda one=one: one.metric("records_total") >= 0)
         self.collector.wait_delivered()
         index = ",".join(LENS_PATTERNS)
         self.client.indices.refresh(index=index)
