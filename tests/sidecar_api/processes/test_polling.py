@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from activity_center.config_processes import BusConfig
-from tests.activity_center.bus.servers import Bus
 from tests.integration.process import until
 from tests.sidecar_api.processes.peer import Told
 from tests.sidecar_api.processes.stage import Stage
@@ -103,39 +99,6 @@ def test_a_member_without_such_a_role_sees_their_own(stage: Stage, process: str)
         for who, status in (("auditor", 200), ("stranger", 403), ("other", 403)):
             answer = stage.get(path, who, params={"organization": stage.a})
             assert answer.status_code == status, (path, who)
-
-
-@pytest.mark.parametrize("kind", ["embedded", "redis"])
-def test_a_bus_that_is_away_is_told(
-    make_stage: Callable[..., Stage], tmp_path: object, kind: str, process: str
-) -> None:
-    """While the bus cannot be read every answer says since when, and so does the first message
-    of a socket; afterwards nothing is missing."""
-    from pathlib import Path
-
-    from tests.sidecar_api.processes.peer import Peer
-
-    bus = Bus(kind, Path(str(tmp_path)) / "bus")
-    config = bus.config()
-    assert isinstance(config, BusConfig)
-    own = make_stage(bus=config)
-    own.steps.start(process, own.a)
-    own.start()
-    until(lambda: own.sees(process) is not None)
-    assert "stale_since" not in own.poll()
-    with Peer(own) as watching:
-        watching.until(lambda: watching.shows(process) is not None)
-        with bus.away():
-            until(lambda: "stale_since" in own.poll())
-            with Peer(own) as peer:
-                assert peer.hello["stale_since"] == own.poll()["stale_since"]
-                peer.until(lambda: peer.shows(process) is not None)
-        until(lambda: "stale_since" not in own.poll())
-        own.steps.close()
-        own.steps.move(process, own.a, 1, 2, 3)
-        watching.until(lambda: watching.at(process) == 3)
-        assert (watching.moves, watching.resets) == ([1, 2, 3], [])
-    bus.close()
 
 
 def test_the_channels(stage: Stage) -> None:
