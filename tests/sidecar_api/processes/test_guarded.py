@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from activity_center.bus import open_reader
-from activity_center.config_processes import BusConfig
 from sidecar_api.processes.base import Seen
 from sidecar_api.processes.board import Board
 from sidecar_api.processes.overdue import GRACE, Overdue
@@ -32,14 +28,6 @@ class Unreadable(dict[str, Any]):
     def get(self, key: str, default: Any = None) -> Any:
         """Refuse."""
         raise RuntimeError(f"{key} cannot be read")
-
-
-@pytest.fixture
-def steps(tmp_path: Path) -> Iterator[Steps]:
-    """A stream on an embedded bus."""
-    made = Steps(BusConfig(folder=str(tmp_path / "steps")))
-    yield made
-    made.close()
 
 
 def entry(process: str, action: str, number: int, **own: Any) -> dict[str, Any]:

@@ -5,42 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.process import until
-from tests.sidecar_api.processes.peer import Told
+from tests.sidecar_api.processes.peer import Poller
 from tests.sidecar_api.processes.stage import Stage
-
-
-class Asks(Told):
-    """Who polls, as docs/process-stream.md says."""
-
-    def __init__(self, stage: Stage, who: str = "owner", **query: str) -> None:
-        super().__init__()
-        self._stage, self._who, self._query = stage, who, query
-        self.recovered: list[bool | None] = []
-
-    def ask(self) -> Asks:
-        """Ask once, and take over what is answered."""
-        since = f"{self.epoch}:{self.offset}" if self.offset else ""
-        said = self._stage.poll(self._who, since, **self._query)
-        self.recovered.append(said["recovered"])
-        body = {"epoch": said["epoch"], "offset": said["offset"]}
-        if said["processes"] is None:
-            self._put({"type": "delta", **body, "changes": said["changes"]})
-        else:
-            assert said["changes"] == []
-            self._put({"type": "snapshot", **body, "processes": said["processes"]})
-        return self
-
-    def _put(self, message: dict[str, object]) -> None:
-        import json
-
-        self.take(json.dumps(message).encode())
 
 
 def test_all_at_first_then_what_changed(stage: Stage, process: str) -> None:
     """Each change comes in one answer, once; where nothing happened there is none; what the
     client makes of it is what is shown."""
     stage.steps.start(process, stage.a)
-    client = Asks(stage, process=process)
+    client = Poller(stage, process=process)
     until(lambda: client.ask().shows(process) is not None)
     for number in range(1, 40):
         stage.steps.move(process, stage.a, number)
@@ -114,8 +87,8 @@ def test_what_has_no_organization_is_polled_by_a_dash(stage: Stage, process: str
     """Of several processes with one id that one alone; who has no right there may ask too."""
     stage.steps.start(process, stage.a)
     stage.steps.start(process, "")
-    everywhere = Asks(stage, "admin", process=process)
+    everywhere = Poller(stage, "admin", process=process)
     until(lambda: len(everywhere.ask().processes) == 2)
-    nowhere = Asks(stage, "admin", process=process, organization="-").ask()
+    nowhere = Poller(stage, "admin", process=process, organization="-").ask()
     assert [*nowhere.processes] == [("", process)]
-    assert not Asks(stage, "owner", organization="-").ask().processes
+    assert not Poller(stage, "owner", organization="-").ask().processes
