@@ -16,7 +16,8 @@ from sidecar_api.processes.controls import (
     open_controls,
     refusal,
 )
-from tests.sidecar_api.processes.wishes import NOW, process, row, wish
+from tests.activity_center.processes.entries import NOW, entry
+from tests.sidecar_api.processes.wishes import process, row, wish
 
 SECRET = b"s" * 32
 
@@ -84,18 +85,15 @@ def test_what_was_taken_in_time_is_under_way(taken: int, state: str) -> None:
     for order in (entries, entries[::-1]):
         folded = None
         for seconds, action, said in order:
-            entry = {
-                "@timestamp": (NOW + timedelta(seconds=seconds)).isoformat(),
-                "event": {"action": f"process.{action}", "sequence": seconds, "id": action},
-                "organization": {"id": "northwind"},
-                "user": {"id": "usr_mk"},
-                "activity": {
-                    "lens": "process",
-                    "process": {"id": "prc_1", "controls": ["cancel"]},
-                    **({"control": said} if said else {}),
-                },
-            }
-            folded, _ = apply(folded, entry) or (folded, None)
+            one = entry(
+                f"process.{action}",
+                seconds,
+                at=NOW + timedelta(seconds=seconds),
+                user__id="usr_mk",
+                activity__process__controls=["cancel"],
+                **({"activity__control": said} if said else {}),
+            )
+            folded, _ = apply(folded, one) or (folded, None)
         assert folded is not None
         shown = folded.as_dict()
         assert [one["state"] for one in shown["requests"]] == [state]

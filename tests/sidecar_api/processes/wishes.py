@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from activity_center.processes import apply
 from sidecar_api.processes.controls import VALID, Asked, ask
 from sidecar_api.processes.webhooks import Messenger
-
-NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
+from tests.activity_center.processes.entries import NOW, entry_of
 
 
 def process(state: str = "running", **more: Any) -> dict[str, Any]:
     """A process as the API shows it, folded from one entry."""
-    entry = {
-        "@timestamp": NOW.isoformat(),
-        "event": {"action": "process.started", "sequence": 1, "id": "e1"},
-        "organization": {"id": "northwind"},
-        "activity": {
-            "lens": "process",
-            "process": {
-                "id": "prc_1",
-                "channel": "ssl",
-                "state": state,
-                "controls": ["cancel", "retry", "cleanup"],
-            },
-        },
-    }
-    found = apply(None, entry)
+    own = {"channel": "ssl", "state": state, "controls": ["cancel", "retry", "cleanup"]}
+    began = entry_of("prc_1", "process.started", organization="northwind", own=own)
+    found = apply(None, began)
     assert found is not None
     return {**found[0].as_dict(), **more}
 
