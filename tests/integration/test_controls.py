@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -67,30 +68,27 @@ def test_a_cancel_goes_round(place: Place, running: Running) -> None:
     assert (done["user"]["id"], done["event"]["outcome"]) == (f"owner-{place.mark}", "success")
 
 
-def test_the_same_wish_is_recorded_once(place: Place, running: Running) -> None:
+def test_the_same_wish_is_recorded_once(place: Place) -> None:
     """A repeated Idempotency-Key has the same answer, at once and later; another key is refused
-    while it is under way."""
+    while it is under way: whoever asks second is told that somebody has asked."""
     key = uuid.uuid4().hex
-    answers = [place.ask(running.id, "cancel", key=key) for _ in range(3)]
-    assert {one.status_code for one in answers} == {202}
-    assert len({one.json()["request"]["id"] for one in answers}) == 1
-    place.wait(running.id, lambda one: one["state"] == "cancelled")
-    late = place.ask(running.id, "cancel", key=key)
+    process = place.emitter().process("git-deploy", "Deploy", controls=["cancel"])
+    with contextlib.suppress(Cancelled), process:
+        place.wait(process.id, lambda one: one["controls"] == ["cancel"])
+        answers = [place.ask(process.id, "cancel", key=key) for _ in range(3)]
+        assert {one.status_code for one in answers} == {202}
+        assert len({one.json()["request"]["id"] for one in answers}) == 1
+        second = place.ask(process.id, "cancel")
+        assert second.status_code == 409
+        assert "already" in second.json()["detail"]
+        until(process.check)
+    place.wait(process.id, lambda one: one["state"] == "cancelled")
+    late = place.ask(process.id, "cancel", key=key)
     assert late.status_code == 202
     assert late.json()["request"]["id"] == answers[0].json()["request"]["id"]
     assert late.json()["request"]["state"] in ("taken", "done")
-    until(lambda: place.records(running.id, "process.control_done"))
-    assert len(place.records(running.id, "process.cancel")) == 1
-
-
-def test_two_wishes_at_once_are_one(place: Place) -> None:
-    """Whoever asks second is told that somebody has asked."""
-    waiting = Running(place, channel="ssl", controls=["cancel"], on_cancel=lambda _: None)
-    place.wait(waiting.id, lambda one: one["controls"] == ["cancel"])
-    first, second = place.ask(waiting.id, "cancel"), place.ask(waiting.id, "cancel")
-    assert (first.status_code, second.status_code) == (202, 409)
-    assert "already" in second.json()["detail"]
-    waiting.end()
+    until(lambda: place.records(process.id, "process.control_done"))
+    assert len(place.records(process.id, "process.cancel")) == 1
 
 
 def test_who_may_not_is_refused_and_the_refusal_recorded(place: Place, running: Running) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+NOW = NOON + timedelta(hours=1)
 STEPS = ["Check DNS", "Order certificate", "Install certificate"]
 END_ACTIONS = ("process.completed", "process.failed", "process.cancelled")
 
 
 def entry(action: str, sequence: int | None = None, **fields: Any) -> dict[str, Any]:
-    """An entry; ``seconds`` after noon, other fields with ``__`` between their parts."""
+    """An entry; ``seconds`` after noon, or ``at`` a moment; other fields with ``__`` between
+    their parts."""
     seconds = fields.pop("seconds", sequence or 0)
+    at = fields.pop("at", None) or NOON + timedelta(seconds=seconds)
     made: dict[str, Any] = {
-        "@timestamp": (NOON + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z"),
+        "@timestamp": at if isinstance(at, str) else at.isoformat().replace("+00:00", "Z"),
         "event": {"id": fields.pop("id", f"{action}-{sequence}-{seconds}"), "action": action},
         "organization": {"id": "northwind"},
         "activity": {"lens": "process", "process": {"id": "prc_1"}},
@@ -30,6 +34,33 @@ def entry(action: str, sequence: int | None = None, **fields: Any) -> dict[str, 
             place = place.setdefault(part, {})
         place[last] = value
     return made
+
+
+def entry_of(
+    process: str,
+    action: str,
+    sequence: int | None = 1,
+    *,
+    organization: str = "acme",
+    at: datetime | str = NOW,
+    own: Mapping[str, Any] = {},
+    **fields: Any,
+) -> dict[str, Any]:
+    """An entry of one process of several.
+
+    Args:
+        own: what it says of the process itself, beside its id, and its attempt if not the first.
+        fields: of :func:`entry`.
+    """
+    fields.setdefault("id", f"{process}-{action}-{sequence}")
+    return entry(
+        action,
+        sequence,
+        at=at,
+        organization__id=organization,
+        activity__process={"id": process, "attempt": 1, **own},
+        **fields,
+    )
 
 
 @st.composite

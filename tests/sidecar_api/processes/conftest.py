@@ -14,7 +14,7 @@ from activity_center.config_processes import BusConfig
 from sidecar_api.processes import Hub
 from tests.activity_center.bus.servers import Bus
 from tests.sidecar_api.processes.clients import SECRET
-from tests.sidecar_api.processes.stage import Stage
+from tests.sidecar_api.processes.stage import Stage, Steps
 from tests.sidecar_api.search.log import put_templates
 
 if TYPE_CHECKING:
@@ -70,6 +70,14 @@ def make_stage(calm_streams: Node, tmp_path: Path) -> Iterator[Callable[..., Sta
 def process() -> str:
     """The id of a process of this test's own."""
     return f"prc_{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def steps(tmp_path: Path) -> Iterator[Steps]:
+    """A stream on an embedded bus."""
+    made = Steps(BusConfig(folder=str(tmp_path / "steps")))
+    yield made
+    made.close()
 
 
 @pytest.fixture(params=["embedded", "redis"])

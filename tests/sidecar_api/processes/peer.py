@@ -18,6 +18,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Message, Ping, TextMessage
 
 from activity_center.processes import merge
+from tests.integration.process import until
 from tests.sidecar_api.processes.stage import Stage, valid
 
 SUBPROTOCOL: Final = "activity-center.processes.v1"
@@ -354,3 +355,34 @@ class Stream(Told):
 
     def __exit__(self, *_: object) -> None:
         self.answer.close()
+
+
+class Poller(Told):
+    """Who polls, as docs/process-stream.md says.
+
+    Attributes:
+        recovered: of each answer.
+    """
+
+    def __init__(self, stage: Stage, who: str = "owner", **query: str) -> None:
+        super().__init__()
+        self._stage, self._who, self._query = stage, who, query
+        self.recovered: list[bool | None] = []
+
+    def ask(self) -> Poller:
+        """Ask once, and take over what is answered."""
+        since = f"{self.epoch}:{self.offset}" if self.offset else ""
+        said = self._stage.poll(self._who, since, **self._query)
+        self.recovered.append(said["recovered"])
+        kind, part = "delta", "changes"
+        if said["processes"] is not None:
+            assert said["changes"] == []
+            kind, part = "snapshot", "processes"
+        message = {"type": kind, **{name: said[name] for name in ("epoch", "offset", part)}}
+        self.take(json.dumps(message).encode())
+        return self
+
+    def until(self, condition: Callable[[], bool]) -> Poller:
+        """Ask until something holds."""
+        until(lambda: self.ask() and condition())
+        return self

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from activity_center.bus import Writer, open_writer
 from activity_center.config_processes import BusConfig
 from activity_center.processes import MESSAGES_SCHEMA
+from tests.activity_center.processes.entries import entry_of
 from tests.integration.sidecar import Sidecar
 
 if TYPE_CHECKING:
@@ -72,19 +73,15 @@ class Steps:
     def entry(self, process: str, action: str, organization: str, **fields: Any) -> dict[str, Any]:
         """An activity of a process; ``__`` stands for the dot in names of further fields."""
         self.sequence += 1
-        made: dict[str, Any] = {
-            "@timestamp": fields.pop("at", None) or at(),
-            "event": {"id": uuid.uuid4().hex, "action": action, "sequence": self.sequence},
-            "organization": {"id": organization},
-            "activity": {"lens": "process", "process": {"id": process, "attempt": 1}},
-        }
-        for name, value in fields.items():
-            place = made
-            *path, last = name.split("__")
-            for part in path:
-                place = place.setdefault(part, {})
-            place[last] = value
-        return made
+        return entry_of(
+            process,
+            action,
+            self.sequence,
+            organization=organization,
+            at=fields.pop("at", None) or at(),
+            id=uuid.uuid4().hex,
+            **fields,
+        )
 
     def publish(self, *entries: Mapping[str, Any]) -> None:
         """Publish activities, in one go."""

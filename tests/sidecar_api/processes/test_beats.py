@@ -49,7 +49,8 @@ def test_a_bus_that_is_away_is_told_to_who_watches(
     make_stage: Callable[..., Stage], tmp_path: Path, kind: str, process: str
 ) -> None:
     """Who is connected when the bus goes away hears since when, and when it is back that it is;
-    who comes meanwhile is told at the beginning. Nothing begins anew, and nothing is missing."""
+    who comes meanwhile, or polls, is told at the beginning. Nothing begins anew, and nothing is
+    missing."""
     bus = Bus(kind, tmp_path / "bus")
     own = make_stage(bus=bus.config())
     own.steps.start(process, own.a)
@@ -58,16 +59,20 @@ def test_a_bus_that_is_away_is_told_to_who_watches(
         for one in (peer, stream):
             one.until(lambda one=one: one.shows(process) is not None)
             assert one.stale_since is None
+        assert "stale_since" not in own.poll()
         with bus.away():
             for one in (peer, stream):
                 one.until(lambda one=one: one.stale_since is not None)
-            with Stream(own) as late:
+            with Stream(own) as late, Peer(own) as new:
                 late.until(lambda: late.stale_since is not None)
                 assert late.kinds() == ["snapshot"]
-            polled = own.poll()["stale_since"]
+                polled = own.poll()["stale_since"]
+                assert new.hello["stale_since"] == polled
+                new.until(lambda: new.shows(process) is not None)
             assert {one.stale_since for one in (peer, stream, late)} == {polled}
         for one in (peer, stream):
             one.until(lambda one=one: one.stale_since is None)
+        assert "stale_since" not in own.poll()
         own.steps.close()
         own.steps.move(process, own.a, 1, 2, 3)
         for one in (peer, stream):

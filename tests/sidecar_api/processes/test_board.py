@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -14,8 +13,7 @@ from activity_center.processes import apply, merge
 from sidecar_api.processes.board import MOST_SHOWN, SHOWN_AFTER, Board
 from sidecar_api.processes.former import Former
 from sidecar_api.processes.view import View
-
-NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
+from tests.activity_center.processes.entries import NOW, entry_of
 
 
 def test_what_ended_long_ago_is_in_no_snapshot() -> None:
@@ -29,41 +27,11 @@ def test_what_ended_long_ago_is_in_no_snapshot() -> None:
         ("just ended", lately, "process.started", "process.failed"),
     ):
         for number, action in enumerate(actions):
-            board.take(
-                {
-                    "@timestamp": at.isoformat(),
-                    "event": {"id": uuid.uuid4().hex, "action": action, "sequence": number},
-                    "organization": {"id": "acme"},
-                    "activity": {"lens": "process", "process": {"id": process, "channel": "ssl"}},
-                }
-            )
+            board.take(entry_of(process, action, number, at=at, own={"channel": "ssl"}))
     assert len(board) == 3
     assert {key[1] for key, _ in board.newest(NOW)} == {"running", "just ended"}
     board.prune(NOW)
     assert {key[1] for key, _ in board} == {"running", "just ended"}
-
-
-def entry(
-    process: str,
-    action: str,
-    sequence: int = 1,
-    *,
-    organization: str = "acme",
-    at: datetime = NOW,
-    **own: Any,
-) -> dict[str, Any]:
-    """An activity; ``step``: name of a step."""
-    step = own.pop("step", None)
-    return {
-        "@timestamp": at.isoformat(),
-        "event": {"id": uuid.uuid4().hex, "action": action, "sequence": sequence},
-        "organization": {"id": organization},
-        "activity": {
-            "lens": "process",
-            "process": {"id": process, "attempt": 1, "name": f"Run {process}", **own},
-            **({"step": {"id": step, "name": step}} if step else {}),
-        },
-    }
 
 
 class Follower:
@@ -92,18 +60,18 @@ def test_one_organization_does_not_crowd_out_another() -> None:
     long ago something came of it, and however many come."""
     board = Board(most=100)
     follower = Follower(board)
-    follower.take(entry("prc", "process.started", controls=["cancel"]))
-    follower.take(entry("prc", "process.step.completed", 2, step="Build"))
+    follower.take(entry_of("prc", "process.started", own={"controls": ["cancel"]}))
+    follower.take(entry_of("prc", "process.step.completed", 2, activity__step__name="Build"))
     for number in range(20):
-        board.take(entry(f"u{number}", "process.started", organization="umbrella"))
+        board.take(entry_of(f"u{number}", "process.started", organization="umbrella"))
     later = NOW + timedelta(minutes=1)
     for number in range(500):
-        board.take(entry(f"f{number}", "process.started", organization="flood", at=later))
+        board.take(entry_of(f"f{number}", "process.started", organization="flood", at=later))
     held = Counter(key[0] for key, _ in board)
     assert (held["acme"], held["umbrella"]) == (1, 20)
     assert 0 < held["flood"] <= 79
     assert {organization for organization, _ in board.gone} == {"flood"}
-    follower.take(entry("prc", "process.step.started", 3, step="Ship"))
+    follower.take(entry_of("prc", "process.step.started", 3, activity__step__name="Ship"))
     assert names(follower.has) == [("Build", "done"), ("Ship", "running")]
     assert (follower.has or {})["controls"] == ["cancel"]
 
@@ -113,11 +81,11 @@ def test_within_an_organization_what_ended_gives_way_first() -> None:
     board = Board(most=10)
     for number in range(10):
         at = NOW + timedelta(seconds=number)
-        board.take(entry(f"p{number}", "process.started", at=at))
-    board.take(entry("p9", "process.completed", 2, at=NOW + timedelta(minutes=1)))
-    board.take(entry("new", "process.started", at=NOW - timedelta(hours=1)))
+        board.take(entry_of(f"p{number}", "process.started", at=at))
+    board.take(entry_of("p9", "process.completed", 2, at=NOW + timedelta(minutes=1)))
+    board.take(entry_of("new", "process.started", at=NOW - timedelta(hours=1)))
     assert {key[1] for key in board.gone} == {"p9"}
-    board.take(entry("newer", "process.started"))
+    board.take(entry_of("newer", "process.started"))
     assert {key[1] for key in board.gone} == {"p9", "new"}
 
 
@@ -127,17 +95,18 @@ def test_what_ended_stays_ended() -> None:
     for end, state in (("completed", "done"), ("failed", "failed"), ("cancelled", "cancelled")):
         board = Board()
         follower = Follower(board)
-        follower.take(entry("prc", "process.started"))
-        follower.take(entry("prc", "process.step.failed", 2, step="Build"))
-        follower.take(entry("prc", f"process.{end}", 9))
+        follower.take(entry_of("prc", "process.started"))
+        follower.take(entry_of("prc", "process.step.failed", 2, activity__step__name="Build"))
+        follower.take(entry_of("prc", f"process.{end}", 9))
         board.prune(NOW + timedelta(hours=2))
         assert len(board) == 0
-        late = entry("prc", "process.heartbeat", 5, lease=(NOW + timedelta(minutes=1)).isoformat())
-        kept = board.take(late)
+        lease = (NOW + timedelta(minutes=1)).isoformat()
+        kept = board.take(entry_of("prc", "process.heartbeat", 5, own={"lease": lease}))
         assert kept is not None and kept[1].lone
         assert (kept[1].running, (follower.has or {})["state"]) == (False, state)
         board.prune(NOW + timedelta(hours=2))
-        again = entry("prc", "process.retried", 10, attempt=2, at=NOW + timedelta(hours=3))
+        later = NOW + timedelta(hours=3)
+        again = entry_of("prc", "process.retried", 10, at=later, own={"attempt": 2})
         has = follower.take(again) or {}
         assert (has["state"], has["attempt"], has["steps"]) == ("pending", 2, [])
         assert [one["state"] for one in has["attempts"]] == [state]
@@ -152,19 +121,19 @@ def test_more_than_a_snapshot_has(others: tuple[str, ...]) -> None:
     for number in range(MOST_SHOWN + 1):
         at = NOW + timedelta(seconds=number)
         for organization in others or ("acme",):
-            board.take(entry(f"p{number}", "process.started", organization=organization, at=at))
-    board.take(entry("oldest", "process.started", at=NOW - timedelta(hours=1)))
+            board.take(entry_of(f"p{number}", "process.started", organization=organization, at=at))
+    board.take(entry_of("oldest", "process.started", at=NOW - timedelta(hours=1)))
     shown, cut = board.shown(view, NOW)
     assert (len(shown), cut) == (MOST_SHOWN, True)
     ids = [kept.process.id for kept in shown]
     assert ("oldest" in ids) is bool(others)
     last = others[0] if others else "acme"
     for process, whole in (("p0", True), ("p0", False), (f"p{MOST_SHOWN}", False)):
-        taken = board.take(
-            entry(process, "process.progress", 2, organization=last, progress=0.5, at=NOW)
-        )
+        moved = {"organization": last, "activity__process__progress": 0.5}
+        taken = board.take(entry_of(process, "process.progress", 2, **moved))
         if taken is None:  # the same again
-            taken = board.take(entry(process, "process.output", 3, organization=last, progress=0.7))
+            moved["activity__process__progress"] = 0.7
+            taken = board.take(entry_of(process, "process.output", 3, **moved))
         assert taken is not None
         assert ("name" in orjson.loads(taken[2])["process"]) is whole, process
     shown, cut = board.shown(View(True, (), organization="nobody's"), NOW)
@@ -178,12 +147,14 @@ def test_who_ended_long_ago_is_told_of_as_a_whole() -> None:
     """A snapshot did not have it, of this sidecar or of another."""
     for shown_before in (True, False):
         board = Board()
-        board.take(entry("prc", "process.started"))
-        board.take(entry("prc", "process.completed", 2))
+        board.take(entry_of("prc", "process.started", own={"name": "Run prc"}))
+        board.take(entry_of("prc", "process.completed", 2))
         if shown_before:
             assert board.shown(View(True, ()), NOW + timedelta(hours=2)) == ([], False)
         late = NOW if shown_before else NOW + timedelta(hours=2)
-        taken = board.take(entry("prc", "process.step.completed", 3, at=late, step="Clean"))
+        taken = board.take(
+            entry_of("prc", "process.step.completed", 3, at=late, activity__step__name="Clean")
+        )
         assert taken is not None
         assert orjson.loads(taken[2])["process"]["name"] == "Run prc"
 
@@ -191,22 +162,11 @@ def test_who_ended_long_ago_is_told_of_as_a_whole() -> None:
 @pytest.mark.parametrize("lease", ["2026-11-24T23:00:00.000000Z", None])
 def test_who_was_let_go_of_keeps_its_lease(lease: str | None) -> None:
     """Else a healthy process that comes back by an entry about it would count as silent."""
-    entry = {
-        "@timestamp": "2026-11-24T06:00:00Z",
-        "event": {"id": "e1", "action": "process.started", "sequence": 1},
-        "organization": {"id": "acme"},
-        "activity": {
-            "lens": "process",
-            "process": {"id": "p", **({"lease": lease} if lease else {})},
-        },
-    }
-    beat = {
-        **entry,
-        "@timestamp": "2026-11-24T09:00:00Z",
-        "event": {"id": "e2", "action": "process.heartbeat", "sequence": 2},
-    }
+    own = {"lease": lease} if lease else {}
+    began = entry_of("p", "process.started", at=NOW - timedelta(hours=7), own=own)
+    beat = entry_of("p", "process.heartbeat", 2, at=NOW - timedelta(hours=4), own=own)
     process = None
-    for one in (entry, beat):
+    for one in (began, beat):
         found = apply(process, one)
         process = found[0] if found else process
     assert process is not None

@@ -2,68 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from activity_center.config_processes import Webhook
 from activity_center.processes import apply
 from sidecar_api.processes.controls import (
     TAKEN,
     VALID,
     Asked,
-    ask,
     control_id,
     open_controls,
     refusal,
 )
-from sidecar_api.processes.webhooks import Messenger, signature
-from tests.collector.alerts.parts import Receiver
-from tests.integration.process import until
+from tests.activity_center.processes.entries import NOW, entry
+from tests.sidecar_api.processes.wishes import process, row, wish
 
-NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
 SECRET = b"s" * 32
-
-
-def process(state: str = "running", **more: Any) -> dict[str, Any]:
-    """A process as the API shows it, folded from one entry."""
-    entry = {
-        "@timestamp": NOW.isoformat(),
-        "event": {"action": "process.started", "sequence": 1, "id": "e1"},
-        "organization": {"id": "northwind"},
-        "activity": {
-            "lens": "process",
-            "process": {
-                "id": "prc_1",
-                "channel": "ssl",
-                "state": state,
-                "controls": ["cancel", "retry", "cleanup"],
-            },
-        },
-    }
-    found = apply(None, entry)
-    assert found is not None
-    return {**found[0].as_dict(), **more}
-
-
-def row(kind: str = "cancel", state: str = "requested", age: timedelta = timedelta()) -> Any:
-    """A request of some age."""
-    at = NOW - age
-    return {
-        "id": f"ctl_{kind}_{state}",
-        "kind": kind,
-        "attempt": 1,
-        "state": state,
-        "by": {"id": "usr_mk", "name": "mira"},
-        "at": at.isoformat(),
-        "expires_at": (at + VALID).isoformat(),
-        "reason": None,
-        "answer": None,
-    }
 
 
 @pytest.mark.parametrize(
@@ -129,18 +85,15 @@ def test_what_was_taken_in_time_is_under_way(taken: int, state: str) -> None:
     for order in (entries, entries[::-1]):
         folded = None
         for seconds, action, said in order:
-            entry = {
-                "@timestamp": (NOW + timedelta(seconds=seconds)).isoformat(),
-                "event": {"action": f"process.{action}", "sequence": seconds, "id": action},
-                "organization": {"id": "northwind"},
-                "user": {"id": "usr_mk"},
-                "activity": {
-                    "lens": "process",
-                    "process": {"id": "prc_1", "controls": ["cancel"]},
-                    **({"control": said} if said else {}),
-                },
-            }
-            folded, _ = apply(folded, entry) or (folded, None)
+            one = entry(
+                f"process.{action}",
+                seconds,
+                at=NOW + timedelta(seconds=seconds),
+                user__id="usr_mk",
+                activity__process__controls=["cancel"],
+                **({"activity__control": said} if said else {}),
+            )
+            folded, _ = apply(folded, one) or (folded, None)
         assert folded is not None
         shown = folded.as_dict()
         assert [one["state"] for one in shown["requests"]] == [state]
@@ -169,24 +122,16 @@ def test_one_thing_is_asked_at_a_time() -> None:
     then fell silent not in the way of cleaning up."""
     asked, records = Asked(), list[dict[str, Any]]()
     ended = process("cancelled", requests=[row("cancel", "taken")])
-    arguments: Any = {
-        "by": {},
-        "reason": "",
-        "asked": asked,
-        "messenger": Messenger({}),
-        "record": records.append,
-        "latest": list,
-        "now": NOW,
-    }
-    first, wrong = ask(ended, "retry", id_="ctl_1", **arguments)
+    both: Any = {"asked": asked, "record": records.append}
+    first, wrong = wish(ended, "retry", id_="ctl_1", **both)
     assert (first["attempt"], wrong) == (1, "")
-    assert ask(ended, "cleanup", id_="ctl_2", **arguments) == (
+    assert wish(ended, "cleanup", id_="ctl_2", **both) == (
         {},
         "Somebody has asked already that it be tried again: that is requested.",
     )
     assert [one["activity.control.kind"] for one in records] == ["retry"]
     again = process(attempt=2)
-    assert ask(again, "cancel", id_="ctl_3", **arguments)[1] == ""
+    assert wish(again, "cancel", id_="ctl_3", **both)[1] == ""
     silent = process(requests=[row("cancel", "taken")], stalled=True, controls=["cleanup"])
     assert refusal(silent, "cleanup", NOW) == ""
     assert refusal(silent | {"requests": [row("cancel")]}, "cleanup", NOW)
@@ -210,63 +155,19 @@ def test_the_same_key_of_another_is_another_wish() -> None:
     assert control_id(SECRET, "usr_mk", process(), "cancel", "k") in made
 
 
-def test_a_wish_that_is_sent_many_times_at_once_is_recorded_once() -> None:
-    """Also before the first record has come round; every sender has the same answer."""
-    asked, records = Asked(), list[dict[str, Any]]()
-    answers: list[Any] = []
-    ready = threading.Barrier(8)
-
-    def send() -> None:
-        ready.wait()
-        answers.append(
-            ask(
-                process(),
-                "cancel",
-                id_="ctl_1",
-                by={"id": "usr_mk", "name": "mira"},
-                reason="",
-                asked=asked,
-                messenger=Messenger({}),
-                record=records.append,
-                latest=list,
-                now=NOW,
-            )
-        )
-
-    threads = [threading.Thread(target=send) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert len(records) == 1
-    assert len(answers) == 8
-    assert all(one == answers[0] for one in answers)
-    assert records[0]["activity.control.expires_at"] == answers[0][0]["expires_at"]
-
-
 def test_the_same_wish_at_two_sidecars_is_one_entry() -> None:
     """Neither knows of the other's yet: control and entry have the same id, whenever it is asked;
     that of another wish, or attempt, is another."""
     records: list[dict[str, Any]] = []
 
-    def wish(shown: dict[str, Any], key: str, now: datetime) -> None:
-        more: Any = {"reason": "", "messenger": Messenger({}), "latest": list}
+    def send(shown: dict[str, Any], key: str, now: datetime) -> None:
         id_ = control_id(SECRET, "usr_mk", shown, "cancel", key)
-        ask(
-            shown,
-            "cancel",
-            id_=id_,
-            by={},
-            asked=Asked(),
-            record=records.append,
-            now=now,
-            **more,
-        )
+        wish(shown, id_=id_, record=records.append, now=now)
 
-    wish(process(), "k", NOW)
-    wish(process(), "k", NOW + timedelta(seconds=1))
-    wish(process(attempt=2), "k", NOW)
-    wish(process(), "l", NOW)
+    send(process(), "k", NOW)
+    send(process(), "k", NOW + timedelta(seconds=1))
+    send(process(attempt=2), "k", NOW)
+    send(process(), "l", NOW)
     first, same, later, other = records
     assert first["event_id"] == same["event_id"]
     assert first["activity.control.id"] == same["activity.control.id"]
@@ -281,97 +182,7 @@ def test_what_could_not_be_recorded_was_not_asked() -> None:
         raise OSError
 
     records: list[dict[str, Any]] = []
-    for record in (refuse, records.append):
-        arguments: Any = {
-            "id_": "ctl_1",
-            "by": {},
-            "reason": "",
-            "asked": asked,
-            "messenger": Messenger({}),
-            "record": record,
-            "latest": list,
-            "now": NOW,
-        }
-        if record is refuse:
-            with pytest.raises(OSError):
-                ask(process(), "cancel", **arguments)
-        else:
-            assert ask(process(), "cancel", **arguments)[1] == ""
+    with pytest.raises(OSError):
+        wish(process(), asked=asked, record=refuse)
+    assert wish(process(), asked=asked, record=records.append)[1] == ""
     assert len(records) == 1
-
-
-def test_a_webhook_that_fails_is_told_again() -> None:
-    """Every 5xx is tried again, those beyond 504 too; a 400 is the receiver's last word."""
-    failing, refusing = Receiver(), Receiver()
-    failing.answers, refusing.answers = [522], [400]
-    try:
-        hooks = {"ssl": Webhook(failing.address, "key"), "dns": Webhook(refusing.address, "key")}
-        messenger = Messenger(hooks)
-        for channel in ("dns", "ssl"):
-            messenger.tell(process() | {"channel": channel}, row(), 60.0, lambda: False)
-        until(lambda: len(failing.got) == 2, why="it was not told again")
-        assert failing.got[0][1] == failing.got[1][1]
-        assert len(refusing.got) == 1
-    finally:
-        failing.close()
-        refusing.close()
-
-
-def test_a_webhook_is_not_told_again_of_what_is_void() -> None:
-    """Once the next attempt has begun, what failed to reach the webhook is not sent any more."""
-    failing, looked = Receiver(), threading.Event()
-    failing.answers = [500]
-
-    def void() -> bool:
-        looked.set()
-        return True
-
-    try:
-        messenger = Messenger({"ssl": Webhook(failing.address, "key")})
-        messenger.tell(process(), row(), 60.0, void)
-        assert looked.wait(20)
-        other = Receiver()
-        messenger = Messenger({"ssl": Webhook(other.address, "key")})
-        messenger.tell(process(), row(), 60.0, void)
-        until(lambda: len(other.got) == 1, why="the first post does not ask")
-        other.close()
-        assert len(failing.got) == 1
-    finally:
-        failing.close()
-
-
-def test_a_webhook_that_trickles_holds_no_place_for_long() -> None:
-    """A receiver that sends a byte now and then is cut off when the control is over, and what is
-    asked then finds a place."""
-    stop = threading.Event()
-
-    def trickle() -> None:
-        connection, _ = server.accept()
-        with connection, contextlib.suppress(OSError):
-            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-            while not stop.wait(0.2):
-                connection.sendall(b"a")
-
-    other = Receiver()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=trickle, daemon=True).start()
-        slow = f"http://127.0.0.1:{server.getsockname()[1]}/"
-        hooks = {"ssl": Webhook(slow, "key"), "dns": Webhook(other.address, "key")}
-        messenger = Messenger(hooks, at_once=1)
-        messenger.tell(process(), row(), 2.0, lambda: False)
-
-        def told() -> bool:
-            messenger.tell(process() | {"channel": "dns"}, row(), 60.0, lambda: False)
-            return bool(other.got)
-
-        assert not told()
-        until(told, why="the place was not given back")
-        stop.set()
-    other.close()
-
-
-def test_the_signature_is_that_of_the_documentation() -> None:
-    """``printf '1.{}' | openssl dgst -sha256 -hmac key`` gives the same."""
-    assert signature("key", 1, b"{}") == (
-        "v1=1ba6b8171186efc613e8bcc0cbdab2748f24984d7c5a84faa2637afa0e40d224"
-    )

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import requests
 
-from sidecar_api.processes.controls import Asked, ask
-from sidecar_api.processes.webhooks import Messenger
+from sidecar_api.processes.controls import Asked
 from tests.integration.process import until
 from tests.sidecar_api.processes.recorder import Recorder
-from tests.sidecar_api.processes.test_controls import NOW, process
+from tests.sidecar_api.processes.wishes import process, wish
 
 if TYPE_CHECKING:
     from tests.sidecar_api.processes.stage import Stage
@@ -34,31 +33,23 @@ def test_who_asks_while_another_is_recorded_waits(state: str, kinds: tuple[str, 
     """And is then told what the other one asked: one control is made, by who came first."""
     asked, answers, records = Asked(), dict[str, Any](), list[dict[str, Any]]()
 
-    def wish(number: int, record: Callable[[dict[str, Any]], None]) -> None:
-        answers[f"ctl_{number}"] = ask(
-            process(state),
-            kinds[number],
-            id_=f"ctl_{number}",
-            by={},
-            reason="",
-            asked=asked,
-            messenger=Messenger({}),
-            record=record,
-            latest=list,
-            now=NOW,
-        )
+    def send(number: int, record: Callable[[dict[str, Any]], None]) -> None:
+        id_ = f"ctl_{number}"
+        answers[id_] = wish(process(state), kinds[number], id_=id_, asked=asked, record=record)
 
-    other = threading.Thread(target=wish, args=(1, records.append))
+    other = threading.Thread(target=send, args=(1, records.append))
 
     def record(fields: dict[str, Any]) -> None:
         other.start()
         other.join(MEANWHILE)
         records.append(fields)
 
-    wish(0, record)
+    send(0, record)
     other.join(20)
     assert [one["activity.control.id"] for one in records] == ["ctl_0"]
-    assert answers["ctl_0"][0]["id"] == "ctl_0"
+    made, _ = answers["ctl_0"]
+    assert made["id"] == "ctl_0"
+    assert made["expires_at"] == records[0]["activity.control.expires_at"]
     row, wrong = answers["ctl_1"]
     assert row == {}
     assert "already" in wrong

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from activity_center.bus import open_reader
-from activity_center.config_processes import BusConfig
 from sidecar_api.processes.board import Board
 from sidecar_api.processes.earlier import Seen
 from sidecar_api.processes.overdue import GRACE, Overdue
 from sidecar_api.processes.taking import Taking
+from tests.activity_center.processes.entries import NOW, entry_of
 from tests.sidecar_api.processes.past import Past
 from tests.sidecar_api.processes.stage import Steps
 
 if TYPE_CHECKING:
     from tests.conftest import Node
 
-NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
 BEYOND = "9999-12-31T23:59:59-17:00"
 """A time that has no counterpart in UTC."""
 
@@ -34,38 +30,17 @@ class Unreadable(dict[str, Any]):
         raise RuntimeError(f"{key} cannot be read")
 
 
-@pytest.fixture
-def steps(tmp_path: Path) -> Iterator[Steps]:
-    """A stream on an embedded bus."""
-    made = Steps(BusConfig(folder=str(tmp_path / "steps")))
-    yield made
-    made.close()
-
-
-def entry(process: str, action: str, number: int, **own: Any) -> dict[str, Any]:
-    """An activity."""
-    return {
-        "@timestamp": NOW.isoformat(),
-        "event": {"id": f"{process}-{number}", "action": action, "sequence": number},
-        "organization": {"id": "acme"},
-        "activity": {
-            "lens": "process",
-            "process": {"id": process, "attempt": 1, "name": process, **own},
-        },
-    }
-
-
 def test_a_sidecar_starts_whatever_opensearch_has(steps: Steps) -> None:
     """An entry that cannot be folded in is left out, and all others, earlier and later ones and
     those of the bus, are there; nothing is missing that could be asked for again."""
     steps.start("new", "acme")
-    bad = entry("old", "process.progress", 2)
+    bad = entry_of("old", "process.progress", 2)
     bad["activity"]["output"] = Unreadable(text="x")
 
     def earlier(_seen: Seen) -> Iterator[Mapping[str, Any]]:
-        yield entry("old", "process.started", 1)
+        yield entry_of("old", "process.started", 1)
         yield bad
-        yield entry("old", "process.completed", 3)
+        yield entry_of("old", "process.completed", 3)
 
     made = Taking.load(open_reader(steps.config), earlier)
     assert {key[1] for key, _ in made.board} == {"old", "new"}
@@ -79,7 +54,7 @@ def test_a_sidecar_starts_if_opensearch_answers_nonsense(steps: Steps) -> None:
     steps.start("new", "acme")
 
     def earlier(_seen: Seen) -> Iterator[Mapping[str, Any]]:
-        yield entry("old", "process.started", 1)
+        yield entry_of("old", "process.started", 1)
         raise KeyError("_source")
 
     made = Taking.load(open_reader(steps.config), earlier)
@@ -89,10 +64,10 @@ def test_a_sidecar_starts_if_opensearch_answers_nonsense(steps: Steps) -> None:
 
 def test_entries_of_the_bus_whose_parts_are_something_else(steps: Steps) -> None:
     """An event that is a text and a process without one of its parts hold nothing up."""
-    odd = [entry(f"odd{n}", "process.started", n) for n in range(2)]
+    odd = [entry_of(f"odd{n}", "process.started", n) for n in range(2)]
     odd[0]["event"] = "process.started"
     odd[1]["activity"]["process"] = {"id": "odd1", "lease": BEYOND, "attempt": "first"}
-    steps.publish(*odd, entry("fine", "process.started", 3))
+    steps.publish(*odd, entry_of("fine", "process.started", 3))
     made = Taking.load(open_reader(steps.config), lambda _seen: ())
     assert made.board.get(("acme", "fine")) is not None
 
@@ -101,7 +76,7 @@ def test_silence_of_others_is_recorded() -> None:
     """A process that cannot be looked at, and one whose record fails, cost the others nothing."""
     board, made = Board(), []
     for name in ("a", "b", "c"):
-        board.take(entry(name, "process.started", 1, lease=NOW.isoformat()))
+        board.take(entry_of(name, "process.started", 1, own={"lease": NOW.isoformat()}))
     kept = board.get(("acme", "a"))
     assert kept is not None
     kept.top = Unreadable(kept.top)
@@ -118,7 +93,7 @@ def test_silence_of_others_is_recorded() -> None:
 def test_a_list_has_the_other_rows(streams: Node) -> None:
     """One process with an entry that is odd is no error of the whole list."""
     past = Past(streams.client)
-    past.run("fine", "done")
+    past.run("fine", "completed")
     past.run("odd", "running")
     past.add("process.heartbeat", "odd", at=3, activity__process__lease=BEYOND)
     past.store()

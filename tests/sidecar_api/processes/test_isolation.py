@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from tests.integration.process import until
-from tests.sidecar_api.processes.peer import Peer, Stream, Told
+from tests.sidecar_api.processes.peer import Peer, Poller, Stream, Told
 from tests.sidecar_api.processes.stage import Stage
 
 WAYS = ("websocket", "sse", "polling")
@@ -99,30 +99,6 @@ SEES = {
     "auditor": set[str](),
     "stranger": set[str](),
 }
-
-
-class Poller(Told):
-    """Who polls."""
-
-    def __init__(self, stage: Stage, who: str) -> None:
-        super().__init__()
-        self._stage, self._who = stage, who
-
-    def until(self, condition: Callable[[], bool]) -> Poller:
-        """Ask until something holds."""
-        until(lambda: self._ask() and condition())
-        return self
-
-    def _ask(self) -> bool:
-        import json
-
-        since = f"{self.epoch}:{self.offset}" if self.offset else ""
-        said = self._stage.poll(self._who, since)
-        part = "changes" if said["processes"] is None else "processes"
-        kind = "delta" if part == "changes" else "snapshot"
-        message = {"type": kind, "epoch": said["epoch"], "offset": said["offset"]}
-        self.take(json.dumps({**message, part: said[part]}).encode())
-        return True
 
 
 def client(stage: Stage, way: str, who: str) -> Any:

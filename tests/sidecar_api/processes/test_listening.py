@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from activity_center.bus import Gap, Place, Published, Reader, open_reader
-from activity_center.config_processes import BusConfig
 from activity_center.errors import BusUnavailable
 from sidecar_api.processes import Hub, listening
 from sidecar_api.processes.overdue import Overdue
@@ -26,14 +25,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listening, "SETTLES", 1.0)
     monkeypatch.setattr(listening, "_WAIT", 0.2)
     monkeypatch.setattr(listening, "_BACK_OFF", (0.05, 0.5))
-
-
-@pytest.fixture
-def steps(tmp_path: Path) -> Iterator[Steps]:
-    """A stream on an embedded bus."""
-    made = Steps(BusConfig(folder=str(tmp_path / "steps")))
-    yield made
-    made.close()
 
 
 class Line:

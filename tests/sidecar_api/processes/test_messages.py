@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+from typing import get_args
 
 import orjson
 
@@ -11,21 +11,10 @@ from activity_center.processes import MESSAGES_SCHEMA
 from activity_center.websocket import LONGEST
 from sidecar_api.processes import messages
 from sidecar_api.processes.board import Board
+from tests.activity_center.processes.entries import entry_of
 from tests.sidecar_api.processes.stage import valid
 
 COUNT = 120
-
-
-def entry(id_: str, action: str, sequence: int, **more: Any) -> dict[str, Any]:
-    """An activity of a process; ``more`` of what it says of the process, or its error."""
-    error = {"error": more.pop("error")} if "error" in more else {}
-    return {
-        "@timestamp": "2026-11-24T12:00:00Z",
-        "event": {"id": f"{id_}-{sequence}", "action": action, "sequence": sequence},
-        "organization": {"id": "acme"},
-        "activity": {"lens": "process", "process": {"id": id_, **more}},
-        **error,
-    }
 
 
 def test_the_schema_knows_why_a_client_must_begin_anew() -> None:
@@ -45,12 +34,13 @@ def test_a_snapshot_is_one_that_a_client_takes() -> None:
     trace = {"message": "m" * 2000, "stack_trace": "t" * 65_000}
     for number in range(COUNT):
         wide, loud = f"wide-{number}", f"loud-{number}"
-        board.take(entry(wide, "process.started", 1, steps=names))
+        board.take(entry_of(wide, "process.started", 1, own={"steps": names}))
         for step in range(4):
-            failed = entry(loud, "process.step.failed", step + 1, error=trace)
+            failed = entry_of(loud, "process.step.failed", step + 1, error=trace)
             failed["activity"]["step"] = {"id": f"s{step}", "index": step}
             board.take(failed)
-    small = entry("small", "process.failed", 1, error={"message": "why", "stack_trace": "t" * 900})
+    short = {"message": "why", "stack_trace": "t" * 900}
+    small = entry_of("small", "process.failed", error=short)
     small["activity"]["step"] = {"id": "s0", "index": 0}
     board.take(small)
     kept = {key[1]: one for key, one in board}
@@ -67,7 +57,7 @@ def test_a_snapshot_is_one_that_a_client_takes() -> None:
     assert (len(last["message"]), last["stack_trace"], last["whole"]) == (500, None, False)
     bare = rows[f"wide-{COUNT - 1}"]
     assert (bare["state"], bare["steps"]) == ("running", [])
-    step = entry(f"wide-{COUNT - 1}", "process.step.started", 2)
+    step = entry_of(f"wide-{COUNT - 1}", "process.step.started", 2)
     step["activity"]["step"] = {"id": "s0", "name": names[0], "index": 0, "state": "running"}
     told = board.take(step)
     assert told is not None

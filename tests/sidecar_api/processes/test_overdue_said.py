@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.activity_center.processes.entries import NOW, entry_of
 from tests.integration.process import until
 from tests.sidecar_api.processes.recorder import Recorder
 from tests.sidecar_api.processes.stage import at
-from tests.sidecar_api.processes.test_overdue import LATE, NOW, Records, asked, board, entry, silent
+from tests.sidecar_api.processes.test_overdue import LATE, Records, asked, board, silent
 
 if TYPE_CHECKING:
     from tests.sidecar_api.processes.stage import Stage
@@ -40,7 +41,7 @@ def stored(made: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
 def test_a_sign_of_life_may_take_two_seconds() -> None:
     """Neither silence nor expiry is recorded before, and both right afterwards; it is of the
     moment at which it could be known, not of when a sidecar looked."""
-    running = entry("other", "process.started", own={"lease": "2026-11-24T14:00:00Z"})
+    running = entry_of("other", "process.started", own={"lease": "2026-11-24T14:00:00Z"})
     records = Records(board(silent(), running, asked("cancel", "other")))
     assert records.after(NOW + WAY) == []
     assert records.after(NOW + WAY + timedelta(milliseconds=1)) == [
@@ -55,8 +56,8 @@ def test_what_came_in_time_and_was_heard_late_is_no_silence() -> None:
     held = board(silent(), asked("cancel"))
     records = Records(held)
     assert records.after(NOW + timedelta(seconds=1.9)) == []
-    held.take(entry("prc", "process.heartbeat", 2, own={"lease": "2026-11-24T14:00:00Z"}))
-    held.take(entry("prc", "process.control_taken", 3, control={"id": "ctl_cancel"}))
+    held.take(entry_of("prc", "process.heartbeat", 2, own={"lease": "2026-11-24T14:00:00Z"}))
+    held.take(entry_of("prc", "process.control_taken", 3, activity__control={"id": "ctl_cancel"}))
     assert records.after(NOW + timedelta(minutes=10)) == []
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sidecar_api.processes.board import Board
+from tests.activity_center.processes.entries import entry_of
 from tests.sidecar_api.processes.stage import Stage, at
 
 if TYPE_CHECKING:
@@ -68,17 +69,17 @@ def test_what_is_no_longer_held_is_nobody_elses() -> None:
     """A process that ended long ago and of which somebody speaks again is of whom it was."""
 
     def entry(action: str, who: str, sender: str, received: datetime) -> dict[str, Any]:
-        return {
-            "@timestamp": received.isoformat(),
-            "event": {"id": uuid.uuid4().hex, "action": action, "ingested": received.isoformat()},
-            "organization": {"id": "acme"},
-            "activity": {
-                "lens": "process",
-                "sender": sender,
-                "initiator": {"id": who},
-                "process": {"id": "prc", "channel": "ssl"},
-            },
-        }
+        return entry_of(
+            "prc",
+            action,
+            None,
+            at=received,
+            id=f"{who}-{action}",
+            event__ingested=received.isoformat(),
+            activity__sender=sender,
+            activity__initiator={"id": who},
+            own={"channel": "ssl"},
+        )
 
     noon = datetime.now(UTC) - timedelta(hours=3)
     board = Board()

@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from activity_center.config_processes import BusConfig
-from tests.activity_center.bus.servers import Bus
 from tests.integration.process import until
-from tests.sidecar_api.processes.peer import Told
+from tests.sidecar_api.processes.peer import Poller
 from tests.sidecar_api.processes.stage import Stage
-
-
-class Asks(Told):
-    """Who polls, as docs/process-stream.md says."""
-
-    def __init__(self, stage: Stage, who: str = "owner", **query: str) -> None:
-        super().__init__()
-        self._stage, self._who, self._query = stage, who, query
-        self.recovered: list[bool | None] = []
-
-    def ask(self) -> Asks:
-        """Ask once, and take over what is answered."""
-        since = f"{self.epoch}:{self.offset}" if self.offset else ""
-        said = self._stage.poll(self._who, since, **self._query)
-        self.recovered.append(said["recovered"])
-        body = {"epoch": said["epoch"], "offset": said["offset"]}
-        if said["processes"] is None:
-            self._put({"type": "delta", **body, "changes": said["changes"]})
-        else:
-            assert said["changes"] == []
-            self._put({"type": "snapshot", **body, "processes": said["processes"]})
-        return self
-
-    def _put(self, message: dict[str, object]) -> None:
-        import json
-
-        self.take(json.dumps(message).encode())
 
 
 def test_all_at_first_then_what_changed(stage: Stage, process: str) -> None:
     """Each change comes in one answer, once; where nothing happened there is none; what the
     client makes of it is what is shown."""
     stage.steps.start(process, stage.a)
-    client = Asks(stage, process=process)
+    client = Poller(stage, process=process)
     until(lambda: client.ask().shows(process) is not None)
     for number in range(1, 40):
         stage.steps.move(process, stage.a, number)
@@ -54,7 +23,7 @@ def test_all_at_first_then_what_changed(stage: Stage, process: str) -> None:
     assert client.moves == [*range(1, 40)]
     assert client.ask().shows(process) == stage.sees(process)
     assert client.said[-1]["changes"] == []
-    assert set(client.recovered[1:]) == {True} or client.kinds()[0] == "snapshot"
+    assert set(client.recovered[1:]) == {True}
     first = client.kinds().index("delta")
     assert set(client.kinds()[first:]) == {"delta"}
 
@@ -105,39 +74,6 @@ def test_a_member_without_such_a_role_sees_their_own(stage: Stage, process: str)
             assert answer.status_code == status, (path, who)
 
 
-@pytest.mark.parametrize("kind", ["embedded", "redis"])
-def test_a_bus_that_is_away_is_told(
-    make_stage: Callable[..., Stage], tmp_path: object, kind: str, process: str
-) -> None:
-    """While the bus cannot be read every answer says since when, and so does the first message
-    of a socket; afterwards nothing is missing."""
-    from pathlib import Path
-
-    from tests.sidecar_api.processes.peer import Peer
-
-    bus = Bus(kind, Path(str(tmp_path)) / "bus")
-    config = bus.config()
-    assert isinstance(config, BusConfig)
-    own = make_stage(bus=config)
-    own.steps.start(process, own.a)
-    own.start()
-    until(lambda: own.sees(process) is not None)
-    assert "stale_since" not in own.poll()
-    with Peer(own) as watching:
-        watching.until(lambda: watching.shows(process) is not None)
-        with bus.away():
-            until(lambda: "stale_since" in own.poll())
-            with Peer(own) as peer:
-                assert peer.hello["stale_since"] == own.poll()["stale_since"]
-                peer.until(lambda: peer.shows(process) is not None)
-        until(lambda: "stale_since" not in own.poll())
-        own.steps.close()
-        own.steps.move(process, own.a, 1, 2, 3)
-        watching.until(lambda: watching.at(process) == 3)
-        assert (watching.moves, watching.resets) == ([1, 2, 3], [])
-    bus.close()
-
-
 def test_the_channels(stage: Stage) -> None:
     """Who is signed in may know which kinds of processes there are, with their usual steps."""
     assert stage.get("/api/v1/channels", "").status_code == 401
@@ -151,8 +87,8 @@ def test_what_has_no_organization_is_polled_by_a_dash(stage: Stage, process: str
     """Of several processes with one id that one alone; who has no right there may ask too."""
     stage.steps.start(process, stage.a)
     stage.steps.start(process, "")
-    everywhere = Asks(stage, "admin", process=process)
+    everywhere = Poller(stage, "admin", process=process)
     until(lambda: len(everywhere.ask().processes) == 2)
-    nowhere = Asks(stage, "admin", process=process, organization="-").ask()
+    nowhere = Poller(stage, "admin", process=process, organization="-").ask()
     assert [*nowhere.processes] == [("", process)]
-    assert not Asks(stage, "owner", organization="-").ask().processes
+    assert not Poller(stage, "owner", organization="-").ask().processes
