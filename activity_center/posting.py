@@ -15,7 +15,7 @@ import urllib.request
 from typing import Any, Final
 
 TIMEOUT: Final = 10.0
-"""Seconds for a connection, and for each read of an answer."""
+"""Seconds for a connection."""
 DEADLINE: Final = 15.0
 """Seconds from the connection on until the answer's status must be there."""
 
@@ -29,6 +29,7 @@ class _Plain(http.client.HTTPConnection):
     def connect(self) -> None:
         """Connect, and let the time run."""
         super().connect()
+        self.sock.settimeout(self.deadline)  # until now it was that of the connection
         # A second handle: TLS takes the first one away, and shakes hands in that time too.
         self._handle = self.sock.dup()
         self._timer = threading.Timer(self.deadline, _cut_off, (self._handle,))

@@ -211,8 +211,7 @@ class Board:
             self._hold(key, kept)
         if moved or held is None:
             self._index(key, before, kept.subject.initiator)
-        begins = held is not None and "attempt" in delta.process
-        if unknown or begins or (moved and held is not None):
+        if unknown or (moved and held is not None):
             kept.left_out = False
             return key, kept, kept.whole()
         return key, kept, orjson.dumps(delta.as_dict())

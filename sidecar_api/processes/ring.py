@@ -20,7 +20,7 @@ class Change(NamedTuple):
     """One change of one process.
 
     Attributes:
-        line, position: the place in the bus it came from; an empty line: from nowhere in it.
+        line, position: the place in the bus it came from.
         subject: who may see it, as it was then.
         body: the delta as JSON.
         former: who could see it until then, where that is not who may see it now.
@@ -73,8 +73,7 @@ class Ring:
             first = self._kept.popleft()
             self._bytes -= len(first.body)
             self._forget(first)
-            if first.line:
-                self._gone[first.line] = first.position
+            self.begins(first.line, first.position)
 
     def begun_by(self, person: str) -> list[_Shown]:
         """Return what changed of what somebody began: who may see it, channel and id."""
@@ -114,14 +113,12 @@ class Ring:
             return None
         open_ = {line for line, position in now.items() if position > places.get(line, NOWHERE)}
         found: list[Change] = []
-        # Changes without a place are told again: what they say is the state itself.
-        unplaced = any(not one.line for one in self._kept)
         for change in reversed(self._kept):
-            if not open_ and not unplaced:
+            if not open_:
                 break
-            if change.line and change.position <= places.get(change.line, NOWHERE):
+            if change.position <= places.get(change.line, NOWHERE):
                 open_.discard(change.line)
-            elif not change.line or change.line in now:
+            elif change.line in now:
                 found.append(change)
         found.reverse()
         return found

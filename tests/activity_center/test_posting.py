@@ -43,3 +43,19 @@ def test_a_receiver_that_trickles_is_cut_off(scheme: str, first: bytes) -> None:
         assert cut.wait(15)
         assert not stop.is_set()
         timer.cancel()
+
+
+def test_a_receiver_that_is_silent_has_all_its_time() -> None:
+    """Longer than a connection may take: the time for an answer holds."""
+
+    def answer() -> None:
+        connection, _ = server.accept()
+        with connection:
+            threading.Event().wait(1.5)
+            connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer, daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        with opener(60.0).open(url, b"{}", timeout=0.5) as got:
+            assert got.status == 204

@@ -85,3 +85,40 @@ def test_a_place_that_cannot_be() -> None:
     ring.begins("a", 4)
     assert ring.missed({"a": 3}, {"a": 5}) is None
     assert ring.missed({"a": 4}, {"a": 5}) == [change("a", 5)]
+
+
+def test_what_is_void_stays_so() -> None:
+    """Neither who says it of less, nor what gives way before it, makes a place good again."""
+    ring = Ring(3)
+    for position in (1, 2, 3):
+        ring.put(change("a", position))
+    ring.begins("a", 3)
+    ring.begins("a", 2)
+    assert ring.missed({"a": 2}, {"a": 3}) is None
+    ring.put(change("a", 4))
+    assert ring.missed({"a": 2}, {"a": 4}) is None
+    assert ring.missed({"a": 3}, {"a": 4}) == [change("a", 4)]
+
+
+def test_what_a_former_line_had_is_not_told() -> None:
+    """Its positions began anew, under another name: who comes from there has been told."""
+    ring = Ring()
+    for one in (change("b", 1), change("former", 9), change("b", 2), change("a", 1)):
+        ring.put(one)
+    assert ring.missed({"b": 1}, {"a": 1, "b": 2}) == [change("b", 2), change("a", 1)]
+
+
+def test_what_somebody_began_is_known_as_long_as_its_changes() -> None:
+    """Also of who it was before, where that changed; each as often as it stands in a change."""
+    mira, jo = (NOBODYS._replace(initiator=name) for name in ("mira", "jo"))
+    ring = Ring(3)
+    ring.put(change("a", 1)._replace(subject=mira))
+    ring.put(change("a", 2)._replace(subject=mira))
+    ring.put(change("a", 3)._replace(subject=jo, former=mira))
+    assert ring.begun_by("mira") == [(mira, "ssl", "prc")]
+    assert ring.begun_by("jo") == [(jo, "ssl", "prc")]
+    known = []
+    for position in range(4, 7):
+        ring.put(change("a", position))
+        known.append((bool(ring.begun_by("mira")), bool(ring.begun_by("jo"))))
+    assert known == [(True, True), (True, True), (False, False)]
