@@ -306,38 +306,6 @@ def test_the_way_is_named(window: Window, server: Processes, shut: set[str], wor
     window.wrong.clear()  # the browser reports each refused handshake
 
 
-def test_two_tabs_show_the_same(window: Window, server: Processes) -> None:
-    """What happens, and what one of them asks for, is in both."""
-    first = window.open(f"{server.url}/processes")
-    second = window.context.new_page()
-    second.goto(f"{server.url}/processes")
-    for page in (first, second):
-        live(page)
-    first.bring_to_front()
-    server.happen_to("api-prod-3", process={"progress": 0.5})
-    asked = {"id": "c1", "kind": "cancel", "state": "taken", "by": {"name": "Lena"}}
-    server.happen_to("api-prod-3", requests=[asked])
-    for page in (first, second):
-        here = card(page, "Provision api-prod-3")
-        expect(here.locator("progress")).to_have_attribute("value", "0.5")
-        expect(here.locator(".requests")).to_contain_text("asked by Lena")
-    assert server.connected == 2
-
-
-def test_two_hundred_at_once(window: Window, server: Processes) -> None:
-    """All are shown and all move; a burst of deltas leaves each card at its last state."""
-    server.processes = {f"p{n}": process(f"p{n}") for n in range(200)}
-    page = window.open(f"{server.url}/processes")
-    live(page)
-    expect(page.locator(".process")).to_have_count(200)
-    for progress in (0.5, 0.6, 0.7, 0.8):
-        for number in range(200):
-            server.happen_to(f"p{number}", process={"progress": progress})
-    expect(page.locator("progress[value='0.8']")).to_have_count(200)
-    server.happen_to("p17", process={"state": "done", "ended": iso()})
-    expect(card(page, "Provision p17")).to_contain_text("Done")
-
-
 def test_keys(window: Window, server: Processes) -> None:
     """g p opens the lens, j and k go from card to card, Enter opens one."""
     page = window.open(f"{server.url}/")

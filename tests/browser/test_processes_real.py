@@ -28,7 +28,7 @@ from tests.browser.test_processes import card, live
 from tests.sidecar_api.search.log import put_templates
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, WebSocket
 
     from tests.browser.conftest import Window
     from tests.conftest import Node
@@ -253,21 +253,35 @@ def test_the_network_is_lost_for_a_while(
 
 
 def test_two_tabs(window: Window, desk: Desk, id_: str) -> None:
-    """Both show the same, also when one came later."""
+    """Both show the same, also when one came later, and what is asked for meanwhile; each
+    by one connection."""
+    sockets: list[WebSocket] = []
+    window.page.on("websocket", lambda socket: sockets.append(socket))
     begun(desk, id_)
     first = window.open(f"{desk.url}/processes")
     live(first)
     desk.progress(id_, 0.25)
     second = window.context.new_page()
+    second.on("websocket", lambda socket: sockets.append(socket))
     second.goto(f"{desk.url}/processes?channel=server-provisioning")
     for page in (first, second):
         shows(page, id_, 0.25)
+    asked = {
+        "id": f"ctl_{id_}",
+        "kind": "cancel",
+        "expires_at": _iso(datetime.now(UTC) + timedelta(minutes=1)),
+    }
+    desk.tell(desk.entry(id_, "process.cancel", who="Lena", activity={"control": asked}))
+    for page in (first, second):
+        here = card(page, f"Provision {id_}")
+        expect(here.locator(".requests")).to_contain_text("asked by Lena")
     desk.tell(
         desk.step(id_, 0, "failed", error={"message": "no address left", "type": "Quota"}),
         desk.entry(id_, "process.failed", error={"message": "no address left"}),
     )
     for page in (first, second):
         expect(card(page, f"Provision {id_}").locator(".fault")).to_contain_text("no address left")
+    assert len(sockets) == 2
 
 
 def test_two_hundred_at_once(window: Window, desk: Desk) -> None:

@@ -10,8 +10,18 @@ from hypothesis import strategies as st
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NOW = NOON + timedelta(hours=1)
+BEYOND = "9999-12-31T23:59:59-17:00"
+"""A time that has no counterpart in UTC."""
 STEPS = ["Check DNS", "Order certificate", "Install certificate"]
 END_ACTIONS = ("process.completed", "process.failed", "process.cancelled")
+
+
+class Unreadable(dict[str, Any]):
+    """A part of an entry that cannot be looked at."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Refuse."""
+        raise RuntimeError(f"{key} cannot be read")
 
 
 def entry(action: str, sequence: int | None = None, **fields: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The reader of the bus: what is silence and what is not, and that others have their turn."""
+"""The reader of the bus: what is silence and what is not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from activity_center.bus import Gap, Place, Published, Reader, open_reader
 from activity_center.errors import BusUnavailable
 from sidecar_api.processes import Hub, listening
 from sidecar_api.processes.overdue import Overdue
-from sidecar_api.processes.taking import Taking
 from tests.integration.process import until
 from tests.sidecar_api.processes.stage import Steps, at
 
@@ -163,24 +162,3 @@ def test_a_backlog_is_read_before_silence_counts(steps: Steps) -> None:
     until(lambda: [one["state"] for one in looked.hub.named("alive")] == ["done"])
     assert looked.made == []
     looked.hub.stop()
-
-
-def test_others_have_their_turn(steps: Steps) -> None:
-    """Many entries that come in one answer of the bus are folded a part at a time, all of them
-    and in order; each part leaves the state in which everything up to it is told."""
-    steps.publish(*(steps.entry(f"p{n}", "process.started", "acme") for n in range(3000)))
-    with_all = open_reader(steps.config)
-    found = with_all.read({}, 0.0)
-    while len(found) < 3000:
-        places = {"one-0": (steps.epoch, len(found))}
-        found += with_all.read(places, 0.0)
-    taking = Taking()
-    positions: list[int] = []
-    parts = 0
-    for took in taking.take_in_turns(found):
-        parts += 1
-        positions += [change.position for change in took.changes]
-        assert list(taking.places.of.values()) == [positions[-1]]
-    assert positions == [*range(1, 3001)]
-    assert parts > 1
-    with_all.close()

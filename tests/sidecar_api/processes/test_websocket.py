@@ -37,6 +37,19 @@ def test_a_snapshot_then_what_changes(stage: Stage, process: str) -> None:
         assert peer.shows(process) == stage.sees(process)
 
 
+def test_hostile_texts_stay_texts(stage: Stage, process: str) -> None:
+    """Quotes, line separators, other planes and markup come through all of it as they were."""
+    text = '"}],"x":[{\u2028\u2029\u0085\\u0000</script><b>\U0001f680\u202e'
+    stage.steps.start(process, stage.a, activity__process__name=text)
+    with Peer(stage, process=process) as peer:
+        peer.until(lambda: peer.shows(process) is not None)
+        stage.steps.print(process, stage.a, f"{text}\n")
+        peer.until(lambda: bool((peer.shows(process) or {})["output"]["lines"]))
+        found = peer.shows(process) or {}
+        assert found["name"] == text
+        assert "".join(line["text"] for line in found["output"]["lines"]) == text
+
+
 def test_no_extension_is_agreed_on(stage: Stage) -> None:
     """Frames are made once for many: compression, which a client may offer, is not taken."""
     with Peer(stage, headers={"Sec-WebSocket-Extensions": "permessage-deflate"}) as peer:

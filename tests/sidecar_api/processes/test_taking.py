@@ -1,7 +1,8 @@
-"""A bus that lost everything says again what is known: no place of meanwhile is gone on from.
+"""What a sidecar takes in: all of it, others having their turn, and what is said again.
 
-Found by the kills: whoever went on from such a place at another sidecar was told lines twice, or
-one was left out.
+A bus that lost everything says again what is known; no place of meanwhile is gone on from. Found
+by the kills: whoever went on from such a place at another sidecar was told lines twice, or one
+was left out.
 """
 
 from __future__ import annotations
@@ -18,28 +19,20 @@ import pytest
 
 from activity_center.bus import Place, Reader, Writer, open_reader, open_writer
 from activity_center.config_processes import BusConfig
+from sidecar_api.processes.base import Seen
 from sidecar_api.processes.places import NO_PLACE
 from sidecar_api.processes.taking import Taking
+from tests.activity_center.processes.entries import BEYOND, Unreadable, entry_of
+from tests.sidecar_api.processes.stage import Steps
 
 
 @cache
 def entry(number: int) -> dict[str, Any]:
     """A line of output, or the beginning; the same one whoever has it."""
     said = {"stream": "stdout", "offset": number * 10, "text": f"line {number:03d}\n"}
-    return {
-        "@timestamp": datetime.now(UTC).isoformat(),
-        "event": {
-            "id": f"e{number}",
-            "action": "process.output" if number else "process.started",
-            "sequence": number,
-        },
-        "organization": {"id": "acme"},
-        "activity": {
-            "lens": "process",
-            "process": {"id": "prc", "attempt": 1},
-            **({"output": said} if number else {}),
-        },
-    }
+    action = "process.output" if number else "process.started"
+    output = {"activity__output": said} if number else {}
+    return entry_of("prc", action, number, at=datetime.now(UTC), **output)
 
 
 class Stream:
@@ -144,3 +137,69 @@ def test_a_start_on_what_the_bus_has(stream: Stream, reader: Reader) -> None:
     stream.begin("second")
     stream.tell(1, 2)
     assert Taking.load(reader, lambda _: [old]).sure
+
+
+def test_others_have_their_turn(steps: Steps) -> None:
+    """Many entries that come in one answer of the bus are folded a part at a time, all of them
+    and in order; each part leaves the state in which everything up to it is told."""
+    steps.publish(*(steps.entry(f"p{n}", "process.started", "acme") for n in range(3000)))
+    with_all = open_reader(steps.config)
+    found = with_all.read({}, 0.0)
+    while len(found) < 3000:
+        places = {"one-0": (steps.epoch, len(found))}
+        found += with_all.read(places, 0.0)
+    taking = Taking()
+    positions: list[int] = []
+    parts = 0
+    for took in taking.take_in_turns(found):
+        parts += 1
+        positions += [change.position for change in took.changes]
+        assert list(taking.places.of.values()) == [positions[-1]]
+    assert positions == [*range(1, 3001)]
+    assert parts > 1
+    with_all.close()
+
+
+# -- what cannot be handled costs only itself --
+
+
+def test_a_sidecar_starts_whatever_opensearch_has(steps: Steps) -> None:
+    """An entry that cannot be folded in is left out, and all others, earlier and later ones and
+    those of the bus, are there; nothing is missing that could be asked for again."""
+    steps.start("new", "acme")
+    bad = entry_of("old", "process.progress", 2)
+    bad["activity"]["output"] = Unreadable(text="x")
+
+    def earlier(_seen: Seen) -> Iterator[Mapping[str, Any]]:
+        yield entry_of("old", "process.started", 1)
+        yield bad
+        yield entry_of("old", "process.completed", 3)
+
+    made = Taking.load(open_reader(steps.config), earlier)
+    assert {key[1] for key, _ in made.board} == {"old", "new"}
+    kept = made.board.get(("acme", "old"))
+    assert kept is not None and kept.process.state == "done"
+    assert not made.partial
+
+
+def test_a_sidecar_starts_if_opensearch_answers_nonsense(steps: Steps) -> None:
+    """What OpenSearch has is missing then, and the bus is shown; it is asked again."""
+    steps.start("new", "acme")
+
+    def earlier(_seen: Seen) -> Iterator[Mapping[str, Any]]:
+        yield entry_of("old", "process.started", 1)
+        raise KeyError("_source")
+
+    made = Taking.load(open_reader(steps.config), earlier)
+    assert {key[1] for key, _ in made.board} == {"old", "new"}
+    assert made.partial
+
+
+def test_entries_of_the_bus_whose_parts_are_something_else(steps: Steps) -> None:
+    """An event that is a text and a process without one of its parts hold nothing up."""
+    odd = [entry_of(f"odd{n}", "process.started", n) for n in range(2)]
+    odd[0]["event"] = "process.started"
+    odd[1]["activity"]["process"] = {"id": "odd1", "lease": BEYOND, "attempt": "first"}
+    steps.publish(*odd, entry_of("fine", "process.started", 3))
+    made = Taking.load(open_reader(steps.config), lambda _seen: ())
+    assert made.board.get(("acme", "fine")) is not None
