@@ -27,6 +27,7 @@ GRACE: Final = timedelta(seconds=2)
 """A sign of life that came in time may be on its way as long."""
 MOST_AT_ONCE: Final = 100
 REMEMBERED: Final = 10_000
+"""Entries of which it is known that they were said; of more, the oldest are forgotten."""
 
 Emit = Callable[..., object]
 """As :meth:`activity_center.emit.Emitter.emit`."""
@@ -102,9 +103,10 @@ class Overdue:
         said = self._said.get(id_)
         if said is not None and now - said < timedelta(minutes=1):
             return False
-        if len(self._said) >= REMEMBERED:
-            self._said.clear()
+        self._said.pop(id_, None)  # so that it stands last
         self._said[id_] = now
+        if len(self._said) > REMEMBERED:
+            del self._said[next(iter(self._said))]
         return True
 
 

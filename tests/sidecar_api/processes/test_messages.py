@@ -63,3 +63,26 @@ def test_a_snapshot_is_one_that_a_client_takes() -> None:
     assert told is not None
     change = orjson.loads(told[2])
     assert len(change["steps"]) == 500 and "steps" in change["renewed"]
+
+
+def test_a_snapshot_has_the_output_of_the_first_alone() -> None:
+    """Of two MiB of processes; of further ones all but the lines."""
+    board = Board()
+    for number in range(60):
+        board.take(entry(f"p{number}", "process.started", 1))
+        for piece in range(10):
+            printed = entry(f"p{number}", "process.output", piece + 2)
+            text = ("x" * 600 + "\n") * 10
+            printed["activity"]["output"] = {"text": text, "offset": piece * len(text)}
+            board.take(printed)
+    order = [kept for _, kept in board]
+    sizes = [len(kept.body()) for kept in order]
+    first = sum(sum(sizes[: n + 1]) <= 2 * 1024 * 1024 for n in range(len(sizes)))
+    assert 20 < first < 50
+    rows = valid(orjson.loads(messages.snapshot("e", "o", order).body))["processes"]
+    for number, (row, kept) in enumerate(zip(rows, order, strict=True)):
+        whole = orjson.loads(kept.body())
+        assert len(whole["output"]["lines"]) == 100
+        if number >= first:
+            whole["output"]["lines"] = []
+        assert row == whole, number
