@@ -69,9 +69,9 @@ def test_a_snapshot_has_the_output_of_the_first_alone() -> None:
     """Of two MiB of processes; of further ones all but the lines."""
     board = Board()
     for number in range(60):
-        board.take(entry(f"p{number}", "process.started", 1))
+        board.take(entry_of(f"p{number}", "process.started", 1))
         for piece in range(10):
-            printed = entry(f"p{number}", "process.output", piece + 2)
+            printed = entry_of(f"p{number}", "process.output", piece + 2)
             text = ("x" * 600 + "\n") * 10
             printed["activity"]["output"] = {"text": text, "offset": piece * len(text)}
             board.take(printed)

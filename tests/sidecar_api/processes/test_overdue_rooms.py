@@ -9,7 +9,8 @@ import pytest
 
 from sidecar_api.processes import overdue
 from sidecar_api.processes.overdue import Overdue
-from tests.sidecar_api.processes.test_overdue import LATE, Records, asked, board, entry, silent
+from tests.activity_center.processes.entries import entry_of
+from tests.sidecar_api.processes.test_overdue import LATE, Records, asked, board, silent
 
 
 def test_an_entry_that_cannot_be_recorded_holds_up_no_other() -> None:
@@ -70,5 +71,5 @@ def test_what_was_said_again_is_remembered_anew(monkeypatch: pytest.MonkeyPatch)
     assert records.after(later) == ["process.stalled"]
     records.board = board(silent("c"))
     assert records.after(later) == ["process.stalled"]
-    records.board = board(silent("a"), entry("d", "process.started"))
+    records.board = board(silent("a"), entry_of("d", "process.started"))
     assert records.after(later) == []

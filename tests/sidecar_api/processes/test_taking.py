@@ -19,7 +19,7 @@ import pytest
 
 from activity_center.bus import Place, Reader, Writer, open_reader, open_writer
 from activity_center.config_processes import BusConfig
-from sidecar_api.processes.base import Seen
+from sidecar_api.processes.earlier import Seen
 from sidecar_api.processes.places import NO_PLACE
 from sidecar_api.processes.taking import Taking
 from tests.activity_center.processes.entries import BEYOND, Unreadable, entry_of
