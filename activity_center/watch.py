@@ -119,7 +119,6 @@ class Watch:
         """
         began = False
         while not self._closed.is_set():
-            wait = 0.0
             try:
                 for event in self._listen():
                     began = True
@@ -135,9 +134,9 @@ class Watch:
                         hint=self._hint(gone.code),
                         code=gone.code,
                     ) from gone
-                reason, wait = gone.reason or str(gone.code), _asked(gone.reason)
+                reason = gone.reason or str(gone.code)
             yield Event("waiting", reason=reason)
-            self._closed.wait(max(wait, self._retry * (0.5 + random.random() / 2)))  # noqa: S311
+            self._closed.wait(wait_after(reason, self._retry))
 
     def close(self) -> None:
         """End the watching."""
@@ -249,11 +248,18 @@ _HINTS: Final = {
 }
 
 
-def _asked(reason: str) -> float:
-    """Seconds that the server asks to wait (Retry-After in the reason)."""
+def wait_after(reason: str, retry: float) -> float:
+    """Return the seconds until the next try.
+
+    Args:
+        reason: why the connection is gone; where it names seconds (``Retry-After: 30``), it is
+            no sooner than that.
+        retry: seconds; half of them is chance, so that not everybody comes at once.
+    """
     _, found, rest = reason.partition("Retry-After:")
     digits = rest.strip().split(";")[0].strip()
-    return min(float(digits), _LONGEST_WAIT) if found and digits.isdecimal() else 0.0
+    asked = min(float(digits), _LONGEST_WAIT) if found and digits.isdecimal() else 0.0
+    return max(asked, retry * (0.5 + random.random() / 2))  # noqa: S311
 
 
 def _moment(text: Any) -> datetime:
