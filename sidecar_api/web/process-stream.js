@@ -91,10 +91,11 @@ export class ProcessStream extends EventTarget {
 
   listenFor() {
     const { silence, patience } = this.options;
-    const age = Date.now() - this.lastWord;
     if (this.state.phase === "waiting") return;
-    if (this.opened && age > silence) this.lost("silent");
-    else if (!this.opened && !this.asking && age > patience) this.blocked();
+    const age = Date.now() - this.lastWord;
+    if (age <= (this.opened ? silence : patience)) return;
+    if (this.opened || this.asking) this.lost(this.opened ? "silent" : "unreachable");
+    else this.blocked();
   }
 
   get way() {
@@ -261,7 +262,7 @@ export class ProcessStream extends EventTarget {
     const { status } = error;
     if (status === 401) this.end("signed_out", error.message, error);
     else if (status === 403 || status === 404 || status === 400) this.end("forbidden", error.message, error);
-    else if (this.opened || !status || this.way === "polling") this.lost(error.message, error.after);
+    else if (this.opened || !status || status === 429 || this.way === "polling") this.lost(error.message, error.after);
     else this.blocked();
   }
 
@@ -274,6 +275,7 @@ export class ProcessStream extends EventTarget {
   async blocked() {
     const { turn } = this;
     this.asking = true;
+    this.lastWord = Date.now(); // this has as much patience as a way
     try {
       const answer = await (await this.ask("live", {}, { since: this.since })).json();
       if (turn !== this.turn) return;
@@ -282,7 +284,7 @@ export class ProcessStream extends EventTarget {
       this.connect();
     } catch (error) {
       if (turn !== this.turn) return;
-      if (error.status) this.wrong(Object.assign(error, { status: error.status >= 500 ? 0 : error.status }));
+      if (error.status) this.wrong(Object.assign(error, { status: error.status > 404 ? 0 : error.status }));
       else this.lost("unreachable");
     } finally {
       this.asking = false;
@@ -345,8 +347,7 @@ export class ProcessStream extends EventTarget {
       this.opened = true;
       this.tell({ via: this.way, phase: "live", retryAt: null, reason: "" });
     }
-    // null: all of them.
-    this.dispatchEvent(new CustomEvent("processes", { detail: touched }));
+    this.dispatchEvent(new CustomEvent("processes", { detail: touched })); // null: all of them
   }
 
   forget() {

@@ -46,6 +46,8 @@ class Processes(StandIn):
         last_word: code and reason with which they are closed.
         stale_since: since when it cannot read what is new; see :meth:`stale`.
         more: whether a snapshot says that there are more.
+        silent: whether it gives no sign of life any more.
+        hello: what its first word says otherwise.
         controls: what was asked: (path, idempotency key, body).
     """
 
@@ -63,6 +65,8 @@ class Processes(StandIn):
         self.heard: list[str] = []
         self.stale_since: str | None = None
         self.more = False
+        self.silent = False
+        self.hello: dict[str, Any] = {}
         self.last_word = (1001, "going away")
         self.controls: list[tuple[str, str, dict[str, Any]]] = []
         self._sockets: set[Server] = set()
@@ -116,8 +120,8 @@ class Processes(StandIn):
     def _stale(self) -> dict[str, Any]:
         return {} if self.stale_since is None else {"stale_since": self.stale_since}
 
-    def _ping(self) -> dict[str, Any]:
-        return {"type": "ping", "at": iso(), **self._stale()}
+    def _signs(self) -> list[dict[str, Any]]:
+        return [] if self.silent else [{"type": "ping", "at": iso(), **self._stale()}]
 
     def _place(self) -> dict[str, Any]:
         return {"epoch": self.epoch, "offset": str(self.number)}
@@ -163,7 +167,7 @@ class Processes(StandIn):
         recovered = None if not came else at is not None
         hello = {"type": "hello", "version": 1, "heartbeat": 15, "recovered": recovered}
         try:
-            socket.send(json.dumps({**hello, "at": iso(), **self._stale()}))
+            socket.send(json.dumps({**hello, "at": iso(), **self._stale(), **self.hello}))
             if at is None:
                 at = self.number
                 socket.send(json.dumps(self._snapshot()))
@@ -181,7 +185,7 @@ class Processes(StandIn):
                         epoch = self.epoch
                         messages = [{"type": "reset", "reason": "gap"}, self._snapshot()]
                     at, stale = self.number, self.stale_since
-                for one in [*messages, self._ping()]:
+                for one in [*messages, *self._signs()]:
                     socket.send(json.dumps(one))
                 while (said := socket.receive(timeout=0)) is not None:
                     self.heard.append(said)
@@ -227,7 +231,8 @@ class Processes(StandIn):
                 at, stale, place = self.number, self.stale_since, self._place()
             for one in messages:
                 yield event(one)
-            yield event(self._ping(), place)
+            for one in self._signs():
+                yield event(one, place)
 
     def _live(self) -> Response:
         epoch, _, offset = request.args.get("since", "").partition(":")

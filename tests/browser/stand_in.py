@@ -74,6 +74,7 @@ class StandIn:
         answers: path -> what is answered instead: ``(status, problem document)``.
         delays: path -> seconds before the answer.
         held: path -> what is waited for before the answer.
+        retry_after: what an answer 429 says of when to come again.
         signed_in: whether ``/me`` knows the reader.
         trail: whether the reader's roles open anything of it there.
         lenses: what of it they open then.
@@ -91,6 +92,7 @@ class StandIn:
         self.answers: dict[str, tuple[int, dict[str, Any]]] = {}
         self.delays: dict[str, float] = {}
         self.held: dict[str, threading.Event] = {}
+        self.retry_after = RETRY_AFTER
         self.signed_in = True
         self.trail = True
         self.lenses = ["agent", "audit", "process"]
@@ -296,7 +298,7 @@ class StandIn:
                 held.wait(30)
             if request.path in self.answers:
                 status, problem = self.answers[request.path]
-                headers = {"Retry-After": str(RETRY_AFTER)} if status == 429 else {}
+                headers = {"Retry-After": str(self.retry_after)} if status == 429 else {}
                 return jsonify({"status": status, **problem}), status, headers
             return None
 
