@@ -2,6 +2,7 @@
 
 import { html, nothing, render } from "./vendor/lit-html/lit-html.js";
 import { ask } from "./api.js";
+import { NONE } from "./filters.js";
 import { icon } from "./icons.js";
 import { plain, sentences, word } from "./words.js";
 import { keyOf } from "./process-stream.js";
@@ -10,7 +11,9 @@ import { texts } from "./process-words.js";
 const C = texts.controls;
 const SIGNS = { cancel: "ban", retry: "rotate-ccw", cleanup: "eraser" };
 
-const pending = new Map(); // "key kind" -> {key, sending, problem}
+const pending = new Map(); // "key kind attempt" -> {key, sending, problem}
+const wishOf = (process, kind) => `${keyOf(process)} ${kind} ${process.attempt}`;
+const isAsked = (one) => one.state === "requested" || one.state === "taken";
 
 function mayControl(app, process) {
   const organization = app.me?.organizations?.find((one) => one.id === process.organization?.id);
@@ -21,7 +24,7 @@ function mayControl(app, process) {
 
 export function offered(app, process) {
   if (!mayControl(app, process)) return [];
-  const open = (process.requests ?? []).filter((one) => one.state === "requested" || one.state === "taken");
+  const open = (process.requests ?? []).filter(isAsked);
   return ["retry", "cancel", "cleanup"].filter(
     (kind) => (process.controls ?? []).includes(kind) && !open.some((one) => one.kind === kind),
   );
@@ -29,11 +32,18 @@ export function offered(app, process) {
 
 const effect = (process, kind) => process.effects?.[kind] || C.unsaid[kind];
 
+/** What came by the stream was heard, also where its answer was lost: the next one is another wish. */
+function forgetHeard(process) {
+  for (const { kind } of (process.requests ?? []).filter(isAsked))
+    if (!pending.get(wishOf(process, kind))?.sending) pending.delete(wishOf(process, kind));
+}
+
 export function buttons(app, process) {
+  forgetHeard(process);
   const kinds = offered(app, process);
-  const problem = kinds.map((kind) => pending.get(`${keyOf(process)} ${kind}`)).find((one) => one?.problem);
+  const problem = kinds.map((kind) => pending.get(wishOf(process, kind))).find((one) => one?.problem);
   return html`${kinds.map((kind) => {
-    const busy = pending.get(`${keyOf(process)} ${kind}`)?.sending;
+    const busy = pending.get(wishOf(process, kind))?.sending;
     return html`<button type="button" class=${`button control ${kind === "retry" ? "primary" : kind === "cancel" ? "danger" : ""}`}
       data-control=${kind} ?disabled=${busy} aria-label=${`${C.names[kind]} ${plain(process.name || process.id)}`}
       data-tip=${plain(effect(process, kind), 400)}
@@ -50,7 +60,7 @@ function fresh() {
 }
 
 async function send(app, process, kind, reason) {
-  const id = `${keyOf(process)} ${kind}`;
+  const id = wishOf(process, kind);
   const wish = pending.get(id) ?? { kind, key: fresh() };
   if (wish.sending) return;
   pending.set(id, { ...wish, sending: true, problem: null });
@@ -58,7 +68,7 @@ async function send(app, process, kind, reason) {
   try {
     const answer = await ask(`/api/v1/processes/${encodeURIComponent(process.id)}/${kind}`, {
       method: "POST",
-      query: new URLSearchParams(process.organization?.id ? { organization: process.organization.id } : {}),
+      query: new URLSearchParams(process.organization ? { organization: process.organization.id || NONE } : {}),
       headers: { "Idempotency-Key": wish.key },
       body: reason ? { reason } : {},
     });

@@ -49,6 +49,7 @@ class Processes(StandIn):
         silent: whether it gives no sign of life any more.
         hello: what its first word says otherwise.
         controls: what was asked: (path, idempotency key, body).
+        meant: of which organization, each time.
     """
 
     def __init__(self, *listed: Process, activities: list[Activity] | None = None) -> None:
@@ -69,6 +70,7 @@ class Processes(StandIn):
         self.hello: dict[str, Any] = {}
         self.last_word = (1001, "going away")
         self.controls: list[tuple[str, str, dict[str, Any]]] = []
+        self.meant: list[str] = []
         self._sockets: set[Server] = set()
         self._cuts = 0
         self._moved = threading.Condition()
@@ -280,13 +282,24 @@ class Processes(StandIn):
         return jsonify({"processes": shown, "page": page})
 
     def _control(self, process_: str, kind: str) -> tuple[Response, int]:
+        wanted = request.args.get("organization")
+        found = [
+            one
+            for one in self.processes.values()
+            if one["id"] == process_
+            and wanted in (None, one["organization"]["id"], one["organization"]["id"] or "-")
+        ]
+        if len(found) != 1:
+            said = {"title": "Several organizations have it", "detail": "Say which one."}
+            return jsonify({"status": 400, **said}), 400
+        self.meant.append(wanted or "")
         key = request.headers["Idempotency-Key"]
         assert request.headers["X-CSRF-Token"] == CSRF
         self.controls.append((f"{process_}/{kind}", key, request.get_json()))
         asked = {
             "id": f"ctl_{key[:8]}",
             "kind": kind,
-            "attempt": self.processes[process_]["attempt"],
+            "attempt": found[0]["attempt"],
             "state": "requested",
             "by": {"id": "usr_mk", "name": "Mira Kovač"},
             "at": iso(),

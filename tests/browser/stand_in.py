@@ -75,6 +75,7 @@ class StandIn:
         delays: path -> seconds before the answer.
         held: path -> what is waited for before the answer.
         retry_after: what an answer 429 says of when to come again.
+        platform_roles: of the reader.
         signed_in: whether ``/me`` knows the reader.
         trail: whether the reader's roles open anything of it there.
         lenses: what of it they open then.
@@ -93,6 +94,7 @@ class StandIn:
         self.delays: dict[str, float] = {}
         self.held: dict[str, threading.Event] = {}
         self.retry_after = RETRY_AFTER
+        self.platform_roles: list[str] = []
         self.signed_in = True
         self.trail = True
         self.lenses = ["agent", "audit", "process"]
@@ -243,7 +245,7 @@ class StandIn:
                     "name": "mira",
                     "full_name": "Mira Kovač",
                     "email": "mira@northwind.example",
-                    "platform_roles": [],
+                    "platform_roles": self.platform_roles,
                     "provider": "oidc",
                     "session": True,
                 },
