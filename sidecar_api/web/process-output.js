@@ -14,11 +14,16 @@ const SPARE = 20; // lines drawn above and below
 const TALLEST = 8_000_000;
 const WIDEST = 4000; // characters of a line that are drawn
 const ENOUGH = 32_000_000; // characters after which one is asked before more is loaded
+const STORED = 1500; // milliseconds after which the history may have what was just said
+const TRIES = 4; // so often, one after the other, it is asked in vain
 
 // eslint-disable-next-line no-control-regex
 const PLAIN = /^[\u0000-\u007f]*$/;
 /** Bytes of a line in UTF-8, as offsets count them. */
 const sizeOf = (line) => (PLAIN.test(line) ? line.length : new TextEncoder().encode(line).length);
+
+/** A line of who does not count bytes, as the stream has it too: with milliseconds, and some offset. */
+const uncounted = ({ step, stream, text, at }) => `${step} ${stream} @${Date.parse(at)} ${text}`;
 
 export class Output {
   constructor(app, changed) {
@@ -41,6 +46,11 @@ export class Output {
 
   clear() {
     this.abort?.abort();
+    clearTimeout(this.later);
+    this.later = this.tries = 0;
+    this.loading = false;
+    this.process = null; // as it was last heard of
+    this.mark = null; // the beginning of the last page: what comes is after it
     this.lines = [];
     this.seen = new Set();
     this.size = 0;
@@ -64,6 +74,7 @@ export class Output {
     this.organization = organization;
     this.attempt = attempt;
     this.step = step;
+    this.process = process;
     this.expected = process.output?.bytes ?? 0;
     this.element.setAttribute("aria-label", O.label(plain(process.name || process.id)));
     this.sized.observe(this.element);
@@ -74,7 +85,6 @@ export class Output {
   stop() {
     this.sized.disconnect();
     this.asked = null;
-    clearTimeout(this.later);
     this.clear();
   }
 
@@ -86,28 +96,33 @@ export class Output {
     this.loading = true;
     this.problem = null;
     let room = ENOUGH;
+    const had = this.size;
     try {
       do {
         const query = new URLSearchParams(this.organization ? { organization: this.organization } : {});
         if (this.attempt) query.set("attempt", String(this.attempt));
         if (this.step) query.set("step", this.step);
-        if (this.next) query.set("from", String(this.next));
+        if (this.mark) query.set("from", String(this.mark));
         const answer = await ask(`/api/v1/processes/${encodeURIComponent(this.id)}/output`, { query, signal });
+        if (signal.aborted) return;
         const before = this.size;
         for (const piece of answer.output ?? []) this.add(piece);
         room -= this.size - before;
         this.next = answer.next ?? null;
+        this.mark = this.next ?? this.mark;
         this.update();
       } while (this.next && room > 0);
       this.whole = !this.next;
+      if (this.size > had) this.tries = 0;
     } catch (error) {
-      if (error.name === "AbortError") return;
+      if (error.name === "AbortError" || signal.aborted) return;
       if (error.status === 401) return void this.app.toLogin();
       this.problem = error;
     } finally {
-      this.loading = false;
+      if (!signal.aborted) this.loading = false;
     }
     this.update();
+    this.heard(this.process);
   }
 
   add({ step = "", stream = "", offset = 0, text = "", at }) {
@@ -121,6 +136,7 @@ export class Output {
       begin += size;
       if (this.seen.has(key)) continue;
       this.seen.add(key);
+      if (offset === null) this.seen.add(uncounted({ step, stream, text: line, at }));
       this.lines.push({ text: uncoloured(line).replace(/\r$/, ""), stream, step, at: Date.parse(at) });
       this.size += size;
     }
@@ -128,15 +144,20 @@ export class Output {
 
   /** Lines that came by the stream, once the history is there; it is asked for what lies between. */
   heard(process) {
+    this.process = process;
     this.expected = process.output?.bytes ?? this.expected;
-    if (!this.whole) return;
-    const listed = (process.output?.lines ?? []).filter((line) => !this.step || line.step === this.step);
-    const fresh = listed.filter((line) => !this.seen.has(`${line.step} ${line.stream} ${line.offset}`));
+    if (!this.whole || this.loading) return;
+    const { lines: carried = [], total = 0 } = process.output ?? {};
+    const listed = carried.filter((line) => !this.step || line.step === this.step);
+    const fresh = listed.filter((line) => !this.seen.has(`${line.step} ${line.stream} ${line.offset}`) && !this.seen.has(uncounted(line)));
     if (!fresh.length) return;
-    if (this.lines.length && fresh.length === listed.length && listed.length >= 100) {
-      // More came than the stream carries: the history has the rest as soon as it is stored.
-      clearTimeout(this.later);
-      this.later = setTimeout(() => this.load(), 1500);
+    if (fresh.length === listed.length && total > carried.length && this.tries < TRIES) {
+      // More may have come than the stream carries: the history has the rest as soon as it is stored.
+      this.later ||= setTimeout(() => {
+        this.later = 0;
+        this.tries += 1;
+        this.load();
+      }, STORED);
       return;
     }
     for (const line of fresh) this.add(line);
@@ -225,7 +246,7 @@ export class Output {
       <span class="quiet status" role="status">${state}</span><span class="spring"></span>
       ${this.next && !this.loading ? html`<button type="button" class="button" @click=${() => this.load()}>${O.more}</button>` : nothing}
       <button type="button" class="button" ?disabled=${!this.lines.length} @click=${() => this.save(process.name || process.id)}>${icon("download")}<span>${O.save}</span></button></div>
-      ${this.lines.length || this.loading ? this.element : html`<p class="quiet none-said">${process.ended && process.output?.bytes ? O.gone : O.none}</p>`}
+      ${this.lines.length || this.loading || this.later ? this.element : html`<p class="quiet none-said">${process.ended && process.output?.bytes ? O.gone : O.none}</p>`}
       ${this.lines.length && !this.follow && this.at === null ? html`<button type="button" class="pill newest" @click=${() => {
         this.element.scrollTop = this.element.scrollHeight;
         this.draw();

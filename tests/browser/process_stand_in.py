@@ -367,12 +367,14 @@ class Processes(StandIn):
         @app.get("/api/v1/processes/<process_>/output")
         def output(process_: str) -> Response:
             start, room = int(request.args.get("from", 0)), self.piece_size
+            wanted = request.args.get("step", "")
+            pieces = [one for one in self.pieces if wanted in ("", one["step"])]
             listed = []
-            while start < len(self.pieces) and room > 0:
-                listed.append({"attempt": 1, "at": None, **self.pieces[start]})
-                room -= len(self.pieces[start]["text"])
+            while start < len(pieces) and room > 0:
+                listed.append({"attempt": 1, "at": None, **pieces[start]})
+                room -= len(pieces[start]["text"])
                 start += 1
-            following = str(start) if start < len(self.pieces) else None
+            following = str(start) if start < len(pieces) else None
             return jsonify({"output": listed, "next": following})
 
         @app.post("/api/v1/processes/<process_>/<kind>")
