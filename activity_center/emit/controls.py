@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from activity_center.emit.event import whole_failure
 from activity_center.emit.over_http import TokenSource, tls_context
 from activity_center.emit.over_http import words as words_of
 from activity_center.emit.transport import Address, parse
@@ -73,25 +72,6 @@ class Control:
         who = self.by.get("name") or self.by.get("id") or "somebody"
         said = f"asked to {self.kind} by {who}"
         return f"{said}: {self.reason}"[:1000] if self.reason else said
-
-
-def end_of(
-    error: BaseException | None, asked: Control | None, *, breaks_off: bool
-) -> tuple[str, dict[str, Any]]:
-    """Return the state that an end by ``error`` means, and what is said of its reason.
-
-    Args:
-        asked: the cancel that was asked meanwhile.
-        breaks_off: ``on_cancel`` is there: what it breaks off ends with an error of any kind.
-    """
-    if error is None or (isinstance(error, SystemExit) and not error.code):
-        return "done", {"outcome": "success"}
-    wish = isinstance(error, Cancelled)
-    said = {} if wish else {"error": whole_failure(error)}
-    if wish or (asked is not None and breaks_off):
-        reason = asked.words if asked else str(error)[:1000]
-        return "cancelled", {**said, "reason": reason}
-    return "failed", {**said, "outcome": "failure"}
 
 
 class Source:

@@ -22,8 +22,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from activity_center.emit.context import Context, Fields
-from activity_center.emit.controls import Cancelled, Control, end_of, listener_of
+from activity_center.emit.controls import Cancelled, Control, listener_of
 from activity_center.emit.declared import Declared
+from activity_center.emit.ended import end_of
 from activity_center.emit.event import whole_failure
 from activity_center.emit.output import PIECE, STREAMS, Held, written
 from activity_center.emit.step import Step, Steps, bounded
@@ -183,9 +184,8 @@ class Process:
     def take_over(self) -> None:
         """Answer for an attempt that a program has left which is gone, as after it failed.
 
-        What persons ask of it, ``on_cleanup`` and ``on_retry`` do; of the attempt itself nothing
-        is said. For a program that starts again and finds what it had begun: it makes the process
-        with the id and the attempt of then.
+        What persons ask of it, ``on_cleanup`` and ``on_retry`` do; of the attempt nothing is said.
+        A program that starts again makes the process with the id and the attempt of then.
 
         Raises:
             RuntimeError: the process runs, or ran, here.

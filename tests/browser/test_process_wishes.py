@@ -66,6 +66,17 @@ def unheard(route: Route) -> None:
     route.abort()
 
 
+def asked_in_vain(window: Window, server: Processes) -> tuple[Page, list[str]]:
+    """A page whose first wish was heard and not answered, and the keys of all of them."""
+    page = window.open(f"{server.url}/processes")
+    sent = keys(page)
+    page.route(f"**{ADDRESS}*", unheard)
+    retry(page).click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.unroute_all()
+    return page, sent
+
+
 @pytest.mark.parametrize(
     ("status", "same"), [(0, True), (500, True), (503, True), (409, False), (403, False)]
 )
@@ -103,12 +114,7 @@ def test_a_wish_without_an_answer_is_sent_again(
 def test_a_wish_of_another_attempt_is_another(window: Window, server: Processes) -> None:
     """The answer was lost, the retry was done, and failed too: to retry again is new. Under the
     former key the server would say what became of the former one, and ask nothing."""
-    page = window.open(f"{server.url}/processes")
-    sent = keys(page)
-    page.route(f"**{ADDRESS}*", unheard)
-    retry(page).click()
-    expect(page.get_by_role("alert")).to_be_visible()
-    page.unroute_all()
+    page, sent = asked_in_vain(window, server)
     server.happen_to("cert-7", process={"attempt": 2, "state": "running", "controls": []})
     expect(retry(page)).to_have_count(0)
     server.happen_to("cert-7", process={"state": "failed", "controls": ["retry"]})
@@ -121,12 +127,7 @@ def test_a_wish_of_another_attempt_is_another(window: Window, server: Processes)
 
 def test_a_wish_that_was_heard_after_all_is_over(window: Window, server: Processes) -> None:
     """Its answer was lost, its row came by the stream, and nobody took it: the next one is new."""
-    page = window.open(f"{server.url}/processes")
-    sent = keys(page)
-    page.route(f"**{ADDRESS}*", unheard)
-    retry(page).click()
-    expect(page.get_by_role("alert")).to_be_visible()
-    page.unroute_all()
+    page, sent = asked_in_vain(window, server)
     row = {"id": f"ctl_{sent[0][:8]}", "kind": "retry", "attempt": 1, "state": "requested"}
     server.happen_to("cert-7", requests=[row])
     expect(retry(page)).to_have_count(0)

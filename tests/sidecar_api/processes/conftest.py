@@ -13,6 +13,7 @@ from activity_center.bus import open_reader
 from activity_center.config_processes import BusConfig
 from sidecar_api.processes import Hub
 from tests.activity_center.bus.servers import Bus
+from tests.collector.alerts.parts import Receiver
 from tests.sidecar_api.processes.clients import SECRET
 from tests.sidecar_api.processes.stage import Stage, Steps
 from tests.sidecar_api.search.log import put_templates
@@ -102,3 +103,11 @@ def hubs() -> Iterator[Callable[..., Hub]]:
     yield make
     for one in made:
         one.stop()
+
+
+@pytest.fixture
+def other() -> Iterator[Receiver]:
+    """The webhook of another channel, which is told when there is a place again."""
+    made = Receiver()
+    yield made
+    made.close()

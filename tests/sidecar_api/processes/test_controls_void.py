@@ -10,11 +10,12 @@ import pytest
 
 from activity_center.config_processes import Webhook
 from sidecar_api.processes import controls, webhooks
-from sidecar_api.processes.controls import VALID, Asked, ask, refusal
+from sidecar_api.processes.controls import VALID, Asked, refusal
 from sidecar_api.processes.webhooks import Messenger
+from tests.activity_center.processes.entries import NOW
 from tests.collector.alerts.parts import Receiver
 from tests.integration.process import until
-from tests.sidecar_api.processes.test_controls import NOW, process, row
+from tests.sidecar_api.processes.wishes import process, row, wish
 
 
 @pytest.fixture
@@ -22,14 +23,6 @@ def failing() -> Iterator[Receiver]:
     """A webhook that fails twice, and then takes what it is told."""
     made = Receiver()
     made.answers = [500, 500]
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def other() -> Iterator[Receiver]:
-    """That of another channel, which is told when there is a place again."""
-    made = Receiver()
     yield made
     made.close()
 
@@ -43,17 +36,13 @@ def asked_of(
 ) -> dict[str, Any]:
     """What is recorded of a cancel of a process; ``latest``: those of its id a moment later."""
     records: list[dict[str, Any]] = []
-    _, wrong = ask(
+    _, wrong = wish(
         shown,
-        "cancel",
         id_=id_,
-        by={},
-        reason="",
-        asked=asked or Asked(),
-        messenger=messenger or Messenger({}),
+        asked=asked,
+        messenger=messenger,
         record=records.append,
-        latest=lambda: latest,
-        now=NOW,
+        latest=latest,
     )
     assert not wrong
     (record,) = records

@@ -13,7 +13,7 @@ from sidecar_api.processes import webhooks
 from sidecar_api.processes.webhooks import Messenger
 from tests.collector.alerts.parts import Receiver
 from tests.integration.process import until
-from tests.sidecar_api.processes.test_controls import process, row
+from tests.sidecar_api.processes.wishes import process, row
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -65,14 +65,6 @@ def silent() -> Iterator[Silent]:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """One that answers at once."""
-    made = Receiver()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def other() -> Iterator[Receiver]:
-    """That of another channel, which is told when there is a place again."""
     made = Receiver()
     yield made
     made.close()

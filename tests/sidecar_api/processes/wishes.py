@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,9 +45,14 @@ def wish(
     asked: Asked | None = None,
     messenger: Messenger | None = None,
     record: Callable[[dict[str, Any]], None] = lambda _: None,
+    latest: Iterable[Mapping[str, Any]] = (),
     now: datetime = NOW,
 ) -> tuple[dict[str, Any], str]:
-    """Ask something of a process, of a sidecar that knows of nothing else unless ``asked`` does."""
+    """Ask something of a process, of a sidecar that knows of nothing else unless ``asked`` does.
+
+    Args:
+        latest: the processes of its id, a moment later.
+    """
     return ask(
         shown,
         kind,
@@ -57,6 +62,6 @@ def wish(
         asked=asked or Asked(),
         messenger=messenger or Messenger({}),
         record=record,
-        latest=list,
+        latest=lambda: latest,
         now=now,
     )
