@@ -16,13 +16,13 @@ from socket import SHUT_WR
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
-from flask_sock import Sock
-from simple_websocket import ConnectionClosed, Server
+from simple_websocket import ConnectionClosed
 
 from activity_center.processes import merge
 from sidecar_api.processes.replay import replayed
 from tests.browser.process_samples import Process, iso, row
 from tests.browser.stand_in import CSRF, Activity, StandIn, since
+from tests.browser.web_socket import WebSocket
 
 CHANNELS = {
     "server-provisioning": ("Server provisioning", "server"),
@@ -71,7 +71,7 @@ class Processes(StandIn):
         self.last_word = (1001, "going away")
         self.controls: list[tuple[str, str, dict[str, Any]]] = []
         self.meant: list[str] = []
-        self._sockets: set[Server] = set()
+        self._sockets: set[WebSocket] = set()
         self._cuts = 0
         self._moved = threading.Condition()
         super().__init__(activities or [], ["process:view", "process:control"])
@@ -159,7 +159,7 @@ class Processes(StandIn):
                 found.append({**one, "changes": changes})
         return found
 
-    def _listen(self, socket: Server) -> None:
+    def _listen(self, socket: WebSocket) -> None:
         with self._moved:  # whatever cuts from here on cuts this one too
             cuts = self._cuts
             self.connected += 1
@@ -311,8 +311,6 @@ class Processes(StandIn):
 
     def _app(self) -> Flask:
         app = super()._app()
-        sock = Sock(app)
-        app.config["SOCK_SERVER_OPTIONS"] = {"subprotocols": ["activity-center.processes.v1"]}
 
         @app.before_request
         def shut() -> tuple[Response, int] | None:
@@ -323,8 +321,12 @@ class Processes(StandIn):
                 return jsonify({"title": "Not through here", "status": 502}), 502
             return None
 
-        for path in ("/ws/processes", "/ws/processes/<channel>"):
-            sock.route(path, endpoint=path)(lambda socket, channel="": self._listen(socket))
+        @app.get("/ws/processes", websocket=True)
+        @app.get("/ws/processes/<channel>", websocket=True)
+        def listen(channel: str = "") -> Response:
+            protocol = ["activity-center.processes.v1"]
+            self._listen(WebSocket(request.environ, subprotocols=protocol))
+            return Response()
 
         @app.get("/api/v1/processes/stream")
         def events() -> Response:
